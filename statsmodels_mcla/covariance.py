@@ -1,0 +1,263 @@
+"""Covariance of the random effects: Sigma(theta), its parameters, scales and derivatives.
+
+Every random-effect *term* has ``d`` coordinates (1 for a variance component, 2 for an intercept
+and a slope) and many levels.  The effects of one level are N(0, G) with an unstructured d x d
+matrix G, the same for all levels of the term, and levels are independent.  A diagonal structure
+is several terms with d = 1, so one kind of term covers every structure.
+
+Two scales:
+
+* *natural*, theta: the variances and covariances ``G[0, 0], G[1, 0], G[1, 1], ...`` (lower triangle
+  row by row), which users see and which the log density of the effects is differentiated in;
+* *working*: the entries of the Cholesky factor L of G = L L', unconstrained (a sign change of a
+  column of L leaves G as it is), which optimisers move on.  L = 0 is a smooth interior point there,
+  so that a maximum at zero variance is found and not crept up on.
+
+The log density of a block's effects depends on them only through the scatter matrices
+``S_t = sum over levels of u u'``, and it is linear in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from statsmodels_mcla.linalg import Array
+
+__all__ = ["Covariance", "CovarianceTerm"]
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+@dataclass(frozen=True)
+class CovarianceTerm:
+    """Covariance matrix of one random-effect term.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variance component or of the grouping factor.
+    columns : tuple of str
+        Names of the d coordinates.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates, d."""
+        return len(self.columns)
+
+    @cached_property
+    def lower(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column indices of the lower triangle, row by row: the order of the parameters."""
+        return np.tril_indices(self.dim)
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, d (d + 1) / 2."""
+        return self.dim * (self.dim + 1) // 2
+
+    @cached_property
+    def basis(self) -> Array:
+        """Derivatives of G in its parameters: symmetric 0/1 matrices, shape (size, d, d)."""
+        rows, cols = self.lower
+        out = np.zeros((self.size, self.dim, self.dim))
+        index = np.arange(self.size)
+        out[index, rows, cols] = 1.0
+        out[index, cols, rows] = 1.0
+        return out
+
+    def matrix(self, theta: Array) -> Array:
+        """Build G from its parameters."""
+        return np.einsum("a,aij->ij", theta, self.basis)
+
+    def pack(self, matrix: Array) -> Array:
+        """Read the parameters off a symmetric (or the working ones off a lower triangular) matrix."""
+        return np.asarray(matrix)[self.lower]
+
+    def factor(self, working: Array) -> Array:
+        """Build the lower triangular factor L from the working parameters."""
+        out = np.zeros((self.dim, self.dim))
+        out[self.lower] = working
+        return out
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Sigma(theta): the covariance terms of a model, one after another in theta."""
+
+    terms: tuple[CovarianceTerm, ...]
+
+    @cached_property
+    def slices(self) -> tuple[slice, ...]:
+        """Where each term's parameters lie in theta."""
+        ends = np.cumsum([0, *(t.size for t in self.terms)])
+        return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+
+    @property
+    def size(self) -> int:
+        """Number of covariance parameters."""
+        return sum(t.size for t in self.terms)
+
+    @cached_property
+    def is_variance(self) -> np.ndarray:
+        """Which entries of theta are variances (the others are covariances)."""
+        return np.concatenate([t.lower[0] == t.lower[1] for t in self.terms] or [np.zeros(0, bool)])
+
+    def matrices(self, theta: Array) -> list[Array]:
+        """G of every term."""
+        return [t.matrix(theta[s]) for t, s in zip(self.terms, self.slices, strict=True)]
+
+    def pack(self, matrices: list[Array]) -> Array:
+        """Natural parameters of the given matrices, term by term."""
+        parts = [t.pack(g) for t, g in zip(self.terms, matrices, strict=True)]
+        return np.concatenate([np.zeros(0), *parts])
+
+    def factors(self, working: Array) -> list[Array]:
+        """L of every term."""
+        return [t.factor(working[s]) for t, s in zip(self.terms, self.slices, strict=True)]
+
+    def to_working(self, theta: Array) -> Array:
+        """Cholesky entries of every G.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If a matrix is not positive definite.
+        """
+        return self.pack([np.linalg.cholesky(g) for g in self.matrices(theta)])
+
+    def to_natural(self, working: Array) -> Array:
+        """Variances and covariances for given Cholesky entries."""
+        return self.pack([f @ f.T for f in self.factors(working)])
+
+    def working_jacobian(self, working: Array) -> Array:
+        """Derivative of the natural in the working parameters, (size, size)."""
+        out = np.zeros((self.size, self.size))
+        for term, s, factor in zip(self.terms, self.slices, self.factors(working), strict=True):
+            for a, (i, j) in enumerate(zip(*term.lower, strict=True)):
+                # dG = E L' + L E' with E the unit matrix at (i, j)
+                change = np.zeros((term.dim, term.dim))
+                change[i] += factor[:, j]
+                change[:, i] += factor[:, j]
+                out[s, s.start + a] = term.pack(change)
+        return out
+
+    def working_curvature(self, gradient: Array) -> Array:
+        """Sum over theta of gradient times the second derivative of theta in the working parameters."""
+        out = np.zeros((self.size, self.size))
+        for term, s in zip(self.terms, self.slices, strict=True):
+            rows, cols = term.lower
+            g = np.zeros((term.dim, term.dim))
+            g[rows, cols] = gradient[s]
+            g[cols, rows] += gradient[s]  # the diagonal doubles: d2 (l^2) = 2
+            out[s, s] = g[np.ix_(rows, rows)] * (cols[:, None] == cols[None, :])
+        return out
+
+    def precisions(self, theta: Array) -> list[tuple[Array, float]]:
+        """Inverse and log-determinant of every G.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If a matrix is not positive definite.
+        """
+        out = []
+        for g in self.matrices(theta):
+            lower = np.linalg.cholesky(g)
+            inv_lower = np.linalg.inv(lower)
+            out.append((inv_lower.T @ inv_lower, float(2.0 * np.log(np.diagonal(lower)).sum())))
+        return out
+
+    def density(self, theta: Array, levels: tuple[int, ...]) -> EffectDensity:
+        """Log density of a block's effects, ready for any number of draws.
+
+        Parameters
+        ----------
+        theta : ndarray (size,)
+            Natural parameters.
+        levels : tuple of int
+            Number of levels of each term in the block.
+        """
+        constant = 0.0
+        linear, offset, slope = [], [], []
+        for term, (precision, log_det), count in zip(self.terms, self.precisions(theta), levels, strict=True):
+            constant -= 0.5 * count * (term.dim * LOG_2PI + log_det)
+            rows, cols = term.lower
+            twice = np.where(rows == cols, 1.0, 2.0)  # vech(S) holds each covariance once
+            linear.append(-0.5 * precision[rows, cols] * twice)
+            pd = np.einsum("ij,ajk->aik", precision, term.basis)
+            offset.append(-0.5 * count * np.einsum("aii->a", pd))
+            sandwich = np.einsum("aij,jk->aik", pd, precision)
+            slope.append(0.5 * sandwich[:, rows, cols] * twice)
+        return EffectDensity(self, theta, levels, constant, tuple(linear), tuple(offset), tuple(slope))
+
+    def hessian(self, theta: Array, levels: tuple[int, ...], scatter: Array) -> Array:
+        """Second derivative of the log density in theta for given scatter, (size, size).
+
+        ``levels`` and ``scatter`` (lower triangles of every S_t, concatenated) may be totals over blocks,
+        since the log density is linear in both.
+        """
+        out = np.zeros((self.size, self.size))
+        for term, s, (precision, _), count in zip(
+            self.terms, self.slices, self.precisions(theta), levels, strict=True
+        ):
+            pd = np.einsum("ij,ajk->aik", precision, term.basis)
+            total = term.matrix(scatter[s])
+            out[s, s] = 0.5 * count * np.einsum("aij,bji->ab", pd, pd) - np.einsum(
+                "aij,bjk,ki->ab", pd, pd, precision @ total
+            )
+        return 0.5 * (out + out.T)
+
+
+@dataclass(frozen=True)
+class EffectDensity:
+    """log phi(u; 0, Sigma) of one block as a linear function of its scatter matrices."""
+
+    covariance: Covariance
+    theta: Array
+    levels: tuple[int, ...]
+    constant: float
+    linear: tuple[Array, ...]
+    offset: tuple[Array, ...]
+    slope: tuple[Array, ...]
+
+    def scatter(self, u: Array) -> list[Array]:
+        """Lower triangles of S_t for every draw.
+
+        Parameters
+        ----------
+        u : ndarray (B, q, m)
+            Effects, ordered by term, level and coordinate.
+
+        Returns
+        -------
+        list of ndarray (B, size_t, m)
+        """
+        out = []
+        start = 0
+        for term, count in zip(self.covariance.terms, self.levels, strict=True):
+            stop = start + count * term.dim
+            part = u[:, start:stop].reshape(u.shape[0], count, term.dim, u.shape[2])
+            rows, cols = term.lower
+            products = [(part[:, :, i] * part[:, :, j]).sum(axis=1) for i, j in zip(rows, cols, strict=True)]
+            out.append(np.stack(products, axis=1))
+            start = stop
+        return out
+
+    def logpdf(self, scatter: list[Array]) -> Array:
+        """log phi for every draw, (B, m)."""
+        total = sum(np.einsum("a,bam->bm", w, s) for w, s in zip(self.linear, scatter, strict=True))
+        return np.asarray(self.constant + total)
+
+    def score(self, scatter: list[Array]) -> Array:
+        """d log phi / d theta for every draw, (B, size, m)."""
+        parts = [
+            o[:, None] + np.einsum("ac,bcm->bam", k, s)
+            for o, k, s in zip(self.offset, self.slope, scatter, strict=True)
+        ]
+        return np.concatenate(parts, axis=1)

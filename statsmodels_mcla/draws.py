@@ -1,0 +1,130 @@
+"""Frozen draws of the random effects: which block gets how many, and from which density.
+
+A `DrawPart` covers the blocks of one bucket that have the same number of draws.  It makes any piece of its
+draws on demand, (effects, log density), from base random numbers and a proposal, so that no array of all
+draws need exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from statsmodels_mcla.design import Bucket
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.points import STREAM, BaseNumbers, stream
+from statsmodels_mcla.proposals import BlockT, Proposal
+
+__all__ = ["BlockDraws", "DrawPart", "JointDraws"]
+
+CACHE_BYTES = 2**25  # base numbers of a part up to this size are kept, larger ones are made again
+
+
+class DrawPart(Protocol):
+    """Draws for some blocks of equal shape and equal number of draws."""
+
+    @property
+    def bucket(self) -> Bucket:
+        """The blocks."""
+
+    @property
+    def size(self) -> int:
+        """Draws a block, m."""
+
+    @property
+    def replicate(self) -> int:
+        """Consecutive draws that make one replicate; 1 if all are independent."""
+
+    def sections(self, longest: int) -> list[slice]:
+        """Cut the m draws into pieces."""
+
+    def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
+        """Effects (K, q, c) and their log density (K, c)."""
+
+
+@dataclass(frozen=True)
+class BlockDraws:
+    """Draws of a bucket's blocks from one multivariate t each.
+
+    Attributes
+    ----------
+    bucket : Bucket
+    proposal : BlockT
+    numbers : BaseNumbers
+        Base numbers of the whole bucket that ``bucket`` is a part of.
+    members : ndarray (B,)
+        Places of the blocks in that whole bucket.
+    size : int
+    """
+
+    bucket: Bucket
+    proposal: BlockT
+    numbers: BaseNumbers
+    members: np.ndarray
+    size: int
+    cache: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
+
+    @property
+    def replicate(self) -> int:
+        """See `DrawPart`."""
+        return 1 if self.numbers.replicates is None else self.size // self.numbers.replicates
+
+    def sections(self, longest: int) -> list[slice]:
+        """See `DrawPart`."""
+        return self.numbers.sections(self.size, longest)
+
+    def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
+        """See `DrawPart`."""
+        key = (blocks.start, blocks.stop, section.start, section.stop)
+        t = self.cache.get(key)
+        if t is None:
+            t = self.numbers.spherical_t(self.proposal.df, self.members[blocks], self.size, section)
+            if 8 * self.bucket.n_blocks * self.bucket.n_effects * self.size <= CACHE_BYTES:
+                self.cache[key] = t
+        return self.proposal.take(blocks).transform(t)
+
+    def moved(self, proposal: BlockT) -> BlockDraws:
+        """Return the same base numbers under another proposal."""
+        return BlockDraws(self.bucket, proposal, self.numbers, self.members, self.size, self.cache)
+
+
+@dataclass(frozen=True)
+class JointDraws:
+    """Independent draws of all effects at once from one proposal.
+
+    Attributes
+    ----------
+    bucket : Bucket
+        All rows and effects as one block.
+    proposal : Proposal
+    seed : numpy.random.SeedSequence
+    size : int
+    """
+
+    bucket: Bucket
+    proposal: Proposal
+    seed: np.random.SeedSequence
+    size: int
+
+    @property
+    def replicate(self) -> int:
+        """See `DrawPart`."""
+        return 1
+
+    def sections(self, longest: int) -> list[slice]:
+        """See `DrawPart`."""
+        return [slice(a, min(a + STREAM, self.size)) for a in range(0, self.size, STREAM)]
+
+    def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
+        """See `DrawPart`."""
+        rng = stream(self.seed, section.start // STREAM)
+        u = self.proposal.sample(rng, section.stop - section.start)[self.bucket.effects[0]]
+        return u[None], self.proposal.logpdf(u)[None]
+
+
+def smallest_size(parts: Sequence[DrawPart]) -> int:
+    """Fewest draws that any block has."""
+    return min(part.size for part in parts)

@@ -1,0 +1,116 @@
+"""Conditional families: the log density of a response given its linear predictor.
+
+A family here is one density with one link: a small frozen class that gives, for rows with data
+numbers ``y`` (response), ``w`` (weight) and ``v`` (variance weight), the log density and its exact
+derivatives in the linear predictor ``eta`` and in the dispersion. `conditional_family` finds it for
+a statsmodels family instance; `supported` lists what there is.
+
+Each density is written on the scale where it is most stable (counts, Gamma and inverse Gaussian in
+the log of the mean, the Gaussian in the mean, binomial links as logs of both tails); a second link
+is the chain rule on top (`ChangeOfLink`).
+
+Adding a family or a link is one small class. A link of a probability gives the logs of its two tails
+with their derivatives; here is the log-log link, P(success) = exp(-exp(-eta)), which statsmodels has
+and this package does not:
+
+>>> import numpy as np
+>>> from dataclasses import dataclass
+>>> from statsmodels_mcla.families import BinomialLink, BinomialTails, CLOGLOG, Tail
+>>> @dataclass(frozen=True)
+... class LogLog(BinomialLink):
+...     name = "loglog"
+...     def mean(self, eta):
+...         return 1 - CLOGLOG.mean(-eta)
+...     def mean_deriv(self, eta):
+...         return CLOGLOG.mean_deriv(-eta)
+...     def eta(self, mu):
+...         return -CLOGLOG.eta(1 - mu)
+...     def log_tails(self, eta):
+...         success, failure = CLOGLOG.log_tails(-eta)
+...         return (Tail(failure.value, -failure.d1, failure.d2),
+...                 Tail(success.value, -success.d1, success.d2))
+...     def log_tails_third(self, eta):
+...         success, failure = CLOGLOG.log_tails_third(-eta)
+...         return -failure, -success
+>>> family = BinomialTails(LogLog())
+>>> one = np.ones((1, 1))
+>>> round(float(family.rows(one, one, 1.0, np.array([[0.0]])).logf[0, 0]), 3)
+-1.0
+
+A density outright is a subclass of `ConditionalFamily` with ``rows`` (log density and two
+derivatives in ``eta``) and the facts of its distribution; a variant of a known one needs ``rows``
+and ``link_function`` alone, for instance Poisson counts with the identity link:
+
+>>> from statsmodels_mcla.families import IDENTITY, Poisson, RowTerms
+>>> @dataclass(frozen=True)
+... class PoissonIdentity(Poisson):
+...     @property
+...     def link_function(self):
+...         return IDENTITY
+...     def rows(self, y, w, v, eta, phi=1.0):
+...         inside = eta > 0
+...         mu = np.where(inside, eta, 1.0)
+...         return RowTerms(np.where(inside, y * np.log(mu) - w * mu, -np.inf),
+...                         np.where(inside, y / mu - w, 0.0),
+...                         np.where(inside, -y / mu**2, 0.0))
+>>> round(float(PoissonIdentity().rows(one, one, 1.0, 2 * one).logf[0, 0]), 3)
+-1.307
+
+Such an instance is given as ``family`` where a statsmodels family is expected; entering it in
+``registry.REGISTRY`` makes it the answer for a statsmodels family and link.
+"""
+
+from __future__ import annotations
+
+from statsmodels_mcla.families.base import ConditionalFamily
+from statsmodels_mcla.families.binomial import Binomial, BinomialTails
+from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
+from statsmodels_mcla.families.gamma import Gamma
+from statsmodels_mcla.families.gaussian import Gaussian
+from statsmodels_mcla.families.links import (
+    CLOGLOG,
+    IDENTITY,
+    INVERSE,
+    LOG,
+    SQRT,
+    BinomialLink,
+    MeanLink,
+    Tail,
+)
+from statsmodels_mcla.families.poisson import Poisson
+from statsmodels_mcla.families.registry import conditional_family, supported
+from statsmodels_mcla.families.terms import (
+    BlockTerms,
+    DispersionTerms,
+    Response,
+    RowData,
+    RowTerms,
+    Workspace,
+)
+
+__all__ = [
+    "CLOGLOG",
+    "IDENTITY",
+    "INVERSE",
+    "LOG",
+    "SQRT",
+    "Binomial",
+    "BinomialLink",
+    "BinomialTails",
+    "BlockTerms",
+    "ChangeOfLink",
+    "ConditionalFamily",
+    "Curve",
+    "DispersionTerms",
+    "Gamma",
+    "Gaussian",
+    "MeanLink",
+    "Poisson",
+    "Response",
+    "RowData",
+    "RowTerms",
+    "Tail",
+    "Workspace",
+    "conditional_family",
+    "supported",
+]

@@ -1,0 +1,394 @@
+"""What every conditional family promises: the contract between a density and the likelihood.
+
+A family is the conditional law of one response given its linear predictor. Everything that the
+likelihood needs from it is here: log density and derivatives in ``eta``, derivatives in the
+dispersion, the data-only constant, and the facts (mean, variance, sampling, distribution function)
+that residuals and predictions use.
+"""
+
+# Defaults take the arguments of the interface whether or not they use them.
+# ruff: noqa: ARG002
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from statsmodels_mcla.families.arrays import Array, Number
+from statsmodels_mcla.families.links import MeanLink
+from statsmodels_mcla.families.response import integer_response, numeric_response, refuse
+from statsmodels_mcla.families.terms import (
+    BlockTerms,
+    DispersionTerms,
+    Response,
+    RowData,
+    RowTerms,
+    Workspace,
+    without_lost_draws,
+)
+
+
+class ConditionalFamily(ABC):
+    """Conditional law of the response given the linear predictor ``eta``.
+
+    Subclasses are frozen and hold no data. In every method that takes them, ``y``, ``w`` and ``v``
+    have shape (..., n, 1) and ``eta`` has shape (..., n, m): n rows, m draws. ``w`` is positive.
+    ``phi`` is the dispersion, and is ignored by families that have none.
+
+    Attributes
+    ----------
+    name : str
+        Name of the statsmodels family.
+    dispersion : str or None
+        Name of the dispersion parameter ("scale", "alpha"), None if the family has none.
+    mergeable : bool
+        Whether rows with equal ``eta`` can be merged by adding their ``y`` and ``w``.
+    discrete : bool
+        Whether the response is a count, so that residuals need a randomised distribution function.
+    link_function : MeanLink
+        Mean as a function of ``eta``.
+    """
+
+    name: ClassVar[str]
+    dispersion: ClassVar[str | None] = None
+    mergeable: ClassVar[bool] = False
+    discrete: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def link_function(self) -> MeanLink:
+        """Mean as a function of ``eta``."""
+
+    @property
+    def link(self) -> str:
+        """Name of the link."""
+        return self.link_function.name
+
+    # -- the log density ---------------------------------------------------------------------
+
+    @abstractmethod
+    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
+        """Return the log density of each row and its first two derivatives in ``eta``.
+
+        Parameters
+        ----------
+        y, w, v : ndarray
+            Data numbers of the rows as `row_data` gives them, shape (..., n, 1).
+        eta : ndarray
+            Linear predictor, shape (..., n, m), finite.
+        phi : float, optional
+            Dispersion, on its natural scale.
+
+        Returns
+        -------
+        RowTerms
+            Arrays of the shape of ``eta``. The derivatives are exact (observed, not expected).
+        """
+
+    def blocks(
+        self,
+        y: Array,
+        w: Array,
+        v: Number,
+        eta: Array,
+        phi: float = 1.0,
+        work: Workspace | None = None,
+    ) -> BlockTerms:
+        """Return `rows` with the log density summed over axis -2: the kernel of the likelihood.
+
+        Parameters
+        ----------
+        y, w, v, eta, phi
+            As in `rows`; the data numbers must not vary over draws.
+        work : Workspace, optional
+            Scratch of the calling thread. With it, ``d1`` and ``d2`` are valid only until its
+            next use.
+
+        Returns
+        -------
+        BlockTerms
+            ``loglik`` of shape (..., m), ``d1`` and ``d2`` of shape (..., n, m). A draw whose block
+            is beyond floating point (below -1e200) has loglik -inf and zero derivatives, so that
+            weight zero times derivative is zero.
+        """
+        terms = self.rows(y, w, v, eta, phi)
+        return without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
+
+    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
+        """Return the third derivative of the log density in ``eta``.
+
+        The default differentiates the exact second derivative numerically (five-point rule,
+        error of order step^4); families override it with the closed form where that is easy.
+
+        Parameters
+        ----------
+        y, w, v, eta, phi
+            As in `rows`.
+
+        Returns
+        -------
+        ndarray
+            Shape of ``eta``.
+        """
+        step = 1e-3 * np.maximum(1.0, np.abs(eta))
+        near = self.rows(y, w, v, eta + step, phi).d2 - self.rows(y, w, v, eta - step, phi).d2
+        far = self.rows(y, w, v, eta + 2 * step, phi).d2 - self.rows(y, w, v, eta - 2 * step, phi).d2
+        return np.asarray((8 * near - far) / (12 * step))
+
+    def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> DispersionTerms:
+        """Return the derivatives of the log density that involve the dispersion.
+
+        Parameters
+        ----------
+        y, w, v, eta, phi
+            As in `rows`.
+
+        Returns
+        -------
+        DispersionTerms
+            Arrays of the shape of ``eta``, zero in rows beyond floating point (see `blocks`).
+
+        Raises
+        ------
+        TypeError
+            If the family has no dispersion.
+        """
+        raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
+
+    def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> Array:
+        """Return d3 logf/(deta2 dphi): how the curvature of a row moves with the dispersion.
+
+        Parameters
+        ----------
+        y, w, v, eta, phi
+            As in `rows`.
+
+        Returns
+        -------
+        ndarray
+            Shape of ``eta``.
+
+        Raises
+        ------
+        TypeError
+            If the family has no dispersion.
+        """
+        raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
+
+    def specialise(self, y: Array, w: Array) -> ConditionalFamily:
+        """Return the family with the fastest kernel that is exact for these rows.
+
+        Decided once per data set. The answer gives the same numbers as ``self`` up to round-off,
+        but only for rows like those shown (0/1 responses with weight one, for instance).
+
+        Parameters
+        ----------
+        y, w : ndarray
+            Data numbers of all the rows, any shape.
+
+        Returns
+        -------
+        ConditionalFamily
+            ``self`` where nothing is faster.
+        """
+        return self
+
+    def blank_row(self) -> tuple[float, float, float]:
+        """Return (y, w, offset) of a row that adds nothing to the log density at any ``eta`` near 0.
+
+        Blocks of unequal length are filled up with such rows.
+        """
+        return (0.0, 0.0, 0.0) if self.mergeable else (1.0, 0.0, 0.0)
+
+    # -- data --------------------------------------------------------------------------------
+
+    def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
+        """Return the data numbers (y, w, v) that the kernels take.
+
+        Here ``w`` is the weight of the row's log density. Where the variance weights are a
+        multiplier of the log density (no scale parameter to divide, as in statsmodels), they are
+        folded into ``w`` and ``v`` is one.
+
+        Parameters
+        ----------
+        endog : ndarray
+            Response, (n,).
+        n_trials : ndarray or float
+            Numbers of trials; one for all families but the binomial.
+        freq_weights, var_weights : ndarray or float
+            Weights: weight 2 is that row twice; dispersion divided by the variance weight.
+
+        Returns
+        -------
+        RowData
+            Three (n,) arrays.
+        """
+        w = np.asarray(freq_weights, dtype=float)
+        v = np.asarray(var_weights, dtype=float)
+        shape = endog.shape
+        if self.dispersion != "scale":
+            w, v = w * v, np.ones(())
+        return RowData(
+            endog.astype(float), np.broadcast_to(w, shape).copy(), np.broadcast_to(v, shape).copy()
+        )
+
+    @abstractmethod
+    def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
+        """Return the terms of the log-likelihood that depend on the data alone.
+
+        Added to the summed `rows`, they make the log density complete (log C(n, y), -log y!, ...),
+        so that log-likelihoods compare with those of other software.
+
+        Parameters
+        ----------
+        endog, n_trials, freq_weights, var_weights
+            As in `row_data`.
+
+        Returns
+        -------
+        float
+            Sum over the rows, weights applied.
+        """
+
+    def check_response(self, endog: Any, n_trials: Any = None) -> Response:
+        """Return the response as float arrays after checking that the family can give it.
+
+        Parameters
+        ----------
+        endog : array_like
+            Response as the user gave it; binomial: 0/1, bool, or two columns (successes,
+            failures).
+        n_trials : array_like, optional
+            Numbers of trials of a one-column binomial response; other families refuse it.
+
+        Returns
+        -------
+        Response
+            Value (successes) and number of trials (ones outside the binomial family).
+
+        Raises
+        ------
+        ValueError
+            If a value is outside the family; names ``endog``, the family, the value and the row.
+        """
+        if n_trials is not None:
+            raise ValueError(f"n_trials is for the Binomial family only; got family {self.name}")
+        y = integer_response(endog, self.name) if self.discrete else numeric_response(endog, self.name)
+        if y.ndim != 1:
+            raise ValueError(f"endog must have one column for family {self.name}; got shape {y.shape}")
+        self._check_support(y)
+        return Response(y, np.ones(y.shape))
+
+    def _check_support(self, y: Array) -> None:
+        """Refuse values outside the support of the family (after the type checks)."""
+        if self.discrete:
+            refuse(y < 0, y, self.name, "non-negative integers")
+
+    def start_phi(
+        self,
+        endog: Array,
+        mu: Array,
+        n_trials: Number = 1.0,
+        freq_weights: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> float:
+        """Return a starting value for the dispersion: Pearson's moment estimator of a scale.
+
+        Parameters
+        ----------
+        endog, mu : ndarray
+            Response and its starting mean, (n,).
+        n_trials, freq_weights, var_weights
+            As in `row_data`.
+
+        Returns
+        -------
+        float
+            Positive; 1.0 for a family without dispersion.
+        """
+        if self.dispersion is None:
+            return 1.0
+        weight = np.broadcast_to(np.asarray(freq_weights, dtype=float), endog.shape)
+        pearson = weight * var_weights * (endog - mu) ** 2 / self.variance(mu, 1.0)
+        estimate = float(pearson.sum() / weight.sum())
+        return estimate if np.isfinite(estimate) and estimate > 0 else 1.0
+
+    # -- facts of the distribution -----------------------------------------------------------
+
+    def mean(self, eta: Array) -> Array:
+        """Return the mean of the response (binomial: the probability) at ``eta``."""
+        return self.link_function.mean(eta)
+
+    def mean_deriv(self, eta: Array) -> Array:
+        """Return d mean/d eta."""
+        return self.link_function.mean_deriv(eta)
+
+    @abstractmethod
+    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+        """Return the variance of a response of weight one (binomial: one trial) with mean mu."""
+
+    @abstractmethod
+    def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
+        """Return twice the log-likelihood ratio of a perfect fit to ``mu``, per row.
+
+        As in statsmodels it is not divided by a scale parameter; ``phi`` matters only to the
+        negative binomial, whose shape depends on it.
+
+        Parameters
+        ----------
+        endog, mu : ndarray
+            Response (binomial: successes) and mean (binomial: probability).
+        phi : float, optional
+            Dispersion.
+        n_trials : ndarray or float, optional
+            Numbers of trials.
+
+        Returns
+        -------
+        ndarray
+            Non-negative.
+        """
+
+    @abstractmethod
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        """Draw one response at each mean.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness.
+        mu : ndarray
+            Means (binomial: probabilities).
+        phi : float, optional
+            Dispersion.
+        n_trials, var_weights : ndarray or float, optional
+            Numbers of trials; variance weights (used by families with a scale).
+
+        Returns
+        -------
+        ndarray
+            Shape of ``mu`` (broadcast with the rest), float64.
+        """
+
+    @abstractmethod
+    def cdf(
+        self,
+        endog: Array,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        """Return P(response <= endog), for quantile residuals; arguments as in `sample`.
+
+        Any real ``endog`` is accepted, so that a discrete family can be asked at ``endog - 1``.
+        """

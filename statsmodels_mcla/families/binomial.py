@@ -1,0 +1,253 @@
+"""Binomial: successes out of trials, with logit (hand-written kernels) and any two-tailed link.
+
+Data numbers: ``y`` = weighted successes, ``w`` = weighted trials; they are sufficient, so rows with
+equal linear predictor merge by addition.
+"""
+
+# Implementations of the interface that base.py documents: it also says what each argument is for.
+# ruff: noqa: ARG002, D102
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from statsmodels_mcla.families.arrays import Array, Number
+from statsmodels_mcla.families.base import ConditionalFamily
+from statsmodels_mcla.families.links import LOGIT, PROBIT, BinomialLink, MeanLink
+from statsmodels_mcla.families.response import integer_response, refuse
+from statsmodels_mcla.families.terms import BlockTerms, Response, RowData, RowTerms, Workspace
+
+_GROUP = 64  # rows multiplied before one log is taken
+
+
+class Binomial(ConditionalFamily):
+    """What all binomial families share: everything but the log density in ``eta``."""
+
+    name: ClassVar[str] = "Binomial"
+    mergeable: ClassVar[bool] = True
+    discrete: ClassVar[bool] = True
+
+    def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
+        ones = super().row_data(np.ones(endog.shape), 1.0, freq_weights, var_weights)
+        return RowData(ones.w * endog, ones.w * n_trials, ones.v)
+
+    def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
+        log_choose = (
+            special.gammaln(np.asarray(n_trials) + 1.0)
+            - special.gammaln(endog + 1.0)
+            - special.gammaln(n_trials - endog + 1.0)
+        )
+        return float(np.sum(freq_weights * var_weights * log_choose))
+
+    def check_response(self, endog: Any, n_trials: Any = None) -> Response:
+        needs = "0 or 1 (counts: two columns, successes and failures)"
+        integers = "integers (0/1, or two columns: successes and failures)"
+        y = integer_response(endog, self.name, needs=integers)
+        if y.ndim == 2:
+            if y.shape[1] != 2 or n_trials is not None:
+                raise ValueError(
+                    "endog must be one column, or two (successes, failures) and no n_trials, for"
+                    f" family {self.name}; got shape {y.shape}"
+                )
+            refuse(y < 0, y, self.name, "non-negative counts")
+            refuse(y.sum(axis=1) == 0, y.sum(axis=1), self.name, "at least one trial in each row")
+            return Response(y[:, 0].copy(), y.sum(axis=1))
+        if n_trials is None:
+            refuse((y != 0) & (y != 1), y, self.name, needs)
+            return Response(y, np.ones(y.shape))
+        trials = np.broadcast_to(np.asarray(n_trials, dtype=float), y.shape).copy()
+        valid = np.isfinite(trials) & (trials >= 1) & (trials == np.floor(trials))
+        refuse(~valid, trials, self.name, "positive integer numbers of trials")
+        refuse((y < 0) | (y > trials), y, self.name, "successes between 0 and the number of trials")
+        return Response(y, trials)
+
+    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+        return mu * (1.0 - mu)
+
+    def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
+        failures = n_trials - endog
+        return np.asarray(
+            2.0
+            * (
+                special.xlogy(endog, endog / n_trials)
+                - special.xlogy(endog, mu)
+                + special.xlogy(failures, failures / n_trials)
+                - special.xlog1py(failures, -mu)
+            )
+        )
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        return np.asarray(rng.binomial(np.asarray(n_trials, dtype=np.int64), mu), dtype=float)
+
+    def cdf(
+        self,
+        endog: Array,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        k = np.floor(endog)
+        inside = (k >= 0) & (k < n_trials)
+        kept = np.where(inside, k, 0.0)
+        below = special.betaincc(kept + 1.0, np.maximum(n_trials - kept, 1.0), mu)
+        return np.where(inside, below, np.where(k < 0, 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class BinomialLogit(Binomial):
+    """Binomial counts with the logit link."""
+
+    @property
+    def link_function(self) -> MeanLink:
+        return LOGIT
+
+    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
+        small = np.exp(-np.abs(eta))
+        whole = 1.0 + small
+        p = np.where(eta >= 0, 1.0, small) / whole
+        return RowTerms(_log_density(y, w, eta, small), y - w * p, -w * (small / (whole * whole)))
+
+    def blocks(
+        self,
+        y: Array,
+        w: Array,
+        v: Number,
+        eta: Array,
+        phi: float = 1.0,
+        work: Workspace | None = None,
+    ) -> BlockTerms:
+        work = Workspace() if work is None else work
+        q, d2 = work.array("d1", eta.shape), work.array("d2", eta.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.exp(eta, out=q)
+            np.add(q, 1.0, out=q)
+            np.log(q, out=d2)
+            loglik = _dot_rows(y, eta) - _dot_rows(w, d2)
+            np.divide(1.0, q, out=q)  # P(failure); zero where exp overflowed, which is right
+            np.multiply(q, q, out=d2)
+            np.subtract(d2, q, out=d2)
+            np.multiply(d2, w, out=d2)
+            np.multiply(q, w, out=q)
+            np.add(q, y - w, out=q)
+        return BlockTerms(_repaired(loglik, y, w, eta), q, d2)
+
+    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
+        small = np.exp(-np.abs(eta))
+        slope = np.sign(eta) * (1.0 - small) / (1.0 + small)  # P(success) - P(failure)
+        return np.asarray(w * (small / (1.0 + small) ** 2) * slope)
+
+    def blank_row(self) -> tuple[float, float, float]:
+        return (0.0, 1.0, -1000.0)  # a certain failure: exp(-1000) is zero, and 0/1 data stay 0/1
+
+    def specialise(self, y: Array, w: Array) -> ConditionalFamily:
+        unit = bool(np.all(w == 1.0) and np.all((y == 0.0) | (y == 1.0)))
+        return BernoulliLogit() if unit else self
+
+
+@dataclass(frozen=True)
+class BernoulliLogit(BinomialLogit):
+    """The logit link where every response is 0 or 1 and every weight one.
+
+    Then the log density of a block needs only the log of a product of 1 + exp(eta) over its rows:
+    one log for up to 64 rows (a draw whose product overflows is redone row by row).
+    """
+
+    def blocks(
+        self,
+        y: Array,
+        w: Array,
+        v: Number,
+        eta: Array,
+        phi: float = 1.0,
+        work: Workspace | None = None,
+    ) -> BlockTerms:
+        work = Workspace() if work is None else work
+        q, d2 = work.array("d1", eta.shape), work.array("d2", eta.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.exp(eta, out=q)
+            np.add(q, 1.0, out=q)
+            loglik = _dot_rows(y, eta) - _log_product_rows(q)
+            np.divide(1.0, q, out=q)  # P(failure); zero where exp overflowed, which is right
+            np.multiply(q, q, out=d2)
+            np.subtract(d2, q, out=d2)
+            np.add(q, y - 1.0, out=q)
+        return BlockTerms(_repaired(loglik, y, w, eta), q, d2)
+
+
+def _dot_rows(weights: Array, values: Array) -> Array:
+    """Return sum over rows of weights (..., n, 1) times values (..., n, m): (..., m)."""
+    return np.asarray((np.swapaxes(weights, -1, -2) @ values)[..., 0, :])
+
+
+def _log_product_rows(factors: Array) -> Array:
+    """Return the log of the product of ``factors`` >= 1 over axis -2; inf where it overflows."""
+    n, m = factors.shape[-2:]
+    groups = n // _GROUP
+    rest: Array = np.multiply.reduce(factors[..., groups * _GROUP :, :], axis=-2)
+    np.log(rest, out=rest)
+    if groups:
+        split = factors[..., : groups * _GROUP, :].reshape(*factors.shape[:-2], groups, _GROUP, m)
+        products = np.multiply.reduce(split, axis=-2)
+        rest += np.log(products, out=products).sum(axis=-2)
+    return rest
+
+
+def _repaired(loglik: Array, y: Array, w: Array, eta: Array) -> Array:
+    """Return ``loglik`` with the draws whose exp or product overflowed computed the stable way."""
+    lost = ~np.isfinite(loglik)
+    if not lost.any():
+        return loglik
+    eta_lost = np.swapaxes(eta, -1, -2)[lost]  # (draws lost, n)
+    y_lost = np.swapaxes(np.broadcast_to(y, eta.shape), -1, -2)[lost]
+    w_lost = np.swapaxes(np.broadcast_to(w, eta.shape), -1, -2)[lost]
+    small = np.exp(-np.abs(eta_lost))
+    loglik[lost] = _log_density(y_lost, w_lost, eta_lost, small).sum(axis=-1)
+    return loglik
+
+
+def _log_density(y: Array, w: Array, eta: Array, small: Array) -> Array:
+    """Return y log p + (w - y) log(1 - p), given small = exp(-|eta|); every term is non-positive."""
+    return np.asarray(y * np.minimum(eta, 0.0) - (w - y) * np.maximum(eta, 0.0) - w * np.log1p(small))
+
+
+@dataclass(frozen=True)
+class BinomialTails(Binomial):
+    """Binomial counts with any link that knows the logs of both tails.
+
+    Parameters
+    ----------
+    tails : BinomialLink
+        The link.
+    """
+
+    tails: BinomialLink = PROBIT
+
+    @property
+    def link_function(self) -> MeanLink:
+        return self.tails
+
+    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
+        success, failure = self.tails.log_tails(eta)
+        z = w - y
+        with np.errstate(over="ignore"):
+            return RowTerms(
+                y * success.value + z * failure.value,
+                y * success.d1 + z * failure.d1,
+                y * success.d2 + z * failure.d2,
+            )
+
+    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
+        success, failure = self.tails.log_tails_third(eta)
+        return np.asarray(y * success + (w - y) * failure)

@@ -1,0 +1,37 @@
+"""Reading model formulas: fixed effects by patsy, random effects into sparse matrices.
+
+==================== =============================================================================
+`split_formula`      ``y ~ x + (1 + x | g)`` into a formula for patsy and the bar terms' text
+`incomplete_rows`    rows where anything that takes part is missing
+`read_random_terms`  bar terms into random terms
+`read_vc_formulas`   statsmodels' ``vc_formulas`` into random terms
+`mixedlm_terms`      MixedLM's ``groups`` and ``re_formula`` into a random term
+==================== =============================================================================
+"""
+
+from statsmodels_mcla.formula.bars import split_formula
+from statsmodels_mcla.formula.missing import incomplete_rows
+from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
+from statsmodels_mcla.formula.terms import (
+    BarTerm,
+    FormulaError,
+    FormulaWarning,
+    NewRows,
+    RandomTerm,
+    TermDesign,
+)
+from statsmodels_mcla.formula.variance_components import read_vc_formulas
+
+__all__ = [
+    "BarTerm",
+    "FormulaError",
+    "FormulaWarning",
+    "NewRows",
+    "RandomTerm",
+    "TermDesign",
+    "incomplete_rows",
+    "mixedlm_terms",
+    "read_random_terms",
+    "read_vc_formulas",
+    "split_formula",
+]

@@ -1,0 +1,191 @@
+"""Split a formula into its fixed part and its bar terms, without looking at data.
+
+The formula is parsed by patsy with ``|`` as one more operator, binding more loosely than ``+``. A bar
+inside a string, a call or an index belongs to the Python expression there and is left alone, since
+patsy reads that expression as one piece.
+"""
+
+from __future__ import annotations
+
+import tokenize
+from collections.abc import Iterator
+from typing import Any
+
+from patsy import ModelDesc, PatsyError, Term
+from patsy.desc import INTERCEPT
+from patsy.infix_parser import Operator
+from patsy.parse_formula import parse_formula
+
+from statsmodels_mcla.formula.terms import BarTerm, FormulaError
+
+__all__ = ["formula_terms", "grouping_terms", "one_sided_terms", "split_formula"]
+
+# The unary bar is the second one of "||".
+BAR_OPERATORS = [Operator("|", 2, 50), Operator("|", 1, 50)]
+
+
+def split_formula(formula: str) -> tuple[str, list[BarTerm]]:
+    """Separate a formula's fixed effects from its random-effect terms.
+
+    Parameters
+    ----------
+    formula : str
+        An lme4-like formula, such as ``"y ~ x + (1 + x | g) + (1 | a/b)"``.
+
+    Returns
+    -------
+    fixed : str
+        The formula without its bar terms, for patsy. Unchanged if there are none; ``1`` stands on the
+        right if nothing else is left there, and a ``0`` or ``-1`` stays.
+    bars : list of BarTerm
+        In the order written; ``a/b`` and ``||`` are not expanded yet.
+
+    Raises
+    ------
+    FormulaError
+        If the formula is not a string, does not parse, or has a bar term that is anything but added on
+        the right-hand side in its own parentheses.
+
+    Examples
+    --------
+    >>> split_formula("y ~ x + (1 + x | g)")
+    ('y ~ x', [BarTerm(text='(1 + x | g)', inner='1 + x', group='g', correlated=True)])
+    """
+    tree = _parse(formula, "formula")
+    *left, right = tree.args
+    for side in left:
+        for bar in _bars(side):
+            raise _error("a random-effect term cannot stand on the left of '~'", bar)
+    bars: list[BarTerm] = []
+    fixed = _without_bars(right, bars)
+    if not bars:
+        return formula, []
+    response = f"{_source(left[0])} ~ " if left else "~ " if tree.token is not None else ""
+    return response + (fixed or "1"), bars
+
+
+def formula_terms(formula: str) -> list[Term]:
+    """List the patsy terms of both sides of a formula without bar terms."""
+    desc = _described(_without_any_bars(formula, "formula"), formula)
+    return [*desc.lhs_termlist, *desc.rhs_termlist]
+
+
+def one_sided_terms(formula: str, where: str) -> list[Term]:
+    """List the patsy terms of a one-sided formula; `where` names it in errors."""
+    desc = _described(_without_any_bars(formula, where), where)
+    if desc.lhs_termlist:
+        raise FormulaError(f"{where}: {formula!r} has a response; write the right-hand side only")
+    terms: list[Term] = desc.rhs_termlist
+    return terms
+
+
+def grouping_terms(bar: BarTerm) -> list[Term]:
+    """List the grouping factors of a bar term: ``a/b`` gives a and a:b."""
+    tree = _parse(bar.group, f"the grouping of `{bar.text}`")
+    for node in _nodes(tree.args[-1]):
+        if node.type not in ("/", ":", "PYTHON_EXPR"):
+            written = node.type if node.args else _source(node)
+            raise FormulaError(
+                f"`{bar.text}`: {written!r} cannot stand right of the bar. Give one grouping factor, "
+                "an interaction (a:b) or a nesting (a/b); write several factors as several terms"
+            )
+    return [term for term in _described(tree, bar.text).rhs_termlist if term != INTERCEPT]
+
+
+def _parse(text: object, where: str) -> Any:
+    """Parse a formula to patsy's tree, bars included."""
+    if not isinstance(text, str):
+        raise FormulaError(f"{where} must be a string, not {type(text).__name__}")
+    try:
+        return parse_formula(text, BAR_OPERATORS)
+    except PatsyError as error:
+        before = text[: error.origin.start].rstrip() if error.origin is not None else ""
+        if before.endswith("|"):
+            caret = error.origin.caretize(indent=4)
+            raise FormulaError(f"{where} cannot be read: nothing stands right of the bar\n{caret}") from error
+        raise FormulaError(f"{where} cannot be read: {error}") from error
+    except (SyntaxError, tokenize.TokenError, AssertionError) as error:
+        raise FormulaError(f"{where} cannot be read: {text!r}") from error
+
+
+def _described(tree: Any, where: str) -> Any:
+    try:
+        return ModelDesc.from_formula(tree)
+    except PatsyError as error:
+        raise FormulaError(f"{where} cannot be read: {error}") from error
+
+
+def _without_any_bars(text: object, where: str) -> Any:
+    tree = _parse(text, where)
+    for bar in _bars(tree):
+        raise _error(f"{where}: a random-effect term can only stand in the model's formula", bar)
+    return tree
+
+
+def _without_bars(node: Any, found: list[BarTerm]) -> str:
+    """Return the source of `node` less its bar terms ('' if nothing is left), which are added to `found`."""
+    if node.type == "|":
+        found.append(_bar_term(node))
+        return ""
+    if not any(_bars(node)):
+        return _source(node)
+    if node.type == "+":
+        parts = [_without_bars(arg, found) for arg in node.args]
+        if len(parts) == 2 and parts[1] and _is_sum(node.args[1]):
+            parts[1] = f"({parts[1]})"
+        return " + ".join(part for part in parts if part)
+    if node.type == "-" and len(node.args) == 2 and not any(_bars(node.args[1])):
+        left, right = _without_bars(node.args[0], found), _source(node.args[1])
+        return f"{left} - {right}" if left else f"-{right}"
+    bar = next(_bars(node))
+    raise _error(f"a random-effect term can only be added: {node.type!r} cannot be applied to it", bar)
+
+
+def _bar_term(node: Any) -> BarTerm:
+    """Read ``(inner | group)`` or ``(inner || group)``."""
+    text = _source(node)
+    if len(node.args) == 1:
+        raise _error("nothing stands left of the bar; write (1 | g) for a random intercept", node)
+    inner, group = node.args
+    correlated = not (group.type == "|" and len(group.args) == 1)
+    if not correlated:
+        (group,) = group.args
+    if any(_bars(inner)) or any(_bars(group)):
+        raise _error("one bar term cannot stand inside another; add them: (1 | a) + (1 | b)", node)
+    if node.origin.start == inner.origin.start:
+        raise _error(
+            f"a random-effect term needs its own parentheses: ({text}). "
+            f"For an elementwise 'or' of columns write I({text})",
+            node,
+        )
+    return BarTerm(text, _source(inner), _source(group), correlated)
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
+    for arg in node.args:
+        yield from _nodes(arg)
+
+
+def _bars(node: Any) -> Iterator[Any]:
+    """Outermost bar nodes of a tree."""
+    if node.type == "|":
+        yield node
+    else:
+        for arg in node.args:
+            yield from _bars(arg)
+
+
+def _is_sum(node: Any) -> bool:
+    return node.type in ("+", "-")
+
+
+def _source(node: Any) -> str:
+    """Text of a node, its parentheses included."""
+    text: str = node.origin.relevant_code()
+    return text
+
+
+def _error(message: str, node: Any) -> FormulaError:
+    """Return an error that shows a node within the formula."""
+    return FormulaError(f"`{_source(node)}`: {message}\n{node.origin.caretize(indent=4)}")

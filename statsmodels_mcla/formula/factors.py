@@ -1,0 +1,297 @@
+"""Evaluate the factors of a formula (patsy's single expressions) without building dense designs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from patsy import EvalEnvironment, PatsyError
+from patsy.categorical import C, guess_categorical
+from patsy.util import SortAnythingKey
+
+from statsmodels_mcla.formula.terms import FormulaError
+
+__all__ = [
+    "Factor",
+    "as_frame",
+    "combined_codes",
+    "environment",
+    "is_categorical",
+    "level_codes",
+    "locate",
+    "locate_levels",
+    "missing_rows",
+    "module_environment",
+    "modules_named",
+    "names_in",
+    "numeric_columns",
+    "object_index",
+    "reading",
+]
+
+Box = type(C(()))
+"""What ``C(...)`` in a formula evaluates to."""
+
+NO_ENVIRONMENT = -1
+"""statsmodels' code for a formula that may use nothing but the columns of its data."""
+
+
+def as_frame(data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
+    """Return `data` as a DataFrame with at least one row."""
+    if not isinstance(data, pd.DataFrame):
+        try:
+            data = pd.DataFrame(data)
+        except (ValueError, TypeError) as error:
+            raise FormulaError(f"data must be a DataFrame: {error}") from error
+    if not len(data):
+        raise FormulaError("data has no rows")
+    return data
+
+
+def environment(eval_env: Any, reference: int) -> EvalEnvironment:
+    """Return the namespace in which a formula looks up what is not a column.
+
+    Parameters
+    ----------
+    eval_env : int, Mapping or patsy.EvalEnvironment
+        Frames above the caller (0: the caller itself), -1 for no namespace, or the namespace.
+    reference : int
+        Frames between the caller and this function's own caller.
+
+    Returns
+    -------
+    patsy.EvalEnvironment
+    """
+    if isinstance(eval_env, Mapping):
+        return EvalEnvironment([dict(eval_env)])
+    if isinstance(eval_env, (int, np.integer)):
+        if eval_env == NO_ENVIRONMENT:
+            return EvalEnvironment([])
+        return EvalEnvironment.capture(int(eval_env), reference=reference + 1)
+    if isinstance(eval_env, EvalEnvironment):
+        return eval_env
+    raise FormulaError(
+        f"eval_env must be an int, a mapping or a patsy EvalEnvironment, not {type(eval_env).__name__}"
+    )
+
+
+@contextmanager
+def reading(text: str, frame: pd.DataFrame) -> Iterator[None]:
+    """Turn what patsy raises into a FormulaError that names the term and an unknown column."""
+    try:
+        yield
+    except FormulaError:
+        raise
+    except (PatsyError, SyntaxError, TypeError, ValueError) as error:
+        cause = error.__cause__
+        if isinstance(cause, NameError):
+            quoted = re.search(r"'([^']*)'", str(cause))
+            shown = ", ".join(map(str, frame.columns[:10])) + (", ..." if frame.shape[1] > 10 else "")
+            raise FormulaError(
+                f"`{text}` needs {quoted.group(1) if quoted else cause!r}, which is no column of the data "
+                f"({shown}) and is not defined where the formula was written"
+            ) from error
+        raise FormulaError(f"`{text}` cannot be evaluated: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """One expression of a formula with what its stateful transforms learnt.
+
+    Parameters
+    ----------
+    factor : object
+        patsy factor (``EvalFactor``, or anything that follows patsy's factor protocol).
+    state : dict
+        patsy's memory of it.
+    stateful : bool
+        Whether a transform (``center``, ``bs``) learnt something from the data.
+    """
+
+    factor: Any
+    state: dict[str, Any]
+    stateful: bool
+
+    @classmethod
+    def learn(cls, factor: Any, frame: pd.DataFrame, env: EvalEnvironment) -> Factor:
+        """Let the stateful transforms of a factor see the data."""
+        state: dict[str, Any] = {}
+        passes = factor.memorize_passes_needed(state, env)
+        for step in range(passes):
+            factor.memorize_chunk(state, step, frame)
+            factor.memorize_finish(state, step)
+        return cls(factor, state, passes > 0)
+
+    @property
+    def name(self) -> str:
+        """Name of the factor as patsy writes it."""
+        name: str = self.factor.name()
+        return name
+
+    def value(self, frame: pd.DataFrame) -> Any:
+        """Evaluate the factor: any 1- or 2-d column of patsy's, ``C(...)`` included, a row for each row."""
+        value = self.factor.eval(self.state, frame)
+        inner = value.data if isinstance(value, Box) else value
+        rows = np.shape(inner)[:1] or (1,)
+        if rows[0] != len(frame):
+            raise FormulaError(
+                f"`{self.name}` has {rows[0]} rows and the data {len(frame)}; make it a column of the data"
+            )
+        return value
+
+
+def missing_rows(value: Any) -> np.ndarray:
+    """(n,) bool: rows of a factor's value where anything is NaN, None, NaT or NA."""
+    missing = np.asarray(pd.isna(value.data if isinstance(value, Box) else value), dtype=bool)
+    return np.asarray(missing.reshape(len(missing), -1).any(axis=1))
+
+
+def is_categorical(value: Any) -> bool:
+    """Whether patsy would code this value as a categorical factor."""
+    return bool(guess_categorical(value))
+
+
+def numeric_columns(value: Any) -> np.ndarray:
+    """(n, k) float array of a numerical factor's value."""
+    columns = np.asarray(value, dtype=float)
+    return columns[:, None] if columns.ndim == 1 else columns
+
+
+def level_codes(value: Any, name: str) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Code a factor's value by its levels, patsy's order of them.
+
+    Parameters
+    ----------
+    value : array_like
+        Value of a factor; anything 1-d, numbers included.
+    name : str
+        Name for errors.
+
+    Returns
+    -------
+    codes : ndarray
+        (n,) int; -1 where missing.
+    levels : tuple
+        Category order of a categorical (unused categories included), the order given to
+        ``C(..., levels=)``, else sorted.
+    """
+    levels = None
+    if isinstance(value, Box):
+        levels, value = value.levels, value.data
+    if np.ndim(value) != 1:
+        raise FormulaError(f"`{name}` is {np.ndim(value)}-dimensional; a factor has one value for each row")
+    if levels is not None:
+        codes = locate_levels(value, levels)
+        if np.any((codes < 0) & ~missing_rows(value)):
+            raise FormulaError(f"`{name}` has values outside its levels {list(levels)!r}")
+        return codes, tuple(levels)
+    if isinstance(getattr(value, "dtype", None), pd.CategoricalDtype):
+        values = pd.Categorical(value)
+        return np.asarray(values.codes, dtype=np.int64), tuple(values.categories)
+    try:
+        codes, uniques = pd.factorize(pd.Series(value))
+    except TypeError as error:
+        raise FormulaError(f"`{name}` has values that cannot be compared: {error}") from error
+    found = list(pd.Series(uniques))
+    if all(isinstance(level, (bool, np.bool_)) for level in found):
+        return locate_levels(value, (False, True)), (False, True)
+    order = _sorting(found)
+    rank = np.empty(len(found) + 1, dtype=np.int64)
+    rank[order] = np.arange(len(found))
+    rank[-1] = -1
+    return rank[codes], tuple(found[j] for j in order)
+
+
+def _sorting(levels: list[Any]) -> list[int]:
+    """Order that sorts the levels; values of different kinds as patsy sorts them, which is slower."""
+    try:
+        return sorted(range(len(levels)), key=levels.__getitem__)
+    except TypeError:
+        return sorted(range(len(levels)), key=lambda j: SortAnythingKey(levels[j]))
+
+
+def locate_levels(value: Any, levels: Sequence[Any]) -> np.ndarray:
+    """(n,) position of each value among `levels`; -1 where it is missing or not one of them."""
+    if isinstance(value, Box):
+        value = value.data
+    if isinstance(getattr(value, "dtype", None), pd.CategoricalDtype):
+        categories = pd.Categorical(value)
+        codes = np.append(locate_levels(categories.categories, levels), -1)
+        return np.asarray(codes[categories.codes])
+    values = object_index(pd.Series(value))
+    codes = np.asarray(object_index(levels).get_indexer(values), dtype=np.int64)
+    codes[missing_rows(values)] = -1
+    return codes
+
+
+def object_index(values: Iterable[Any]) -> pd.Index:
+    """Index of Python objects, each as it is (a tuple is one value)."""
+    return pd.Index(list(values), dtype=object, tupleize_cols=False)
+
+
+def combined_codes(codes: Sequence[np.ndarray], sizes: Sequence[int], n: int) -> np.ndarray:
+    """One code for a combination of levels, the first factor running fastest; -1 if any code is -1.
+
+    Parameters
+    ----------
+    codes : sequence of ndarray
+        (n,) codes of each factor.
+    sizes : sequence of int
+        Number of levels of each.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray
+        (n,) int64.
+
+    Examples
+    --------
+    >>> combined_codes([np.array([0, 1, -1]), np.array([2, 2, 0])], [2, 3], 3)
+    array([ 4,  5, -1])
+    """
+    combined, stride, known = np.zeros(n, dtype=np.int64), 1, np.ones(n, dtype=bool)
+    for code, size in zip(codes, sizes, strict=True):
+        if stride * size >= np.iinfo(np.int64).max:
+            raise FormulaError(f"an interaction of {' x '.join(map(str, sizes))} levels is too large")
+        combined += stride * code
+        stride *= size
+        known &= code >= 0
+    return np.where(known, combined, -1)
+
+
+def locate(known: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """(n,) position of each code in the sorted array `known`; -1 where it is not there."""
+    if not len(known):
+        return np.full(codes.shape, -1)
+    position = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    return np.where(known[position] == codes, position, -1)
+
+
+def names_in(code: str) -> set[str]:
+    """Names that an expression mentions, and its strings, since ``Q("a b")`` quotes a column's name."""
+    nodes = list(ast.walk(ast.parse(code, mode="eval")))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return names | {
+        node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def modules_named(codes: Iterable[str], env: EvalEnvironment) -> dict[str, str]:
+    """Modules that expressions name, as ``{"np": "numpy"}``: what of a namespace can be pickled."""
+    found = {name: env.namespace.get(name) for code in codes for name in names_in(code)}
+    return {name: value.__name__ for name, value in found.items() if isinstance(value, ModuleType)}
+
+
+def module_environment(modules: Mapping[str, str]) -> EvalEnvironment:
+    """Namespace of the modules that `modules_named` found."""
+    return EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])

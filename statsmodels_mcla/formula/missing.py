@@ -1,0 +1,108 @@
+"""Find the rows that a model cannot use, before anything is built from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from patsy import EvalEnvironment
+
+from statsmodels_mcla.formula.bars import formula_terms, grouping_terms, one_sided_terms
+from statsmodels_mcla.formula.factors import Factor, as_frame, environment, missing_rows, names_in, reading
+from statsmodels_mcla.formula.random_effects import mixedlm_bar
+from statsmodels_mcla.formula.terms import BarTerm
+from statsmodels_mcla.formula.variance_components import list_formulas
+
+__all__ = ["incomplete_rows"]
+
+
+def incomplete_rows(
+    fixed_formula: str | None,
+    bar_terms: Sequence[BarTerm],
+    vc_formulas: Mapping[str, str | Sequence[str]] | None,
+    data: pd.DataFrame | Mapping[str, Any],
+    eval_env: int | Mapping[str, Any] | EvalEnvironment = 0,
+    groups: Any = None,
+    re_formula: str | None = None,
+) -> np.ndarray:
+    """Find the rows where anything that a model's formulas evaluate to is missing.
+
+    Parameters
+    ----------
+    fixed_formula : str or None
+        Formula of response and fixed effects, without bar terms.
+    bar_terms : sequence of BarTerm
+        From `split_formula`.
+    vc_formulas : dict or None
+        As in `read_vc_formulas`.
+    data : DataFrame
+        All rows.
+    eval_env : int, Mapping or patsy.EvalEnvironment
+        Where names that are no columns are looked up; an int counts frames above the caller.
+    groups, re_formula : optional
+        As in `mixedlm_terms`.
+
+    Returns
+    -------
+    ndarray
+        (n,) bool, True where NaN, None, NaT or NA takes part.
+
+    Raises
+    ------
+    FormulaError
+        For an unknown column or a formula that cannot be read.
+
+    Notes
+    -----
+    Expressions are evaluated, so that ``np.log(x)`` of a negative number counts and ``x.fillna(0)`` does
+    not. A stateful transform would learn from missing values; it is evaluated on the rows where every
+    column that it names is present, and counts as missing elsewhere.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"y": [1.0, 2.0, None], "g": ["a", None, "b"]})
+    >>> incomplete_rows("y ~ 1", [BarTerm("(1 | g)", "1", "g")], None, data)
+    array([False,  True,  True])
+    """
+    frame, env = as_frame(data), environment(eval_env, 1)
+    bars = list(bar_terms)
+    if groups is not None:
+        bar, frame = mixedlm_bar(groups, re_formula, frame)
+        bars.append(bar)
+    factors: dict[str, tuple[str, Any]] = {}
+    for text, terms in _named_terms(fixed_formula, bars, vc_formulas):
+        for factor in (factor for term in terms for factor in term.factors):
+            factors.setdefault(factor.name(), (text, factor))
+    missing = np.zeros(len(frame), dtype=bool)
+    for text, factor in factors.values():
+        with reading(text, frame):
+            missing |= _missing(factor, frame, env)
+    return missing
+
+
+def _named_terms(
+    fixed_formula: str | None, bars: Sequence[BarTerm], vc_formulas: Mapping[str, Any] | None
+) -> Iterator[tuple[str, list[Any]]]:
+    """Terms of every formula, each with the text that errors show."""
+    if fixed_formula is not None:
+        yield fixed_formula, formula_terms(fixed_formula)
+    for bar in bars:
+        yield bar.text, [*one_sided_terms(bar.inner, f"`{bar.text}`"), *grouping_terms(bar)]
+    for name, formulas in list_formulas(vc_formulas or {}).items():
+        where = f"vc_formulas[{name!r}]"
+        for formula in formulas:
+            yield f"{where} = {formula!r}", one_sided_terms(formula, where)
+
+
+def _missing(factor: Any, frame: pd.DataFrame, env: EvalEnvironment) -> np.ndarray:
+    """(n,) bool: rows where a factor's value is missing."""
+    if not factor.memorize_passes_needed({}, env):
+        return missing_rows(Factor.learn(factor, frame, env).value(frame))
+    used = [name for name in frame.columns if name in names_in(factor.name())]
+    missing = np.array(frame[used].isna().any(axis=1), dtype=bool)
+    rest = frame.take(np.flatnonzero(~missing)) if missing.any() else frame
+    if len(rest):
+        missing[~missing] = missing_rows(Factor.learn(factor, rest, env).value(rest))
+    return missing

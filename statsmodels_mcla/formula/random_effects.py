@@ -1,0 +1,210 @@
+"""Read bar terms, and MixedLM's ``groups`` and ``re_formula``, into random terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
+from keyword import iskeyword
+from typing import Any
+from warnings import warn
+
+import numpy as np
+import pandas as pd
+from patsy import EvalEnvironment, Term
+from patsy.desc import INTERCEPT
+
+from statsmodels_mcla.formula.bar_design import read_bar
+from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
+from statsmodels_mcla.formula.factors import Factor, as_frame, environment, is_categorical
+from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning, RandomTerm
+
+__all__ = ["expand", "mixedlm_bar", "mixedlm_terms", "read_random_terms"]
+
+
+def read_random_terms(
+    bar_terms: Sequence[BarTerm],
+    data: pd.DataFrame | Mapping[str, Any],
+    eval_env: int | Mapping[str, Any] | EvalEnvironment = 0,
+) -> list[RandomTerm]:
+    """Build the random terms of a formula.
+
+    Parameters
+    ----------
+    bar_terms : sequence of BarTerm
+        From `split_formula`.
+    data : DataFrame
+        Rows without missing values in what the terms use (see `incomplete_rows`).
+    eval_env : int, Mapping or patsy.EvalEnvironment
+        Where names that are no columns are looked up; an int counts frames above the caller.
+
+    Returns
+    -------
+    list of RandomTerm
+        One a covariance matrix, in the order written: ``(x | a/b)`` gives two, for a and a:b.
+        Levels that do not occur are left out; the rest are in category or sorted order.
+
+    Raises
+    ------
+    FormulaError
+        For an unknown column, a missing or infinite value, a grouping with one level, a design that is
+        empty or has linearly dependent columns, or an effect that appears twice on the same grouping.
+
+    Warns
+    -----
+    FormulaWarning
+        If one term's effects lie within another's, as in ``(1 | g) + (0 + f | g)`` for a factor f.
+
+    Notes
+    -----
+    ``||`` splits the inner formula's terms, as lme4 does: ``(1 + x || g)`` is ``(1 | g) + (0 + x | g)``.
+    The columns of one term, a factor's or a spline's, stay together as one correlated block, and a
+    factor alone gets one column for each of its levels.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"g": list("aabb"), "x": [1.0, 2.0, 3.0, 4.0]})
+    >>> (term,) = read_random_terms([BarTerm("(x | g)", "x", "g")], data)
+    >>> term.columns, term.levels, term.Z.shape
+    (('Intercept', 'x'), ('a', 'b'), (4, 4))
+    """
+    frame, env = as_frame(data), environment(eval_env, 1)
+    bars = [bar for written in bar_terms for bar in expand(written)]
+    terms = [read_bar(bar, frame, env) for bar in bars]
+    _check_overlaps(bars, frame, env)
+    return terms
+
+
+def mixedlm_terms(
+    groups: Any,
+    re_formula: str | None,
+    data: pd.DataFrame | Mapping[str, Any],
+    eval_env: int | Mapping[str, Any] | EvalEnvironment = 0,
+) -> list[RandomTerm]:
+    """Build the random term that MixedLM's ``groups`` and ``re_formula`` describe.
+
+    Parameters
+    ----------
+    groups : str or array_like
+        Name of the grouping column, or a label for each row. An array is named ``"Group"``, as in
+        MixedLM; unless it is a column of `data`, rows to predict for give it as a column ``groups``.
+    re_formula : str or None
+        One-sided formula of a group's effects, which are correlated; None for a random intercept.
+    data : DataFrame
+        Rows without missing values.
+    eval_env : int, Mapping or patsy.EvalEnvironment
+        As in `read_random_terms`.
+
+    Returns
+    -------
+    list of RandomTerm
+        One term.
+
+    Raises
+    ------
+    FormulaError
+        As `read_random_terms`.
+    """
+    bar, frame = mixedlm_bar(groups, re_formula, data)
+    term = read_bar(bar, frame, environment(eval_env, 1))
+    return [replace(term, name=groups if isinstance(groups, str) else "Group")]
+
+
+def mixedlm_bar(
+    groups: Any, re_formula: str | None, data: pd.DataFrame | Mapping[str, Any]
+) -> tuple[BarTerm, pd.DataFrame]:
+    """Write MixedLM's ``groups`` and ``re_formula`` as a bar term.
+
+    Parameters
+    ----------
+    groups : str or array_like
+        Name of a column, or a label for each row.
+    re_formula : str or None
+        One-sided formula; None for a random intercept.
+    data : DataFrame
+        The data.
+
+    Returns
+    -------
+    bar : BarTerm
+        The term ``(re_formula | groups)``.
+    frame : DataFrame
+        The data, with a column ``groups`` if the array given is no column.
+    """
+    frame = as_frame(data)
+    inner = "1" if re_formula is None else re_formula
+    one_sided_terms(inner, "re_formula")
+    inner = inner.strip().removeprefix("~").strip()
+    if isinstance(groups, str):
+        if groups not in frame.columns:
+            shown = ", ".join(map(str, frame.columns[:10]))
+            raise FormulaError(f"groups={groups!r} is no column of the data ({shown})")
+        return BarTerm(f"groups={groups!r}, re_formula={re_formula!r}", inner, _quoted(groups)), frame
+    text = f"groups=<array>, re_formula={re_formula!r}"
+    if isinstance(groups, pd.Series) and groups.name in frame.columns and groups.equals(frame[groups.name]):
+        return BarTerm(text, inner, _quoted(str(groups.name))), frame
+    labels = groups.array if isinstance(groups, (pd.Series, pd.Index)) else groups
+    labels = labels if isinstance(labels, pd.api.extensions.ExtensionArray) else np.asarray(labels)
+    if labels.ndim != 1 or len(labels) != len(frame):
+        raise FormulaError(f"groups must be a column's name or {len(frame)} labels, one for each row of data")
+    return BarTerm(text, inner, "groups"), frame.assign(groups=labels)
+
+
+def expand(bar: BarTerm) -> list[BarTerm]:
+    """Write a bar term as terms with one grouping factor and one covariance matrix each.
+
+    Parameters
+    ----------
+    bar : BarTerm
+        As written.
+
+    Returns
+    -------
+    list of BarTerm
+        All with ``|``, by grouping and then by inner term.
+
+    Examples
+    --------
+    >>> [f"{b.inner} | {b.group}" for b in expand(BarTerm("(x || a/b)", "x", "a/b", correlated=False))]
+    ['1 | a', '0 + x | a', '1 | a:b', '0 + x | a:b']
+    """
+    inner = [bar.inner]
+    if not bar.correlated:
+        terms = one_sided_terms(bar.inner, f"`{bar.text}`")
+        inner = ["1" if term == INTERCEPT else f"0 + {term.name()}" for term in terms]
+    return [BarTerm(bar.text, side, term.name()) for term in grouping_terms(bar) for side in inner]
+
+
+def _quoted(column: str) -> str:
+    return column if column.isidentifier() and not iskeyword(column) else f"Q({column!r})"
+
+
+def _check_overlaps(bars: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment) -> None:
+    """Refuse an effect given twice; warn of one that lies within a factor's effects."""
+    read = [(bar, grouping_terms(bar), one_sided_terms(bar.inner, f"`{bar.text}`")) for bar in bars]
+    for (bar, grouping, terms), (other, other_grouping, others) in permutations(read, 2):
+        if grouping != other_grouping:
+            continue
+        for term in terms:
+            if term in others:
+                raise FormulaError(
+                    f"the effect {term.name()} of {bar.group} appears twice, in `{bar.text}` and "
+                    f"`{other.text}`; keep one"
+                )
+            for wide in others:
+                if _within(term, wide, frame, env):
+                    warn(
+                        f"the effect {term.name()} of {bar.group} in `{bar.text}` lies within those of "
+                        f"{wide.name()} in `{other.text}`, so their variances are not identified; keep one "
+                        "of the two (|| keeps the columns of a factor together, as in lme4)",
+                        FormulaWarning,
+                        stacklevel=3,
+                    )
+
+
+def _within(term: Term, wide: Term, frame: pd.DataFrame, env: EvalEnvironment) -> bool:
+    """Whether `wide` is `term` crossed with factors, coded with one column a level."""
+    more = set(wide.factors) - set(term.factors)
+    return set(term.factors) < set(wide.factors) and all(
+        is_categorical(Factor.learn(factor, frame, env).value(frame)) for factor in more
+    )

@@ -1,0 +1,375 @@
+r"""Monte Carlo likelihood approximation over frozen draws, with its exact derivatives.
+
+For the draws u_1..u_m of a block from the importance density g, and with f(y|u) phi(u) the complete-data
+likelihood (Geyer and Thompson, 1992; Knudson, Benson, Geyer and Jones, 2021)
+
+    log w_k = log f(y|u_k; beta) + log phi(u_k; theta) - log g(u_k),   v_k = w_k / sum_j w_j
+    l       = log mean_k w_k
+    score   = sum_k v_k s_k,                   s_k = d log[f phi](u_k) / d psi
+    Hessian = sum_k v_k (H_k + s_k s_k') - score score'
+
+and all three add up over blocks.  The Monte Carlo variance of the score comes from independent replicates,
+d_r = sum over the draws of replicate r of v_k (s_k - score): V = R/(R-1) sum_r d_r d_r'.  Independent draws
+are replicates of one draw each.
+
+One pass gives everything.  Work is cut into chunks of blocks (and, in a large block, sections of draws) whose
+rows x draws fit the cache; chunks run on threads, and their results are added in order, so that the numbers do
+not depend on how many threads there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from statsmodels_mcla.covariance import EffectDensity
+from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.draws import DrawPart
+from statsmodels_mcla.families import Workspace
+from statsmodels_mcla.linalg import Array, transpose
+
+__all__ = ["BlockStatistics", "Evaluation", "evaluate"]
+
+CHUNK = 2**15  # rows x draws an inner step: the few arrays of that size stay in the second-level cache
+SECTION = 2**13  # draws of a block that one thread makes at a time
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class BlockStatistics(NamedTuple):
+    """What the draws say of each block, in the order of the design's blocks (joint draws: one block).
+
+    Attributes
+    ----------
+    loglik : ndarray (B,)
+        Log-likelihood of the block.
+    loglik_var : ndarray (B,)
+        Its Monte Carlo variance.
+    draws : ndarray (B,)
+    ess : ndarray (B,)
+        Effective sample size, 1 / sum v^2.
+    score : ndarray (B, P)
+    score_var : ndarray (B, P)
+        Contribution of the block to the variance of each coordinate of ``metric @ score error``.
+    """
+
+    loglik: Array
+    loglik_var: Array
+    draws: Array
+    ess: Array
+    score: Array
+    score_var: Array
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Monte Carlo log-likelihood at one parameter value.
+
+    Attributes
+    ----------
+    value : float
+        Log-likelihood, constants included.
+    value_var : float
+        Its Monte Carlo variance.
+    score : ndarray (P,)
+    hessian : ndarray (P, P)
+    score_var : ndarray (P, P)
+        Monte Carlo variance V of the score.
+    score_bias : ndarray (P,)
+        Jackknife estimate, over replicates, of the bias of the score.
+    value_bias : float
+        The same for the log-likelihood.
+    blocks : BlockStatistics
+    """
+
+    value: float
+    value_var: float
+    score: Array
+    hessian: Array
+    score_var: Array
+    score_bias: Array
+    value_bias: float
+    blocks: BlockStatistics
+
+
+class _Section(NamedTuple):
+    """A section of the draws of a chunk of blocks."""
+
+    log_w: Array  # (K, c)
+    scores: Array  # (K, P, c)
+    scatter: Array  # (K, size, c)
+    top: Array  # (K,) largest log weight that the row sums are relative to
+    curvature: Array  # (K, n) sum of w d2 logf/deta2
+    mixed: Array  # (K, n) sum of w d2 logf/deta dphi
+    dispersion: Array  # (K,) sum of w d2 logf/dphi2
+
+
+class _Chunk(NamedTuple):
+    """Everything about a chunk of blocks, summed over them where `Evaluation` needs sums."""
+
+    index: np.ndarray
+    loglik: Array
+    loglik_var: Array
+    ess: Array
+    score: Array
+    score_var: Array
+    hessian: Array
+    V: Array
+    score_bias: Array
+    value_bias: float
+    draws: int
+
+
+def evaluate(
+    design: MixedDesign,
+    params: Array,
+    draws: Sequence[DrawPart],
+    *,
+    metric: Array | None = None,
+    n_jobs: int = 1,
+) -> Evaluation:
+    """Log-likelihood, score, Hessian and their Monte Carlo errors in one pass over the draws.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    params : ndarray (P,)
+        Fixed effects, variances and covariances, dispersion.
+    draws : sequence of DrawPart
+        Frozen draws of every block.
+    metric : ndarray (P, P), optional
+        Matrix that turns errors of the score into the errors that `BlockStatistics.score_var` reports;
+        the identity by default.
+    n_jobs : int
+        Threads.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a covariance matrix is not positive definite.
+    FloatingPointError
+        If a block has no draw of positive weight.
+    """
+    beta, theta, phi = design.split(params)
+    metric = np.eye(design.n_params) if metric is None else metric
+    tasks = [
+        (part, density, blocks)
+        for part in draws
+        for density in [design.covariance.density(theta, part.bucket.levels)]
+        for blocks in _chunks_of_blocks(part)
+    ]
+    work = sum(part.size * part.bucket.y.size for part in draws)
+    threads = n_jobs if work > 2**18 else 1
+
+    def section(task: tuple[DrawPart, EffectDensity, slice], piece: slice) -> _Section:
+        part, density, blocks = task
+        return _section(part, density, blocks, piece, beta, phi)
+
+    def finish(task: tuple[DrawPart, EffectDensity, slice], pieces: list[_Section]) -> _Chunk:
+        part, density, blocks = task
+        return _finish(part, density, blocks, pieces, metric)
+
+    def whole(task: tuple[DrawPart, EffectDensity, slice]) -> _Chunk:
+        return finish(task, [section(task, piece) for piece in task[0].sections(SECTION)])
+
+    with _Threads(threads) as run:
+        if len(tasks) >= 2 * threads:
+            chunks = list(run(whole, tasks))
+        else:  # few large blocks: share out the sections of their draws
+            chunks = []
+            for task in tasks:
+                pieces = run(lambda piece, task=task: section(task, piece), task[0].sections(SECTION))
+                chunks.append(finish(task, list(pieces)))
+    return _total(design, chunks)
+
+
+class _Threads:
+    """Map over threads, in order, with few results waiting at a time."""
+
+    def __init__(self, n_jobs: int) -> None:
+        self.n_jobs = n_jobs
+        self.pool = ThreadPoolExecutor(n_jobs) if n_jobs > 1 else None
+
+    def __enter__(self) -> Callable[[Callable[[S], T], Iterable[S]], Iterator[T]]:
+        return self._map
+
+    def __exit__(self, *exc: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def _map(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        if self.pool is None:
+            yield from map(function, items)
+            return
+        rest = iter(items)
+        waiting = [self.pool.submit(function, item) for item in islice(rest, 4 * self.n_jobs)]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting.extend(self.pool.submit(function, item) for item in islice(rest, 1))
+
+
+def _chunks_of_blocks(part: DrawPart) -> list[slice]:
+    """Slices of blocks whose rows x draws fill one inner step, or of one block if that is larger already."""
+    bucket = part.bucket
+    step = max(1, CHUNK // max(1, part.size * bucket.n_rows))
+    return [slice(a, min(a + step, bucket.n_blocks)) for a in range(0, bucket.n_blocks, step)]
+
+
+def _section(part: DrawPart, density: EffectDensity, blocks: slice, piece: slice, beta: Array, phi: float) -> _Section:
+    bucket = part.bucket.take(blocks)
+    u, log_g = part.draw(blocks, piece)
+    scatter = density.scatter(u)
+    rows = _rows(bucket, u, density.logpdf(scatter) - log_g, beta, phi)
+    parts = [rows.score_beta, density.score(scatter)]
+    if bucket.family.dispersion is not None:
+        parts.append(rows.score_phi)
+    stacked = np.concatenate([np.zeros((bucket.n_blocks, 0, u.shape[2])), *scatter], axis=1)
+    return _Section(
+        rows.log_w, np.concatenate(parts, axis=1), stacked, rows.top, rows.curvature, rows.mixed, rows.dispersion
+    )
+
+
+class _Rows(NamedTuple):
+    log_w: Array
+    score_beta: Array
+    score_phi: Array
+    top: Array
+    curvature: Array
+    mixed: Array
+    dispersion: Array
+
+
+def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _Rows:
+    """Work on rows x draws: the only part whose cost grows with the data times the draws."""
+    blocks, n, draws = bucket.n_blocks, bucket.n_rows, u.shape[2]
+    eta_fixed = (bucket.offset + bucket.X @ beta)[..., None]
+    Xt = transpose(bucket.X)
+    y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
+    family = bucket.family
+    has_phi = family.dispersion is not None
+    score_beta = np.empty((blocks, bucket.X.shape[2], draws))
+    score_phi = np.zeros((blocks, 1, draws))
+    top = np.full(blocks, -np.inf)
+    curvature, mixed, dispersion = np.zeros((blocks, n)), np.zeros((blocks, n)), np.zeros(blocks)
+    step = max(64, CHUNK // max(1, blocks * n))
+    work = Workspace()
+    for a in range(0, draws, step):
+        cut = slice(a, min(a + step, draws))
+        eta = work.array("eta", (blocks, n, cut.stop - a))
+        np.matmul(bucket.Z, u[..., cut], out=eta)
+        eta += eta_fixed
+        terms = family.blocks(y, w, v, eta, phi, work)
+        log_w[:, cut] += terms.loglik
+        np.matmul(Xt, terms.d1, out=score_beta[..., cut])
+        # weights relative to the largest so far: sums made before are scaled down when a larger one turns up
+        previous, top = top, np.maximum(top, log_w[:, cut].max(axis=1))
+        finite_top = np.where(np.isfinite(top), top, 0.0)
+        shrink = np.exp(previous - finite_top)
+        weight = np.exp(log_w[:, cut] - finite_top[:, None])[..., None]
+        curvature = curvature * shrink[:, None] + (terms.d2 @ weight)[..., 0]
+        if has_phi:
+            change = family.dispersion_rows(y, w, v, eta, phi)
+            score_phi[:, 0, cut] = change.dphi.sum(axis=1)
+            mixed = mixed * shrink[:, None] + (change.d1phi @ weight)[..., 0]
+            dispersion = dispersion * shrink + (change.dphi2.sum(axis=1) * weight[..., 0]).sum(axis=-1)
+    return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion)
+
+
+def _finish(
+    part: DrawPart, density: EffectDensity, blocks: slice, pieces: list[_Section], metric: Array
+) -> _Chunk:
+    """Normalise the weights of a chunk and take all weighted moments."""
+    bucket = part.bucket.take(blocks)
+    m, P = part.size, metric.shape[1]
+    p, k = bucket.X.shape[2], density.covariance.size
+    log_w, s, scatter = (
+        pieces[0][:3] if len(pieces) == 1 else (np.concatenate([piece[i] for piece in pieces], axis=-1) for i in range(3))
+    )
+    top = np.max([piece.top for piece in pieces], axis=0)
+    if not np.all(np.isfinite(top)):
+        raise FloatingPointError("no draw of a block has positive, finite weight")
+    w = np.exp(log_w - top[:, None])
+    total = w.sum(axis=1)
+    v = w / total[:, None]
+    loglik = top + np.log(total / m)
+    score = (s @ v[..., None])[..., 0]
+
+    # expectation of the complete-data Hessian, from weighted sums over the rows
+    scale = [np.exp(piece.top - top) / total for piece in pieces]
+    curvature, mixed = (
+        sum(getattr(piece, name) * c[:, None] for piece, c in zip(pieces, scale, strict=True))
+        for name in ("curvature", "mixed")
+    )
+    H = np.zeros((P, P))
+    H[:p, :p] = np.einsum("bnp,bn,bnq->pq", bucket.X, curvature, bucket.X, optimize=True)
+    levels = tuple(c * bucket.n_blocks for c in density.levels)
+    expected = np.einsum("bam,bm->a", scatter, v)
+    H[p : p + k, p : p + k] = density.covariance.hessian(density.theta, levels, expected)
+    if bucket.family.dispersion is not None:
+        H[:p, -1] = H[-1, :p] = np.einsum("bnp,bn->p", bucket.X, mixed)
+        H[-1, -1] = sum(float((piece.dispersion * c).sum()) for piece, c in zip(pieces, scale, strict=True))
+    s -= score[..., None]
+    weighted = s * v[:, None, :]
+    H += (weighted @ transpose(s)).sum(axis=0)
+
+    # replicates: what each one adds to the errors of the likelihood and of the score
+    r = part.replicate
+    R = m // r
+    d = weighted if r == 1 else weighted.reshape(*s.shape[:2], R, r).sum(axis=-1)
+    share = v if r == 1 else v.reshape(len(v), R, r).sum(axis=-1)
+    correction = R / (R - 1.0) if R > 1 else np.inf
+    excess = share - 1.0 / R
+    loglik_var = correction * (excess * excess).sum(axis=1)
+    projected = metric @ d
+    # jackknife over replicates: leaving one out changes score by -d/(1 - share), the log-mean by log of the rest
+    rest = 1.0 - share
+    lone = rest <= 0  # a single draw carries all the weight: its removal leaves nothing to average
+    rest = np.where(lone, 1.0, rest)
+    score_bias = (R - 1.0) * np.where(lone[:, None], 0.0, -d / rest[:, None]).mean(axis=-1).sum(axis=0)
+    value_bias = (R - 1.0) * np.where(lone, 0.0, np.log(rest * R / max(R - 1.0, 1.0))).mean(axis=-1).sum()
+    return _Chunk(
+        bucket.blocks,
+        loglik,
+        loglik_var,
+        1.0 / (v * v).sum(axis=1),
+        score,
+        correction * (projected * projected).sum(axis=-1),
+        H,
+        correction * (d @ transpose(d)).sum(axis=0),
+        score_bias,
+        float(value_bias),
+        m,
+    )
+
+
+def _total(design: MixedDesign, chunks: list[_Chunk]) -> Evaluation:
+    index = np.concatenate([c.index for c in chunks])
+    order = np.argsort(index, kind="stable")
+
+    def gather(name: str) -> Array:
+        return np.concatenate([getattr(c, name) for c in chunks])[order]
+
+    draws = np.concatenate([np.full(len(c.index), c.draws) for c in chunks])[order]
+    blocks = BlockStatistics(
+        gather("loglik"), gather("loglik_var"), draws, gather("ess"), gather("score"), gather("score_var")
+    )
+    return Evaluation(
+        design.constant + float(blocks.loglik.sum()),
+        float(blocks.loglik_var.sum()),
+        blocks.score.sum(axis=0),
+        sum(c.hessian for c in chunks),  # type: ignore[arg-type]
+        sum(c.V for c in chunks),  # type: ignore[arg-type]
+        sum(c.score_bias for c in chunks),  # type: ignore[arg-type]
+        sum(c.value_bias for c in chunks),
+        blocks,
+    )

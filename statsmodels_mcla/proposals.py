@@ -1,0 +1,298 @@
+"""Importance densities: what draws the random effects is what evaluates its own density.
+
+* `BlockT`: the default, a multivariate t in every block, centred at the conditional mode (or at the
+  conditional mean to second order) with the curvature found there.
+* `MixtureProposal`: the joint importance density of the R package glmm (Knudson, Benson, Geyer and Jones, 2021).
+* anything with ``sample(rng, n)`` and ``logpdf(u)`` over the vector of all effects: a user's own.
+
+The settings `BlockSampling` and `JointSampling` make them from the conditional modes at given parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import gammaln
+
+from statsmodels_mcla.covariance import Covariance
+from statsmodels_mcla.design import Bucket
+from statsmodels_mcla.laplace import Modes, scale_effects
+from statsmodels_mcla.linalg import Array, transpose
+
+__all__ = ["BlockSampling", "BlockT", "FixedSampling", "JointSampling", "MixtureProposal", "Proposal", "Sampling"]
+
+
+@runtime_checkable
+class Proposal(Protocol):
+    """Importance density over all effects jointly."""
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n vectors of effects, (Q, n)."""
+
+    def logpdf(self, u: Array) -> Array:
+        """Log density of each column of u, (n,)."""
+
+
+class Sampling(Protocol):
+    """How to make importance densities from conditional modes."""
+
+    @property
+    def joint(self) -> bool:
+        """Whether all effects are drawn as one block."""
+
+    def proposal(
+        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+    ) -> BlockT | Proposal:
+        """Importance density of a bucket; ``grid``: base numbers are shifted equidistant points."""
+
+
+def spherical_t_logpdf(squared_norm: Array, df: float, dim: int) -> Array:
+    """Log density of a spherical t (df = inf: normal) at points with the given squared norm."""
+    if np.isinf(df):
+        return np.asarray(-0.5 * (squared_norm + dim * np.log(2.0 * np.pi)))
+    constant = gammaln(0.5 * (df + dim)) - gammaln(0.5 * df) - 0.5 * dim * np.log(df * np.pi)
+    return np.asarray(constant - 0.5 * (df + dim) * np.log1p(squared_norm / df))
+
+
+@dataclass(frozen=True)
+class BlockT:
+    """Independent multivariate t distributions, one for each block of a bucket.
+
+    Attributes
+    ----------
+    centre : ndarray (B, q)
+    root : ndarray (B, q, q)
+        Scale: u = centre + root t.
+    log_det : ndarray (B,)
+        log |det root|.
+    df : float
+        Degrees of freedom; inf for a normal.
+    """
+
+    centre: Array
+    root: Array
+    log_det: Array
+    df: float
+
+    def take(self, index: np.ndarray | slice) -> BlockT:
+        """Proposal of some of the blocks."""
+        return BlockT(self.centre[index], self.root[index], self.log_det[index], self.df)
+
+    def transform(self, t: Array) -> tuple[Array, Array]:
+        """Effects (B, q, m) and their log density (B, m) from spherical t variates."""
+        dim = self.centre.shape[1]
+        u = self.centre[..., None] + self.root @ t
+        return u, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, dim) - self.log_det[:, None]
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n vectors of effects in each block, (B, q, n)."""
+        blocks, dim = self.centre.shape
+        z = rng.standard_normal((blocks, dim, n))
+        if not np.isinf(self.df):
+            z /= np.sqrt(rng.chisquare(self.df, (blocks, 1, n)) / self.df)
+        return self.transform(z)[0]
+
+    def logpdf(self, u: Array) -> Array:
+        """Log density (B, m) of effects (B, q, m)."""
+        t = np.linalg.solve(self.root, u - self.centre[..., None])
+        return spherical_t_logpdf((t * t).sum(axis=1), self.df, self.centre.shape[1]) - self.log_det[:, None]
+
+
+@dataclass(frozen=True)
+class BlockSampling:
+    """Default importance sampling: one multivariate t a block.
+
+    Parameters
+    ----------
+    df : float, optional
+        Degrees of freedom.  Tails heavier than the normal's keep the weights bounded.  Default: 40, or 6 on a
+        grid.
+    inflate : float, optional
+        Factor on the scale.  Default: 1.05, a guard against curvature that is larger at the mode than
+        elsewhere, or 2 on a grid.
+    centre : {"mean", "mode"}
+        Centre at the conditional mean to second order (mode + half the skewness term of Laplace's expansion;
+        Tierney and Kadane, 1986) or at the mode.
+
+    Notes
+    -----
+    One effect with quasi-random numbers is a *grid*: the randomly shifted points are equidistant, and the sum
+    over them is a trapezoid rule in the quantiles of the proposal.  It converges exponentially if the
+    weighted integrand vanishes smoothly at both ends, which a wide, heavy-tailed proposal sees to.
+    """
+
+    df: float | None = None
+    inflate: float | None = None
+    centre: str = "mean"
+
+    joint = False
+
+    def __post_init__(self) -> None:
+        if self.df is not None and not self.df > 2:
+            raise ValueError(f"df must be greater than 2, got {self.df}")
+        if self.inflate is not None and not self.inflate > 0:
+            raise ValueError(f"inflate must be positive, got {self.inflate}")
+        if self.centre not in ("mean", "mode"):
+            raise ValueError(f"centre must be 'mean' or 'mode', got {self.centre!r}")
+
+    def proposal(
+        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+    ) -> BlockT:
+        """Build the proposal of one bucket around its conditional modes."""
+        df = self.df if self.df is not None else (6.0 if grid else 40.0)
+        inflate = self.inflate if self.inflate is not None else (2.0 if grid else 1.05)
+        b = modes.b + _mean_shift(bucket, modes, phi) if self.centre == "mean" else modes.b
+        transposed = [f.T for f in factors]
+        centre = scale_effects(covariance, transposed, bucket.levels, b)
+        root = transpose(scale_effects(covariance, transposed, bucket.levels, transpose(modes.root)))
+        log_lambda = sum(
+            count * float(np.log(np.abs(np.diagonal(f))).sum())
+            for f, count in zip(factors, bucket.levels, strict=True)
+        )
+        log_root = np.log(np.abs(np.diagonal(modes.root, axis1=-2, axis2=-1))).sum(axis=-1)
+        log_det = log_root + log_lambda + bucket.n_effects * np.log(inflate)
+        return BlockT(centre, inflate * root, log_det, df)
+
+
+def _mean_shift(bucket: Bucket, modes: Modes, phi: float) -> Array:
+    """Conditional mean minus mode to second order, at most one conditional SD long."""
+    y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
+    third = bucket.family.third(y, w, v, modes.eta[..., None], phi)[..., 0]
+    Zr = modes.Z @ modes.root
+    leverage = (Zr * Zr).sum(axis=-1)
+    whitened = 0.5 * (transpose(Zr) @ (third * leverage)[..., None])[..., 0]
+    length = np.sqrt((whitened * whitened).sum(axis=-1, keepdims=True))
+    whitened = whitened / np.maximum(1.0, length)
+    return np.asarray((modes.root @ whitened[..., None])[..., 0])
+
+
+@dataclass(frozen=True)
+class MixtureProposal:
+    """Three-part mixture over all effects: t(0, D*), N(u*, D*) and N(u*, curvature^-1).
+
+    All parts are held in the effects' standardised scale b = Lambda*^-1 u, where D* is the identity.
+
+    Attributes
+    ----------
+    weights : ndarray (3,)
+        Mixture probabilities p1, p2, p3.
+    zeta : float
+        Degrees of freedom of the t part.
+    mode : ndarray (Q,)
+        b at the conditional mode.
+    root : ndarray (Q, Q)
+        Upper triangular C with C C' the inverse curvature at the mode.
+    Lambda, Lambda_inv : scipy.sparse.csr_array (Q, Q)
+        u = Lambda b.
+    log_det : float
+        log |det Lambda|.
+    """
+
+    weights: Array
+    zeta: float
+    mode: Array
+    root: Array
+    Lambda: sp.csr_array
+    Lambda_inv: sp.csr_array
+    log_det: float
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n vectors of effects, (Q, n)."""
+        part = rng.choice(3, size=n, p=self.weights)
+        b = rng.standard_normal((n, len(self.mode))).T
+        scale = np.sqrt(self.zeta / rng.chisquare(self.zeta, n))
+        b[:, part == 0] *= scale[part == 0]
+        curved = part == 2
+        b[:, curved] = self.root @ b[:, curved]
+        b[:, ~(part == 0)] += self.mode[:, None]
+        return np.asarray(self.Lambda @ b)
+
+    def logpdf(self, u: Array) -> Array:
+        """Log density of each column of u, (n,)."""
+        b = self.Lambda_inv @ u
+        dim = len(self.mode)
+        centred = b - self.mode[:, None]
+        whitened = np.linalg.inv(self.root) @ centred
+        log_det_root = np.log(np.abs(np.diagonal(self.root))).sum()
+        with np.errstate(divide="ignore"):  # p2 or p3 may be 0
+            log_p = np.log(self.weights)
+        parts = np.stack(
+            [
+                log_p[0] + spherical_t_logpdf(np.einsum("qm,qm->m", b, b), self.zeta, dim),
+                log_p[1] + spherical_t_logpdf(np.einsum("qm,qm->m", centred, centred), np.inf, dim),
+                log_p[2] + spherical_t_logpdf(np.einsum("qm,qm->m", whitened, whitened), np.inf, dim) - log_det_root,
+            ]
+        )
+        top = parts.max(axis=0)
+        return np.asarray(top + np.log(np.exp(parts - top).sum(axis=0)) - self.log_det)
+
+
+@dataclass(frozen=True)
+class JointSampling:
+    """Importance sampling of the R package glmm: all effects at once, from a three-part mixture.
+
+    Parameters
+    ----------
+    p1, p2, p3 : float
+        Probabilities of the t(0, D*), N(u*, D*) and N(u*, curvature^-1) parts.  p1 > 0 bounds the weights.
+    zeta : float
+        Degrees of freedom of the t part.
+    """
+
+    p1: float = 1 / 3
+    p2: float = 1 / 3
+    p3: float = 1 / 3
+    zeta: float = 5.0
+
+    joint = True
+
+    def __post_init__(self) -> None:
+        p = np.array([self.p1, self.p2, self.p3], float)
+        if not np.all(p >= 0) or abs(p.sum() - 1.0) > 1e-8:
+            raise ValueError(f"p1, p2, p3 must be probabilities that add up to 1, got {tuple(p.tolist())}")
+        if self.p1 == 0:
+            raise ValueError("p1 must be positive: without the t part the importance weights are unbounded")
+        if not self.zeta > 0:
+            raise ValueError(f"zeta must be positive, got {self.zeta}")
+
+    def proposal(
+        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+    ) -> MixtureProposal:
+        """Build the mixture around the conditional modes of the one joint block."""
+        del phi, grid
+        blocks = [f for f, count in zip(factors, bucket.levels, strict=True) for _ in range(count)]
+        p = np.array([self.p1, self.p2, self.p3], float)
+        return MixtureProposal(
+            p / p.sum(),
+            self.zeta,
+            modes.b[0],
+            modes.root[0],
+            sp.csr_array(sp.block_diag(blocks)),
+            sp.csr_array(sp.block_diag([np.linalg.inv(f) for f in blocks])),
+            float(sum(np.log(np.abs(np.diagonal(f))).sum() for f in blocks)),
+        )
+
+
+@dataclass(frozen=True)
+class FixedSampling:
+    """A user's own importance density, the same wherever the estimate goes.
+
+    Parameters
+    ----------
+    density : Proposal
+        Over all effects jointly, in the order of the columns of Z.
+    """
+
+    density: Proposal
+
+    joint = True
+
+    def proposal(
+        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+    ) -> Proposal:
+        """Return the density itself."""
+        del bucket, modes, covariance, factors, phi, grid
+        return self.density

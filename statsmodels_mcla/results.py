@@ -1,0 +1,361 @@
+"""What a fit says: statsmodels results, with the Monte Carlo error of everything that rests on draws.
+
+`MixedGLMResults` is common to all fits of the model; `MCLAMixedGLMResults` adds what the draws tell.  Standard
+errors say how estimates would change with other data, Monte Carlo errors (MCSE) how they would change with
+other random numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
+from statsmodels.base.wrapper import populate_wrapper, union_dicts
+
+from statsmodels_mcla.summary import summarise
+
+if TYPE_CHECKING:
+    from statsmodels.iolib.summary import Summary
+
+    from statsmodels_mcla.linalg import Array
+
+__all__ = ["LikelihoodRatioTest", "MCLAMixedGLMResults", "MixedGLMResults", "MonteCarloErrors"]
+
+
+@dataclass(frozen=True)
+class LikelihoodRatioTest:
+    """Likelihood-ratio test of a restricted model; unpacks as ``statistic, pvalue, df``.
+
+    Attributes
+    ----------
+    statistic : float
+        2 (llf - restricted llf).
+    pvalue : float
+        Chi-squared upper tail.
+    df : int
+        Number of restrictions.
+    mcse : float
+        Monte Carlo standard error of the statistic; 0 for fits without draws.
+    """
+
+    statistic: float
+    pvalue: float
+    df: int
+    mcse: float
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.statistic, self.pvalue, self.df))
+
+
+@dataclass(frozen=True)
+class MonteCarloErrors:
+    """What the draws at the maximum tell, as arrays (labels are attached by the results).
+
+    Attributes
+    ----------
+    cov_mcse : ndarray (P, P)
+    bias : ndarray (P,)
+    llf_mcse : float
+    ess, draws, share : ndarray (B,)
+        Effective sample size, draws and share of the Monte Carlo variance of each block.
+    block_labels : list of str
+    history : DataFrame
+    sampling : str
+        Description of the importance density.
+    precise : bool
+        Whether the Monte Carlo errors are as small as asked for.
+    """
+
+    cov_mcse: Array
+    bias: Array
+    llf_mcse: float
+    ess: Array
+    draws: Array
+    share: Array
+    block_labels: list[str]
+    history: pd.DataFrame
+    sampling: str
+    precise: bool
+
+
+class MixedGLMResults(LikelihoodModelResults):
+    """Fit of a generalized linear mixed model.
+
+    Parameters
+    ----------
+    model : MCLAMixedGLM
+    params : ndarray (P,)
+        Fixed effects, variances and covariances, dispersion.
+    cov_params : ndarray (P, P) or callable
+        Inverse observed information, or what computes it when first asked for.
+    llf : float
+        Log-likelihood at ``params``, all constants included.
+    method : str
+        Name of the approximation.
+    converged : bool
+    boundary : ndarray of bool (P,), optional
+        Parameters at the boundary, such as variances of zero; they have no standard error.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        params: Array,
+        cov_params: Any,
+        llf: float,
+        method: str,
+        converged: bool,
+        boundary: np.ndarray | None = None,
+        mle_retvals: dict[str, Any] | None = None,
+        mle_settings: dict[str, Any] | None = None,
+    ) -> None:
+        self._cov_source = cov_params
+        super().__init__(model, params, None, scale=1.0)
+        self._llf = llf
+        self.method = method
+        self.converged = converged
+        self.boundary = np.zeros(len(params), bool) if boundary is None else boundary
+        self.mle_retvals = mle_retvals or {}
+        self.mle_settings = mle_settings or {}
+        self.k_fe = model.design.n_fixed
+        self.k_vc = model.design.covariance.size
+        self.nobs = float(model.freq_weights.sum())
+        self.df_resid = self.nobs - len(params)
+        self.family = model.family
+        self.facts = model.facts
+        self.use_t = False
+        self.df_model = len(params) - model.k_constant
+        self.model_non_negative = model.non_negative
+        self._data_in_cache = []
+
+    @property
+    def normalized_cov_params(self) -> Array | None:
+        """Inverse observed information (P, P)."""
+        if callable(self._cov_source):
+            self._cov_source = self._cov_source()
+        source: Array | None = self._cov_source
+        return source
+
+    @normalized_cov_params.setter
+    def normalized_cov_params(self, value: Array | None) -> None:
+        if value is not None:
+            self._cov_source = value
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.normalized_cov_params  # noqa: B018 - a callable would not pickle
+        state: dict[str, Any] = super().__getstate__() if hasattr(super(), "__getstate__") else self.__dict__
+        return state
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood at ``params``, all constants included."""
+        return self._llf
+
+    @property
+    def fe_params(self) -> Array:
+        """Fixed effects."""
+        return np.asarray(self.params)[: self.k_fe]
+
+    @property
+    def vc_params(self) -> Array:
+        """Variances and covariances of the random effects."""
+        return np.asarray(self.params)[self.k_fe : self.k_fe + self.k_vc]
+
+    @property
+    def bse_fe(self) -> Array:
+        """Standard errors of the fixed effects."""
+        return np.asarray(self.bse)[: self.k_fe]
+
+    @cached_property
+    def pvalues(self) -> Array:
+        """Two-sided p-values; one-sided for variances and dispersions, which cannot be negative."""
+        one_sided = self.model_non_negative
+        t = np.asarray(self.tvalues)
+        return np.where(one_sided, stats.norm.sf(t), 2.0 * stats.norm.sf(np.abs(t)))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, -2 llf + 2 P."""
+        return float(-2.0 * self.llf + 2.0 * len(self.params))
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion, -2 llf + P log(nobs)."""
+        return float(-2.0 * self.llf + np.log(self.nobs) * len(self.params))
+
+    @property
+    def singular(self) -> bool:
+        """Whether the maximum lies on the boundary."""
+        return bool(self.boundary.any())
+
+    def conf_int(self, alpha: float = 0.05, cols: Any = None) -> Array:
+        """Wald confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        cols : array_like, optional
+            Which parameters.
+
+        Returns
+        -------
+        ndarray (k, 2)
+            Limits on the scale of ``params``; those of variances are cut off at zero.
+        """
+        half = stats.norm.isf(0.5 * alpha) * np.asarray(self.bse)
+        params = np.asarray(self.params)
+        limits = np.column_stack([params - half, params + half])
+        limits[:, 0] = np.where(self.model_non_negative, np.maximum(limits[:, 0], 0.0), limits[:, 0])
+        return limits if cols is None else limits[np.asarray(cols)]
+
+    def _full_length(self, r_matrix: Any) -> Any:
+        """Fill up contrasts of the fixed effects with zeros for the other parameters."""
+        if isinstance(r_matrix, (str, list)) and np.asarray(r_matrix).dtype.kind in "US":
+            return r_matrix
+        if isinstance(r_matrix, tuple):
+            return (self._full_length(r_matrix[0]), *r_matrix[1:])
+        array = np.atleast_2d(np.asarray(r_matrix, dtype=float))
+        if array.shape[1] == len(self.params):
+            return array
+        if array.shape[1] != self.k_fe:
+            raise ValueError(
+                f"r_matrix has {array.shape[1]} columns; give one for each of the {self.k_fe} fixed effects or the "
+                f"{len(self.params)} parameters"
+            )
+        return np.column_stack([array, np.zeros((len(array), len(self.params) - self.k_fe))])
+
+    def t_test(self, r_matrix: Any, cov_p: Array | None = None, use_t: bool | None = None) -> Any:
+        """Wald z-test of linear hypotheses about the parameters.
+
+        Parameters
+        ----------
+        r_matrix : str, list of str or array_like
+            A hypothesis such as ``"Cross[R/R] = Cross[W/W]"``, or contrasts (k, p) of the fixed effects or
+            (k, P) of all parameters.
+        """
+        return super().t_test(self._full_length(r_matrix), cov_p=cov_p, use_t=use_t)
+
+    def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
+        """Joint Wald test of linear hypotheses; contrasts as in `t_test`."""
+        kwargs.setdefault("scalar", True)
+        return super().wald_test(self._full_length(r_matrix), *args, **kwargs)
+
+    def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
+        """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
+        return super().f_test(self._full_length(r_matrix), *args, **kwargs)
+
+    @property
+    def llf_mcse(self) -> float:
+        """Monte Carlo standard error of the log-likelihood."""
+        return 0.0
+
+    def compare_lr_test(self, restricted: Any) -> LikelihoodRatioTest:
+        """Likelihood-ratio test against a model nested in this one.
+
+        Parameters
+        ----------
+        restricted : results
+            Fit of the restricted model to the same rows, by the same method.
+
+        Returns
+        -------
+        LikelihoodRatioTest
+
+        Raises
+        ------
+        ValueError
+            If the models have different rows or the other one is not smaller.
+        """
+        restricted = getattr(restricted, "_results", restricted)
+        mine, its = self.model, restricted.model
+        if len(mine.endog) != len(its.endog) or not np.array_equal(mine.endog, its.endog):
+            raise ValueError("restricted was fitted to other rows: fit both models to the same data")
+        df = len(self.params) - len(restricted.params)
+        if df <= 0:
+            raise ValueError(
+                f"restricted has {len(restricted.params)} parameters, not fewer than the {len(self.params)} here"
+            )
+        residual = its.exog - mine.exog @ np.linalg.lstsq(mine.exog, its.exog, rcond=None)[0]
+        if np.abs(residual).max(initial=0.0) > 1e-6 * np.abs(its.exog).max(initial=1.0):
+            raise ValueError("restricted is not nested: its fixed effects are no linear combinations of those here")
+        statistic = 2.0 * (self.llf - restricted.llf)
+        mcse = 2.0 * float(np.hypot(self.llf_mcse, restricted.llf_mcse))
+        return LikelihoodRatioTest(statistic, float(stats.chi2.sf(statistic, df)), df, mcse)
+
+    def summary(self, title: str | None = None, alpha: float = 0.05) -> Summary:
+        """Tables of the fit: facts, fixed effects, variance components.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            With ``as_text``, ``as_html``, ``as_latex``.
+        """
+        return summarise(self, title, alpha)
+
+
+class MCLAMixedGLMResults(MixedGLMResults):
+    """Maximum of the Monte Carlo likelihood.
+
+    Parameters
+    ----------
+    monte_carlo : MonteCarloErrors
+    others
+        As in `MixedGLMResults`.
+    """
+
+    def __init__(self, *args: Any, monte_carlo: MonteCarloErrors, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.monte_carlo = monte_carlo
+
+    @property
+    def mcse(self) -> Array:
+        """Monte Carlo standard errors of ``params``."""
+        return np.sqrt(np.diag(self.monte_carlo.cov_mcse))
+
+    def cov_mcse(self) -> Array:
+        """Monte Carlo covariance of ``params``, U^-1 V U^-1."""
+        return self.monte_carlo.cov_mcse
+
+    @property
+    def llf_mcse(self) -> float:
+        """Monte Carlo standard error of ``llf``."""
+        return self.monte_carlo.llf_mcse
+
+    @property
+    def ess(self) -> pd.Series:
+        """Effective sample size of each block."""
+        return pd.Series(self.monte_carlo.ess, index=self.monte_carlo.block_labels, name="ess")
+
+    @property
+    def mc_history(self) -> pd.DataFrame:
+        """Round by round: draws, llf, MCSE/SE, smallest effective sample size, seconds."""
+        return self.monte_carlo.history
+
+
+class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
+    """Labels for `MixedGLMResults`."""
+
+    _attrs = {
+        "fe_params": ("generic_columns", "fe_names"),
+        "bse_fe": ("generic_columns", "fe_names"),
+        "vc_params": ("generic_columns", "vc_names"),
+        "mcse": "columns",
+    }
+    _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)
+    _methods = {"cov_mcse": "cov"}
+    _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)
+
+
+class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):
+    """Labels for `MCLAMixedGLMResults`."""
+
+
+populate_wrapper(MixedGLMResultsWrapper, MixedGLMResults)
+populate_wrapper(MCLAMixedGLMResultsWrapper, MCLAMixedGLMResults)

@@ -1,0 +1,138 @@
+"""From parameters to frozen draws: conditional modes, proposals around them, base random numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.draws import BlockDraws, DrawPart, JointDraws
+from statsmodels_mcla.laplace import Modes, modes_of_buckets
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.points import BaseNumbers, IndependentNumbers, SobolNumbers
+from statsmodels_mcla.proposals import BlockT, Sampling
+
+__all__ = ["Position", "Sampler"]
+
+REPLICATES = 16  # independent randomisations: fewer make the Monte Carlo error itself noisy
+
+
+@dataclass(frozen=True)
+class Position:
+    """Parameters, and the draws made there.
+
+    Attributes
+    ----------
+    params : ndarray (P,)
+        Natural parameters.
+    modes : tuple of Modes
+    draws : tuple of DrawPart
+    """
+
+    params: Array
+    modes: tuple[Modes, ...]
+    draws: tuple[DrawPart, ...]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Makes the draws at any parameter value, always from the same base random numbers.
+
+    Attributes
+    ----------
+    design : MixedDesign
+    sampling : Sampling
+    seed : numpy.random.SeedSequence
+    quasi : bool
+        Randomised quasi-Monte Carlo or independent draws.
+    sizes : tuple of ndarray
+        Draws of each block, one array a bucket.
+    """
+
+    design: MixedDesign
+    sampling: Sampling
+    seed: np.random.SeedSequence
+    quasi: bool
+    sizes: tuple[np.ndarray, ...]
+
+    @classmethod
+    def start(
+        cls, design: MixedDesign, sampling: Sampling, seed: np.random.SeedSequence, quasi: bool, nsample: int | None
+    ) -> Sampler:
+        """Give every block ``nsample`` draws, or the number that a fit starts with."""
+        empty = cls(design, sampling, seed, quasi and not sampling.joint, ())
+        sizes = [
+            np.full(b.n_blocks, empty.numbers(k).draws(empty.first_size(b) if nsample is None else nsample))
+            for k, b in enumerate(empty.buckets)
+        ]
+        return replace(empty, sizes=tuple(sizes))
+
+    def first_size(self, bucket: Bucket) -> int:
+        """Draws that are enough to find the way to the maximum, by number of effects."""
+        if not self.quasi:
+            return 1024
+        return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_effects, 32)
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """Blocks that are integrated one by one."""
+        return self.design.joint if self.sampling.joint else self.design.buckets
+
+    def numbers(self, k: int) -> BaseNumbers:
+        """Base numbers of a bucket."""
+        bucket = self.buckets[k]
+        seed = np.random.SeedSequence(self.seed.entropy, spawn_key=(*self.seed.spawn_key, k))
+        if self.quasi:
+            return SobolNumbers(bucket.n_effects, REPLICATES, seed, bucket.n_blocks)
+        return IndependentNumbers(bucket.n_effects, seed)
+
+    def grown(self, wanted: tuple[np.ndarray, ...]) -> Sampler:
+        """Give every block at least the wanted number of draws, keeping those that there are."""
+        sizes = []
+        for k, (now, more) in enumerate(zip(self.sizes, wanted, strict=True)):
+            numbers = self.numbers(k)
+            distinct, inverse = np.unique(np.maximum(now, more), return_inverse=True)
+            sizes.append(np.array([numbers.draws(int(m)) for m in distinct])[inverse])
+        return replace(self, sizes=tuple(sizes))
+
+    def at(self, params: Array, near: Position | None = None) -> Position:
+        """Make the draws at the given parameters.
+
+        Parameters
+        ----------
+        params : ndarray (P,)
+            Natural parameters, covariance matrices positive definite.
+        near : Position, optional
+            A position of this design nearby: its modes are where the search for the new ones starts, and
+            its base numbers are used again where the sizes are the same.
+        """
+        design = self.design
+        beta, theta, phi = design.split(params)
+        factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
+        modes = modes_of_buckets(design, self.buckets, beta, factors, phi, None if near is None else near.modes)
+        made = {} if near is None else {_part_key(part): part for part in near.draws}
+        draws: list[DrawPart] = []
+        for k, (bucket, mode, sizes) in enumerate(zip(self.buckets, modes, self.sizes, strict=True)):
+            grid = self.quasi and bucket.n_effects == 1
+            proposal = self.sampling.proposal(bucket, mode, design.covariance, factors, phi, grid)
+            if not isinstance(proposal, BlockT):
+                draws.append(JointDraws(bucket, proposal, self.seed, int(sizes[0])))
+                continue
+            for size in np.unique(sizes):
+                members = np.flatnonzero(sizes == size)
+                whole = len(members) == bucket.n_blocks
+                part = BlockDraws(
+                    bucket if whole else bucket.take(members),
+                    proposal if whole else proposal.take(members),
+                    self.numbers(k),
+                    members,
+                    int(size),
+                )
+                old = made.get(_part_key(part))
+                draws.append(part if not isinstance(old, BlockDraws) else old.moved(part.proposal))
+        return Position(np.array(params, float), modes, tuple(draws))
+
+
+def _part_key(part: DrawPart) -> tuple[bytes, int]:
+    return part.bucket.blocks.tobytes(), part.size

@@ -1,0 +1,95 @@
+"""Where a fit starts: the model without random effects, and the scale of the search around it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.scale import SearchScale
+
+__all__ = ["GLMStart", "fit_without_random_effects", "search_scale"]
+
+FIRST_SD = 0.7  # of a random effect's contribution to the linear predictor
+
+
+class GLMStart:
+    """Fixed effects and dispersion of the GLM without random effects.
+
+    Attributes
+    ----------
+    beta : ndarray (p,)
+    phi : float
+    information : ndarray (p, p)
+        X'WX.
+    eta : ndarray (N,)
+    converged : bool
+    """
+
+    def __init__(self, beta: Array, phi: float, information: Array, eta: Array, converged: bool) -> None:
+        self.beta, self.phi, self.information, self.eta, self.converged = beta, phi, information, eta, converged
+
+
+def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
+    """Fit the GLM without random effects by Newton's method with step halving."""
+    family, X = design.family, design.X
+    mean = design.y / design.w if family.mergeable else design.y
+    mu = 0.5 * (mean + np.average(mean, weights=design.w))
+    if family.name == "Binomial":
+        mu = np.clip(mu, 0.01, 0.99)
+    elif family.name == "Poisson":
+        mu = np.maximum(mu, 0.1)
+    phi = family.start_phi(design.y, mu, freq_weights=design.w) if family.dispersion else 1.0
+    target = family.link_function.eta(mu) - design.offset
+    beta = np.linalg.lstsq(X, target, rcond=None)[0]
+    y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
+
+    def at(beta: Array) -> tuple[float, Array, Array, Array]:
+        eta = X @ beta + design.offset
+        terms = family.rows(y, w, v, eta[:, None], phi)
+        return float(terms.logf.sum()), terms.d1[:, 0], -terms.d2[:, 0], eta
+
+    height, d1, W, eta = at(beta)
+    converged = False
+    for _ in range(maxiter):
+        # negative curvature of a row (non-canonical links) counts as none
+        information = X.T @ (X * np.maximum(W, 1e-8 * np.abs(W).max())[:, None])
+        gradient = X.T @ d1
+        step = np.linalg.lstsq(information, gradient, rcond=None)[0]
+        if gradient @ step < 1e-8:
+            converged = True
+            break
+        for shrink in 0.5 ** np.arange(30):
+            trial = at(beta + shrink * step)
+            if trial[0] >= height - 1e-12 * abs(height):
+                break
+        beta = beta + shrink * step
+        height, d1, W, eta = trial
+    if family.dispersion:
+        phi = family.start_phi(design.y, family.mean(eta), freq_weights=design.w)
+    return GLMStart(beta, phi, information, eta, converged)
+
+
+def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
+    """Search coordinates around the GLM, with random effects of moderate size."""
+    p, k = design.n_fixed, design.covariance.size
+    origin = np.zeros(design.n_params)
+    stretch = np.zeros((design.n_params, design.n_params))
+    origin[:p] = start.beta
+    spread = np.linalg.eigvalsh(start.information).max()
+    root = np.linalg.cholesky(start.information + 1e-10 * spread * np.eye(p))
+    stretch[:p, :p] = np.linalg.inv(root).T
+    at = p
+    for random_term, term in zip(design.terms, design.covariance.terms, strict=True):
+        squares = np.asarray(random_term.Z.multiply(random_term.Z).sum(axis=0)).reshape(-1, term.dim).sum(axis=0)
+        counts = np.bincount(random_term.Z.tocoo().coords[1] % term.dim, minlength=term.dim)
+        size = np.sqrt(squares / np.maximum(counts, 1))
+        sd = FIRST_SD / np.where(size > 0, size, 1.0)
+        rows, cols = term.lower
+        origin[at : at + term.size] = np.where(rows == cols, sd[rows], 0.0)
+        stretch[range(at, at + term.size), range(at, at + term.size)] = sd[rows] / np.sqrt(len(random_term.levels))
+        at += term.size
+    if design.n_dispersion:
+        origin[p + k] = np.log(start.phi)
+        stretch[p + k, p + k] = np.sqrt(2.0 / design.n_rows)
+    return SearchScale(design.covariance, p, design.n_dispersion, origin, stretch)

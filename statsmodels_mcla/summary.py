@@ -1,0 +1,106 @@
+"""The printed table of a fit, made of statsmodels' own table classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.table import SimpleTable
+from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.linalg import Array
+
+__all__ = ["ModelFacts", "summarise"]
+
+ModelFacts = list[tuple[str, str]]
+
+
+def _number(value: float) -> str:
+    """Four significant digits, without an exponent where that is readable."""
+    if not np.isfinite(value):
+        return ""
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.3e}"
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.2f}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else ""
+
+
+def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
+    left = [("Dep. Variable:", str(results.model.endog_names)), ("Model:", "GLMM"), ("Method:", results.method)]
+    left += [("Family:", results.facts.family), ("Link:", results.facts.link)]
+    left += [("No. Observations:", f"{results.facts.n_rows}"), ("No. Blocks:", f"{results.facts.n_blocks}")]
+    right = [("Log-Likelihood:", _number(results.llf))]
+    monte_carlo = getattr(results, "monte_carlo", None)
+    if monte_carlo is not None:
+        right.append(("  its MCSE:", _number(monte_carlo.llf_mcse)))
+    right += [("AIC:", _number(results.aic)), ("BIC:", _number(results.bic))]
+    if monte_carlo is not None:
+        few, many = int(monte_carlo.draws.min()), int(monte_carlo.draws.max())
+        worst = int(np.argmin(monte_carlo.ess / monte_carlo.draws))
+        right.append(("Draws per block:", f"{few}" if few == many else f"{few} to {many}"))
+        right.append(("Smallest ESS:", f"{monte_carlo.ess[worst]:.0f} of {monte_carlo.draws[worst]}"))
+    right.append(("Converged:", "yes" if results.converged else "NO"))
+    size = max(len(left), len(right))
+    return left + [("", "")] * (size - len(left)), right + [("", "")] * (size - len(right))
+
+
+def _parameter_table(results: Any, which: slice, title: str, alpha: float, one_sided: bool) -> SimpleTable:
+    index = range(*which.indices(len(results.params)))
+    params, bse = np.asarray(results.params), np.asarray(results.bse)
+    interval = results.conf_int(alpha)
+    mcse: Array | None = getattr(results, "mcse", None)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = params / bse
+    p = stats.norm.sf(z) if one_sided else 2.0 * stats.norm.sf(np.abs(z))
+    header = ["coef" if not one_sided else "estimate", "std err", "z", "P>z" if one_sided else "P>|z|"]
+    header += [f"[{100 * alpha / 2:g}%", f"{100 - 100 * alpha / 2:g}%]"] if alpha != 0.05 else ["[0.025", "0.975]"]
+    rows = []
+    for j in index:
+        row = [_number(params[j]), _number(bse[j]), _p(z[j]), _p(p[j]), _number(interval[j, 0]), _number(interval[j, 1])]
+        if mcse is not None:
+            row.append(_number(np.asarray(mcse)[j]))
+        rows.append(row)
+    if mcse is not None:
+        header.append("MCSE")
+    names = [results.model.data.param_names[j] for j in index]
+    return SimpleTable(rows, header, names, title=title, txt_fmt=fmt_params)
+
+
+def summarise(results: Any, title: str | None, alpha: float) -> Summary:
+    """Build the summary of a fit."""
+    out = Summary()
+    left, right = _facts(results)
+    data = [[a[1], b[0], b[1]] for a, b in zip(left, right, strict=True)]
+    heading = title or "Generalized Linear Mixed Model Results"
+    out.tables.append(SimpleTable(data, stubs=[a[0] for a in left], title=heading, txt_fmt=fmt_2cols))
+    groups = [[f"{g.levels}", f"{g.effects}"] for g in results.facts.groups]
+    stubs = [g.name for g in results.facts.groups]
+    out.tables.append(SimpleTable(groups, ["levels", "effects"], stubs, title="Random effects", txt_fmt=fmt_params))
+    fixed, total = results.k_fe, len(results.params)
+    out.tables.append(_parameter_table(results, slice(0, fixed), "Fixed effects", alpha, one_sided=False))
+    out.tables.append(
+        _parameter_table(
+            results, slice(fixed, total), "Variance components (variances; one-tailed P)", alpha, one_sided=True
+        )
+    )
+    notes = []
+    if getattr(results, "monte_carlo", None) is not None:
+        notes.append(
+            "MCSE is the Monte Carlo standard error: how much an estimate would change with other random numbers."
+        )
+        if not results.monte_carlo.precise:
+            notes.append("The Monte Carlo errors are larger than was asked for.")
+    if results.singular:
+        zero = [results.model.data.param_names[j] for j in np.flatnonzero(results.boundary)]
+        notes.append(f"Singular fit: {', '.join(zero)} at the boundary, without standard error.")
+    if not results.converged:
+        notes.append("The fit did not converge; do not rely on these numbers.")
+    if notes:
+        out.add_extra_txt(notes)
+    return out

@@ -1,0 +1,217 @@
+"""Checks of what users pass in: one clear error that names the argument and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.linalg
+import scipy.sparse as sp
+
+from statsmodels_mcla.formula.terms import RandomTerm
+from statsmodels_mcla.linalg import Array
+
+__all__ = [
+    "check_full_rank",
+    "check_start_params",
+    "complete_rows",
+    "finite_matrix",
+    "row_vector",
+    "terms_of_arrays",
+    "weight_vector",
+]
+
+
+def finite_matrix(value: Any, name: str) -> Array:
+    """Return a two-dimensional float array."""
+    try:
+        out = np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numeric; encode text columns, for instance with a formula") from error
+    if out.ndim == 1:
+        out = out[:, None]
+    if out.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions (rows, columns), got {out.ndim}")
+    return out
+
+
+def row_vector(value: Any, n: int, name: str) -> Array:
+    """Return one float a row."""
+    try:
+        out = np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numeric, one number a row") from error
+    out = np.broadcast_to(out, (n,)).copy() if out.ndim == 0 else out.squeeze()
+    if out.shape != (n,):
+        raise ValueError(f"{name} has shape {np.shape(value)}, but there are {n} rows")
+    return out
+
+
+def weight_vector(value: Any, n: int, name: str) -> Array:
+    """Return one non-negative number a row, not all of them zero; ones if nothing is given."""
+    if value is None:
+        return np.ones(n)
+    out = row_vector(value, n, name)
+    if np.any(out < 0):
+        row = int(np.flatnonzero(out < 0)[0])
+        raise ValueError(f"{name} must not be negative, but is {out[row]:g} in row {row}")
+    if n and not np.any(out > 0):
+        raise ValueError(f"{name} must not be zero in every row")
+    return out
+
+
+def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
+    """Rows without missing values, if ``missing`` says that others are to be dropped.
+
+    Parameters
+    ----------
+    named : dict
+        Row arrays (n,) or (n, k), dense or sparse, by argument name; None is skipped.
+    n : int
+        Number of rows.
+    missing : {"none", "drop", "raise"}
+
+    Returns
+    -------
+    ndarray of bool (n,)
+
+    Raises
+    ------
+    ValueError
+        If there are infinite values, or missing ones that are not to be dropped.
+    """
+    if missing not in ("none", "drop", "raise"):
+        raise ValueError(f"missing must be 'none', 'drop' or 'raise', got {missing!r}")
+    keep = np.ones(n, bool)
+    for name, value in named.items():
+        if value is None:
+            continue
+        if sp.issparse(value):
+            coo = value.tocoo()
+            bad = np.zeros(n, bool)
+            infinite = np.isinf(coo.data).any()
+            bad[coo.coords[0][np.isnan(coo.data)]] = True
+        else:
+            array = np.asarray(value)
+            if array.dtype.kind not in "fc":
+                continue
+            rows = array.reshape(n, -1)
+            infinite = np.isinf(rows).any()
+            bad = np.isnan(rows).any(axis=1)
+        if infinite:
+            raise ValueError(f"{name} has infinite values; replace or remove them")
+        if bad.any() and missing != "drop":
+            raise ValueError(
+                f"{name} has missing values (NaN), the first in row {int(np.flatnonzero(bad)[0])}; "
+                "remove those rows or use missing='drop'"
+            )
+        keep &= ~bad
+    if not keep.any():
+        raise ValueError("no row without missing values is left" if n else "endog is empty: there is nothing to fit")
+    return keep
+
+
+def check_full_rank(X: Array, names: Sequence[str]) -> None:
+    """Refuse fixed effects that are linearly dependent, naming the columns.
+
+    Raises
+    ------
+    ValueError
+        If X has fewer rows than columns or dependent columns.
+    """
+    n, p = X.shape
+    if p == 0:
+        raise ValueError("exog has no columns; use a column of ones for a model with an intercept only")
+    if n < p:
+        raise ValueError(f"exog has {p} columns but only {n} rows: the fixed effects cannot be told apart")
+    size = np.sqrt((X * X).sum(axis=0))
+    if np.any(size == 0):
+        zero = [names[j] for j in np.flatnonzero(size == 0)]
+        raise ValueError(f"exog columns {zero} are zero in every row; drop them")
+    R = np.linalg.qr(X / size, mode="r")
+    _, R, order = scipy.linalg.qr(R, mode="economic", pivoting=True)
+    rank = int((np.abs(np.diagonal(R)) > 1e-9 * max(n, p) ** 0.5).sum())
+    if rank == p:
+        return
+    dependent = [names[j] for j in order[rank:]]
+    weights = np.linalg.solve(R[:rank, :rank], R[:rank, rank])
+    others = [names[order[j]] for j in range(rank) if abs(weights[j]) > 1e-6]
+    raise ValueError(
+        f"exog is rank deficient: {dependent[0]!r} is a linear combination of {others}"
+        + (f", and {dependent[1:]} depend on others too" if len(dependent) > 1 else "")
+        + "; drop dependent columns from the fixed effects"
+    )
+
+
+def check_start_params(start_params: Any, names: Sequence[str], non_negative: np.ndarray) -> Array:
+    """Return starting values as an array.
+
+    Parameters
+    ----------
+    start_params : array_like (P,)
+    names : sequence of str
+        Names of the parameters.
+    non_negative : ndarray of bool (P,)
+        Which are variances or dispersions.
+    """
+    try:
+        out = np.asarray(start_params, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError("start_params must be numeric") from error
+    if out.shape != (len(names),):
+        raise ValueError(f"start_params has shape {out.shape}, but the model has {len(names)} parameters: {list(names)}")
+    if not np.all(np.isfinite(out)):
+        raise ValueError("start_params must be finite")
+    bad = np.flatnonzero(non_negative & (out <= 0))
+    if len(bad):
+        raise ValueError(f"start_params: {names[bad[0]]!r} must be positive, got {out[bad[0]]:g}")
+    return out
+
+
+def terms_of_arrays(
+    exog_vc: Any, ident: Any, vcp_names: Sequence[str] | None, vc_names: Sequence[str] | None, n: int
+) -> tuple[RandomTerm, ...]:
+    """Random terms of the array interface: columns of exog_vc with equal ident share one variance."""
+    if exog_vc is None:
+        raise ValueError("exog_vc is missing: a mixed model needs random effects; without any, use statsmodels GLM")
+    Z = sp.csr_array(exog_vc) if sp.issparse(exog_vc) else sp.csr_array(finite_matrix(exog_vc, "exog_vc"))
+    Z = sp.csr_array(Z.astype(float))
+    if Z.shape[0] != n:
+        raise ValueError(f"exog_vc has {Z.shape[0]} rows, but endog has {n}")
+    if Z.shape[1] == 0:
+        raise ValueError("exog_vc has no columns: a mixed model needs random effects; without any, use statsmodels GLM")
+    if ident is None:
+        raise ValueError("ident is missing: give the number of the variance of each column of exog_vc")
+    labels = np.asarray(ident)
+    if labels.ndim != 1 or len(labels) != Z.shape[1]:
+        raise ValueError(f"ident has shape {labels.shape}, but exog_vc has {Z.shape[1]} columns")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"ident must be integers (dtype int), one a column of exog_vc, got dtype {labels.dtype}")
+    distinct = np.unique(labels)
+    if vcp_names is None:
+        vcp_names = [f"VC_{k + 1}" for k in range(len(distinct))]
+    if len(vcp_names) != len(distinct):
+        raise ValueError(f"vcp_names has {len(vcp_names)} names, but ident has {len(distinct)} distinct values")
+    if vc_names is None:
+        columns = getattr(exog_vc, "columns", None)
+        vc_names = [str(c) for c in columns] if columns is not None else [f"u{j + 1}" for j in range(Z.shape[1])]
+    if len(vc_names) != Z.shape[1]:
+        raise ValueError(f"vc_names has {len(vc_names)} names, but exog_vc has {Z.shape[1]} columns")
+    by_column = sp.csc_array(Z)
+    out = []
+    for name, label in zip(vcp_names, distinct, strict=True):
+        columns = np.flatnonzero(labels == label)
+        levels = tuple(str(vc_names[j]) for j in columns)
+        out.append(RandomTerm(str(name), (str(name),), levels, sp.csr_array(by_column[:, columns])))
+    return tuple(out)
+
+
+def unique_names(names: Sequence[str], argument: str) -> list[str]:
+    """Return the names as a list, refusing repeated ones."""
+    out = [str(n) for n in names]
+    repeated = pd.Index(out)[pd.Index(out).duplicated()]
+    if len(repeated):
+        raise ValueError(f"{argument} must be unique, but {repeated[0]!r} is repeated")
+    return out
