@@ -5,6 +5,7 @@ The density of the effects degenerates there, so the fit leaves such a term out,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,12 +45,12 @@ def vanished_terms(design: MixedDesign, working: Array) -> list[int]:
     return out
 
 
-def without_terms(design: MixedDesign, terms: list[int]) -> MixedDesign:
+def without_terms(design: MixedDesign, terms: Sequence[int]) -> MixedDesign:
     """Leave terms out of a design."""
     return replace(design, terms=tuple(t for k, t in enumerate(design.terms) if k not in terms))
 
 
-def kept_parameters(design: MixedDesign, terms: list[int]) -> np.ndarray:
+def kept_parameters(design: MixedDesign, terms: Sequence[int]) -> np.ndarray:
     """Which parameters remain, (P,) bool, when terms are left out."""
     keep = np.ones(design.n_params, bool)
     for k in terms:

@@ -196,7 +196,7 @@ class Covariance:
             slope.append(0.5 * sandwich[:, rows, cols] * twice)
         return EffectDensity(self, theta, levels, constant, tuple(linear), tuple(offset), tuple(slope))
 
-    def hessian(self, theta: Array, levels: tuple[int, ...], scatter: Array) -> Array:
+    def hessian(self, theta: Array, levels: Array, scatter: Array) -> Array:
         """Second derivative of the log density in theta for given scatter, (size, size).
 
         ``levels`` and ``scatter`` (lower triangles of every S_t, concatenated) may be totals over blocks,
@@ -244,20 +244,19 @@ class EffectDensity:
             stop = start + count * term.dim
             part = u[:, start:stop].reshape(u.shape[0], count, term.dim, u.shape[2])
             rows, cols = term.lower
-            products = [(part[:, :, i] * part[:, :, j]).sum(axis=1) for i, j in zip(rows, cols, strict=True)]
-            out.append(np.stack(products, axis=1))
+            products = np.empty((u.shape[0], term.size, u.shape[2]))
+            for k, (i, j) in enumerate(zip(rows, cols, strict=True)):
+                np.einsum("blm,blm->bm", part[:, :, i], part[:, :, j], out=products[:, k])
+            out.append(products)
             start = stop
         return out
 
     def logpdf(self, scatter: list[Array]) -> Array:
         """log phi for every draw, (B, m)."""
-        total = sum(np.einsum("a,bam->bm", w, s) for w, s in zip(self.linear, scatter, strict=True))
+        total = sum(w @ s for w, s in zip(self.linear, scatter, strict=True))
         return np.asarray(self.constant + total)
 
     def score(self, scatter: list[Array]) -> Array:
         """d log phi / d theta for every draw, (B, size, m)."""
-        parts = [
-            o[:, None] + np.einsum("ac,bcm->bam", k, s)
-            for o, k, s in zip(self.offset, self.slope, scatter, strict=True)
-        ]
+        parts = [o[:, None] + k @ s for o, k, s in zip(self.offset, self.slope, scatter, strict=True)]
         return np.concatenate(parts, axis=1)

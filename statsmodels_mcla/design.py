@@ -156,7 +156,9 @@ class MixedDesign:
     @cached_property
     def dim_of_unit(self) -> Index:
         """Coordinates of each level."""
-        return np.repeat([len(t.columns) for t in self.terms], [len(t.levels) for t in self.terms]).astype(int)
+        return np.repeat([len(t.columns) for t in self.terms], [len(t.levels) for t in self.terms]).astype(
+            int
+        )
 
     def split(self, params: Array) -> tuple[Array, Array, float]:
         """Fixed effects, covariance parameters and dispersion (1.0 where the family has none)."""
@@ -167,7 +169,11 @@ class MixedDesign:
     @cached_property
     def unit_labels(self) -> list[str]:
         """Name of each level: term and level."""
-        return [level if level.startswith(t.name) else f"{t.name}: {level}" for t in self.terms for level in map(str, t.levels)]
+        return [
+            level if level.startswith(t.name) else f"{t.name}: {level}"
+            for t in self.terms
+            for level in map(str, t.levels)
+        ]
 
     @cached_property
     def graph(self) -> BlockGraph:
@@ -222,7 +228,9 @@ def _block_graph(design: MixedDesign) -> BlockGraph:
     entries = Z.tocoo()
     nonzero = entries.data != 0
     rows, cols = entries.coords[0][nonzero], units[entries.coords[1][nonzero]]
-    adjacency = sp.coo_array((np.ones(len(rows), np.int8), (rows, n + cols)), shape=(n + n_units, n + n_units))
+    adjacency = sp.coo_array(
+        (np.ones(len(rows), np.int8), (rows, n + cols)), shape=(n + n_units, n + n_units)
+    )
     _, label = connected_components(adjacency.tocsr(), directed=False)
     has_effect = np.zeros(n, bool)
     has_effect[rows] = True
@@ -247,7 +255,9 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
 
     n_terms = len(design.terms)
     term_of_effect = design.term_of_unit[design.unit_of_effect[effects]]
-    counts = np.bincount(graph.of_effect[effects] * n_terms + term_of_effect, minlength=graph.n_blocks * n_terms)
+    counts = np.bincount(
+        graph.of_effect[effects] * n_terms + term_of_effect, minlength=graph.n_blocks * n_terms
+    )
     dims = np.array([len(t.columns) for t in design.terms], int)
     levels = counts.reshape(graph.n_blocks, n_terms) // np.maximum(dims, 1)
     lengths = _padded_lengths(np.diff(first_row), levels)
@@ -285,7 +295,9 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
         X = np.where(inside[..., None], design.X[r], 0.0)
         family = design.family.specialise(y, w)
         levels_k = tuple(int(c) for c in shape[1:])
-        out.append(Bucket(blocks, r, e, levels_k, y, w, np.where(inside, design.v[r], 1.0), offset, X, Z, family))
+        out.append(
+            Bucket(blocks, r, e, levels_k, y, w, np.where(inside, design.v[r], 1.0), offset, X, Z, family)
+        )
     return tuple(out)
 
 

@@ -5,10 +5,9 @@ trusts draws whose effective sample size has halved, draws are rebuilt from the 
 estimate arrives, and the end is a fixed point: the maximum of the likelihood over the draws made at that very
 maximum.
 
-1. `fit_laplace`: maximise the Laplace approximation.
-2. `climb`: maximise over frozen draws with a statsmodels optimiser, rebuild, repeat.
-3. `polish`: Newton steps, the draws rebuilt at each, until the score is zero.
-4. `refine`: more draws where the error comes from, and polish again, until the errors are below the tolerance.
+1. `climb`: from the Laplace fit, maximise over frozen draws with a statsmodels optimiser, rebuild, repeat.
+2. `polish`: Newton steps, the draws rebuilt at each, until the score is zero.
+3. `plan` more draws where the error comes from, and polish again, until the errors are below the tolerance.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from statsmodels.base.model import LikelihoodModel
 
-from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.laplace import LaplaceEvaluation, evaluate_laplace
 from statsmodels_mcla.likelihood import Evaluation, evaluate
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import Precision
 from statsmodels_mcla.sampler import Position, Sampler
 from statsmodels_mcla.scale import SearchScale
+from statsmodels_mcla.search import SearchModel
 
-__all__ = ["FitSettings", "LaplaceFit", "MonteCarloFit", "Round", "fit_laplace", "fit_monte_carlo", "laplace_covariance"]
+ROUGH, EXACT = 0.05, 1e-7  # distances to the maximum, in standard errors
+
+__all__ = ["FitSettings", "MonteCarloFit", "Round", "fit_monte_carlo"]
 
 
 @dataclass(frozen=True)
@@ -76,37 +75,6 @@ class Round(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LaplaceFit:
-    """Maximum of the Laplace approximation.
-
-    Attributes
-    ----------
-    scale : SearchScale
-    x : ndarray (P,)
-        Maximum in search coordinates.
-    params : ndarray (P,)
-        In natural parameters.
-    semi_natural : ndarray (P,)
-        Fixed effects, Cholesky entries, dispersion.
-    evaluation : LaplaceEvaluation
-    mle_retvals, mle_settings : dict
-    """
-
-    scale: SearchScale
-    x: Array
-    params: Array
-    semi_natural: Array
-    evaluation: LaplaceEvaluation
-    mle_retvals: dict[str, Any]
-    mle_settings: dict[str, Any]
-
-    @property
-    def converged(self) -> bool:
-        """Whether the optimiser said so."""
-        return bool(self.mle_retvals["converged"])
-
-
-@dataclass(frozen=True)
 class MonteCarloFit:
     """Maximum of the Monte Carlo likelihood over the draws made at the maximum.
 
@@ -137,131 +105,19 @@ class MonteCarloFit:
     mle_settings: dict[str, Any]
 
 
-class _SearchModel(LikelihoodModel):
-    """A function of the search coordinates, as the model that statsmodels' optimisers maximise."""
+class Climbed(NamedTuple):
+    """Outcome of `climb`."""
 
-    def __init__(self, function: Callable[[Array], tuple[float, Array, Array | None]]) -> None:
-        super().__init__(np.zeros(1))
-        self.function = function
-        self._last: tuple[bytes, tuple[float, Array, Array | None]] | None = None
-
-    def _at(self, x: Array) -> tuple[float, Array, Array | None]:
-        key = np.asarray(x, float).tobytes()
-        if self._last is None or self._last[0] != key:
-            self._last = (key, self.function(np.asarray(x, float)))
-        return self._last[1]
-
-    def loglike(self, params: Array) -> float:
-        """Value."""
-        return self._at(params)[0]
-
-    def score(self, params: Array) -> Array:
-        """Gradient."""
-        return self._at(params)[1]
-
-    def hessian(self, params: Array) -> Array:
-        """Hessian."""
-        hessian = self._at(params)[2]
-        return np.full((len(params), len(params)), np.nan) if hessian is None else hessian
-
-
-def _nothing(x: Array) -> tuple[float, Array, Array]:
-    """Value and derivatives where the likelihood does not exist: worse than anywhere else."""
-    return -np.inf, np.zeros(len(x)), -np.eye(len(x))
-
-
-def fit_laplace(
-    design: MixedDesign, scale: SearchScale, x: Array, *, gtol: float = 1e-5, maxiter: int = 200, disp: bool = False
-) -> LaplaceFit:
-    """Maximise the Laplace approximation by BFGS with its exact gradient.
-
-    Parameters
-    ----------
-    design : MixedDesign
-    scale : SearchScale
-    x : ndarray (P,)
-        Where to start, in search coordinates.
-    gtol : float
-        Largest gradient, in search coordinates (about one standard error each), at the end.
-    """
-    last: LaplaceEvaluation | None = None
-
-    def function(x: Array) -> tuple[float, Array, None]:
-        nonlocal last
-        try:
-            near = None if last is None else last.modes
-            with np.errstate(all="ignore"):
-                found = evaluate_laplace(design, scale.semi_natural(x), near)
-        except (FloatingPointError, np.linalg.LinAlgError):
-            return -np.inf, np.zeros(len(x)), None
-        if not np.isfinite(found.value):
-            return -np.inf, np.zeros(len(x)), None
-        last = found
-        return found.value, scale.gradient_of_semi_natural(x, found.gradient), None
-
-    search = _SearchModel(function)
-    fitted = search.fit(x, method="bfgs", gtol=gtol, maxiter=maxiter, disp=disp, skip_hessian=True, warn_convergence=False)
-    at = np.asarray(fitted.params)
-    function(at)
-    if last is None:
-        raise FloatingPointError("the log-likelihood is not finite at the starting values")
-    retvals = dict(fitted.mle_retvals)
-    # a line search stops at round-off, which is no failure if the gradient is flat by then
-    retvals["converged"] = bool(np.abs(search.score(at)).max(initial=0.0) < max(10 * gtol, 1e-3))
-    return LaplaceFit(scale, at, scale.natural(at), scale.semi_natural(at), last, retvals, fitted.mle_settings)
-
-
-def laplace_covariance(design: MixedDesign, fit: LaplaceFit, keep: np.ndarray) -> Array:
-    """Inverse observed information of the Laplace approximation, by differences of its exact gradient.
-
-    Parameters
-    ----------
-    design : MixedDesign
-    fit : LaplaceFit
-    keep : ndarray of bool (P,)
-        Parameters that are not at the boundary; the others are held where they are.
-
-    Returns
-    -------
-    ndarray (P, P)
-        On the natural scale; NaN where ``keep`` is False or the information is not positive definite.
-    """
-    scale, at = fit.scale, fit.semi_natural
-    free = np.flatnonzero(keep)
-    # steps of a thousandth of a standard error or so, in the working parameters themselves
-    size = 1e-3 * np.abs(np.diag(scale.stretch))[free]
-
-    def gradient(working: Array) -> Array:
-        return evaluate_laplace(design, working, fit.evaluation.modes).gradient[free]
-
-    H = np.empty((len(free), len(free)))
-    for row, (j, h) in enumerate(zip(free, size, strict=True)):
-        step = np.zeros(len(at))
-        step[j] = h
-        H[row] = (gradient(at + step) - gradient(at - step)) / (2.0 * h)
-    out = np.full((len(at), len(at)), np.nan)
-    information = -0.5 * (H + H.T)
-    try:
-        np.linalg.cholesky(information)
-    except np.linalg.LinAlgError:
-        return out
-    J = np.eye(len(at))
-    J[scale.entries, scale.entries] = scale.covariance.working_jacobian(at[scale.entries])
-    J = J[np.ix_(free, free)]
-    out[np.ix_(free, free)] = J @ np.linalg.inv(information) @ J.T
-    return out
+    position: Position
+    metric: Array  # covariance of the estimates, roughly
+    mle_retvals: dict[str, Any]
+    mle_settings: dict[str, Any]
 
 
 def climb(
     scale: SearchScale, sampler: Sampler, position: Position, settings: FitSettings, rounds: int = 25
-) -> tuple[Position, dict[str, Any], dict[str, Any]]:
-    """Maximise over frozen draws, as far as they can be trusted, and rebuild them there, until neither moves.
-
-    Returns
-    -------
-    tuple
-        Position, and what the last optimiser run returned and used.
-    """
+) -> Climbed:
+    """Maximise over frozen draws, as far as they can be trusted, and rebuild them there, until neither moves."""
     design = sampler.design
     options: dict[str, Any] = {"disp": False, **settings.options}
     if settings.method == "minimize":
@@ -269,39 +125,68 @@ def climb(
     x = scale.from_natural(position.params)
     for _ in range(rounds):
         # 1. maximise the likelihood of these draws
-        draws = position.draws
-
-        def function(x: Array, draws: Any = draws) -> tuple[float, Array, Array]:
-            try:
-                found = evaluate(design, scale.natural(x), draws, n_jobs=settings.n_jobs)
-            except (FloatingPointError, np.linalg.LinAlgError):
-                return _nothing(x)
-            if not np.isfinite(found.value):
-                return _nothing(x)
-            return found.value, *scale.derivatives(x, found.score, found.hessian)
-
-        search = _SearchModel(function)
+        frozen = _Frozen(scale, sampler, position, settings.n_jobs)
+        search = SearchModel(frozen.search)
         with np.errstate(invalid="ignore", over="ignore"):
             fitted = search.fit(
-                x, method=settings.method, maxiter=settings.maxiter, skip_hessian=True, warn_convergence=False, **options
+                x,
+                method=settings.method,
+                maxiter=settings.maxiter,
+                skip_hessian=True,
+                warn_convergence=False,
+                **options,
             )
         # 2. go no further than the draws carry: half the effective sample size of where they were made
         step = np.asarray(fitted.params) - x
         step = step if np.all(np.isfinite(step)) else np.zeros_like(step)
-        least = 0.5 * evaluate(design, position.params, draws, n_jobs=settings.n_jobs).blocks.ess.sum()
-        for fraction in (1.0, 0.5, 0.25, 0.125, 0.06, 0.03, 0.015):
-            try:
-                found = evaluate(design, scale.natural(x + fraction * step), draws, n_jobs=settings.n_jobs)
-            except (FloatingPointError, np.linalg.LinAlgError):
-                continue
-            if found.blocks.ess.sum() >= least:
-                break
+        fraction = frozen.trusted(x, step)
         # 3. draw again from there
         x = x + fraction * step
         position = sampler.at(scale.natural(x), position)
-        if fraction == 1.0 and step @ step < 0.01:
+        if fraction == 1.0 and step @ step < 0.04:
             break
-    return position, dict(fitted.mle_retvals), dict(fitted.mle_settings)
+    end = frozen.at(x)
+    metric = np.eye(len(x)) if end is None else _inverse_information(end.hessian)
+    return Climbed(position, metric, dict(fitted.mle_retvals), dict(fitted.mle_settings))
+
+
+class _Frozen:
+    """Likelihood over the draws of one position, in search coordinates; remembers what it has evaluated."""
+
+    def __init__(self, scale: SearchScale, sampler: Sampler, position: Position, n_jobs: int) -> None:
+        self.scale, self.design, self.draws, self.n_jobs = scale, sampler.design, position.draws, n_jobs
+        self.known: dict[bytes, Evaluation | None] = {}
+
+    def at(self, x: Array) -> Evaluation | None:
+        """Evaluation at x, None where the likelihood does not exist."""
+        key = x.tobytes()
+        if key not in self.known:
+            try:
+                found = evaluate(self.design, self.scale.natural(x), self.draws, n_jobs=self.n_jobs)
+            except (FloatingPointError, np.linalg.LinAlgError):
+                self.known[key] = None
+            else:
+                self.known[key] = found if np.isfinite(found.value) else None
+        return self.known[key]
+
+    def search(self, x: Array) -> tuple[float, Array, Array]:
+        """Value, gradient and Hessian; worse than anywhere else where the likelihood does not exist."""
+        found = self.at(x)
+        if found is None:
+            return -np.inf, np.zeros(len(x)), -np.eye(len(x))
+        return found.value, *self.scale.derivatives(x, found.score, found.hessian)
+
+    def trusted(self, x: Array, step: Array) -> float:
+        """Fraction of a step at whose end the effective sample size is at least half of that at its start."""
+        start = self.at(x)
+        least = 0.0 if start is None else 0.5 * start.blocks.ess.sum()
+        fraction = 1.0
+        while fraction > 0.01:
+            found = self.at(x + fraction * step)
+            if found is not None and found.blocks.ess.sum() >= least:
+                break
+            fraction *= 0.5
+        return fraction
 
 
 class Polished(NamedTuple):
@@ -313,14 +198,32 @@ class Polished(NamedTuple):
 
 
 def polish(
-    scale: SearchScale, sampler: Sampler, position: Position, settings: FitSettings, tol: float = 1e-7, maxiter: int = 15
+    scale: SearchScale,
+    sampler: Sampler,
+    position: Position,
+    settings: FitSettings,
+    tol: float,
+    metric: Array,
+    known: Evaluation | None = None,
+    maxiter: int = 15,
 ) -> Polished:
-    """Take Newton steps, with the draws rebuilt at each, to where the score of the draws made there is zero."""
-    design = sampler.design
-    metric = None
+    """Take Newton steps, with the draws rebuilt at each, to where the score of the draws made there is zero.
+
+    Parameters
+    ----------
+    tol : float
+        Distance to the maximum, in standard errors, to stop at.
+    metric : ndarray (P, P)
+        Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
+    known : Evaluation, optional
+        Evaluation at ``position``.
+    """
     best: Polished | None = None
     for _ in range(maxiter):
-        found = evaluate(design, position.params, position.draws, metric=metric, n_jobs=settings.n_jobs)
+        found = known or evaluate(
+            sampler.design, position.params, position.draws, metric=metric, n_jobs=settings.n_jobs
+        )
+        known = None
         x = scale.from_natural(position.params)
         g, H = scale.derivatives(x, found.score, found.hessian)
         try:
@@ -336,7 +239,7 @@ def polish(
             break
         step *= min(1.0, 0.5 / decrement)
         position = sampler.at(scale.natural(x + step), position)
-        metric = np.linalg.inv(-found.hessian)
+        metric = _inverse_information(found.hessian)
     assert best is not None  # noqa: S101 - the loop runs at least once
     return best
 
@@ -348,13 +251,15 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     is draws_b proportional to (e_b / c_b)^(1 / (1 + a)).
     """
     tol = settings.mcse_tol or 0.0
-    shares = np.maximum((evaluation.blocks.score_var / precision.se**2).sum(axis=1), 1e-300)
-    needed = max((precision.worst_ratio / (0.85 * tol)) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
+    blocks = evaluation.blocks
+    shares = np.maximum((blocks.score_var / precision.se**2).sum(axis=1), 1e-300)
+    needed = max((precision.worst_ratio / (0.9 * tol)) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
     grid = [sampler.quasi and bucket.n_effects == 1 for bucket in sampler.buckets]
-    rates = [4.0 if g else (1.3 if sampler.quasi else 1.0) for g in grid]
+    rates = [4.0 if g else (1.25 if sampler.quasi else 1.0) for g in grid]
     now = list(sampler.sizes)
     ceiling = [
-        np.minimum(n * (4 if g else 32), np.maximum(settings.max_draws, n)) for n, g in zip(now, grid, strict=True)
+        np.minimum(n * (4 if g else 32), np.maximum(settings.max_draws, n))
+        for n, g in zip(now, grid, strict=True)
     ]
     e = [shares[bucket.blocks] for bucket in sampler.buckets]
     shape = [
@@ -367,9 +272,13 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     while True:
         wanted = [np.clip(level * s, n, top) for s, n, top in zip(shape, now, ceiling, strict=True)]
         if sampler.quasi:  # powers of two per replicate
-            wanted = [np.minimum(2.0 ** np.round(np.log2(w / n)) * n, top) for w, n, top in zip(wanted, now, ceiling, strict=True)]
+            wanted = [
+                np.minimum(2.0 ** np.round(np.log2(w / n)) * n, top)
+                for w, n, top in zip(wanted, now, ceiling, strict=True)
+            ]
         left = sum(
-            float((e_b * (w / n) ** -rate).sum()) for e_b, w, n, rate in zip(e, wanted, now, rates, strict=True)
+            float((e_b * (w / n) ** -rate).sum())
+            for e_b, w, n, rate in zip(e, wanted, now, rates, strict=True)
         )
         if left <= target or all(np.array_equal(w, top) for w, top in zip(wanted, ceiling, strict=True)):
             return sampler.grown(tuple(np.ceil(w).astype(int) for w in wanted))
@@ -408,36 +317,46 @@ def fit_monte_carlo(
         )
         settings.report(history[-1])
 
-    position, retvals, used = climb(scale, sampler, sampler.at(params), settings)
+    # 1. climb, and see there how many draws it will take
+    position, metric, retvals, used = climb(scale, sampler, sampler.at(params), settings)
+    tol = ROUGH if settings.mcse_tol is not None else EXACT
+    evaluation: Evaluation | None = None
     while True:
-        polished = polish(scale, sampler, position, settings)
+        # 2. go to the maximum of the likelihood over the draws made at the maximum
+        polished = polish(scale, sampler, position, settings, tol, metric, evaluation)
         position, evaluation = polished.position, polished.evaluation
-        converged = polished.decrement < 1e-4
+        metric = _inverse_information(evaluation.hessian)
+        converged = polished.decrement < (1e-4 if tol == EXACT else 2 * ROUGH)
         precision = _precision(evaluation) if converged else None
-        record("polish", sampler, evaluation, precision)
         precise = precision is not None and (
-            settings.mcse_tol is None or (precision.worst_ratio <= settings.mcse_tol and precision.worst_bias <= 0.5)
+            settings.mcse_tol is None
+            or (precision.worst_ratio <= settings.mcse_tol and precision.worst_bias <= 0.5)
         )
-        if settings.mcse_tol is None or precise or precision is None:
+        record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
+        if precise and tol == EXACT:
             break
-        if time.perf_counter() - clock > settings.max_seconds:
+        # 3. more draws where the error comes from, unless they are enough or too many already
+        larger = sampler
+        if not precise and precision is not None and time.perf_counter() - clock < settings.max_seconds:
+            larger = plan(sampler, evaluation, precision, settings)
+        grows = any(np.any(a > b) for a, b in zip(larger.sizes, sampler.sizes, strict=True))
+        if not grows and tol == EXACT:
             break
-        larger = plan(sampler, with_metric(evaluation, sampler, position, precision, settings), precision, settings)
-        if all(np.array_equal(a, b) for a, b in zip(larger.sizes, sampler.sizes, strict=True)):
-            break
-        sampler, position = larger, larger.at(position.params, position)
+        tol = ROUGH if grows else EXACT
+        if grows:
+            sampler, position, evaluation = larger, larger.at(position.params, position), None
     return MonteCarloFit(
         position, evaluation, precision, converged, precise, sampler, tuple(history), retvals, used
     )
 
 
-def with_metric(
-    evaluation: Evaluation, sampler: Sampler, position: Position, precision: Precision, settings: FitSettings
-) -> Evaluation:
-    """Evaluation whose block contributions are those to the variance of the estimates."""
-    return evaluate(
-        sampler.design, position.params, position.draws, metric=precision.cov_params, n_jobs=settings.n_jobs
-    )
+def _inverse_information(hessian: Array) -> Array:
+    """Inverse of the information, or of its diagonal where it is not positive definite."""
+    try:
+        np.linalg.cholesky(-hessian)
+    except np.linalg.LinAlgError:
+        return np.diag(1.0 / np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    return np.linalg.inv(-hessian)
 
 
 def _precision(evaluation: Evaluation) -> Precision | None:
@@ -445,5 +364,3 @@ def _precision(evaluation: Evaluation) -> Precision | None:
         return Precision.of(evaluation)
     except np.linalg.LinAlgError:
         return None
-
-

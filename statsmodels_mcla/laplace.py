@@ -78,7 +78,9 @@ def scale_effects(covariance: Covariance, factors: Sequence[Array], levels: Sequ
     return np.concatenate(parts, axis=-1) if len(parts) != 1 else parts[0]
 
 
-def conditional_modes(bucket: Bucket, Z: Array, eta_fixed: Array, phi: float, start: Array | None = None) -> Modes:
+def conditional_modes(
+    bucket: Bucket, Z: Array, eta_fixed: Array, phi: float, start: Array | None = None
+) -> Modes:
     """Maximise h(b) in every block by Newton's method with step halving.
 
     Parameters
@@ -194,7 +196,9 @@ def modes_of_buckets(
     for k, bucket in enumerate(buckets):
         Z = scale_effects(design.covariance, factors, bucket.levels, bucket.Z)
         out.append(
-            conditional_modes(bucket, Z, bucket.offset + bucket.X @ beta, phi, None if start is None else start[k].b)
+            conditional_modes(
+                bucket, Z, bucket.offset + bucket.X @ beta, phi, None if start is None else start[k].b
+            )
         )
     return tuple(out)
 
@@ -216,7 +220,8 @@ def evaluate_laplace(
     modes = modes_of_buckets(design, design.buckets, beta, design.covariance.factors(entries), phi, start)
     value = design.constant + sum(float(m.value.sum()) for m in modes)
     pieces = [
-        _bucket_gradient(bucket, m, design.covariance, phi) for bucket, m in zip(design.buckets, modes, strict=True)
+        _bucket_gradient(bucket, m, design.covariance, phi)
+        for bucket, m in zip(design.buckets, modes, strict=True)
     ]
     gradient = np.concatenate([sum(parts) for parts in zip(*pieces, strict=True)])
     return LaplaceEvaluation(value, gradient, modes)

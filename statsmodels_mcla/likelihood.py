@@ -35,7 +35,8 @@ from statsmodels_mcla.linalg import Array, transpose
 
 __all__ = ["BlockStatistics", "Evaluation", "evaluate"]
 
-CHUNK = 2**15  # rows x draws an inner step: the few arrays of that size stay in the second-level cache
+CHUNK = 2**16  # rows x draws of an inner step: a few arrays of that size fit the second-level cache
+COLUMNS = 2**10  # draws of an inner step, if the rows leave room
 SECTION = 2**13  # draws of a block that one thread makes at a time
 
 T = TypeVar("T")
@@ -119,7 +120,9 @@ class _Chunk(NamedTuple):
     ess: Array
     score: Array
     score_var: Array
-    hessian: Array
+    hessian: Array  # less the part of the covariance parameters, which is linear in the next two
+    levels: Array
+    scatter: Array
     V: Array
     score_bias: Array
     value_bias: float
@@ -190,7 +193,7 @@ def evaluate(
             for task in tasks:
                 pieces = run(lambda piece, task=task: section(task, piece), task[0].sections(SECTION))
                 chunks.append(finish(task, list(pieces)))
-    return _total(design, chunks)
+    return _total(design, theta, chunks)
 
 
 class _Threads:
@@ -219,13 +222,16 @@ class _Threads:
 
 
 def _chunks_of_blocks(part: DrawPart) -> list[slice]:
-    """Slices of blocks whose rows x draws fill one inner step, or of one block if that is larger already."""
+    """Slices of blocks, small enough for their scores to stay in cache and large enough to keep numpy busy."""
     bucket = part.bucket
-    step = max(1, CHUNK // max(1, part.size * bucket.n_rows))
+    columns = min(part.size, COLUMNS)  # what `_rows` takes at a time
+    step = max(1, CHUNK // max(1, columns * bucket.n_rows))
     return [slice(a, min(a + step, bucket.n_blocks)) for a in range(0, bucket.n_blocks, step)]
 
 
-def _section(part: DrawPart, density: EffectDensity, blocks: slice, piece: slice, beta: Array, phi: float) -> _Section:
+def _section(
+    part: DrawPart, density: EffectDensity, blocks: slice, piece: slice, beta: Array, phi: float
+) -> _Section:
     bucket = part.bucket.take(blocks)
     u, log_g = part.draw(blocks, piece)
     scatter = density.scatter(u)
@@ -235,7 +241,13 @@ def _section(part: DrawPart, density: EffectDensity, blocks: slice, piece: slice
         parts.append(rows.score_phi)
     stacked = np.concatenate([np.zeros((bucket.n_blocks, 0, u.shape[2])), *scatter], axis=1)
     return _Section(
-        rows.log_w, np.concatenate(parts, axis=1), stacked, rows.top, rows.curvature, rows.mixed, rows.dispersion
+        rows.log_w,
+        np.concatenate(parts, axis=1),
+        stacked,
+        rows.top,
+        rows.curvature,
+        rows.mixed,
+        rows.dispersion,
     )
 
 
@@ -261,7 +273,7 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
     score_phi = np.zeros((blocks, 1, draws))
     top = np.full(blocks, -np.inf)
     curvature, mixed, dispersion = np.zeros((blocks, n)), np.zeros((blocks, n)), np.zeros(blocks)
-    step = max(64, CHUNK // max(1, blocks * n))
+    step = max(COLUMNS // 8, CHUNK // max(1, blocks * n))
     work = Workspace()
     for a in range(0, draws, step):
         cut = slice(a, min(a + step, draws))
@@ -291,10 +303,8 @@ def _finish(
     """Normalise the weights of a chunk and take all weighted moments."""
     bucket = part.bucket.take(blocks)
     m, P = part.size, metric.shape[1]
-    p, k = bucket.X.shape[2], density.covariance.size
-    log_w, s, scatter = (
-        pieces[0][:3] if len(pieces) == 1 else (np.concatenate([piece[i] for piece in pieces], axis=-1) for i in range(3))
-    )
+    p = bucket.X.shape[2]
+    log_w, s, scatter = pieces[0][:3] if len(pieces) == 1 else _joined(pieces)
     top = np.max([piece.top for piece in pieces], axis=0)
     if not np.all(np.isfinite(top)):
         raise FloatingPointError("no draw of a block has positive, finite weight")
@@ -311,12 +321,10 @@ def _finish(
         for name in ("curvature", "mixed")
     )
     H = np.zeros((P, P))
-    H[:p, :p] = np.einsum("bnp,bn,bnq->pq", bucket.X, curvature, bucket.X, optimize=True)
-    levels = tuple(c * bucket.n_blocks for c in density.levels)
-    expected = np.einsum("bam,bm->a", scatter, v)
-    H[p : p + k, p : p + k] = density.covariance.hessian(density.theta, levels, expected)
+    X = bucket.X.reshape(-1, p)
+    H[:p, :p] = X.T @ (X * curvature.reshape(-1, 1))
     if bucket.family.dispersion is not None:
-        H[:p, -1] = H[-1, :p] = np.einsum("bnp,bn->p", bucket.X, mixed)
+        H[:p, -1] = H[-1, :p] = mixed.reshape(-1) @ X
         H[-1, -1] = sum(float((piece.dispersion * c).sum()) for piece, c in zip(pieces, scale, strict=True))
     s -= score[..., None]
     weighted = s * v[:, None, :]
@@ -345,6 +353,8 @@ def _finish(
         score,
         correction * (projected * projected).sum(axis=-1),
         H,
+        bucket.n_blocks * np.array(density.levels, dtype=float),
+        (scatter @ v[..., None])[..., 0].sum(axis=0),
         correction * (d @ transpose(d)).sum(axis=0),
         score_bias,
         float(value_bias),
@@ -352,7 +362,12 @@ def _finish(
     )
 
 
-def _total(design: MixedDesign, chunks: list[_Chunk]) -> Evaluation:
+def _joined(pieces: list[_Section]) -> tuple[Array, Array, Array]:
+    log_w, scores, scatter = (np.concatenate([piece[i] for piece in pieces], axis=-1) for i in range(3))
+    return log_w, scores, scatter
+
+
+def _total(design: MixedDesign, theta: Array, chunks: list[_Chunk]) -> Evaluation:
     index = np.concatenate([c.index for c in chunks])
     order = np.argsort(index, kind="stable")
 
@@ -363,13 +378,17 @@ def _total(design: MixedDesign, chunks: list[_Chunk]) -> Evaluation:
     blocks = BlockStatistics(
         gather("loglik"), gather("loglik_var"), draws, gather("ess"), gather("score"), gather("score_var")
     )
+    hessian = np.sum([c.hessian for c in chunks], axis=0)
+    levels, scatter = (np.sum([getattr(c, name) for c in chunks], axis=0) for name in ("levels", "scatter"))
+    theta_at = slice(design.n_fixed, design.n_fixed + design.covariance.size)
+    hessian[theta_at, theta_at] += design.covariance.hessian(theta, levels, scatter)
     return Evaluation(
         design.constant + float(blocks.loglik.sum()),
         float(blocks.loglik_var.sum()),
         blocks.score.sum(axis=0),
-        sum(c.hessian for c in chunks),  # type: ignore[arg-type]
-        sum(c.V for c in chunks),  # type: ignore[arg-type]
-        sum(c.score_bias for c in chunks),  # type: ignore[arg-type]
-        sum(c.value_bias for c in chunks),
+        hessian,
+        np.sum([c.V for c in chunks], axis=0),
+        np.sum([c.score_bias for c in chunks], axis=0),
+        float(sum(c.value_bias for c in chunks)),
         blocks,
     )

@@ -93,7 +93,9 @@ class SobolNumbers:
         points = _sobol(_key(self.seed)[0], self.dims, each)
         shifted = shift[..., None] ^ points  # (B, R, dims, n)
         z = special.ndtri((shifted.astype(float) + 0.5) * 2.0**-BITS)
-        z = np.ascontiguousarray(z.transpose(0, 2, 1, 3)).reshape(len(shift), self.dims, section.stop - section.start)
+        z = np.ascontiguousarray(z.transpose(0, 2, 1, 3)).reshape(
+            len(shift), self.dims, section.stop - section.start
+        )
         if np.isinf(df):
             return np.asarray(z[:, -self.n_effects :] if self.n_effects else z[:, :0])
         if self.n_effects == 1:
@@ -154,7 +156,9 @@ def _sobol(entropy: int, dims: int, size: int) -> np.ndarray:
     """Scrambled Sobol' points as integers of `BITS` bits, (dims, size)."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy, spawn_key=(dims,))))
     # in one dimension a scramble would only spoil the grid
-    points = qmc.Sobol(max(dims, 1), scramble=dims > 1, bits=BITS, rng=rng).random_base2((size - 1).bit_length())
+    points = qmc.Sobol(max(dims, 1), scramble=dims > 1, bits=BITS, rng=rng).random_base2(
+        (size - 1).bit_length()
+    )
     return np.ascontiguousarray((points[:, :dims].T * 2.0**BITS).astype(np.uint64))
 
 
@@ -183,7 +187,9 @@ def _t_scale_of_normal(df: float) -> CubicHermiteSpline:
     """sqrt(df / chi2 quantile) of Phi(z)."""
     half = 0.5 * df
     g = np.where(
-        _GRID < 0, special.gammaincinv(half, special.ndtr(_GRID)), special.gammainccinv(half, special.ndtr(-_GRID))
+        _GRID < 0,
+        special.gammaincinv(half, special.ndtr(_GRID)),
+        special.gammainccinv(half, special.ndtr(-_GRID)),
     )
     dg = np.exp(stats.norm.logpdf(_GRID) - stats.gamma.logpdf(g, half))
     return CubicHermiteSpline(_GRID, np.sqrt(half / g), -0.5 * np.sqrt(half / g) / g * dg)

@@ -20,9 +20,21 @@ from scipy.special import gammaln
 from statsmodels_mcla.covariance import Covariance
 from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.laplace import Modes, scale_effects
-from statsmodels_mcla.linalg import Array, transpose
+from statsmodels_mcla.linalg import Array, inverse_root, transpose
 
-__all__ = ["BlockSampling", "BlockT", "FixedSampling", "JointSampling", "MixtureProposal", "Proposal", "Sampling"]
+__all__ = [
+    "BlockSampling",
+    "BlockT",
+    "FixedSampling",
+    "JointSampling",
+    "MixtureProposal",
+    "Proposal",
+    "Sampling",
+]
+
+# Gauss-Hermite nodes of a standard normal: averages of log densities over the law of a row's eta
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 
 
 @runtime_checkable
@@ -44,7 +56,13 @@ class Sampling(Protocol):
         """Whether all effects are drawn as one block."""
 
     def proposal(
-        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
     ) -> BlockT | Proposal:
         """Importance density of a bucket; ``grid``: base numbers are shifted equidistant points."""
 
@@ -108,14 +126,14 @@ class BlockSampling:
     Parameters
     ----------
     df : float, optional
-        Degrees of freedom.  Tails heavier than the normal's keep the weights bounded.  Default: 40, or 6 on a
+        Degrees of freedom.  Tails heavier than the normal's keep the weights bounded.  Default: 80, or 6 on a
         grid.
     inflate : float, optional
-        Factor on the scale.  Default: 1.05, a guard against curvature that is larger at the mode than
-        elsewhere, or 2 on a grid.
+        Factor on the scale, a guard against curvature that is larger at the centre than elsewhere.  Default:
+        1.04, or 2 on a grid.
     centre : {"mean", "mode"}
-        Centre at the conditional mean to second order (mode + half the skewness term of Laplace's expansion;
-        Tierney and Kadane, 1986) or at the mode.
+        Location and scale from the conditional mean and the average curvature around it, by two steps from
+        the mode (Tierney and Kadane, 1986; Ormerod and Wand, 2012), or from the mode and the curvature there.
 
     Notes
     -----
@@ -139,34 +157,62 @@ class BlockSampling:
             raise ValueError(f"centre must be 'mean' or 'mode', got {self.centre!r}")
 
     def proposal(
-        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
     ) -> BlockT:
         """Build the proposal of one bucket around its conditional modes."""
-        df = self.df if self.df is not None else (6.0 if grid else 40.0)
-        inflate = self.inflate if self.inflate is not None else (2.0 if grid else 1.05)
-        b = modes.b + _mean_shift(bucket, modes, phi) if self.centre == "mean" else modes.b
+        df = self.df if self.df is not None else (6.0 if grid else 80.0)
+        inflate = self.inflate if self.inflate is not None else (2.0 if grid else 1.04)
+        b, root = (modes.b, modes.root) if self.centre == "mode" else _gaussian_fit(bucket, modes, phi)
         transposed = [f.T for f in factors]
         centre = scale_effects(covariance, transposed, bucket.levels, b)
-        root = transpose(scale_effects(covariance, transposed, bucket.levels, transpose(modes.root)))
         log_lambda = sum(
             count * float(np.log(np.abs(np.diagonal(f))).sum())
             for f, count in zip(factors, bucket.levels, strict=True)
         )
-        log_root = np.log(np.abs(np.diagonal(modes.root, axis1=-2, axis2=-1))).sum(axis=-1)
+        log_root = np.log(np.abs(np.diagonal(root, axis1=-2, axis2=-1))).sum(axis=-1)
         log_det = log_root + log_lambda + bucket.n_effects * np.log(inflate)
+        root = transpose(scale_effects(covariance, transposed, bucket.levels, transpose(root)))
         return BlockT(centre, inflate * root, log_det, df)
 
 
-def _mean_shift(bucket: Bucket, modes: Modes, phi: float) -> Array:
-    """Conditional mean minus mode to second order, at most one conditional SD long."""
+def _gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> tuple[Array, Array]:
+    """Gaussian that is close to the conditional law of b: its mean (B, q) and a root of its covariance.
+
+    From the mode, the mean moves by the skewness term of Laplace's expansion; there, the derivatives of the
+    log density of each row are averaged over the law of its eta, which gives one Newton step to the mean and
+    the curvature of the Gaussian variational approximation.
+    """
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     third = bucket.family.third(y, w, v, modes.eta[..., None], phi)[..., 0]
     Zr = modes.Z @ modes.root
     leverage = (Zr * Zr).sum(axis=-1)
-    whitened = 0.5 * (transpose(Zr) @ (third * leverage)[..., None])[..., 0]
+    first = _at_most_one(0.5 * (transpose(Zr) @ (third * leverage)[..., None])[..., 0])
+    shift = (modes.root @ first[..., None])[..., 0]
+    eta = (modes.eta + (modes.Z @ shift[..., None])[..., 0])[..., None] + np.sqrt(leverage)[
+        ..., None
+    ] * _NODES
+    terms = bucket.family.rows(y, w, v, eta, phi)
+    W = np.maximum(-terms.d2 @ _NODE_WEIGHTS, 0.0)
+    d1 = terms.d1 @ _NODE_WEIGHTS
+    b = modes.b + shift
+    if not (np.all(np.isfinite(W)) and np.all(np.isfinite(d1))):
+        return b, modes.root
+    root, _ = inverse_root(transpose(modes.Z) @ (modes.Z * W[..., None]) + np.eye(bucket.n_effects))
+    gradient = (transpose(modes.Z) @ d1[..., None])[..., 0] - b
+    second = _at_most_one((transpose(root) @ gradient[..., None])[..., 0])
+    return b + (root @ second[..., None])[..., 0], root
+
+
+def _at_most_one(whitened: Array) -> Array:
+    """Shorten steps that are longer than one conditional standard deviation."""
     length = np.sqrt((whitened * whitened).sum(axis=-1, keepdims=True))
-    whitened = whitened / np.maximum(1.0, length)
-    return np.asarray((modes.root @ whitened[..., None])[..., 0])
+    return np.asarray(whitened / np.maximum(1.0, length))
 
 
 @dataclass(frozen=True)
@@ -223,7 +269,9 @@ class MixtureProposal:
             [
                 log_p[0] + spherical_t_logpdf(np.einsum("qm,qm->m", b, b), self.zeta, dim),
                 log_p[1] + spherical_t_logpdf(np.einsum("qm,qm->m", centred, centred), np.inf, dim),
-                log_p[2] + spherical_t_logpdf(np.einsum("qm,qm->m", whitened, whitened), np.inf, dim) - log_det_root,
+                log_p[2]
+                + spherical_t_logpdf(np.einsum("qm,qm->m", whitened, whitened), np.inf, dim)
+                - log_det_root,
             ]
         )
         top = parts.max(axis=0)
@@ -259,7 +307,13 @@ class JointSampling:
             raise ValueError(f"zeta must be positive, got {self.zeta}")
 
     def proposal(
-        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
     ) -> MixtureProposal:
         """Build the mixture around the conditional modes of the one joint block."""
         del phi, grid
@@ -291,7 +345,13 @@ class FixedSampling:
     joint = True
 
     def proposal(
-        self, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], phi: float, grid: bool
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
     ) -> Proposal:
         """Return the density itself."""
         del bucket, modes, covariance, factors, phi, grid

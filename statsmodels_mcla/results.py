@@ -24,8 +24,15 @@ if TYPE_CHECKING:
     from statsmodels.iolib.summary import Summary
 
     from statsmodels_mcla.linalg import Array
+    from statsmodels_mcla.maximum import Draws, MonteCarloMaximum
 
-__all__ = ["LikelihoodRatioTest", "MCLAMixedGLMResults", "MixedGLMResults", "MonteCarloErrors"]
+__all__ = [
+    "LikelihoodRatioTest",
+    "MCLAMixedGLMResults",
+    "MixedGLMResults",
+    "MonteCarloErrors",
+    "monte_carlo_results",
+]
 
 
 @dataclass(frozen=True)
@@ -284,7 +291,9 @@ class MixedGLMResults(LikelihoodModelResults):
             )
         residual = its.exog - mine.exog @ np.linalg.lstsq(mine.exog, its.exog, rcond=None)[0]
         if np.abs(residual).max(initial=0.0) > 1e-6 * np.abs(its.exog).max(initial=1.0):
-            raise ValueError("restricted is not nested: its fixed effects are no linear combinations of those here")
+            raise ValueError(
+                "restricted is not nested: its fixed effects are no linear combinations of those here"
+            )
         statistic = 2.0 * (self.llf - restricted.llf)
         mcse = 2.0 * float(np.hypot(self.llf_mcse, restricted.llf_mcse))
         return LikelihoodRatioTest(statistic, float(stats.chi2.sf(statistic, df)), df, mcse)
@@ -337,6 +346,47 @@ class MCLAMixedGLMResults(MixedGLMResults):
     def mc_history(self) -> pd.DataFrame:
         """Round by round: draws, llf, MCSE/SE, smallest effective sample size, seconds."""
         return self.monte_carlo.history
+
+
+def monte_carlo_results(
+    model: Any, found: MonteCarloMaximum, draws: Draws, *, separated: bool
+) -> MCLAMixedGLMResults:
+    """Collect a fit into results: spread over all parameters, with NaN where one is at the boundary."""
+    fit, keep = found.fit, found.keep
+    evaluation, precision, P = fit.evaluation, fit.precision, len(found.keep)
+    blocks = evaluation.blocks
+    cov, cov_mcse, bias = np.full((P, P), np.nan), np.full((P, P), np.nan), np.full(P, np.nan)
+    share = np.full(len(blocks.ess), np.nan)
+    if precision is not None:
+        cov[np.ix_(keep, keep)], cov_mcse[np.ix_(keep, keep)] = precision.cov_params, precision.cov_mcse
+        bias[keep] = precision.bias
+        relative = (blocks.score_var / precision.se**2).sum(axis=1)
+        share = relative / max(float(relative.sum()), np.finfo(float).tiny)
+    joint = draws.sampling.joint
+    monte_carlo = MonteCarloErrors(
+        cov_mcse,
+        bias,
+        float(np.sqrt(evaluation.value_var)),
+        blocks.ess,
+        blocks.draws,
+        share,
+        ["all effects"] if joint else found.design.block_labels,
+        pd.DataFrame(fit.history),
+        type(draws.sampling).__name__,
+        fit.precise,
+    )
+    return MCLAMixedGLMResults(
+        model,
+        found.params,
+        cov,
+        evaluation.value,
+        "MCLA, quasi-Monte Carlo" if draws.quasi and not joint else "MCLA, Monte Carlo",
+        fit.converged and not separated,
+        ~keep,
+        fit.mle_retvals,
+        fit.mle_settings,
+        monte_carlo=monte_carlo,
+    )
 
 
 class MixedGLMResultsWrapper(LikelihoodResultsWrapper):

@@ -58,7 +58,12 @@ class Sampler:
 
     @classmethod
     def start(
-        cls, design: MixedDesign, sampling: Sampling, seed: np.random.SeedSequence, quasi: bool, nsample: int | None
+        cls,
+        design: MixedDesign,
+        sampling: Sampling,
+        seed: np.random.SeedSequence,
+        quasi: bool,
+        nsample: int | None,
     ) -> Sampler:
         """Give every block ``nsample`` draws, or the number that a fit starts with."""
         empty = cls(design, sampling, seed, quasi and not sampling.joint, ())
@@ -110,7 +115,9 @@ class Sampler:
         design = self.design
         beta, theta, phi = design.split(params)
         factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
-        modes = modes_of_buckets(design, self.buckets, beta, factors, phi, None if near is None else near.modes)
+        modes = modes_of_buckets(
+            design, self.buckets, beta, factors, phi, None if near is None else near.modes
+        )
         made = {} if near is None else {_part_key(part): part for part in near.draws}
         draws: list[DrawPart] = []
         for k, (bucket, mode, sizes) in enumerate(zip(self.buckets, modes, self.sizes, strict=True)):

@@ -27,7 +27,13 @@ class GLMStart:
     """
 
     def __init__(self, beta: Array, phi: float, information: Array, eta: Array, converged: bool) -> None:
-        self.beta, self.phi, self.information, self.eta, self.converged = beta, phi, information, eta, converged
+        self.beta, self.phi, self.information, self.eta, self.converged = (
+            beta,
+            phi,
+            information,
+            eta,
+            converged,
+        )
 
 
 def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
@@ -81,13 +87,17 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
     stretch[:p, :p] = np.linalg.inv(root).T
     at = p
     for random_term, term in zip(design.terms, design.covariance.terms, strict=True):
-        squares = np.asarray(random_term.Z.multiply(random_term.Z).sum(axis=0)).reshape(-1, term.dim).sum(axis=0)
+        squares = (
+            np.asarray(random_term.Z.multiply(random_term.Z).sum(axis=0)).reshape(-1, term.dim).sum(axis=0)
+        )
         counts = np.bincount(random_term.Z.tocoo().coords[1] % term.dim, minlength=term.dim)
         size = np.sqrt(squares / np.maximum(counts, 1))
         sd = FIRST_SD / np.where(size > 0, size, 1.0)
         rows, cols = term.lower
         origin[at : at + term.size] = np.where(rows == cols, sd[rows], 0.0)
-        stretch[range(at, at + term.size), range(at, at + term.size)] = sd[rows] / np.sqrt(len(random_term.levels))
+        stretch[range(at, at + term.size), range(at, at + term.size)] = sd[rows] / np.sqrt(
+            len(random_term.levels)
+        )
         at += term.size
     if design.n_dispersion:
         origin[p + k] = np.log(start.phi)

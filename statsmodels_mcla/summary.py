@@ -32,7 +32,11 @@ def _p(value: float) -> str:
 
 
 def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
-    left = [("Dep. Variable:", str(results.model.endog_names)), ("Model:", "GLMM"), ("Method:", results.method)]
+    left = [
+        ("Dep. Variable:", str(results.model.endog_names)),
+        ("Model:", "GLMM"),
+        ("Method:", results.method),
+    ]
     left += [("Family:", results.facts.family), ("Link:", results.facts.link)]
     left += [("No. Observations:", f"{results.facts.n_rows}"), ("No. Blocks:", f"{results.facts.n_blocks}")]
     right = [("Log-Likelihood:", _number(results.llf))]
@@ -59,10 +63,19 @@ def _parameter_table(results: Any, which: slice, title: str, alpha: float, one_s
         z = params / bse
     p = stats.norm.sf(z) if one_sided else 2.0 * stats.norm.sf(np.abs(z))
     header = ["coef" if not one_sided else "estimate", "std err", "z", "P>z" if one_sided else "P>|z|"]
-    header += [f"[{100 * alpha / 2:g}%", f"{100 - 100 * alpha / 2:g}%]"] if alpha != 0.05 else ["[0.025", "0.975]"]
+    header += (
+        [f"[{100 * alpha / 2:g}%", f"{100 - 100 * alpha / 2:g}%]"] if alpha != 0.05 else ["[0.025", "0.975]"]
+    )
     rows = []
     for j in index:
-        row = [_number(params[j]), _number(bse[j]), _p(z[j]), _p(p[j]), _number(interval[j, 0]), _number(interval[j, 1])]
+        row = [
+            _number(params[j]),
+            _number(bse[j]),
+            _p(z[j]),
+            _p(p[j]),
+            _number(interval[j, 0]),
+            _number(interval[j, 1]),
+        ]
         if mcse is not None:
             row.append(_number(np.asarray(mcse)[j]))
         rows.append(row)
@@ -81,12 +94,18 @@ def summarise(results: Any, title: str | None, alpha: float) -> Summary:
     out.tables.append(SimpleTable(data, stubs=[a[0] for a in left], title=heading, txt_fmt=fmt_2cols))
     groups = [[f"{g.levels}", f"{g.effects}"] for g in results.facts.groups]
     stubs = [g.name for g in results.facts.groups]
-    out.tables.append(SimpleTable(groups, ["levels", "effects"], stubs, title="Random effects", txt_fmt=fmt_params))
+    out.tables.append(
+        SimpleTable(groups, ["levels", "effects"], stubs, title="Random effects", txt_fmt=fmt_params)
+    )
     fixed, total = results.k_fe, len(results.params)
     out.tables.append(_parameter_table(results, slice(0, fixed), "Fixed effects", alpha, one_sided=False))
     out.tables.append(
         _parameter_table(
-            results, slice(fixed, total), "Variance components (variances; one-tailed P)", alpha, one_sided=True
+            results,
+            slice(fixed, total),
+            "Variance components (variances; one-tailed P)",
+            alpha,
+            one_sided=True,
         )
     )
     notes = []

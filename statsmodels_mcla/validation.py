@@ -29,7 +29,9 @@ def finite_matrix(value: Any, name: str) -> Array:
     try:
         out = np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numeric; encode text columns, for instance with a formula") from error
+        raise ValueError(
+            f"{name} must be numeric; encode text columns, for instance with a formula"
+        ) from error
     if out.ndim == 1:
         out = out[:, None]
     if out.ndim != 2:
@@ -109,7 +111,9 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
             )
         keep &= ~bad
     if not keep.any():
-        raise ValueError("no row without missing values is left" if n else "endog is empty: there is nothing to fit")
+        raise ValueError(
+            "no row without missing values is left" if n else "endog is empty: there is nothing to fit"
+        )
     return keep
 
 
@@ -161,7 +165,9 @@ def check_start_params(start_params: Any, names: Sequence[str], non_negative: np
     except (TypeError, ValueError) as error:
         raise ValueError("start_params must be numeric") from error
     if out.shape != (len(names),):
-        raise ValueError(f"start_params has shape {out.shape}, but the model has {len(names)} parameters: {list(names)}")
+        raise ValueError(
+            f"start_params has shape {out.shape}, but the model has {len(names)} parameters: {list(names)}"
+        )
     if not np.all(np.isfinite(out)):
         raise ValueError("start_params must be finite")
     bad = np.flatnonzero(non_negative & (out <= 0))
@@ -175,28 +181,38 @@ def terms_of_arrays(
 ) -> tuple[RandomTerm, ...]:
     """Random terms of the array interface: columns of exog_vc with equal ident share one variance."""
     if exog_vc is None:
-        raise ValueError("exog_vc is missing: a mixed model needs random effects; without any, use statsmodels GLM")
+        raise ValueError(
+            "exog_vc is missing: a mixed model needs random effects; without any, use statsmodels GLM"
+        )
     Z = sp.csr_array(exog_vc) if sp.issparse(exog_vc) else sp.csr_array(finite_matrix(exog_vc, "exog_vc"))
     Z = sp.csr_array(Z.astype(float))
     if Z.shape[0] != n:
         raise ValueError(f"exog_vc has {Z.shape[0]} rows, but endog has {n}")
     if Z.shape[1] == 0:
-        raise ValueError("exog_vc has no columns: a mixed model needs random effects; without any, use statsmodels GLM")
+        raise ValueError(
+            "exog_vc has no columns: a mixed model needs random effects; without any, use statsmodels GLM"
+        )
     if ident is None:
         raise ValueError("ident is missing: give the number of the variance of each column of exog_vc")
     labels = np.asarray(ident)
     if labels.ndim != 1 or len(labels) != Z.shape[1]:
         raise ValueError(f"ident has shape {labels.shape}, but exog_vc has {Z.shape[1]} columns")
     if labels.dtype.kind not in "iu":
-        raise ValueError(f"ident must be integers (dtype int), one a column of exog_vc, got dtype {labels.dtype}")
+        raise ValueError(
+            f"ident must be integers (dtype int), one a column of exog_vc, got dtype {labels.dtype}"
+        )
     distinct = np.unique(labels)
     if vcp_names is None:
         vcp_names = [f"VC_{k + 1}" for k in range(len(distinct))]
     if len(vcp_names) != len(distinct):
-        raise ValueError(f"vcp_names has {len(vcp_names)} names, but ident has {len(distinct)} distinct values")
+        raise ValueError(
+            f"vcp_names has {len(vcp_names)} names, but ident has {len(distinct)} distinct values"
+        )
     if vc_names is None:
         columns = getattr(exog_vc, "columns", None)
-        vc_names = [str(c) for c in columns] if columns is not None else [f"u{j + 1}" for j in range(Z.shape[1])]
+        vc_names = (
+            [str(c) for c in columns] if columns is not None else [f"u{j + 1}" for j in range(Z.shape[1])]
+        )
     if len(vc_names) != Z.shape[1]:
         raise ValueError(f"vc_names has {len(vc_names)} names, but exog_vc has {Z.shape[1]} columns")
     by_column = sp.csc_array(Z)

@@ -1,0 +1,58 @@
+"""Arguments of a fit: from what users pass to what the core takes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from statsmodels_mcla.proposals import BlockSampling, FixedSampling, Proposal, Sampling
+
+__all__ = ["checked_n_jobs", "checked_nsample", "sampling_of", "seed_of"]
+
+
+def seed_of(rng: Any) -> np.random.SeedSequence:
+    """Seed sequence of an int, a Generator or nothing."""
+    if rng is None:
+        return np.random.SeedSequence()
+    if isinstance(rng, np.random.SeedSequence):
+        return rng
+    if isinstance(rng, np.random.Generator):
+        return np.random.SeedSequence(int(rng.integers(2**63)))
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+        return np.random.SeedSequence(int(rng))
+    raise ValueError(f"rng must be a non-negative int or a numpy Generator, got {rng!r}")
+
+
+def sampling_of(sampling: Any) -> Sampling:
+    """Sampling setting of None, a setting, or a density of the user's own."""
+    if sampling is None:
+        return BlockSampling()
+    if isinstance(sampling, Proposal):
+        return FixedSampling(sampling)
+    if hasattr(sampling, "proposal"):
+        return sampling  # type: ignore[no-any-return]
+    raise ValueError(
+        "sampling must be BlockSampling(), JointSampling() or an object with sample(rng, n) and logpdf(u), "
+        f"got {sampling!r}"
+    )
+
+
+def checked_nsample(nsample: Any) -> int | None:
+    """Check a number of draws."""
+    if nsample is None:
+        return None
+    if not isinstance(nsample, (int, np.integer)) or isinstance(nsample, bool) or nsample < 2:
+        raise ValueError(f"nsample must be an integer of at least 2, got {nsample!r}")
+    return int(nsample)
+
+
+def checked_n_jobs(n_jobs: Any) -> int:
+    """Check a number of threads; None and -1 are all cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_jobs is None or n_jobs == -1:
+        return cores
+    if not isinstance(n_jobs, (int, np.integer)) or n_jobs < 1:
+        raise ValueError(f"n_jobs must be a positive integer, or -1 for all cores, got {n_jobs!r}")
+    return int(n_jobs)

@@ -1,0 +1,143 @@
+"""Arrays from users: checked, aligned, and with incomplete rows dropped from all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla import validation
+from statsmodels_mcla.design import MixedDesign, merge_identical_rows
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.formula.terms import RandomTerm
+from statsmodels_mcla.linalg import Array
+
+__all__ = ["ModelInputs", "read_arrays"]
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Complete rows of a model.
+
+    Attributes
+    ----------
+    endog : Series (n,)
+        Response; binomial: successes.
+    n_trials : ndarray (n,)
+        Trials of a binomial response, ones otherwise.
+    exog : DataFrame (n, p)
+    terms : tuple of RandomTerm
+    offset, freq_weights, var_weights : ndarray (n,)
+    """
+
+    endog: pd.Series
+    n_trials: Array
+    exog: pd.DataFrame
+    terms: tuple[RandomTerm, ...]
+    offset: Array
+    freq_weights: Array
+    var_weights: Array
+
+    def design(self, family: ConditionalFamily) -> MixedDesign:
+        """Rows of positive weight as the likelihood takes them, identical ones merged."""
+        used = self.freq_weights * self.var_weights > 0
+        pick = slice(None) if used.all() else np.flatnonzero(used)
+        y, trials = self.endog.to_numpy()[pick], self.n_trials[pick]
+        freq, var = self.freq_weights[pick], self.var_weights[pick]
+        data = family.row_data(y, trials, freq, var)
+        terms = self.terms if used.all() else tuple(replace(t, Z=t.Z[pick]) for t in self.terms)
+        X = np.ascontiguousarray(self.exog.to_numpy()[pick])
+        constant = family.constant(y, trials, freq, var)
+        design = MixedDesign(data.y, data.w, data.v, self.offset[pick], X, terms, family, constant)
+        return merge_identical_rows(design)
+
+
+def read_arrays(
+    endog: Any,
+    exog: Any,
+    exog_vc: Any,
+    ident: Any,
+    family: ConditionalFamily,
+    *,
+    fep_names: Sequence[str] | None,
+    vcp_names: Sequence[str] | None,
+    vc_names: Sequence[str] | None,
+    offset: Any,
+    exposure: Any,
+    freq_weights: Any,
+    var_weights: Any,
+    random_terms: Sequence[RandomTerm] | None,
+    missing: str,
+) -> ModelInputs:
+    """Check the arguments of `MCLAMixedGLM`.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit; the message names it.
+    """
+    n = len(endog)
+    if n == 0:
+        raise ValueError("endog is empty: there is nothing to fit")
+    X = validation.finite_matrix(exog, "exog")
+    if len(X) != n:
+        raise ValueError(f"exog has {len(X)} rows, but endog has {n}")
+    if random_terms is None:
+        terms = validation.terms_of_arrays(exog_vc, ident, vcp_names, vc_names, n)
+    else:
+        terms = tuple(random_terms)
+    given = {"offset": offset, "exposure": exposure, "freq_weights": freq_weights, "var_weights": var_weights}
+    rows = {
+        name: None if value is None else validation.row_vector(value, n, name)
+        for name, value in given.items()
+    }
+    Zs = {f"exog_vc ({t.name})" if random_terms is not None else "exog_vc": t.Z for t in terms}
+    keep = validation.complete_rows({"endog": endog, "exog": X, **Zs, **rows}, n, missing)
+    kept = endog
+    if not keep.all():
+        kept = endog.loc[keep] if isinstance(endog, (pd.Series, pd.DataFrame)) else np.asarray(endog)[keep]
+        X = X[keep]
+        terms = tuple(replace(t, Z=t.Z[np.flatnonzero(keep)]) for t in terms)
+        rows = {name: None if value is None else value[keep] for name, value in rows.items()}
+    response = family.check_response(np.asarray(kept))
+
+    columns = _column_names(exog, fep_names, X.shape[1])
+    validation.check_full_rank(X, columns)
+    labelled = isinstance(kept, (pd.Series, pd.DataFrame))
+    name = kept.name if isinstance(kept, pd.Series) else None
+    if isinstance(kept, pd.DataFrame):
+        name = ", ".join(map(str, kept.columns))
+    index = kept.index if labelled else None
+    return ModelInputs(
+        pd.Series(response.endog, index=index, name="y" if name is None else str(name)),
+        response.n_trials,
+        pd.DataFrame(X, index=index, columns=columns),
+        terms,
+        _offset(rows["offset"], rows["exposure"], len(X), family),
+        validation.weight_vector(rows["freq_weights"], len(X), "freq_weights"),
+        validation.weight_vector(rows["var_weights"], len(X), "var_weights"),
+    )
+
+
+def _column_names(exog: Any, fep_names: Sequence[str] | None, count: int) -> list[str]:
+    if fep_names is not None:
+        if len(fep_names) != count:
+            raise ValueError(f"fep_names has {len(fep_names)} names, but exog has {count} columns")
+        return validation.unique_names(fep_names, "fep_names")
+    if isinstance(exog, pd.DataFrame):
+        return validation.unique_names(list(exog.columns), "the columns of exog")
+    return [f"FE_{j + 1}" for j in range(count)]
+
+
+def _offset(offset: Array | None, exposure: Array | None, n: int, family: ConditionalFamily) -> Array:
+    out = np.zeros(n) if offset is None else offset
+    if exposure is None:
+        return out
+    if family.link != "log":
+        raise ValueError("exposure needs a log link; use offset")
+    if np.any(exposure <= 0):
+        raise ValueError("exposure must be positive in every row")
+    return np.asarray(out + np.log(exposure))

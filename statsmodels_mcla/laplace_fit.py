@@ -1,0 +1,139 @@
+"""Maximum of the Laplace approximation: where Monte Carlo fits start, and lme4's answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.laplace import LaplaceEvaluation, evaluate_laplace
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.scale import SearchScale
+from statsmodels_mcla.search import SearchModel
+
+__all__ = ["LaplaceFit", "fit_laplace", "laplace_covariance"]
+
+
+@dataclass(frozen=True)
+class LaplaceFit:
+    """Maximum of the Laplace approximation.
+
+    Attributes
+    ----------
+    scale : SearchScale
+    x : ndarray (P,)
+        Maximum in search coordinates.
+    params : ndarray (P,)
+        In natural parameters.
+    semi_natural : ndarray (P,)
+        Fixed effects, Cholesky entries, dispersion.
+    evaluation : LaplaceEvaluation
+    mle_retvals, mle_settings : dict
+    """
+
+    scale: SearchScale
+    x: Array
+    params: Array
+    semi_natural: Array
+    evaluation: LaplaceEvaluation
+    mle_retvals: dict[str, Any]
+    mle_settings: dict[str, Any]
+
+    @property
+    def converged(self) -> bool:
+        """Whether the optimiser said so."""
+        return bool(self.mle_retvals["converged"])
+
+
+def fit_laplace(
+    design: MixedDesign,
+    scale: SearchScale,
+    x: Array,
+    *,
+    gtol: float = 1e-5,
+    maxiter: int = 200,
+    disp: bool = False,
+) -> LaplaceFit:
+    """Maximise the Laplace approximation by BFGS with its exact gradient.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    scale : SearchScale
+    x : ndarray (P,)
+        Where to start, in search coordinates.
+    gtol : float
+        Largest gradient, in search coordinates (about one standard error each), at the end.
+    """
+    last: LaplaceEvaluation | None = None
+
+    def function(x: Array) -> tuple[float, Array, None]:
+        nonlocal last
+        try:
+            near = None if last is None else last.modes
+            with np.errstate(all="ignore"):
+                found = evaluate_laplace(design, scale.semi_natural(x), near)
+        except (FloatingPointError, np.linalg.LinAlgError):
+            return -np.inf, np.zeros(len(x)), None
+        if not np.isfinite(found.value):
+            return -np.inf, np.zeros(len(x)), None
+        last = found
+        return found.value, scale.gradient_of_semi_natural(x, found.gradient), None
+
+    search = SearchModel(function)
+    fitted = search.fit(
+        x, method="bfgs", gtol=gtol, maxiter=maxiter, disp=disp, skip_hessian=True, warn_convergence=False
+    )
+    at = np.asarray(fitted.params)
+    function(at)
+    if last is None:
+        raise FloatingPointError("the log-likelihood is not finite at the starting values")
+    retvals = dict(fitted.mle_retvals)
+    # a line search stops at round-off, which is no failure if the gradient is flat by then
+    retvals["converged"] = bool(np.abs(search.score(at)).max(initial=0.0) < max(10 * gtol, 1e-3))
+    return LaplaceFit(
+        scale, at, scale.natural(at), scale.semi_natural(at), last, retvals, fitted.mle_settings
+    )
+
+
+def laplace_covariance(design: MixedDesign, fit: LaplaceFit, keep: np.ndarray) -> Array:
+    """Inverse observed information of the Laplace approximation, by differences of its exact gradient.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    fit : LaplaceFit
+    keep : ndarray of bool (P,)
+        Parameters that are not at the boundary; the others are held where they are.
+
+    Returns
+    -------
+    ndarray (P, P)
+        On the natural scale; NaN where ``keep`` is False or the information is not positive definite.
+    """
+    scale, at = fit.scale, fit.semi_natural
+    free = np.flatnonzero(keep)
+    # steps of a thousandth of a standard error or so, in the working parameters themselves
+    size = 1e-3 * np.abs(np.diag(scale.stretch))[free]
+
+    def gradient(working: Array) -> Array:
+        return evaluate_laplace(design, working, fit.evaluation.modes).gradient[free]
+
+    H = np.empty((len(free), len(free)))
+    for row, (j, h) in enumerate(zip(free, size, strict=True)):
+        step = np.zeros(len(at))
+        step[j] = h
+        H[row] = (gradient(at + step) - gradient(at - step)) / (2.0 * h)
+    out = np.full((len(at), len(at)), np.nan)
+    information = -0.5 * (H + H.T)
+    try:
+        np.linalg.cholesky(information)
+    except np.linalg.LinAlgError:
+        return out
+    J = np.eye(len(at))
+    J[scale.entries, scale.entries] = scale.covariance.working_jacobian(at[scale.entries])
+    J = J[np.ix_(free, free)]
+    out[np.ix_(free, free)] = J @ np.linalg.inv(information) @ J.T
+    return out

@@ -1,0 +1,95 @@
+"""What a fit says while it runs and when something is wrong: progress lines and warnings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from statsmodels_mcla.exceptions import (
+    ConvergenceWarning,
+    ImportanceWeightWarning,
+    PrecisionWarning,
+    SeparationWarning,
+    SingularFitWarning,
+)
+from statsmodels_mcla.fitting import Round
+from statsmodels_mcla.results import MCLAMixedGLMResults
+
+__all__ = [
+    "ignore_round",
+    "print_round",
+    "warn_convergence",
+    "warn_monte_carlo",
+    "warn_separation",
+    "warn_singular",
+]
+
+MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
+
+
+def _warn(category: type[Warning], message: str) -> None:
+    warnings.warn(message, category, stacklevel=4)
+
+
+def warn_separation(columns: Sequence[str]) -> None:
+    """Fixed effects without a finite maximum."""
+    if columns:
+        _warn(
+            SeparationWarning,
+            f"{', '.join(columns)} separate the responses perfectly, so the likelihood has no finite maximum: "
+            "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
+            "(statsmodels BinomialBayesMixedGLM)",
+        )
+
+
+def warn_singular(names: Sequence[str]) -> None:
+    """Variances of zero."""
+    if names:
+        _warn(
+            SingularFitWarning,
+            f"the variance of {', '.join(map(repr, names))} is zero at the maximum (a singular fit): it is reported "
+            "as 0 without a standard error, and the other results are those of the model without it",
+        )
+
+
+def warn_convergence(converged: bool) -> None:
+    """Tell of a search that did not reach a maximum."""
+    if not converged:
+        _warn(
+            ConvergenceWarning,
+            "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
+        )
+
+
+def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> None:
+    """Weights that a few draws dominate, and errors larger than asked for."""
+    monte_carlo = result.monte_carlo
+    worst = int(np.argmin(monte_carlo.ess))
+    if monte_carlo.ess[worst] < MIN_ESS:
+        _warn(
+            ImportanceWeightWarning,
+            f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only {monte_carlo.ess[worst]:.1f} "
+            f"of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself uncertain: raise nsample, or lower "
+            "mcse_tol",
+        )
+    if mcse_tol is not None and result.converged and not monte_carlo.precise:
+        ratio = monte_carlo.history["mcse_over_se"].iloc[-1]
+        _warn(
+            PrecisionWarning,
+            f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error, more than the "
+            f"{100 * mcse_tol:.2g} % asked for: raise max_draws or max_seconds, or accept a larger mcse_tol",
+        )
+
+
+def ignore_round(_: Round) -> None:
+    """Say nothing."""
+
+
+def print_round(r: Round) -> None:
+    """Print one line a round."""
+    print(  # noqa: T201 - asked for by disp=True
+        f"{r.seconds:7.2f} s  {r.stage:8s} draws {r.draws:>8d}  llf {r.llf:.4f}  MCSE/SE {100 * r.mcse_over_se:.2f} %  "
+        f"smallest ESS {r.min_ess:.0f}"
+    )
