@@ -37,8 +37,10 @@ class FitSettings:
 
     Attributes
     ----------
-    mcse_tol : float or None
-        Largest Monte Carlo error wanted, in units of the standard error; None keeps the draws as they are.
+    mcse_tol : float
+        Largest Monte Carlo error wanted, in units of the standard error.
+    nsample : int or None
+        Draws for each block in the end, whatever their error; None lets the errors decide.
     max_draws : int
         Most draws a block may get.
     max_seconds : float
@@ -51,7 +53,8 @@ class FitSettings:
         Called with each `Round` as it ends.
     """
 
-    mcse_tol: float | None = 0.01
+    mcse_tol: float = 0.01
+    nsample: int | None = None
     max_draws: int = 2**18
     max_seconds: float = np.inf
     method: str = "minimize"
@@ -250,7 +253,7 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     If a block's contribution e_b falls like draws^-a and a draw costs c_b, the cheapest way to a given total
     is draws_b proportional to (e_b / c_b)^(1 / (1 + a)).
     """
-    tol = settings.mcse_tol or 0.0
+    tol = settings.mcse_tol
     blocks = evaluation.blocks
     shares = np.maximum((blocks.score_var / precision.se**2).sum(axis=1), 1e-300)
     needed = max((precision.worst_ratio / (0.9 * tol)) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
@@ -319,7 +322,7 @@ def fit_monte_carlo(
 
     # 1. climb, and see there how many draws it will take
     position, metric, retvals, used = climb(scale, sampler, sampler.at(params), settings)
-    tol = ROUGH if settings.mcse_tol is not None else EXACT
+    tol = ROUGH
     evaluation: Evaluation | None = None
     while True:
         # 2. go to the maximum of the likelihood over the draws made at the maximum
@@ -328,21 +331,20 @@ def fit_monte_carlo(
         metric = _inverse_information(evaluation.hessian)
         converged = polished.decrement < (1e-4 if tol == EXACT else 2 * ROUGH)
         precision = _precision(evaluation) if converged else None
-        precise = precision is not None and (
-            settings.mcse_tol is None
-            or (precision.worst_ratio <= settings.mcse_tol and precision.worst_bias <= 0.5)
-        )
+        precise = precision is not None and precision.meets(settings.mcse_tol)
         record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
-        if precise and tol == EXACT:
+        if tol == EXACT and precise:
             break
         # 3. more draws where the error comes from, unless they are enough or too many already
         larger = sampler
-        if not precise and precision is not None and time.perf_counter() - clock < settings.max_seconds:
+        if settings.nsample is not None:
+            larger = sampler.with_size(settings.nsample)
+        elif not precise and precision is not None and time.perf_counter() - clock < settings.max_seconds:
             larger = plan(sampler, evaluation, precision, settings)
         grows = any(np.any(a > b) for a, b in zip(larger.sizes, sampler.sizes, strict=True))
         if not grows and tol == EXACT:
             break
-        tol = ROUGH if grows else EXACT
+        tol = ROUGH if grows and settings.nsample is None else EXACT
         if grows:
             sampler, position, evaluation = larger, larger.at(position.params, position), None
     return MonteCarloFit(

@@ -6,10 +6,12 @@ arithmetic, so order one is done elementwise.  Shapes: ``(B, q, q)`` stacks, ``(
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 
 __all__ = ["Array", "inverse_root", "transpose"]
 

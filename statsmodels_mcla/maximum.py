@@ -93,7 +93,7 @@ class Draws:
     nsample: int | None
 
     def sampler(self, design: MixedDesign) -> Sampler:
-        """Sampler with the draws that a fit of the design starts with."""
+        """Sampler with the draws that a fit of the design starts with: few, to find the way."""
         return Sampler.start(design, self.sampling, self.seed, self.quasi, self.nsample)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from statsmodels_mcla.likelihood import Evaluation
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["Precision", "delta_method"]
+__all__ = ["Precision", "delta_method", "standard_deviations"]
 
 
 @dataclass(frozen=True)
@@ -54,24 +54,34 @@ class Precision:
     @cached_property
     def se(self) -> Array:
         """Standard errors."""
-        return np.sqrt(np.diag(self.cov_params))
+        return standard_deviations(self.cov_params)
 
     @cached_property
     def mcse(self) -> Array:
         """Monte Carlo standard errors."""
-        return np.sqrt(np.diag(self.cov_mcse))
+        return standard_deviations(self.cov_mcse)
 
     @property
     def worst_ratio(self) -> float:
         """Largest MCSE in units of its standard error."""
         return float(np.max(self.mcse / self.se))
 
+    def meets(self, tol: float) -> bool:
+        """Whether every MCSE is at most ``tol`` standard errors and no bias more than half its MCSE."""
+        return self.worst_ratio <= tol and self.worst_bias <= 0.5
+
     @property
     def worst_bias(self) -> float:
-        """Largest bias in units of its MCSE."""
-        return float(np.max(np.abs(self.bias) / np.where(self.mcse > 0, self.mcse, np.inf)))
+        """Largest bias in units of its MCSE, or of a thousandth of a standard error where MCSEs are smaller."""
+        return float(np.max(np.abs(self.bias) / np.maximum(self.mcse, 1e-3 * self.se)))
+
+
+def standard_deviations(cov: Array) -> Array:
+    """Square roots of the diagonal; a Monte Carlo variance of zero may come out as minus round-off."""
+    return np.asarray(np.sqrt(np.maximum(np.diag(cov), 0.0)))
 
 
 def delta_method(gradient: Array, cov: Array) -> Array:
     """Standard deviation of functions of the estimates, from their gradients (k, P) and a covariance."""
-    return np.sqrt(np.einsum("kp,pq,kq->k", np.atleast_2d(gradient), cov, np.atleast_2d(gradient)))
+    gradient = np.atleast_2d(gradient)
+    return np.asarray(np.sqrt(np.maximum(np.einsum("kp,pq,kq->k", gradient, cov, gradient), 0.0)))

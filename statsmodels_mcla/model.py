@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.fitting import FitSettings
 from statsmodels_mcla.formula.factors import environment
-from statsmodels_mcla.formula.reading import read_model
+from statsmodels_mcla.formula.reading import formula_modules, read_model, remake_design_info
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.inputs import read_arrays
 from statsmodels_mcla.laplace_fit import laplace_covariance
@@ -39,16 +40,9 @@ from statsmodels_mcla.results import (
     monte_carlo_results,
 )
 from statsmodels_mcla.sampler import Position
+from statsmodels_mcla.var_corr import TermFacts
 
 __all__ = ["MCLAMixedGLM"]
-
-
-class GroupFacts(NamedTuple):
-    """Size of a random-effect term."""
-
-    name: str
-    levels: int
-    effects: int
 
 
 class Facts(NamedTuple):
@@ -58,7 +52,7 @@ class Facts(NamedTuple):
     link: str
     n_rows: int
     n_blocks: int
-    groups: tuple[GroupFacts, ...]
+    terms: tuple[TermFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -272,15 +266,13 @@ class MCLAMixedGLM(LikelihoodModel):
         return model
 
     def _make_facts(self) -> Facts:
-        groups = tuple(
-            GroupFacts(t.name, len(t.levels), len(t.levels) * len(t.columns)) for t in self.random_terms
-        )
+        terms = tuple(TermFacts(t.name, t.columns, len(t.levels)) for t in self.random_terms)
         return Facts(
             self.conditional_family.name,
             self.conditional_family.link,
             len(self.endog),
             self.design.n_blocks,
-            groups,
+            terms,
         )
 
     def _name_parameters(self) -> None:
@@ -300,6 +292,22 @@ class MCLAMixedGLM(LikelihoodModel):
         self.non_negative = np.concatenate(
             [np.zeros(self.design.n_fixed, bool), is_variance, np.ones(self.design.n_dispersion, bool)]
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out patsy's design, which does not pickle; the formula and the modules it names remake it."""
+        state = self.__dict__.copy()
+        spec = getattr(self.data, "model_spec", None)
+        if spec is not None:
+            state["data"] = copy.copy(self.data)
+            del state["data"].model_spec
+            state["_remake"] = formula_modules(self.data.formula, spec)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        modules = state.pop("_remake", None)
+        self.__dict__.update(state)
+        if modules is not None:
+            self.data.model_spec = remake_design_info(self.data.formula, self.data.frame, modules)
 
     # -- likelihood ----------------------------------------------------------------------------
 
@@ -325,7 +333,10 @@ class MCLAMixedGLM(LikelihoodModel):
         if params is None:
             params = laplace_maximum(self.design).params
         params = validation.check_start_params(params, self.data.param_names, self.non_negative)
-        sampler = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample)).sampler(design)
+        draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
+        sampler = draws.sampler(design)
+        if draws.nsample is not None:
+            sampler = sampler.with_size(draws.nsample)
         self._set_current(
             _Current(design, sampler.at(params), np.ones(len(params), bool), checked_n_jobs(None))
         )
@@ -492,13 +503,14 @@ class MCLAMixedGLM(LikelihoodModel):
         if not mcse_tol > 0:
             raise ValueError(f"mcse_tol must be positive, got {mcse_tol}")
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
-        tol = mcse_tol if nsample is None else None
         if start_params is not None:
             start_params = validation.check_start_params(
                 start_params, self.data.param_names, self.non_negative
             )
         report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
-        settings = FitSettings(tol, max_draws, max_seconds, method, maxiter, options, jobs, report)
+        settings = FitSettings(
+            mcse_tol, draws.nsample, max_draws, max_seconds, method, maxiter, options, jobs, report
+        )
         # 1. Laplace fit: where to start, and which terms have vanished
         laplace = laplace_maximum(self.design, gtol=1e-2)
         first, vanished = (laplace.params, laplace.vanished) if start_params is None else (start_params, ())
@@ -510,5 +522,5 @@ class MCLAMixedGLM(LikelihoodModel):
         warn_separation([self.exog_names[k] for k in laplace.separated])
         warn_singular([self.random_terms[k].name for k in found.vanished])
         warn_convergence(found.fit.converged)
-        warn_monte_carlo(result, tol)
+        warn_monte_carlo(result, mcse_tol if nsample is None else None)
         return MCLAMixedGLMResultsWrapper(result)

@@ -18,7 +18,9 @@ from scipy import stats
 from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
+from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.summary import summarise
+from statsmodels_mcla.var_corr import covariance_matrices, var_corr
 
 if TYPE_CHECKING:
     from statsmodels.iolib.summary import Summary
@@ -175,6 +177,26 @@ class MixedGLMResults(LikelihoodModelResults):
         return np.asarray(self.params)[self.k_fe : self.k_fe + self.k_vc]
 
     @property
+    def cov_re(self) -> dict[str, pd.DataFrame]:
+        """Covariance matrix of each random-effect term."""
+        return covariance_matrices(self.facts.terms, self.vc_params)
+
+    def var_corr(self) -> pd.DataFrame:
+        """Standard deviations and correlations of the random effects, with errors by the delta method.
+
+        Returns
+        -------
+        DataFrame
+            Columns group, effect, levels, estimate, std err and, for Monte Carlo fits, mcse.
+        """
+        at = slice(self.k_fe, self.k_fe + self.k_vc)
+        mcse = getattr(self, "monte_carlo", None)
+        cov = np.asarray(self.cov_params())
+        return var_corr(
+            self.facts.terms, self.vc_params, cov[at, at], None if mcse is None else mcse.cov_mcse[at, at]
+        )
+
+    @property
     def bse_fe(self) -> Array:
         """Standard errors of the fixed effects."""
         return np.asarray(self.bse)[: self.k_fe]
@@ -326,7 +348,7 @@ class MCLAMixedGLMResults(MixedGLMResults):
     @property
     def mcse(self) -> Array:
         """Monte Carlo standard errors of ``params``."""
-        return np.sqrt(np.diag(self.monte_carlo.cov_mcse))
+        return standard_deviations(self.monte_carlo.cov_mcse)
 
     def cov_mcse(self) -> Array:
         """Monte Carlo covariance of ``params``, U^-1 V U^-1."""

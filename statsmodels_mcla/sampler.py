@@ -65,12 +65,13 @@ class Sampler:
         quasi: bool,
         nsample: int | None,
     ) -> Sampler:
-        """Give every block ``nsample`` draws, or the number that a fit starts with."""
+        """Give every block the number of draws that a fit starts with, or ``nsample`` if that is less."""
         empty = cls(design, sampling, seed, quasi and not sampling.joint, ())
-        sizes = [
-            np.full(b.n_blocks, empty.numbers(k).draws(empty.first_size(b) if nsample is None else nsample))
-            for k, b in enumerate(empty.buckets)
-        ]
+        sizes = []
+        for k, bucket in enumerate(empty.buckets):
+            first = empty.first_size(bucket)
+            first = first if nsample is None else min(first, nsample)
+            sizes.append(np.full(bucket.n_blocks, empty.numbers(k).draws(first)))
         return replace(empty, sizes=tuple(sizes))
 
     def first_size(self, bucket: Bucket) -> int:
@@ -78,6 +79,10 @@ class Sampler:
         if not self.quasi:
             return 1024
         return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_effects, 32)
+
+    def with_size(self, nsample: int) -> Sampler:
+        """Give every block ``nsample`` draws."""
+        return self.grown(tuple(np.full(len(now), nsample) for now in self.sizes))
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:

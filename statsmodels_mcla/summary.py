@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
-from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
+from statsmodels.iolib.tableformatting import fmt_params
 
 if TYPE_CHECKING:
     from statsmodels_mcla.linalg import Array
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["ModelFacts", "summarise"]
 
 ModelFacts = list[tuple[str, str]]
-
 
 def _number(value: float) -> str:
     """Four significant digits, without an exponent where that is readable."""
@@ -32,11 +31,7 @@ def _p(value: float) -> str:
 
 
 def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
-    left = [
-        ("Dep. Variable:", str(results.model.endog_names)),
-        ("Model:", "GLMM"),
-        ("Method:", results.method),
-    ]
+    left = [("Dep. Variable:", str(results.model.endog_names)), ("Model:", "GLMM"), ("Method:", results.method)]
     left += [("Family:", results.facts.family), ("Link:", results.facts.link)]
     left += [("No. Observations:", f"{results.facts.n_rows}"), ("No. Blocks:", f"{results.facts.n_blocks}")]
     right = [("Log-Likelihood:", _number(results.llf))]
@@ -50,8 +45,7 @@ def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
         right.append(("Draws per block:", f"{few}" if few == many else f"{few} to {many}"))
         right.append(("Smallest ESS:", f"{monte_carlo.ess[worst]:.0f} of {monte_carlo.draws[worst]}"))
     right.append(("Converged:", "yes" if results.converged else "NO"))
-    size = max(len(left), len(right))
-    return left + [("", "")] * (size - len(left)), right + [("", "")] * (size - len(right))
+    return left, right
 
 
 def _parameter_table(results: Any, which: slice, title: str, alpha: float, one_sided: bool) -> SimpleTable:
@@ -85,18 +79,29 @@ def _parameter_table(results: Any, which: slice, title: str, alpha: float, one_s
     return SimpleTable(rows, header, names, title=title, txt_fmt=fmt_params)
 
 
+def _random_effects_table(results: Any) -> SimpleTable:
+    table = results.var_corr()
+    header = ["effect", "levels", "estimate", "std err", *(["MCSE"] if "mcse" in table else [])]
+    rows = [
+        [row["effect"], str(row["levels"]), *(_number(row[c]) for c in table.columns[3:])]
+        for row in table.to_dict("records")
+    ]
+    stubs = [g if k == 0 or g != table["group"][k - 1] else "" for k, g in enumerate(table["group"])]
+    title = "Random effects (standard deviations, correlations)"
+    return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params)
+
+
 def summarise(results: Any, title: str | None, alpha: float) -> Summary:
     """Build the summary of a fit."""
     out = Summary()
     left, right = _facts(results)
-    data = [[a[1], b[0], b[1]] for a, b in zip(left, right, strict=True)]
-    heading = title or "Generalized Linear Mixed Model Results"
-    out.tables.append(SimpleTable(data, stubs=[a[0] for a in left], title=heading, txt_fmt=fmt_2cols))
-    groups = [[f"{g.levels}", f"{g.effects}"] for g in results.facts.groups]
-    stubs = [g.name for g in results.facts.groups]
-    out.tables.append(
-        SimpleTable(groups, ["levels", "effects"], stubs, title="Random effects", txt_fmt=fmt_params)
+    out.add_table_2cols(
+        results,
+        gleft=[(name, [value]) for name, value in left],
+        gright=[(name, [value]) for name, value in right],
+        title=title or "Generalized Linear Mixed Model Results",
     )
+    out.tables.append(_random_effects_table(results))
     fixed, total = results.k_fe, len(results.params)
     out.tables.append(_parameter_table(results, slice(0, fixed), "Fixed effects", alpha, one_sided=False))
     out.tables.append(

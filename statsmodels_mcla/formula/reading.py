@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import patsy
-from patsy import DesignInfo, EvalEnvironment
+from patsy import DesignInfo, EvalEnvironment, PatsyError
 
 from statsmodels_mcla.formula.bars import split_formula
-from statsmodels_mcla.formula.factors import as_frame, reading
+from statsmodels_mcla.formula.factors import as_frame, names_in, reading
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
 from statsmodels_mcla.formula.terms import FormulaError, RandomTerm
 from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
-__all__ = ["FormulaData", "read_model"]
+__all__ = ["FormulaData", "formula_modules", "read_model", "remake_design_info"]
 
 
 @dataclass(frozen=True)
@@ -144,3 +146,24 @@ def _refuse_one_level(info: DesignInfo) -> None:
             raise FormulaError(
                 f"the factor {factor.name()!r} has one level only, {facts.categories[0]!r}; drop it from the formula"
             )
+
+
+def formula_modules(formula: str, info: DesignInfo) -> dict[str, str]:
+    """Modules that a formula's expressions name (``{"np": "numpy"}``), from where patsy looked them up."""
+    out = {}
+    for facts in info.factor_infos.values():
+        namespace = facts.state.get("eval_env")
+        for name in names_in(formula):
+            found = None if namespace is None else namespace.namespace.get(name)
+            if isinstance(found, ModuleType):
+                out[name] = found.__name__
+    return out
+
+
+def remake_design_info(formula: str, frame: pd.DataFrame, modules: dict[str, str]) -> DesignInfo | None:
+    """Read the fixed part of a formula again, with the modules it names; None where that is not enough."""
+    env = EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])
+    try:
+        return patsy.dmatrices(formula, frame, env, NA_action="raise", return_type="dataframe")[1].design_info
+    except PatsyError:
+        return None

@@ -1,0 +1,105 @@
+"""Standard deviations and correlations of the random effects, as lme4's VarCorr shows them.
+
+Both are smooth functions of the variances and covariances; their standard and Monte Carlo errors are by the
+delta method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.mcse import delta_method
+
+__all__ = ["TermFacts", "covariance_matrices", "var_corr"]
+
+
+class TermFacts(NamedTuple):
+    """A random-effect term as the results remember it."""
+
+    name: str
+    columns: tuple[str, ...]
+    levels: int
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        d = len(self.columns)
+        return d * (d + 1) // 2
+
+
+def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, pd.DataFrame]:
+    """Covariance matrix of each term by name; several terms of one name are told apart by their columns."""
+    names = [t.name for t in terms]
+    out = {}
+    start = 0
+    for t in terms:
+        d = len(t.columns)
+        G = np.zeros((d, d))
+        G[np.tril_indices(d)] = theta[start : start + t.size]
+        G = np.tril(G) + np.tril(G, -1).T
+        key = t.name if names.count(t.name) == 1 else f"{t.name}: {', '.join(t.columns)}"
+        out[key] = pd.DataFrame(G, index=list(t.columns), columns=list(t.columns))
+        start += t.size
+    return out
+
+
+def var_corr(
+    terms: Sequence[TermFacts], theta: Array, cov_theta: Array, cov_mcse: Array | None
+) -> pd.DataFrame:
+    """Standard deviations and correlations with their errors.
+
+    Parameters
+    ----------
+    terms : sequence of TermFacts
+    theta : ndarray (k,)
+        Variances and covariances, term by term.
+    cov_theta, cov_mcse : ndarray (k, k)
+        Their sampling and Monte Carlo covariance.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, effect, levels, estimate, std err and, with ``cov_mcse``, mcse.
+    """
+    rows, gradient = [], []
+    start = 0
+    for t in terms:
+        lower_i, lower_j = np.tril_indices(len(t.columns))
+        G = theta[start : start + t.size]
+        at = {(int(i), int(j)): k for k, (i, j) in enumerate(zip(lower_i, lower_j, strict=True))}
+        for j in range(len(t.columns)):
+            for i in range(j, len(t.columns)):
+                g = np.zeros(len(theta))
+                v_i, v_j = G[at[i, i]], G[at[j, j]]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    if i == j:
+                        estimate = np.sqrt(v_i)
+                        g[start + at[i, i]] = 0.5 / estimate
+                        label = f"SD({t.columns[i]})"
+                    else:
+                        estimate = G[at[i, j]] / np.sqrt(v_i * v_j)
+                        g[start + at[i, j]] = 1.0 / np.sqrt(v_i * v_j)
+                        g[start + at[i, i]] = -0.5 * estimate / v_i
+                        g[start + at[j, j]] = -0.5 * estimate / v_j
+                        label = f"Corr({t.columns[j]}, {t.columns[i]})"
+                rows.append((t.name, label, t.levels, estimate))
+                gradient.append(g)
+        start += t.size
+    out = pd.DataFrame(rows, columns=["group", "effect", "levels", "estimate"])
+    J = np.array(gradient)
+    out["std err"] = [_error(g, cov_theta) for g in J]
+    if cov_mcse is not None:
+        out["mcse"] = [_error(g, cov_mcse) for g in J]
+    return out
+
+
+def _error(gradient: Array, cov: Array) -> float:
+    used = np.flatnonzero(gradient)
+    if not np.all(np.isfinite(gradient)) or not len(used):
+        return float("nan")
+    return float(delta_method(gradient[used], cov[np.ix_(used, used)])[0])
