@@ -224,7 +224,12 @@ def polish(
     best: Polished | None = None
     for _ in range(maxiter):
         found = known or evaluate(
-            sampler.design, position.params, position.draws, metric=metric, n_jobs=settings.n_jobs
+            sampler.design,
+            position.params,
+            position.draws,
+            metric=metric,
+            tails=tol == EXACT,
+            n_jobs=settings.n_jobs,
         )
         known = None
         x = scale.from_natural(position.params)

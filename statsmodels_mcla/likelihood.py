@@ -32,6 +32,7 @@ from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.linalg import Array, transpose
+from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = ["BlockStatistics", "Evaluation", "evaluate"]
 
@@ -55,6 +56,8 @@ class BlockStatistics(NamedTuple):
     draws : ndarray (B,)
     ess : ndarray (B,)
         Effective sample size, 1 / sum v^2.
+    k_hat : ndarray (B,)
+        Pareto k-hat of the weights; NaN unless asked for.
     score : ndarray (B, P)
     score_var : ndarray (B, P)
         Contribution of the block to the variance of each coordinate of ``metric @ score error``.
@@ -64,6 +67,7 @@ class BlockStatistics(NamedTuple):
     loglik_var: Array
     draws: Array
     ess: Array
+    k_hat: Array
     score: Array
     score_var: Array
 
@@ -118,6 +122,7 @@ class _Chunk(NamedTuple):
     loglik: Array
     loglik_var: Array
     ess: Array
+    k_hat: Array
     score: Array
     score_var: Array
     hessian: Array  # less the part of the covariance parameters, which is linear in the next two
@@ -135,6 +140,7 @@ def evaluate(
     draws: Sequence[DrawPart],
     *,
     metric: Array | None = None,
+    tails: bool = False,
     n_jobs: int = 1,
 ) -> Evaluation:
     """Log-likelihood, score, Hessian and their Monte Carlo errors in one pass over the draws.
@@ -149,6 +155,8 @@ def evaluate(
     metric : ndarray (P, P), optional
         Matrix that turns errors of the score into the errors that `BlockStatistics.score_var` reports;
         the identity by default.
+    tails : bool
+        Whether to fit the tails of the weights (Pareto k-hat).
     n_jobs : int
         Threads.
 
@@ -180,7 +188,7 @@ def evaluate(
 
     def finish(task: tuple[DrawPart, EffectDensity, slice], pieces: list[_Section]) -> _Chunk:
         part, density, blocks = task
-        return _finish(part, density, blocks, pieces, metric)
+        return _finish(part, density, blocks, pieces, metric, tails)
 
     def whole(task: tuple[DrawPart, EffectDensity, slice]) -> _Chunk:
         return finish(task, [section(task, piece) for piece in task[0].sections(SECTION)])
@@ -298,24 +306,19 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
 
 
 def _finish(
-    part: DrawPart, density: EffectDensity, blocks: slice, pieces: list[_Section], metric: Array
+    part: DrawPart, density: EffectDensity, blocks: slice, pieces: list[_Section], metric: Array, tails: bool
 ) -> _Chunk:
     """Normalise the weights of a chunk and take all weighted moments."""
     bucket = part.bucket.take(blocks)
-    m, P = part.size, metric.shape[1]
+    P = metric.shape[1]
     p = bucket.X.shape[2]
     log_w, s, scatter = pieces[0][:3] if len(pieces) == 1 else _joined(pieces)
-    top = np.max([piece.top for piece in pieces], axis=0)
-    if not np.all(np.isfinite(top)):
-        raise FloatingPointError("no draw of a block has positive, finite weight")
-    w = np.exp(log_w - top[:, None])
-    total = w.sum(axis=1)
-    v = w / total[:, None]
-    loglik = top + np.log(total / m)
+    v, loglik = normalise(log_w)
     score = (s @ v[..., None])[..., 0]
 
     # expectation of the complete-data Hessian, from weighted sums over the rows
-    scale = [np.exp(piece.top - top) / total for piece in pieces]
+    m = part.size
+    scale = [np.exp(piece.top - loglik) / m for piece in pieces]
     curvature, mixed = (
         sum(getattr(piece, name) * c[:, None] for piece, c in zip(pieces, scale, strict=True))
         for name in ("curvature", "mixed")
@@ -349,7 +352,8 @@ def _finish(
         bucket.blocks,
         loglik,
         loglik_var,
-        1.0 / (v * v).sum(axis=1),
+        effective_sample_size(v),
+        pareto_k(log_w) if tails else np.full(len(v), np.nan),
         score,
         correction * (projected * projected).sum(axis=-1),
         H,
@@ -376,7 +380,13 @@ def _total(design: MixedDesign, theta: Array, chunks: list[_Chunk]) -> Evaluatio
 
     draws = np.concatenate([np.full(len(c.index), c.draws) for c in chunks])[order]
     blocks = BlockStatistics(
-        gather("loglik"), gather("loglik_var"), draws, gather("ess"), gather("score"), gather("score_var")
+        gather("loglik"),
+        gather("loglik_var"),
+        draws,
+        gather("ess"),
+        gather("k_hat"),
+        gather("score"),
+        gather("score_var"),
     )
     hessian = np.sum([c.hessian for c in chunks], axis=0)
     levels, scatter = (np.sum([getattr(c, name) for c in chunks], axis=0) for name in ("levels", "scatter"))

@@ -26,6 +26,7 @@ __all__ = [
     "warn_singular",
 ]
 
+MAX_K_HAT = 0.7  # beyond, the mean weight converges too slowly to be of use (Vehtari et al., 2024)
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
 
@@ -67,12 +68,20 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
     """Weights that a few draws dominate, and errors larger than asked for."""
     monte_carlo = result.monte_carlo
     worst = int(np.argmin(monte_carlo.ess))
-    if monte_carlo.ess[worst] < MIN_ESS:
+    heavy = int(np.argmax(np.nan_to_num(monte_carlo.k_hat, nan=-np.inf)))
+    if monte_carlo.k_hat[heavy] > MAX_K_HAT:
         _warn(
             ImportanceWeightWarning,
-            f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only {monte_carlo.ess[worst]:.1f} "
-            f"of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself uncertain: raise nsample, or lower "
-            "mcse_tol",
+            f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
+            f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use the default "
+            "block sampling, or a density with heavier tails such as BlockSampling(df=10, inflate=1.2)",
+        )
+    elif monte_carlo.ess[worst] < MIN_ESS:
+        _warn(
+            ImportanceWeightWarning,
+            f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only "
+            f"{monte_carlo.ess[worst]:.1f} of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself "
+            "uncertain: raise nsample, or lower mcse_tol",
         )
     if mcse_tol is not None and result.converged and not monte_carlo.precise:
         ratio = monte_carlo.history["mcse_over_se"].iloc[-1]

@@ -71,8 +71,8 @@ class MonteCarloErrors:
     cov_mcse : ndarray (P, P)
     bias : ndarray (P,)
     llf_mcse : float
-    ess, draws, share : ndarray (B,)
-        Effective sample size, draws and share of the Monte Carlo variance of each block.
+    ess, draws, k_hat, share : ndarray (B,)
+        Effective sample size, draws, Pareto k-hat and share of the Monte Carlo variance of each block.
     block_labels : list of str
     history : DataFrame
     sampling : str
@@ -86,6 +86,7 @@ class MonteCarloErrors:
     llf_mcse: float
     ess: Array
     draws: Array
+    k_hat: Array
     share: Array
     block_labels: list[str]
     history: pd.DataFrame
@@ -364,6 +365,29 @@ class MCLAMixedGLMResults(MixedGLMResults):
         """Effective sample size of each block."""
         return pd.Series(self.monte_carlo.ess, index=self.monte_carlo.block_labels, name="ess")
 
+    def mc_diagnostics(self) -> pd.DataFrame:
+        """How well the importance density fits, block by block, the worst first.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by block: ``draws``; ``ess``, the effective sample size; ``ess_ratio``, its fraction of the
+            draws; ``k_hat``, the Pareto shape of the largest weights (above 0.7: unreliable); ``share`` of the
+            Monte Carlo variance of the estimates, relative to their standard errors.
+        """
+        mc = self.monte_carlo
+        table = pd.DataFrame(
+            {
+                "draws": mc.draws,
+                "ess": mc.ess,
+                "ess_ratio": mc.ess / mc.draws,
+                "k_hat": mc.k_hat,
+                "share": mc.share,
+            },
+            index=pd.Index(mc.block_labels, name="block"),
+        )
+        return table.sort_values("share", ascending=False, kind="stable")
+
     @property
     def mc_history(self) -> pd.DataFrame:
         """Round by round: draws, llf, MCSE/SE, smallest effective sample size, seconds."""
@@ -391,6 +415,7 @@ def monte_carlo_results(
         float(np.sqrt(evaluation.value_var)),
         blocks.ess,
         blocks.draws,
+        blocks.k_hat,
         share,
         ["all effects"] if joint else found.design.block_labels,
         pd.DataFrame(fit.history),

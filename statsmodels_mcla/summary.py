@@ -17,6 +17,7 @@ __all__ = ["ModelFacts", "summarise"]
 
 ModelFacts = list[tuple[str, str]]
 
+
 def _number(value: float) -> str:
     """Four significant digits, without an exponent where that is readable."""
     if not np.isfinite(value):
@@ -31,7 +32,11 @@ def _p(value: float) -> str:
 
 
 def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
-    left = [("Dep. Variable:", str(results.model.endog_names)), ("Model:", "GLMM"), ("Method:", results.method)]
+    left = [
+        ("Dep. Variable:", str(results.model.endog_names)),
+        ("Model:", "GLMM"),
+        ("Method:", results.method),
+    ]
     left += [("Family:", results.facts.family), ("Link:", results.facts.link)]
     left += [("No. Observations:", f"{results.facts.n_rows}"), ("No. Blocks:", f"{results.facts.n_blocks}")]
     right = [("Log-Likelihood:", _number(results.llf))]
@@ -44,6 +49,7 @@ def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
         worst = int(np.argmin(monte_carlo.ess / monte_carlo.draws))
         right.append(("Draws per block:", f"{few}" if few == many else f"{few} to {many}"))
         right.append(("Smallest ESS:", f"{monte_carlo.ess[worst]:.0f} of {monte_carlo.draws[worst]}"))
+        right.append(("Largest k-hat:", f"{np.nanmax([*monte_carlo.k_hat, -np.inf]):.2f}"))
     right.append(("Converged:", "yes" if results.converged else "NO"))
     return left, right
 
