@@ -1,4 +1,4 @@
-"""Fit the salamander data: the summary, all pairwise Wald tests, a likelihood-ratio test, and the time it took."""
+"""Fit the salamander data: summary, pairwise Wald tests, a likelihood-ratio test, and the time it took."""
 
 from __future__ import annotations
 

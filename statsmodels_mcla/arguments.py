@@ -32,7 +32,7 @@ def sampling_of(sampling: Any) -> Sampling:
     if isinstance(sampling, Proposal):
         return FixedSampling(sampling)
     if hasattr(sampling, "proposal"):
-        return sampling  # type: ignore[no-any-return]
+        return sampling
     raise ValueError(
         "sampling must be BlockSampling(), JointSampling() or an object with sample(rng, n) and logpdf(u), "
         f"got {sampling!r}"

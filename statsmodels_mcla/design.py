@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -137,7 +138,7 @@ class MixedDesign:
         return Covariance(tuple(CovarianceTerm(t.name, t.columns) for t in self.terms))
 
     @cached_property
-    def Z(self) -> sp.csr_array:
+    def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
         """Random-effects design, (N, Q), the terms side by side."""
         if not self.terms:
             return sp.csr_array((self.n_rows, 0))
@@ -203,7 +204,7 @@ class MixedDesign:
         pairs = np.unique(np.column_stack([self.graph.of_effect, self.unit_of_effect])[effects], axis=0)
         first = np.searchsorted(pairs[:, 0], np.arange(self.n_blocks + 1))
         out = []
-        for a, b in zip(first[:-1], first[1:], strict=True):
+        for a, b in pairwise(first):
             shown = [self.unit_labels[u] for u in pairs[a : min(b, a + 2), 1]]
             more = f", ... ({b - a} levels)" if b - a > 2 else ""
             out.append(", ".join(shown) + more if shown else "rows without random effects")
@@ -231,7 +232,7 @@ def _block_graph(design: MixedDesign) -> BlockGraph:
     adjacency = sp.coo_array(
         (np.ones(len(rows), np.int8), (rows, n + cols)), shape=(n + n_units, n + n_units)
     )
-    _, label = connected_components(adjacency.tocsr(), directed=False)
+    label: Index = connected_components(adjacency.tocsr(), directed=False)[1]
     has_effect = np.zeros(n, bool)
     has_effect[rows] = True
     of_row = label[:n].copy()
@@ -303,7 +304,7 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
 
 def _padded_lengths(lengths: Index, levels: Index) -> Index:
     """Rows that each block is filled up to, so that few distinct shapes remain."""
-    out = lengths.copy()
+    out = lengths.astype(int)
     _, kind = np.unique(levels, axis=0, return_inverse=True)
     kind = kind.ravel()
     order = np.lexsort((-lengths, kind))  # longest first within each kind

@@ -121,7 +121,6 @@ def climb(
     scale: SearchScale, sampler: Sampler, position: Position, settings: FitSettings, rounds: int = 25
 ) -> Climbed:
     """Maximise over frozen draws, as far as they can be trusted, and rebuild them there, until neither moves."""
-    design = sampler.design
     options: dict[str, Any] = {"disp": False, **settings.options}
     if settings.method == "minimize":
         options = {"min_method": "trust-exact", "gtol": 1e-4, **options}
@@ -239,7 +238,7 @@ def polish(
         except np.linalg.LinAlgError:
             return Polished(position, found, np.inf) if best is None else best
         step = np.linalg.solve(-H, g)
-        decrement = float(np.sqrt(max(g @ step, 0.0)))
+        decrement = float(np.sqrt(max(float(g @ step), 0.0)))
         if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-4:
             break  # round-off: no further step helps
         best = Polished(position, found, decrement)

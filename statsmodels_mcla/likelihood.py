@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -118,7 +119,7 @@ class _Section(NamedTuple):
 class _Chunk(NamedTuple):
     """Everything about a chunk of blocks, summed over them where `Evaluation` needs sums."""
 
-    index: np.ndarray
+    blocks: np.ndarray
     loglik: Array
     loglik_var: Array
     ess: Array
@@ -199,7 +200,7 @@ def evaluate(
         else:  # few large blocks: share out the sections of their draws
             chunks = []
             for task in tasks:
-                pieces = run(lambda piece, task=task: section(task, piece), task[0].sections(SECTION))
+                pieces = run(partial(section, task), task[0].sections(SECTION))
                 chunks.append(finish(task, list(pieces)))
     return _total(design, theta, chunks)
 
@@ -372,13 +373,13 @@ def _joined(pieces: list[_Section]) -> tuple[Array, Array, Array]:
 
 
 def _total(design: MixedDesign, theta: Array, chunks: list[_Chunk]) -> Evaluation:
-    index = np.concatenate([c.index for c in chunks])
+    index = np.concatenate([c.blocks for c in chunks])
     order = np.argsort(index, kind="stable")
 
     def gather(name: str) -> Array:
         return np.concatenate([getattr(c, name) for c in chunks])[order]
 
-    draws = np.concatenate([np.full(len(c.index), c.draws) for c in chunks])[order]
+    draws = np.concatenate([np.full(len(c.blocks), c.draws) for c in chunks])[order]
     blocks = BlockStatistics(
         gather("loglik"),
         gather("loglik_var"),

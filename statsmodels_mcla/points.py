@@ -33,6 +33,10 @@ class BaseNumbers(Protocol):
     """Source of base numbers for the blocks of one bucket."""
 
     @property
+    def seed(self) -> np.random.SeedSequence:
+        """Where they come from."""
+
+    @property
     def replicates(self) -> int | None:
         """Independent randomisations of one point set, or None where all draws are independent."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -142,7 +142,7 @@ class MixedGLMResults(LikelihoodModelResults):
         self.use_t = False
         self.df_model = len(params) - model.k_constant
         self.model_non_negative = model.non_negative
-        self._data_in_cache = []
+        self._data_in_cache: list[str] = []
 
     @property
     def normalized_cov_params(self) -> Array | None:
@@ -439,15 +439,15 @@ def monte_carlo_results(
 class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
     """Labels for `MixedGLMResults`."""
 
-    _attrs = {
+    _attrs: ClassVar = {
         "fe_params": ("generic_columns", "fe_names"),
         "bse_fe": ("generic_columns", "fe_names"),
         "vc_params": ("generic_columns", "vc_names"),
         "mcse": "columns",
     }
-    _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)
-    _methods = {"cov_mcse": "cov"}
-    _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)
+    _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
+    _methods: ClassVar = {"cov_mcse": "cov"}
+    _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
 
 
 class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):

@@ -48,6 +48,8 @@ class Sampler:
         Randomised quasi-Monte Carlo or independent draws.
     sizes : tuple of ndarray
         Draws of each block, one array a bucket.
+    epochs : tuple of ndarray
+        How often each block's base numbers have been replaced by fresh ones.
     """
 
     design: MixedDesign
@@ -55,6 +57,7 @@ class Sampler:
     seed: np.random.SeedSequence
     quasi: bool
     sizes: tuple[np.ndarray, ...]
+    epochs: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def start(
@@ -71,8 +74,8 @@ class Sampler:
         for k, bucket in enumerate(empty.buckets):
             first = empty.first_size(bucket)
             first = first if nsample is None else min(first, nsample)
-            sizes.append(np.full(bucket.n_blocks, empty.numbers(k).draws(first)))
-        return replace(empty, sizes=tuple(sizes))
+            sizes.append(np.full(bucket.n_blocks, empty.numbers(k, 0).draws(first)))
+        return replace(empty, sizes=tuple(sizes), epochs=tuple(np.zeros_like(s) for s in sizes))
 
     def first_size(self, bucket: Bucket) -> int:
         """Draws that are enough to find the way to the maximum, by number of effects."""
@@ -89,22 +92,29 @@ class Sampler:
         """Blocks that are integrated one by one."""
         return self.design.joint if self.sampling.joint else self.design.buckets
 
-    def numbers(self, k: int) -> BaseNumbers:
+    def numbers(self, k: int, epoch: int) -> BaseNumbers:
         """Base numbers of a bucket."""
         bucket = self.buckets[k]
-        seed = np.random.SeedSequence(self.seed.entropy, spawn_key=(*self.seed.spawn_key, k))
+        seed = np.random.SeedSequence(self.seed.entropy, spawn_key=(*self.seed.spawn_key, k, epoch))
         if self.quasi:
             return SobolNumbers(bucket.n_effects, REPLICATES, seed, bucket.n_blocks)
         return IndependentNumbers(bucket.n_effects, seed)
 
     def grown(self, wanted: tuple[np.ndarray, ...]) -> Sampler:
-        """Give every block at least the wanted number of draws, keeping those that there are."""
-        sizes = []
-        for k, (now, more) in enumerate(zip(self.sizes, wanted, strict=True)):
-            numbers = self.numbers(k)
+        """Give every block at least the wanted number of draws.
+
+        Blocks that grow keep the draws that they have.  The others get fresh ones: they were left alone
+        because the draws at hand showed little error, and going on with those would understate it.
+        """
+        sizes, epochs = [], []
+        for k, (now, more, epoch) in enumerate(zip(self.sizes, wanted, self.epochs, strict=True)):
+            numbers = self.numbers(k, 0)
             distinct, inverse = np.unique(np.maximum(now, more), return_inverse=True)
             sizes.append(np.array([numbers.draws(int(m)) for m in distinct])[inverse])
-        return replace(self, sizes=tuple(sizes))
+            epochs.append(np.where(sizes[-1] > now, epoch, epoch + 1))
+        if all(np.array_equal(a, b) for a, b in zip(sizes, self.sizes, strict=True)):
+            return self
+        return replace(self, sizes=tuple(sizes), epochs=tuple(epochs))
 
     def at(self, params: Array, near: Position | None = None) -> Position:
         """Make the draws at the given parameters.
@@ -125,26 +135,28 @@ class Sampler:
         )
         made = {} if near is None else {_part_key(part): part for part in near.draws}
         draws: list[DrawPart] = []
-        for k, (bucket, mode, sizes) in enumerate(zip(self.buckets, modes, self.sizes, strict=True)):
+        for k, (bucket, mode) in enumerate(zip(self.buckets, modes, strict=True)):
             grid = self.quasi and bucket.n_effects == 1
             proposal = self.sampling.proposal(bucket, mode, design.covariance, factors, phi, grid)
             if not isinstance(proposal, BlockT):
-                draws.append(JointDraws(bucket, proposal, self.seed, int(sizes[0])))
+                draws.append(JointDraws(bucket, proposal, self.seed, int(self.sizes[k][0])))
                 continue
-            for size in np.unique(sizes):
-                members = np.flatnonzero(sizes == size)
+            kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
+            for c, (size, epoch) in enumerate(kinds.T.tolist()):
+                members = np.flatnonzero(kind.ravel() == c)
                 whole = len(members) == bucket.n_blocks
                 part = BlockDraws(
                     bucket if whole else bucket.take(members),
                     proposal if whole else proposal.take(members),
-                    self.numbers(k),
+                    self.numbers(k, epoch),
                     members,
-                    int(size),
+                    size,
                 )
                 old = made.get(_part_key(part))
                 draws.append(part if not isinstance(old, BlockDraws) else old.moved(part.proposal))
         return Position(np.array(params, float), modes, tuple(draws))
 
 
-def _part_key(part: DrawPart) -> tuple[bytes, int]:
-    return part.bucket.blocks.tobytes(), part.size
+def _part_key(part: DrawPart) -> tuple[bytes, int, tuple[int, ...]]:
+    seed = part.numbers.seed.spawn_key if isinstance(part, BlockDraws) else ()
+    return part.bucket.blocks.tobytes(), part.size, seed

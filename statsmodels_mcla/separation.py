@@ -36,7 +36,7 @@ def separated_columns(design: MixedDesign) -> list[int]:
         bounds=(-1.0, 1.0),
         method="highs",
     )
-    if found.status != 0 or -found.fun < 1e-9:
+    if found.x is None or rows.sum(axis=0) @ found.x < 1e-9 * len(rows):
         return []
     return [int(j) for j in np.flatnonzero(np.abs(found.x) > 1e-7)]
 

@@ -91,7 +91,7 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
         if value is None:
             continue
         if sp.issparse(value):
-            coo = value.tocoo()
+            coo: Any = sp.coo_array(value)  # type: ignore[call-overload]
             bad = np.zeros(n, bool)
             infinite = np.isinf(coo.data).any()
             bad[coo.coords[0][np.isnan(coo.data)]] = True
@@ -132,16 +132,16 @@ def check_full_rank(X: Array, names: Sequence[str]) -> None:
         raise ValueError(f"exog has {p} columns but only {n} rows: the fixed effects cannot be told apart")
     size = np.sqrt((X * X).sum(axis=0))
     if np.any(size == 0):
-        zero = [names[j] for j in np.flatnonzero(size == 0)]
+        zero = [names[int(j)] for j in np.flatnonzero(size == 0)]
         raise ValueError(f"exog columns {zero} are zero in every row; drop them")
     R = np.linalg.qr(X / size, mode="r")
     _, R, order = scipy.linalg.qr(R, mode="economic", pivoting=True)
     rank = int((np.abs(np.diagonal(R)) > 1e-9 * max(n, p) ** 0.5).sum())
     if rank == p:
         return
-    dependent = [names[j] for j in order[rank:]]
+    dependent = [names[int(j)] for j in order[rank:]]
     weights = np.linalg.solve(R[:rank, :rank], R[:rank, rank])
-    others = [names[order[j]] for j in range(rank) if abs(weights[j]) > 1e-6]
+    others = [names[int(order[j])] for j in range(rank) if abs(weights[j]) > 1e-6]
     raise ValueError(
         f"exog is rank deficient: {dependent[0]!r} is a linear combination of {others}"
         + (f", and {dependent[1:]} depend on others too" if len(dependent) > 1 else "")
@@ -184,44 +184,46 @@ def terms_of_arrays(
         raise ValueError(
             "exog_vc is missing: a mixed model needs random effects; without any, use statsmodels GLM"
         )
-    Z = sp.csr_array(exog_vc) if sp.issparse(exog_vc) else sp.csr_array(finite_matrix(exog_vc, "exog_vc"))
-    Z = sp.csr_array(Z.astype(float))
+    matrix: Any = exog_vc if sp.issparse(exog_vc) else finite_matrix(exog_vc, "exog_vc")
+    Z: Any = sp.csr_array(matrix, dtype=float)
     if Z.shape[0] != n:
         raise ValueError(f"exog_vc has {Z.shape[0]} rows, but endog has {n}")
     if Z.shape[1] == 0:
         raise ValueError(
             "exog_vc has no columns: a mixed model needs random effects; without any, use statsmodels GLM"
         )
+    labels = _ident(ident, Z.shape[1])
+    distinct = np.unique(labels)
+    names = [f"VC_{k + 1}" for k in range(len(distinct))] if vcp_names is None else list(vcp_names)
+    if len(names) != len(distinct):
+        raise ValueError(f"vcp_names has {len(names)} names, but ident has {len(distinct)} distinct values")
+    columns = (
+        getattr(exog_vc, "columns", [f"u{j + 1}" for j in range(Z.shape[1])])
+        if vc_names is None
+        else vc_names
+    )
+    if len(columns) != Z.shape[1]:
+        raise ValueError(f"vc_names has {len(columns)} names, but exog_vc has {Z.shape[1]} columns")
+    by_column = sp.csc_array(Z)
+    out = []
+    for name, label in zip(unique_names(names, "vcp_names"), distinct, strict=True):
+        mine = np.flatnonzero(labels == label)
+        levels = tuple(str(columns[int(j)]) for j in mine)
+        out.append(RandomTerm(name, (name,), levels, sp.csr_array(by_column[:, mine])))
+    return tuple(out)
+
+
+def _ident(ident: Any, columns: int) -> np.ndarray:
     if ident is None:
         raise ValueError("ident is missing: give the number of the variance of each column of exog_vc")
     labels = np.asarray(ident)
-    if labels.ndim != 1 or len(labels) != Z.shape[1]:
-        raise ValueError(f"ident has shape {labels.shape}, but exog_vc has {Z.shape[1]} columns")
+    if labels.ndim != 1 or len(labels) != columns:
+        raise ValueError(f"ident has shape {labels.shape}, but exog_vc has {columns} columns")
     if labels.dtype.kind not in "iu":
         raise ValueError(
             f"ident must be integers (dtype int), one a column of exog_vc, got dtype {labels.dtype}"
         )
-    distinct = np.unique(labels)
-    if vcp_names is None:
-        vcp_names = [f"VC_{k + 1}" for k in range(len(distinct))]
-    if len(vcp_names) != len(distinct):
-        raise ValueError(
-            f"vcp_names has {len(vcp_names)} names, but ident has {len(distinct)} distinct values"
-        )
-    if vc_names is None:
-        columns = getattr(exog_vc, "columns", None)
-        vc_names = (
-            [str(c) for c in columns] if columns is not None else [f"u{j + 1}" for j in range(Z.shape[1])]
-        )
-    if len(vc_names) != Z.shape[1]:
-        raise ValueError(f"vc_names has {len(vc_names)} names, but exog_vc has {Z.shape[1]} columns")
-    by_column = sp.csc_array(Z)
-    out = []
-    for name, label in zip(vcp_names, distinct, strict=True):
-        columns = np.flatnonzero(labels == label)
-        levels = tuple(str(vc_names[j]) for j in columns)
-        out.append(RandomTerm(str(name), (str(name),), levels, sp.csr_array(by_column[:, columns])))
-    return tuple(out)
+    return labels
 
 
 def unique_names(names: Sequence[str], argument: str) -> list[str]:

@@ -7,7 +7,6 @@ that residuals and predictions use.
 """
 
 # Defaults take the arguments of the interface whether or not they use them.
-# ruff: noqa: ARG002
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ equal linear predictor merge by addition.
 """
 
 # Implementations of the interface that base.py documents: it also says what each argument is for.
-# ruff: noqa: ARG002, D102
+# ruff: noqa: D102
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Gaussian responses, with the variance as scale parameter; identity and log links."""
 
 # Implementations of the interface that base.py documents: it also says what each argument is for.
-# ruff: noqa: ARG002, D102
+# ruff: noqa: D102
 
 from __future__ import annotations
 

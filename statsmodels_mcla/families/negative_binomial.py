@@ -1,7 +1,7 @@
 """Negative binomial (NB2): variance mu + alpha mu^2, with alpha a parameter; log link."""
 
 # Implementations of the interface that base.py documents: it also says what each argument is for.
-# ruff: noqa: ARG002, D102
+# ruff: noqa: D102
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class _KeepMissing:
         self,
         values: list[np.ndarray],
         missing: list[np.ndarray],
-        origins: list[Any],  # noqa: ARG002
+        origins: list[Any],
     ) -> list[np.ndarray]:
         """Stand the first level in for a missing one, since patsy cannot code it."""
         if missing:

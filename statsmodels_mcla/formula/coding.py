@@ -134,10 +134,10 @@ class _StandIn:
     def name(self) -> str:
         return self.code
 
-    def memorize_passes_needed(self, state: dict[str, Any], eval_env: Any) -> int:  # noqa: ARG002
+    def memorize_passes_needed(self, state: dict[str, Any], eval_env: Any) -> int:
         return 0
 
-    def eval(self, state: dict[str, Any], data: Any) -> Any:  # noqa: ARG002
+    def eval(self, state: dict[str, Any], data: Any) -> Any:
         return self.value
 
 

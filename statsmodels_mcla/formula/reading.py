@@ -17,7 +17,7 @@ from statsmodels_mcla.formula.bars import split_formula
 from statsmodels_mcla.formula.factors import as_frame, names_in, reading
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
-from statsmodels_mcla.formula.terms import FormulaError, RandomTerm
+from statsmodels_mcla.formula.terms import BarTerm, FormulaError, RandomTerm
 from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
 __all__ = ["FormulaData", "formula_modules", "read_model", "remake_design_info"]
@@ -68,7 +68,9 @@ def read_model(
     fixed, bars = split_formula(formula)
     rows = {name: _row_values(value, frame, name) for name, value in rows.items()}
     group_values = None if isinstance(groups, str) or groups is None else np.asarray(groups)
-    bad = incomplete_rows(fixed, bars, vc_formulas, frame, env, groups, re_formula)
+    bad = incomplete_rows(
+        fixed, bars, vc_formulas, frame, env, groups, re_formula if groups is not None else None
+    )
     for value in rows.values():
         if value is not None:
             bad = bad | pd.isna(value)
@@ -83,13 +85,9 @@ def read_model(
         frame = frame.loc[~bad]
         rows = {name: None if value is None else value[~bad] for name, value in rows.items()}
         group_values = None if group_values is None else group_values[~bad]
-    terms = list(read_random_terms(bars, frame, env))
-    if vc_formulas:
-        terms += read_vc_formulas(vc_formulas, frame, env)
-    if groups is not None:
-        terms += mixedlm_terms(groups if group_values is None else group_values, re_formula, frame, env)
-    elif re_formula is not None:
-        raise FormulaError("re_formula needs groups: say which column groups the rows")
+    terms = _random_terms(
+        bars, frame, env, vc_formulas, groups if group_values is None else group_values, re_formula
+    )
     if not terms:
         raise FormulaError(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
@@ -101,6 +99,24 @@ def read_model(
         endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
     _refuse_one_level(exog.design_info)
     return FormulaData(_response(endog), exog, tuple(terms), rows, frame, fixed, exog.design_info)
+
+
+def _random_terms(
+    bars: list[BarTerm],
+    frame: pd.DataFrame,
+    env: EvalEnvironment,
+    vc_formulas: Mapping[str, Any] | None,
+    groups: Any,
+    re_formula: str | None,
+) -> list[RandomTerm]:
+    if groups is None and re_formula is not None:
+        raise FormulaError("re_formula needs groups: say which column groups the rows")
+    terms = list(read_random_terms(bars, frame, env))
+    if vc_formulas:
+        terms += read_vc_formulas(vc_formulas, frame, env)
+    if groups is not None:
+        terms += mixedlm_terms(groups, re_formula, frame, env)
+    return terms
 
 
 def _row_values(value: Any, frame: pd.DataFrame, name: str) -> Any:

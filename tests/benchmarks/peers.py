@@ -5,7 +5,7 @@ The peers are lme4's `glmer` (Laplace, and adaptive Gauss-Hermite quadrature whe
 `glmm` (the same two) and statsmodels' variational Bayes. Each fit is timed from formula and data frame to
 results, as the median of several runs after one that warms up; lme4 is timed inside R. A peer that is not on
 the machine has a result all the same, whose note says so. The maximum-likelihood values to compare with are
-those of ``tests/reference/mle.json``.
+those of `problems.truth`.
 
 Run as ``python -m tests.benchmarks.peers`` to print the table.
 """
@@ -28,85 +28,12 @@ import numpy as np
 import pandas as pd
 from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM, PoissonBayesMixedGLM
 
-from statsmodels_mcla import datasets
+from tests.benchmarks.problems import PROBLEMS, frame, truth
 
 HERE = Path(__file__).resolve().parent
-REFERENCE = HERE.parent / "reference" / "mle.json"
 NODES = 25
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A model of one data set, in the notations of the packages that fit it."""
-
-    family: str
-    formula: str  # fixed effects, for patsy
-    groups: Mapping[
-        str, str
-    ]  # name of a variance component -> column of the frame whose levels it belongs to
-    r_formula: str
-    factor: str
-    reference: str  # the first level of `factor`
-
-    @property
-    def vc_formulas(self) -> dict[str, str]:
-        """Random effects as statsmodels' mixed GLMs take them."""
-        return {name: f"0 + C({column})" for name, column in self.groups.items()}
-
-
-PROBLEMS = {
-    "salamander": Problem(
-        family="binomial",
-        formula="Mate ~ 0 + Cross",
-        groups={"F": "Female", "M": "Male"},
-        r_formula="Mate ~ 0 + Cross + (1 | Female) + (1 | Male)",
-        factor="Cross",
-        reference="R/R",
-    ),
-    "bacteria": Problem(
-        family="binomial",
-        formula='y ~ C(trt, Treatment("placebo")) + late',
-        groups={"ID": "ID"},
-        r_formula="y ~ trt + late + (1 | ID)",
-        factor="trt",
-        reference="placebo",
-    ),
-    "cbpp": Problem(
-        family="binomial",
-        formula="incidence + healthy ~ C(period)",
-        groups={"herd": "herd"},
-        r_formula="cbind(incidence, healthy) ~ period + (1 | herd)",
-        factor="period",
-        reference="1",
-    ),
-    "epil": Problem(
-        family="poisson",
-        formula='y ~ lbase * C(trt, Treatment("placebo")) + lage + V4',
-        groups={"subject": "subject"},
-        r_formula="y ~ lbase * trt + lage + V4 + (1 | subject)",
-        factor="trt",
-        reference="placebo",
-    ),
-    "toenail": Problem(
-        family="binomial",
-        formula="outcome ~ C(treatment) * time",
-        groups={"patientID": "patientID"},
-        r_formula="outcome ~ treatment * time + (1 | patientID)",
-        factor="treatment",
-        reference="itraconazole",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Maximum-likelihood estimates and their standard errors: fixed effects, then variances."""
-
-    params: dict[str, float]
-    bse: dict[str, float]
-    llf: float
 
 
 @dataclass(frozen=True)
@@ -119,34 +46,6 @@ class PeerResult:
     params: dict[str, float]  # fixed effects, then variances, in the order of `Truth.params`
     llf: float | None
     note: str = ""
-
-
-def frame(dataset: str) -> pd.DataFrame:
-    """Return the data with a numeric response and the columns that the formulas use."""
-    data = getattr(datasets, dataset).load_pandas().data
-    if dataset == "bacteria":
-        data = data.assign(y=(data["y"] == "y").astype(int), late=(data["week"] > 2).astype(int))
-    elif dataset == "cbpp":
-        data = data.assign(healthy=data["size"] - data["incidence"])
-    elif dataset == "toenail":
-        data = data.assign(outcome=(data["outcome"] != "none or mild").astype(int))
-    problem = PROBLEMS[dataset]
-    levels = sorted(data[problem.factor].unique(), key=lambda level: (level != problem.reference, level))
-    return data.assign(**{problem.factor: pd.Categorical(data[problem.factor], levels)})
-
-
-def truth(dataset: str) -> Truth:
-    """Read the maximum-likelihood values of a data set's model."""
-    entry = json.loads(REFERENCE.read_text())[dataset]
-    # one independent variance per component: `vc`, or a 1 x 1 `cov_re`
-    variances = entry["vc"] if "vc" in entry else entry["cov_re"][0]
-    se_variances = entry["se_vc"] if "se_vc" in entry else entry["se_cov_re_lower"]
-    names = [*entry["names"], *PROBLEMS[dataset].groups]
-    return Truth(
-        params=dict(zip(names, [*entry["beta"], *variances], strict=True)),
-        bse=dict(zip(names, [*entry["se_beta"], *se_variances], strict=True)),
-        llf=entry["llf"],
-    )
 
 
 def errors(result: PeerResult) -> dict[str, float]:
