@@ -32,12 +32,13 @@ from statsmodels_mcla.covariance import EffectDensity
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.families import Workspace
-from statsmodels_mcla.linalg import Array, transpose
+from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, transpose, weighted_sum
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = ["BlockStatistics", "Evaluation", "evaluate"]
 
 CHUNK = 2**16  # rows x draws of an inner step: a few arrays of that size fit the second-level cache
+WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
 COLUMNS = 2**10  # draws of an inner step, if the rows leave room
 SECTION = 2**13  # draws of a block that one thread makes at a time
 
@@ -175,24 +176,19 @@ def evaluate(
     beta, theta, phi = design.split(params)
     metric = np.eye(design.n_params) if metric is None else metric
     tasks = [
-        (part, density, blocks)
+        _Task(part, density, blocks, bucket)
         for part in draws
         for density in [design.covariance.density(theta, part.bucket.levels)]
-        for blocks in _chunks_of_blocks(part)
+        for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part))
     ]
     work = sum(part.size * part.bucket.y.size for part in draws)
-    threads = n_jobs if work > 2**18 else 1
+    threads = n_jobs if work > WORTH_THREADS else 1
 
-    def section(task: tuple[DrawPart, EffectDensity, slice], piece: slice) -> _Section:
-        part, density, blocks = task
-        return _section(part, density, blocks, piece, beta, phi)
+    def section(task: _Task, piece: slice) -> _Section:
+        return _section(task, piece, beta, phi)
 
-    def finish(task: tuple[DrawPart, EffectDensity, slice], pieces: list[_Section]) -> _Chunk:
-        part, density, blocks = task
-        return _finish(part, density, blocks, pieces, metric, tails)
-
-    def whole(task: tuple[DrawPart, EffectDensity, slice]) -> _Chunk:
-        return finish(task, [section(task, piece) for piece in task[0].sections(SECTION)])
+    def whole(task: _Task) -> _Chunk:
+        return _finish(task, [section(task, piece) for piece in task.part.sections(SECTION)], metric, tails)
 
     with _Threads(threads) as run:
         if len(tasks) >= 2 * threads:
@@ -200,8 +196,8 @@ def evaluate(
         else:  # few large blocks: share out the sections of their draws
             chunks = []
             for task in tasks:
-                pieces = run(partial(section, task), task[0].sections(SECTION))
-                chunks.append(finish(task, list(pieces)))
+                pieces = run(partial(section, task), task.part.sections(SECTION))
+                chunks.append(_finish(task, list(pieces), metric, tails))
     return _total(design, theta, chunks)
 
 
@@ -230,25 +226,29 @@ class _Threads:
             waiting.extend(self.pool.submit(function, item) for item in islice(rest, 1))
 
 
-def _chunks_of_blocks(part: DrawPart) -> list[slice]:
-    """Slices of blocks, small enough for their scores to stay in cache and large enough to keep numpy busy."""
-    bucket = part.bucket
+class _Task(NamedTuple):
+    """A chunk of blocks to work on."""
+
+    part: DrawPart
+    density: EffectDensity
+    blocks: slice
+    bucket: Bucket
+
+
+def _blocks_at_a_time(part: DrawPart) -> int:
+    """Blocks of a chunk: few enough for their arrays to stay in cache, enough to keep numpy busy."""
     columns = min(part.size, COLUMNS)  # what `_rows` takes at a time
-    step = max(1, CHUNK // max(1, columns * bucket.n_rows))
-    return [slice(a, min(a + step, bucket.n_blocks)) for a in range(0, bucket.n_blocks, step)]
+    return max(1, CHUNK // max(1, columns * part.bucket.n_rows))
 
 
-def _section(
-    part: DrawPart, density: EffectDensity, blocks: slice, piece: slice, beta: Array, phi: float
-) -> _Section:
-    bucket = part.bucket.take(blocks)
-    u, log_g = part.draw(blocks, piece)
-    scatter = density.scatter(u)
-    rows = _rows(bucket, u, density.logpdf(scatter) - log_g, beta, phi)
-    parts = [rows.score_beta, density.score(scatter)]
-    if bucket.family.dispersion is not None:
+def _section(task: _Task, piece: slice, beta: Array, phi: float) -> _Section:
+    u, log_g = task.part.draw(task.blocks, piece)
+    scatter = task.density.scatter(u)
+    rows = _rows(task.bucket, u, task.density.logpdf(scatter) - log_g, beta, phi)
+    parts = [rows.score_beta, task.density.score(scatter)]
+    if task.bucket.family.dispersion is not None:
         parts.append(rows.score_phi)
-    stacked = np.concatenate([np.zeros((bucket.n_blocks, 0, u.shape[2])), *scatter], axis=1)
+    stacked = np.concatenate([np.zeros((len(u), 0, u.shape[2])), *scatter], axis=1)
     return _Section(
         rows.log_w,
         np.concatenate(parts, axis=1),
@@ -286,36 +286,35 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
     work = Workspace()
     for a in range(0, draws, step):
         cut = slice(a, min(a + step, draws))
-        eta = work.array("eta", (blocks, n, cut.stop - a))
-        np.matmul(bucket.Z, u[..., cut], out=eta)
+        shape = (blocks, n, cut.stop - a)
+        eta = work.array("eta", shape)
+        bucket.write_effects(u, cut, eta, work.array("scratch", shape))
         eta += eta_fixed
         terms = family.blocks(y, w, v, eta, phi, work)
         log_w[:, cut] += terms.loglik
-        np.matmul(Xt, terms.d1, out=score_beta[..., cut])
+        multiply_draws(Xt, terms.d1, score_beta[..., cut])
         # weights relative to the largest so far: sums made before are scaled down when a larger one turns up
         previous, top = top, np.maximum(top, log_w[:, cut].max(axis=1))
         finite_top = np.where(np.isfinite(top), top, 0.0)
         shrink = np.exp(previous - finite_top)
-        weight = np.exp(log_w[:, cut] - finite_top[:, None])[..., None]
-        curvature = curvature * shrink[:, None] + (terms.d2 @ weight)[..., 0]
+        weight = np.exp(log_w[:, cut] - finite_top[:, None])
+        curvature = curvature * shrink[:, None] + weighted_sum(terms.d2, weight)
         if has_phi:
             change = family.dispersion_rows(y, w, v, eta, phi)
             score_phi[:, 0, cut] = change.dphi.sum(axis=1)
-            mixed = mixed * shrink[:, None] + (change.d1phi @ weight)[..., 0]
-            dispersion = dispersion * shrink + (change.dphi2.sum(axis=1) * weight[..., 0]).sum(axis=-1)
+            mixed = mixed * shrink[:, None] + weighted_sum(change.d1phi, weight)
+            dispersion = dispersion * shrink + weighted_sum(change.dphi2, weight).sum(axis=-1)
     return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion)
 
 
-def _finish(
-    part: DrawPart, density: EffectDensity, blocks: slice, pieces: list[_Section], metric: Array, tails: bool
-) -> _Chunk:
+def _finish(task: _Task, pieces: list[_Section], metric: Array, tails: bool) -> _Chunk:
     """Normalise the weights of a chunk and take all weighted moments."""
-    bucket = part.bucket.take(blocks)
+    part, density, bucket = task.part, task.density, task.bucket
     P = metric.shape[1]
     p = bucket.X.shape[2]
     log_w, s, scatter = pieces[0][:3] if len(pieces) == 1 else _joined(pieces)
     v, loglik = normalise(log_w)
-    score = (s @ v[..., None])[..., 0]
+    score = weighted_sum(s, v)
 
     # expectation of the complete-data Hessian, from weighted sums over the rows
     m = part.size
@@ -332,7 +331,7 @@ def _finish(
         H[-1, -1] = sum(float((piece.dispersion * c).sum()) for piece, c in zip(pieces, scale, strict=True))
     s -= score[..., None]
     weighted = s * v[:, None, :]
-    H += (weighted @ transpose(s)).sum(axis=0)
+    H += sum_of_products(weighted, s)
 
     # replicates: what each one adds to the errors of the likelihood and of the score
     r = part.replicate
@@ -342,7 +341,7 @@ def _finish(
     correction = R / (R - 1.0) if R > 1 else np.inf
     excess = share - 1.0 / R
     loglik_var = correction * (excess * excess).sum(axis=1)
-    projected = metric @ d
+    projected = multiply_draws(np.broadcast_to(metric, (len(d), P, P)), d, np.empty_like(d))
     # jackknife over replicates: leaving one out changes score by -d/(1 - share), the log-mean by log of the rest
     rest = 1.0 - share
     lone = rest <= 0  # a single draw carries all the weight: its removal leaves nothing to average
@@ -359,8 +358,8 @@ def _finish(
         correction * (projected * projected).sum(axis=-1),
         H,
         bucket.n_blocks * np.array(density.levels, dtype=float),
-        (scatter @ v[..., None])[..., 0].sum(axis=0),
-        correction * (d @ transpose(d)).sum(axis=0),
+        weighted_sum(scatter, v).sum(axis=0),
+        correction * sum_of_products(d, d),
         score_bias,
         float(value_bias),
         m,

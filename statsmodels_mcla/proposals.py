@@ -20,7 +20,7 @@ from scipy.special import gammaln
 from statsmodels_mcla.covariance import Covariance
 from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.laplace import Modes, scale_effects
-from statsmodels_mcla.linalg import Array, inverse_root, transpose
+from statsmodels_mcla.linalg import Array, inverse_root, multiply_draws, transpose
 
 __all__ = [
     "BlockSampling",
@@ -102,7 +102,8 @@ class BlockT:
     def transform(self, t: Array) -> tuple[Array, Array]:
         """Effects (B, q, m) and their log density (B, m) from spherical t variates."""
         dim = self.centre.shape[1]
-        u = self.centre[..., None] + self.root @ t
+        u = multiply_draws(self.root, t, np.empty_like(t))
+        u += self.centre[..., None]
         return u, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, dim) - self.log_det[:, None]
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
@@ -252,7 +253,8 @@ class MixtureProposal:
         scale = np.sqrt(self.zeta / rng.chisquare(self.zeta, n))
         b[:, part == 0] *= scale[part == 0]
         curved = part == 2
-        b[:, curved] = self.root @ b[:, curved]
+        spread = np.ascontiguousarray(b[:, curved])[None]
+        b[:, curved] = multiply_draws(self.root[None], spread, np.empty_like(spread))[0]
         b[:, ~(part == 0)] += self.mode[:, None]
         return np.asarray(self.Lambda @ b)
 
@@ -261,7 +263,9 @@ class MixtureProposal:
         b = self.Lambda_inv @ u
         dim = len(self.mode)
         centred = b - self.mode[:, None]
-        whitened = np.linalg.inv(self.root) @ centred
+        whitened = multiply_draws(
+            np.linalg.inv(self.root)[None], centred[None], np.empty_like(centred)[None]
+        )[0]
         log_det_root = np.log(np.abs(np.diagonal(self.root))).sum()
         with np.errstate(divide="ignore"):  # p2 or p3 may be 0
             log_p = np.log(self.weights)

@@ -130,6 +130,14 @@ def test_argument(name: str) -> None:
         MCLAMixedGLM(**arrays(**changes))
 
 
+@pytest.mark.parametrize("column", [0, 1, 3])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_every_variance_component_is_looked_at(column: int, value: float) -> None:
+    bad = changed("exog_vc", (2, column), value)
+    with pytest.raises(ValueError, match="exog_vc"):
+        MCLAMixedGLM(**arrays(ident=[0, 1, 1, 2], **bad))
+
+
 def test_unknown_argument_is_told_as_statsmodels_does() -> None:
     with pytest.warns(ValueWarning, match="wieghts"):
         MCLAMixedGLM(**arrays(), wieghts=np.ones(N))

@@ -342,7 +342,7 @@ def test_merged_rows_count_as_they_are(kind: str) -> None:
     assert merge_identical_rows(plain).n_rows == model.design.n_rows
     found = []
     for design in (plain, model.design):
-        sampler = Sampler.start(design, BlockSampling(), np.random.SeedSequence(1), True, 4096)
+        sampler = Sampler.start(design, BlockSampling(), np.random.SeedSequence(1), True, None).with_size(4096)
         found.append(evaluate(design, case.params, sampler.at(case.params).draws))
     assert found[0].value == pytest.approx(found[1].value, abs=1e-6)
     np.testing.assert_allclose(found[0].score, found[1].score, rtol=1e-5, atol=1e-5)

@@ -129,6 +129,23 @@ def test_monte_carlo_errors_are_honest(name: str, options: dict[str, Any]) -> No
     assert 0.75 < llf.std() < 1.33
 
 
+def test_monte_carlo_errors_of_slopes_are_honest() -> None:
+    """Few binary rows a group: the conditional laws of two effects are skewed, with the tails of the prior."""
+    case = small(KIND["binomial-logit"], "slope", seed=5, sizes=(9,) * 14)
+    data = case.data
+    arguments = case.arguments(weights=data["w"].to_numpy(), offset=data["off"].to_numpy())
+    truth = oracle.quadrature_mle(**arguments)
+    with no_warnings():
+        fits = [case.model(freq_weights="w", offset="off").fit(rng=seed) for seed in range(25)]
+    z = np.array([(r.params - truth.params) / r.mcse for r in fits])
+    # 25 seeds carry a mean of 0 to 0.2 and an SD of 1 to 0.14
+    assert np.all(np.abs(z.mean(axis=0)) < 0.8), z.mean(axis=0)
+    assert np.all((z.std(axis=0) > 0.55) & (z.std(axis=0) < 1.45)), z.std(axis=0)
+    llf = np.array([(r.llf - truth.llf) / r.llf_mcse for r in fits])
+    assert abs(llf.mean()) < 0.8
+    assert llf.std() < 1.5
+
+
 # Randomness -------------------------------------------------------------------------------------------
 
 

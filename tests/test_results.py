@@ -315,7 +315,7 @@ def test_summary_in_other_formats(name: str) -> None:
     assert "<table" in html
     assert "tabular" in latex
     assert str(summary) == summary.as_text()
-    assert max(map(len, summary.as_text().splitlines())) < 120
+    assert max(map(len, summary.as_text().splitlines())) < 130
 
 
 def test_summary_of_a_laplace_fit() -> None:

@@ -19,24 +19,20 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.peers import PeerResult, errors, fit_peers, method, timed
+from tests.benchmarks.peers import PeerResult, errors, fit_peers, timed
 from tests.benchmarks.problems import PROBLEMS, frame, model, truth
 from tests.benchmarks.report import environment, markdown, number
 
 DEFAULT = "**statsmodels-mcla**, default fit"
 LAPLACE = "statsmodels-mcla, `fit_laplace()`"
 LAPLACE_ALL = "statsmodels-mcla, Laplace from formula, with SEs"
-NAMES = {
-    "statsmodels VB": "statsmodels, variational Bayes",
-    **{f"{peer} {method(n)}": f"{package}, {method(n)}" for peer, package in (
-        ("glmm", "PyPI glmm"), ("lme4", "lme4 glmer")
-    ) for n in (1, 25)},
-}  # fmt: skip
+PACKAGES = {"glmm": "PyPI glmm", "lme4": "lme4 glmer", "statsmodels": "statsmodels"}
+GLMER_LAPLACE, GLMM_LAPLACE = "lme4 glmer, Laplace", "PyPI glmm, Laplace"
 
 
 @dataclass(frozen=True)
 class Ours:
-    """This package's fits of one data set."""
+    """Fits of one data set with this package."""
 
     fits: dict[str, PeerResult]
     mcse_ratio: float  # largest MCSE in units of its standard error
@@ -54,12 +50,18 @@ class Comparison:
     @property
     def fits(self) -> dict[str, PeerResult]:
         """Results by the name that the table shows."""
-        return {**self.ours.fits, **{NAMES[r.peer]: r for r in self.peers}}
+        return {**self.ours.fits, **{shown(r.peer): r for r in self.peers}}
 
     def ratio(self, name: str, other: str) -> float | None:
         """Time of one fit in units of another's."""
         top, bottom = self.fits[name].seconds, self.fits[other].seconds
         return top / bottom if top and bottom else None
+
+
+def shown(peer: str) -> str:
+    """Name a peer as the tables do."""
+    package, kind = peer.split(" ", 1)
+    return f"{PACKAGES[package]}, {'variational Bayes' if kind == 'VB' else kind}"
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Target:
 
 
 TARGETS = [
-    Target("default fit / glmer Laplace", 1.0, lambda c: c.ratio(DEFAULT, "lme4 glmer, Laplace")),
-    Target("`fit_laplace()` / glmm Laplace", 5.0, lambda c: c.ratio(LAPLACE, "PyPI glmm, Laplace")),
+    Target("default fit / glmer Laplace", 1.0, lambda c: c.ratio(DEFAULT, GLMER_LAPLACE)),
+    Target("`fit_laplace()` / glmm Laplace", 5.0, lambda c: c.ratio(LAPLACE, GLMM_LAPLACE)),
     Target("MCSE / SE", 0.01, lambda c: c.ours.mcse_ratio),
     Target("error / MCSE", 4.0, lambda c: c.ours.worst_z),
 ]
@@ -92,7 +94,8 @@ def fit_ours(dataset: str, repeats: int) -> Ours:
     for name, run in runs.items():
         seconds, result, note = timed(run, repeats)
         params = dict(zip(true.params, map(float, result.params), strict=True))
-        results[name], fits[name] = result, PeerResult(dataset, name, seconds, params, float(result.llf), note)
+        results[name] = result
+        fits[name] = PeerResult(dataset, name, seconds, params, float(result.llf), note)
     fit = results[DEFAULT]
     away = np.abs(np.asarray(fit.params) - list(true.params.values()))
     # errors of the truth itself, and Monte Carlo errors of exactly zero, leave round-off
@@ -112,17 +115,33 @@ def compare(dataset: str, repeats: int) -> Comparison:
     return Comparison(dataset, fit_ours(dataset, repeats), fit_peers(dataset, repeats))
 
 
+def worst_error(result: PeerResult) -> float | None:
+    """Largest error in units of the true standard error."""
+    return max(map(abs, errors(result).values()), default=None)
+
+
+def overview(comparisons: Sequence[Comparison]) -> str:
+    """One line a way to fit, one column a data set: seconds and worst error."""
+    names = list(dict.fromkeys(name for c in comparisons for name in c.fits))
+    order = {name: k for k, name in enumerate(PACKAGES.values())}
+    names.sort(key=lambda name: order.get(name.split(",")[0], -1))
+    rows = []
+    for name in names:
+        found = [c.fits.get(name) for c in comparisons]
+        cells = ["" if r is None else f"{number(r.seconds)} ({number(worst_error(r), 2)})" for r in found]
+        rows.append([name, *cells])
+    return markdown(["seconds (worst error / SE)", *[c.dataset for c in comparisons]], rows)
+
+
 def table(comparisons: Sequence[Comparison]) -> str:
     """One line a fit."""
     head = ["data set", "fit", "seconds", "x default fit", "worst error / SE", "worst MCSE / SE"]
     rows = []
     for c in comparisons:
         for name, r in c.fits.items():
-            worst = max(map(abs, errors(r).values()), default=None)
+            times = [number(r.seconds), number(c.ratio(name, DEFAULT))]
             mcse = number(c.ours.mcse_ratio, 2) if name == DEFAULT else ""
-            rows.append(
-                [c.dataset, name, number(r.seconds), number(c.ratio(name, DEFAULT)), number(worst, 2), mcse]
-            )
+            rows.append([c.dataset, name, *times, number(worst_error(r), 2), mcse])
     return markdown(head, rows, left=2)
 
 
@@ -151,18 +170,18 @@ def versions() -> str:
         code = 'cat("R", format(getRversion()), "with lme4", format(packageVersion("lme4")))'
         done = subprocess.run([rscript, "--vanilla", "-e", code], capture_output=True, text=True, check=False)
         r = done.stdout or "R without lme4"
-    return f"{environment('statsmodels-mcla', 'glmm')}; {r}"
+    return f"{environment('glmm')}; {r}"
 
 
 def report(comparisons: Sequence[Comparison], repeats: int) -> str:
     """Everything, as Markdown."""
     about = (
-        f"Median seconds of {repeats} runs, the packages loaded and warm: the default fit, the Laplace fit in the "
-        "third line and the peers from formula and data frame to results, `fit_laplace()` of a model that exists. "
+        f"Median seconds of {repeats} runs, the packages loaded and warm, from formula and data frame to results "
+        "(`fit_laplace()`: of a model that exists, without standard errors, which it computes when asked for). "
         "Errors: the largest over fixed effects and variances of |estimate - maximum-likelihood value|, in units of "
         "the true standard error (SE)."
     )
-    parts = [about, table(comparisons), verdicts(comparisons), notes(comparisons), versions()]
+    parts = [about, *(make(comparisons) for make in (overview, verdicts, table, notes)), versions()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -12,7 +12,9 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) 
     widths = [max(len(row[j]) for row in cells) for j in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
-        padded = [c.ljust(w) if j < left else c.rjust(w) for j, (c, w) in enumerate(zip(row, widths, strict=True))]
+        padded = [
+            c.ljust(w) if j < left else c.rjust(w) for j, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
         return f"| {' | '.join(padded)} |"
 
     rule = ["-" * w if j < left else "-" * (w - 1) + ":" for j, w in enumerate(widths)]
@@ -30,14 +32,18 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def environment(*packages: str) -> str:
     """Name the versions, cores and threads that numbers depend on."""
-    found = [f"Python {platform.python_version()}"]
-    for name in ("numpy", "scipy", "statsmodels", *packages):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"no {name}")
+    found = [f"{name} {version_of(name)}" for name in ("numpy", "scipy", "statsmodels", *packages)]
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
-    return f"{', '.join(found)}; {platform.machine()}, {cores()} cores, OMP_NUM_THREADS {threads}"
+    python = f"Python {platform.python_version()}"
+    return f"{', '.join([python, *found])}; {platform.machine()}, {cores()} cores, OMP_NUM_THREADS {threads}"
+
+
+def version_of(package: str) -> str:
+    """Version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def cores() -> int:

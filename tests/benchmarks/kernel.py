@@ -1,0 +1,82 @@
+"""
+Nanoseconds per (row x draw) of value, score and Hessian in one pass, on the blocks of the salamander data.
+
+The draws are frozen and their base random numbers made, as they are in all passes of a fit but the first. Beside
+it, what numpy's exponential takes for one number, and how much more two threads get done than one. Times are the
+fastest of several, since anything else that runs can only add to them.
+
+Run as ``python -m tests.benchmarks.kernel [--repeats N]``.
+"""
+
+import os
+
+# threads of the linear algebra would compete with those that are measured
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from statsmodels_mcla.likelihood import CHUNK, evaluate
+from statsmodels_mcla.maximum import Draws
+from statsmodels_mcla.proposals import BlockSampling
+from statsmodels_mcla.sampler import Sampler
+from tests.benchmarks.problems import model, truth
+from tests.benchmarks.report import environment, markdown, number
+
+SIZES = (8192, 16384)  # draws a block
+MOST, LEAST = 8.0, 1.7  # nanoseconds on one core, and throughput of two
+
+
+def fastest(function: Callable[[], object], repeats: int) -> float:
+    """Least seconds of several calls after one that warms up."""
+    function()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def exponential(repeats: int) -> float:
+    """Nanoseconds that `np.exp` takes for one number, on arrays that fit the cache."""
+    x = np.random.default_rng(0).normal(size=CHUNK // 4)
+    out = np.empty_like(x)
+    return 1e9 * fastest(lambda: np.exp(x, out=out), 20 * repeats) / x.size
+
+
+def kernel(draws: int, n_jobs: int, repeats: int) -> float:
+    """Nanoseconds per (row x draw) of one pass."""
+    design, params = model("salamander").design, np.array([*truth("salamander").params.values()])
+    start: Sampler = Draws(BlockSampling(), np.random.SeedSequence(1), True, draws).sampler(design)
+    sampler = start.with_size(draws)
+    if any(np.any(sizes != draws) for sizes in sampler.sizes):
+        raise ValueError(f"{draws} draws a block cannot be had: {sampler.sizes}")
+    position = sampler.at(params)
+    seconds = fastest(partial(evaluate, design, params, position.draws, n_jobs=n_jobs), repeats)
+    return 1e9 * seconds / (len(design.y) * draws)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Time one pass over rows and draws.")
+    parser.add_argument("--repeats", type=int, default=15, help="timed runs of each pass")
+    repeats = parser.parse_args().repeats
+    rows = []
+    for draws in SIZES:
+        one, two = kernel(draws, 1, repeats), kernel(draws, 2, repeats)
+        met = "yes" if one <= MOST and one / two >= LEAST else "**no**"
+        rows.append([f"{draws}", number(one), number(two), number(one / two), met])
+    head = ["draws a block", "ns, one thread", "ns, two threads", "throughput ratio", "targets met"]
+    print(markdown(head, rows))
+    print(f"\nTargets: at most {MOST:g} ns on one thread, at least {LEAST:g} times that throughput on two.")
+    print(f"np.exp alone: {number(exponential(repeats))} ns a number.")
+    print(environment())
+
+
+if __name__ == "__main__":
+    main()
