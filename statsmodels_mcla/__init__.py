@@ -1,4 +1,42 @@
-"""Generalized linear mixed models by Monte Carlo likelihood approximation, for statsmodels."""
+"""Generalized linear mixed models by Monte Carlo likelihood approximation, for statsmodels.
+
+Model: y_i | u follows a family with linear predictor eta = X beta + Z u + offset, u ~ N(0, Sigma(theta)).
+
+Notation
+--------
+==================== =======================================================================================
+y, w, v              response, weight and dispersion weight of a row (`families` says what they hold)
+X, Z                 designs of the fixed effects beta and of the random effects u
+eta                  linear predictor
+G, L                 covariance matrix of one level's effects in a term, and its Cholesky factor: G = L L'
+theta, phi           all variances and covariances; dispersion
+params               (beta, theta, phi), natural scale
+b, Lambda            standardised effects: u = Lambda b, b ~ N(0, I)
+B, n, q, m           blocks of a bucket; rows, effects and draws of a block: arrays are (B, n, m) or (B, q, m)
+g, log_w, v_k        importance density, log importance weight, normalised weight of draw k
+U, V                 Hessian of the Monte Carlo log-likelihood, Monte Carlo variance of its score
+==================== =======================================================================================
+
+Modules, each using only those above it
+---------------------------------------
+==================== =======================================================================================
+exceptions, linalg   warnings; stacks of small matrices
+families, covariance the densities of y given u and of u, with exact derivatives
+weights, formula     log-weight algebra; reading formulas
+design               `MixedDesign`: validated data, cut into independent blocks, stacked into buckets
+laplace, proposals   conditional modes; importance densities around them
+points, draws        base random numbers; frozen draws made from them on demand
+likelihood, mcse     one fused pass: value, score, Hessian, Monte Carlo errors
+sampler, fitting     draws at any parameter value; climb, polish, refine
+maximum              Laplace start, terms at the boundary, Monte Carlo fit
+model, results       what the user sees; `summary`, `var_corr`, `notices`
+==================== =======================================================================================
+
+One evaluation: `Sampler.at(params)` finds the conditional modes of every block, builds a proposal around each and
+returns a `Position` with frozen draws; `evaluate(design, params, draws)` makes the draws chunk by chunk, weighs
+them, and returns an `Evaluation`.  A fit is a sequence of positions, each at the maximum seen from the last.
+Frozen dataclasses hold all of this; only `MCLAMixedGLM` remembers its latest draws.
+"""
 
 from statsmodels_mcla import datasets
 from statsmodels_mcla.model import MCLAMixedGLM

@@ -9,7 +9,9 @@ import numpy as np
 
 from statsmodels_mcla.proposals import BlockSampling, FixedSampling, Proposal, Sampling
 
-__all__ = ["checked_n_jobs", "checked_nsample", "sampling_of", "seed_of"]
+__all__ = ["check_positive", "check_search", "checked_n_jobs", "checked_nsample", "sampling_of", "seed_of"]
+
+METHODS = ("newton", "bfgs", "lbfgs", "nm", "powell", "cg", "ncg", "basinhopping", "minimize")
 
 
 def seed_of(rng: Any) -> np.random.SeedSequence:
@@ -29,9 +31,9 @@ def sampling_of(sampling: Any) -> Sampling:
     """Sampling setting of None, a setting, or a density of the user's own."""
     if sampling is None:
         return BlockSampling()
-    if isinstance(sampling, Proposal):
+    if isinstance(sampling, Proposal) and not isinstance(sampling, type):
         return FixedSampling(sampling)
-    if hasattr(sampling, "proposal"):
+    if hasattr(sampling, "proposal") and not isinstance(sampling, type):
         return sampling
     raise ValueError(
         "sampling must be BlockSampling(), JointSampling() or an object with sample(rng, n) and logpdf(u), "
@@ -56,3 +58,18 @@ def checked_n_jobs(n_jobs: Any) -> int:
     if not isinstance(n_jobs, (int, np.integer)) or n_jobs < 1:
         raise ValueError(f"n_jobs must be a positive integer, or -1 for all cores, got {n_jobs!r}")
     return int(n_jobs)
+
+
+def check_positive(**values: Any) -> None:
+    """Refuse arguments that are not positive numbers."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value > 0:
+            raise ValueError(f"{name} must be a positive number, got {value!r}")
+
+
+def check_search(method: Any, maxiter: Any) -> None:
+    """Check what statsmodels' optimisers are told."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if isinstance(maxiter, bool) or not isinstance(maxiter, (int, np.integer)) or maxiter < 1:
+        raise ValueError(f"maxiter must be a positive integer, got {maxiter!r}")

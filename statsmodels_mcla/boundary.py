@@ -16,11 +16,11 @@ from statsmodels_mcla.linalg import Array
 
 __all__ = ["kept_parameters", "vanished_terms", "without_terms"]
 
-SMALL_SD = 0.1  # a contribution to the linear predictor that may be zero
+SMALL_SD = 0.25  # of where the search starts: standard deviations that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
 
 
-def vanished_terms(design: MixedDesign, working: Array) -> list[int]:
+def vanished_terms(design: MixedDesign, working: Array, origin: Array) -> list[int]:
     """Terms that can be left out without any loss of (Laplace) likelihood.
 
     Parameters
@@ -28,17 +28,17 @@ def vanished_terms(design: MixedDesign, working: Array) -> list[int]:
     design : MixedDesign
     working : ndarray (P,)
         Fixed effects, Cholesky entries, dispersion, as `evaluate_laplace` takes them.
+    origin : ndarray (P,)
+        The same where the search started: the size that standard deviations are measured by.
     """
     value = None
     out = []
-    for k, (random_term, s) in enumerate(zip(design.terms, design.covariance.slices, strict=True)):
-        term = design.covariance.terms[k]
-        factor = term.factor(working[design.n_fixed :][s])
-        size = np.sqrt(random_term.Z.multiply(random_term.Z).sum() / max(random_term.Z.nnz, 1))
-        if np.abs(factor).max() * size > SMALL_SD:
+    for k, s in enumerate(design.covariance.slices):
+        at = slice(design.n_fixed + s.start, design.n_fixed + s.stop)
+        if np.abs(working[at]).max() > SMALL_SD * np.abs(origin[at]).max():
             continue
         without = working.copy()
-        without[design.n_fixed + s.start : design.n_fixed + s.stop] = 0.0
+        without[at] = 0.0
         value = evaluate_laplace(design, working).value if value is None else value
         if evaluate_laplace(design, without).value > value - NO_LOSS:
             out.append(k)

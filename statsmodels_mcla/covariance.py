@@ -185,17 +185,19 @@ class Covariance:
             Number of levels of each term in the block.
         """
         constant = 0.0
-        linear, offset, slope = [], [], []
-        for term, (precision, log_det), count in zip(self.terms, self.precisions(theta), levels, strict=True):
+        linear, offset, slope = np.zeros(self.size), np.zeros(self.size), np.zeros((self.size, self.size))
+        for term, s, (precision, log_det), count in zip(
+            self.terms, self.slices, self.precisions(theta), levels, strict=True
+        ):
             constant -= 0.5 * count * (term.dim * LOG_2PI + log_det)
             rows, cols = term.lower
             twice = np.where(rows == cols, 1.0, 2.0)  # vech(S) holds each covariance once
-            linear.append(-0.5 * precision[rows, cols] * twice)
+            linear[s] = -0.5 * precision[rows, cols] * twice
             pd = np.einsum("ij,ajk->aik", precision, term.basis)
-            offset.append(-0.5 * count * np.einsum("aii->a", pd))
+            offset[s] = -0.5 * count * np.einsum("aii->a", pd)
             sandwich = np.einsum("aij,jk->aik", pd, precision)
-            slope.append(0.5 * sandwich[:, rows, cols] * twice)
-        return EffectDensity(self, theta, levels, constant, tuple(linear), tuple(offset), tuple(slope))
+            slope[s, s] = 0.5 * sandwich[:, rows, cols] * twice
+        return EffectDensity(self, theta, levels, constant, linear, offset, slope)
 
     def hessian(self, theta: Array, levels: Array, scatter: Array) -> Array:
         """Second derivative of the log density in theta for given scatter, (size, size).
@@ -223,12 +225,12 @@ class EffectDensity:
     theta: Array
     levels: tuple[int, ...]
     constant: float
-    linear: tuple[Array, ...]
-    offset: tuple[Array, ...]
-    slope: tuple[Array, ...]
+    linear: Array
+    offset: Array
+    slope: Array
 
-    def scatter(self, u: Array) -> list[Array]:
-        """Lower triangles of S_t for every draw.
+    def scatter(self, u: Array) -> Array:
+        """Lower triangles of every S_t for every draw.
 
         Parameters
         ----------
@@ -237,27 +239,23 @@ class EffectDensity:
 
         Returns
         -------
-        list of ndarray (B, size_t, m)
+        ndarray (B, size, m)
         """
-        out = []
-        start = 0
+        out = np.empty((u.shape[0], self.covariance.size, u.shape[2]))
+        start = k = 0
         for term, count in zip(self.covariance.terms, self.levels, strict=True):
             stop = start + count * term.dim
             part = u[:, start:stop].reshape(u.shape[0], count, term.dim, u.shape[2])
-            rows, cols = term.lower
-            products = np.empty((u.shape[0], term.size, u.shape[2]))
-            for k, (i, j) in enumerate(zip(rows, cols, strict=True)):
-                np.einsum("blm,blm->bm", part[:, :, i], part[:, :, j], out=products[:, k])
-            out.append(products)
+            for i, j in zip(*term.lower, strict=True):
+                np.einsum("blm,blm->bm", part[:, :, i], part[:, :, j], out=out[:, k])
+                k += 1
             start = stop
         return out
 
-    def logpdf(self, scatter: list[Array]) -> Array:
+    def logpdf(self, scatter: Array) -> Array:
         """log phi for every draw, (B, m)."""
-        total = sum(w @ s for w, s in zip(self.linear, scatter, strict=True))
-        return np.asarray(self.constant + total)
+        return np.asarray(self.constant + self.linear @ scatter)
 
-    def score(self, scatter: list[Array]) -> Array:
+    def score(self, scatter: Array) -> Array:
         """d log phi / d theta for every draw, (B, size, m)."""
-        parts = [o[:, None] + k @ s for o, k, s in zip(self.offset, self.slope, scatter, strict=True)]
-        return np.concatenate(parts, axis=1)
+        return np.asarray(self.offset[:, None] + self.slope @ scatter)

@@ -79,6 +79,8 @@ def read_arrays(
     ValueError
         If an argument does not fit; the message names it.
     """
+    if np.ndim(endog) == 0:
+        raise ValueError(f"endog must hold one response a row, got {endog!r}")
     n = len(endog)
     if n == 0:
         raise ValueError("endog is empty: there is nothing to fit")
@@ -94,7 +96,7 @@ def read_arrays(
         name: None if value is None else validation.row_vector(value, n, name)
         for name, value in given.items()
     }
-    Zs = {f"exog_vc ({t.name})" if random_terms is not None else "exog_vc": t.Z for t in terms}
+    Zs = {f"exog_vc ({t.name})": t.Z for t in terms}
     keep = validation.complete_rows({"endog": endog, "exog": X, **Zs, **rows}, n, missing)
     kept = endog
     if not keep.all():
@@ -103,9 +105,13 @@ def read_arrays(
         terms = tuple(replace(t, Z=t.Z[np.flatnonzero(keep)]) for t in terms)
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     response = family.check_response(np.asarray(kept))
+    _refuse_residual_effects(terms, len(X), family)
 
     columns = _column_names(exog, fep_names, X.shape[1])
-    validation.check_full_rank(X, columns)
+    weights = {
+        name: validation.weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")
+    }
+    validation.check_full_rank(X[weights["freq_weights"] * weights["var_weights"] > 0], columns)
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
     name = kept.name if isinstance(kept, pd.Series) else None
     if isinstance(kept, pd.DataFrame):
@@ -117,9 +123,19 @@ def read_arrays(
         pd.DataFrame(X, index=index, columns=columns),
         terms,
         _offset(rows["offset"], rows["exposure"], len(X), family),
-        validation.weight_vector(rows["freq_weights"], len(X), "freq_weights"),
-        validation.weight_vector(rows["var_weights"], len(X), "var_weights"),
+        weights["freq_weights"],
+        weights["var_weights"],
     )
+
+
+def _refuse_residual_effects(terms: tuple[RandomTerm, ...], n: int, family: ConditionalFamily) -> None:
+    """One effect a row is the residual of a Gaussian response: their variances cannot be told apart."""
+    for term in terms:
+        if family.quadratic and len(term.levels) >= n:
+            raise ValueError(
+                f"the random term {term.name!r} has as many levels as there are rows ({n}): in a Gaussian model its "
+                "variance cannot be told apart from the scale; drop the term"
+            )
 
 
 def _column_names(exog: Any, fep_names: Sequence[str] | None, count: int) -> list[str]:

@@ -7,7 +7,8 @@ A = Lambda' Z' W Z Lambda + I, W = -d2 log f / d eta2,
 
     l(psi) = sum over blocks of h(b^) - log|A| / 2.
 
-Where the observed W is negative (non-canonical links) it is taken as zero, which keeps A positive definite.
+Links that are not canonical have rows of negative W.  Blocks whose A is not positive definite for that reason
+(away from the mode, as a rule) take those W as zero.
 """
 
 from __future__ import annotations
@@ -107,19 +108,18 @@ def conditional_modes(
     b = np.zeros((bucket.n_blocks, bucket.n_effects)) if start is None else start
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     Zt = transpose(Z)
-    identity = np.eye(bucket.n_effects)
 
     def height(b: Array) -> tuple[Array, ...]:
         eta = eta_fixed + (Z @ b[..., None])[..., 0]
         loglik, d1, d2 = bucket.family.blocks(y, w, v, eta[..., None], phi)
-        return loglik[..., 0] - 0.5 * (b * b).sum(axis=-1), eta, d1[..., 0], np.maximum(-d2[..., 0], 0.0)
+        return loglik[..., 0] - 0.5 * (b * b).sum(axis=-1), eta, d1[..., 0], -d2[..., 0]
 
     h, eta, d1, W = height(b)
     if not np.all(np.isfinite(h)):
         raise FloatingPointError("the log-likelihood is not finite where the search for the modes starts")
     for _ in range(MAX_NEWTON):
         gradient = (Zt @ d1[..., None])[..., 0] - b
-        root, log_det = inverse_root(Zt @ (Z * W[..., None]) + identity)
+        root, log_det, W = _curvature(Z, W)
         whitened = (transpose(root) @ gradient[..., None])[..., 0]
         decrement = (whitened * whitened).sum(axis=-1)
         if decrement.max(initial=0.0) < NEWTON_TOLERANCE:
@@ -143,6 +143,17 @@ def conditional_modes(
     return Modes(b, Z, root, h - 0.5 * log_det, eta, d1, W)
 
 
+def _curvature(Z: Array, W: Array) -> tuple[Array, Array, Array]:
+    """Root of A^-1, log|A|, and the W that they are made with."""
+    identity = np.eye(Z.shape[-1])
+    try:
+        return *inverse_root(transpose(Z) @ (Z * W[..., None]) + identity), W
+    except np.linalg.LinAlgError:
+        smallest = np.linalg.eigvalsh(transpose(Z) @ (Z * W[..., None]) + identity)[:, 0]
+        W = np.where((smallest > 1e-8)[:, None], W, np.maximum(W, 0.0))
+        return *inverse_root(transpose(Z) @ (Z * W[..., None]) + identity), W
+
+
 def _bucket_gradient(bucket: Bucket, modes: Modes, covariance: Covariance, phi: float) -> list[Array]:
     """Gradient of one bucket's Laplace log-likelihood in beta, the Cholesky entries and phi.
 
@@ -156,7 +167,7 @@ def _bucket_gradient(bucket: Bucket, modes: Modes, covariance: Covariance, phi: 
     A_inv = modes.root @ transpose(modes.root)
     P = modes.Z @ A_inv
     leverage = (P * modes.Z).sum(axis=-1)
-    bend = -np.where(W > 0, leverage * family.third(y, w, v, eta, phi)[..., 0], 0.0)  # leverage * dW/deta
+    bend = -np.where(W != 0, leverage * family.third(y, w, v, eta, phi)[..., 0], 0.0)  # leverage * dW/deta
     r = (A_inv @ (transpose(modes.Z) @ bend[..., None]))[..., 0]
     pull = (modes.Z @ r[..., None])[..., 0]
     kappa = d1 - 0.5 * (bend - W * pull)
@@ -177,7 +188,7 @@ def _bucket_gradient(bucket: Bucket, modes: Modes, covariance: Covariance, phi: 
         start = stop
     if family.dispersion is not None:
         terms = family.dispersion_rows(y, w, v, eta, phi)
-        dW = np.where(W > 0, -family.d2_dispersion(y, w, v, eta, phi)[..., 0], 0.0)
+        dW = np.where(W != 0, -family.d2_dispersion(y, w, v, eta, phi)[..., 0], 0.0)
         through_curvature = (leverage * dW).sum() + (pull * terms.d1phi[..., 0]).sum()
         parts.append(np.atleast_1d(terms.dphi.sum() - 0.5 * through_curvature))
     return parts

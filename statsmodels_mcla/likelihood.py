@@ -248,11 +248,10 @@ def _section(task: _Task, piece: slice, beta: Array, phi: float) -> _Section:
     parts = [rows.score_beta, task.density.score(scatter)]
     if task.bucket.family.dispersion is not None:
         parts.append(rows.score_phi)
-    stacked = np.concatenate([np.zeros((len(u), 0, u.shape[2])), *scatter], axis=1)
     return _Section(
         rows.log_w,
         np.concatenate(parts, axis=1),
-        stacked,
+        scatter,
         rows.top,
         rows.curvature,
         rows.mixed,

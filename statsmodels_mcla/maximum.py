@@ -106,7 +106,7 @@ def laplace_maximum(
     separated = tuple(separated_columns(design)) if suspicious else ()
     scale = search_scale(design, start)
     fit = fit_laplace(design, scale, np.zeros(design.n_params), gtol=gtol, maxiter=maxiter, disp=disp)
-    vanished = tuple(vanished_terms(design, fit.semi_natural))
+    vanished = tuple(vanished_terms(design, fit.semi_natural, scale.origin))
     keep = kept_parameters(design, vanished)
     return LaplaceMaximum(np.where(keep, fit.params, 0.0), keep, vanished, separated, start, fit)
 
@@ -140,7 +140,9 @@ def monte_carlo_maximum(
         fit = fit_monte_carlo(scale, draws.sampler(reduced), params[keep], settings)
         params = np.zeros(len(keep))
         params[keep] = fit.position.params
-        more = vanished_terms(reduced, scale.semi_natural(scale.from_natural(fit.position.params)))
+        more = vanished_terms(
+            reduced, scale.semi_natural(scale.from_natural(fit.position.params)), scale.origin
+        )
         if not more:
             return MonteCarloMaximum(params, keep, vanished, reduced, fit)
         remaining = [k for k in range(len(design.terms)) if k not in vanished]

@@ -6,14 +6,21 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import statsmodels.api as sm
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla import validation
-from statsmodels_mcla.arguments import checked_n_jobs, checked_nsample, sampling_of, seed_of
+from statsmodels_mcla.arguments import (
+    check_positive,
+    check_search,
+    checked_n_jobs,
+    checked_nsample,
+    sampling_of,
+    seed_of,
+)
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.fitting import FitSettings
@@ -40,19 +47,9 @@ from statsmodels_mcla.results import (
     monte_carlo_results,
 )
 from statsmodels_mcla.sampler import Position
-from statsmodels_mcla.var_corr import TermFacts
+from statsmodels_mcla.var_corr import covariance_names, facts_of
 
 __all__ = ["MCLAMixedGLM"]
-
-
-class Facts(NamedTuple):
-    """What a summary says of the model, kept when the data are removed."""
-
-    family: str
-    link: str
-    n_rows: int
-    n_blocks: int
-    terms: tuple[TermFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -168,8 +165,18 @@ class MCLAMixedGLM(LikelihoodModel):
         self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
-        self.facts = self._make_facts()
-        self._name_parameters()
+        self.facts = facts_of(self.design, len(self.endog), self.random_terms)
+        self.data.fe_names = list(self.exog_names)
+        self.data.vc_names = covariance_names(self.random_terms)
+        dispersion = [self.conditional_family.dispersion] if self.design.n_dispersion else []
+        self.data.param_names = [*self.data.fe_names, *self.data.vc_names, *dispersion]
+        self.non_negative = np.concatenate(
+            [
+                np.zeros(self.design.n_fixed, bool),
+                self.design.covariance.is_variance,
+                np.ones(len(dispersion), bool),
+            ]
+        )
         self._current: _Current | None = None
         self._cached: tuple[bytes, Evaluation] | None = None
         self._data_attr.extend(
@@ -265,34 +272,6 @@ class MCLAMixedGLM(LikelihoodModel):
         model.data.frame = read.frame
         return model
 
-    def _make_facts(self) -> Facts:
-        terms = tuple(TermFacts(t.name, t.columns, len(t.levels)) for t in self.random_terms)
-        return Facts(
-            self.conditional_family.name,
-            self.conditional_family.link,
-            len(self.endog),
-            self.design.n_blocks,
-            terms,
-        )
-
-    def _name_parameters(self) -> None:
-        """Name variances and covariances as MixedLM does."""
-        shown = [[t.name if c in ("Intercept", t.name) else c for c in t.columns] for t in self.random_terms]
-        flat = [label for labels in shown for label in labels]
-        names = []
-        for t, labels in zip(self.random_terms, shown, strict=True):
-            own = [f"{t.name}: {label}" if flat.count(label) > 1 else label for label in labels]
-            for i in range(len(own)):
-                names += [f"{own[j]} x {own[i]} Cov" for j in range(i)] + [f"{own[i]} Var"]
-        dispersion = [self.conditional_family.dispersion] if self.design.n_dispersion else []
-        self.data.fe_names = list(self.exog_names)
-        self.data.vc_names = names
-        self.data.param_names = [*self.exog_names, *names, *dispersion]
-        is_variance = self.design.covariance.is_variance
-        self.non_negative = np.concatenate(
-            [np.zeros(self.design.n_fixed, bool), is_variance, np.ones(self.design.n_dispersion, bool)]
-        )
-
     def __getstate__(self) -> dict[str, Any]:
         """Leave out patsy's design, which does not pickle; the formula and the modules it names remake it."""
         state = self.__dict__.copy()
@@ -300,7 +279,7 @@ class MCLAMixedGLM(LikelihoodModel):
         if spec is not None:
             state["data"] = copy.copy(self.data)
             del state["data"].model_spec
-            state["_remake"] = formula_modules(self.data.formula, spec)
+            state["_remake"] = formula_modules(spec)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -332,7 +311,7 @@ class MCLAMixedGLM(LikelihoodModel):
         design = self.design
         if params is None:
             params = laplace_maximum(self.design).params
-        params = validation.check_start_params(params, self.data.param_names, self.non_negative)
+        params = self._checked(params)
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
         sampler = draws.sampler(design)
         if draws.nsample is not None:
@@ -340,6 +319,16 @@ class MCLAMixedGLM(LikelihoodModel):
         self._set_current(
             _Current(design, sampler.at(params), np.ones(len(params), bool), checked_n_jobs(None))
         )
+
+    def _checked(self, params: Any) -> Array:
+        out = validation.check_start_params(params, self.data.param_names, self.non_negative)
+        k = self.design.n_fixed
+        for term, G in zip(self.random_terms, self.design.covariance.matrices(out[k:]), strict=True):
+            if np.linalg.eigvalsh(G)[0] <= 0:
+                raise ValueError(
+                    f"start_params: the covariance matrix of {term.name!r} is not positive definite"
+                )
+        return out
 
     def _set_current(self, current: _Current) -> None:
         self._current, self._cached = current, None
@@ -410,6 +399,7 @@ class MCLAMixedGLM(LikelihoodModel):
         -----
         ConvergenceWarning, SingularFitWarning, SeparationWarning
         """
+        check_positive(gtol=gtol, maxiter=maxiter)
         found = laplace_maximum(self.design, gtol, maxiter, disp)
         fitted = found.fit
         converged = fitted.converged and not found.separated
@@ -500,8 +490,8 @@ class MCLAMixedGLM(LikelihoodModel):
         Afterwards `loglike`, `score` and `hessian` are those of the draws made at the maximum.
         """
         del full_output
-        if not mcse_tol > 0:
-            raise ValueError(f"mcse_tol must be positive, got {mcse_tol}")
+        check_positive(mcse_tol=mcse_tol, max_draws=max_draws, max_seconds=max_seconds)
+        check_search(method, maxiter)
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
         if start_params is not None:
             start_params = validation.check_start_params(

@@ -97,8 +97,14 @@ def ignore_round(_: Round) -> None:
 
 
 def print_round(r: Round) -> None:
-    """Print one line a round."""
-    print(  # noqa: T201 - asked for by disp=True
-        f"{r.seconds:7.2f} s  {r.stage:8s} draws {r.draws:>8d}  llf {r.llf:.4f}  MCSE/SE {100 * r.mcse_over_se:.2f} %  "
-        f"smallest ESS {r.min_ess:.0f}"
+    """Print one line a round, above any progress bar of tqdm's if that is installed."""
+    line = (
+        f"{r.seconds:7.2f} s  {r.stage:5s}  draws {r.draws:>7d}  llf {r.llf:.4f}  "
+        f"MCSE/SE {100 * r.mcse_over_se:.2f} %  smallest ESS {r.min_ess:.0f}"
     )
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        print(line)  # noqa: T201 - asked for by disp=True
+    else:
+        tqdm.write(line)

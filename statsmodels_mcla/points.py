@@ -140,7 +140,10 @@ class IndependentNumbers:
         for place, block in enumerate(blocks):
             rng = stream(self.seed, int(block), section.start // STREAM)
             z = rng.standard_normal((size, self.n_effects)).T
-            out[place] = z if np.isinf(df) else z / np.sqrt(rng.chisquare(df, size) / df)
+            if np.isfinite(df):  # a stream of its own: more draws must not change the earlier ones
+                chi = stream(self.seed, int(block), section.start // STREAM, 1)
+                z = z / np.sqrt(chi.chisquare(df, size) / df)
+            out[place] = z
         return out
 
 

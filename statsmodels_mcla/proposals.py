@@ -141,6 +141,9 @@ class BlockSampling:
     One effect with quasi-random numbers is a *grid*: the randomly shifted points are equidistant, and the sum
     over them is a trapezoid rule in the quantiles of the proposal.  It converges exponentially if the
     weighted integrand vanishes smoothly at both ends, which a wide, heavy-tailed proposal sees to.
+
+    For Gaussian responses with the identity link the effects given the data are normal; by default, so is the
+    proposal.  All weights are then equal, and the likelihood is exact.
     """
 
     df: float | None = None
@@ -167,8 +170,7 @@ class BlockSampling:
         grid: bool,
     ) -> BlockT:
         """Build the proposal of one bucket around its conditional modes."""
-        df = self.df if self.df is not None else (6.0 if grid else 80.0)
-        inflate = self.inflate if self.inflate is not None else (2.0 if grid else 1.04)
+        df, inflate = self._shape(bucket, grid)
         b, root = (modes.b, modes.root) if self.centre == "mode" else _gaussian_fit(bucket, modes, phi)
         transposed = [f.T for f in factors]
         centre = scale_effects(covariance, transposed, bucket.levels, b)
@@ -180,6 +182,11 @@ class BlockSampling:
         log_det = log_root + log_lambda + bucket.n_effects * np.log(inflate)
         root = transpose(scale_effects(covariance, transposed, bucket.levels, transpose(root)))
         return BlockT(centre, inflate * root, log_det, df)
+
+    def _shape(self, bucket: Bucket, grid: bool) -> tuple[float, float]:
+        """Degrees of freedom and inflation: as given, or what suits the conditional law."""
+        df, inflate = (np.inf, 1.0) if bucket.family.quadratic else ((6.0, 2.0) if grid else (80.0, 1.04))
+        return df if self.df is None else self.df, inflate if self.inflate is None else self.inflate
 
 
 def _gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> tuple[Array, Array]:

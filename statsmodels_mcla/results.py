@@ -7,7 +7,6 @@ other random numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +17,7 @@ from scipy import stats
 from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
+from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
 from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.summary import summarise
 from statsmodels_mcla.var_corr import covariance_matrices, var_corr
@@ -29,37 +29,11 @@ if TYPE_CHECKING:
     from statsmodels_mcla.maximum import Draws, MonteCarloMaximum
 
 __all__ = [
-    "LikelihoodRatioTest",
     "MCLAMixedGLMResults",
     "MixedGLMResults",
     "MonteCarloErrors",
     "monte_carlo_results",
 ]
-
-
-@dataclass(frozen=True)
-class LikelihoodRatioTest:
-    """Likelihood-ratio test of a restricted model; unpacks as ``statistic, pvalue, df``.
-
-    Attributes
-    ----------
-    statistic : float
-        2 (llf - restricted llf).
-    pvalue : float
-        Chi-squared upper tail.
-    df : int
-        Number of restrictions.
-    mcse : float
-        Monte Carlo standard error of the statistic; 0 for fits without draws.
-    """
-
-    statistic: float
-    pvalue: float
-    df: int
-    mcse: float
-
-    def __iter__(self) -> Iterator[float]:
-        return iter((self.statistic, self.pvalue, self.df))
 
 
 @dataclass(frozen=True)
@@ -282,9 +256,9 @@ class MixedGLMResults(LikelihoodModelResults):
         return super().f_test(self._full_length(r_matrix), *args, **kwargs)
 
     @property
-    def llf_mcse(self) -> float:
-        """Monte Carlo standard error of the log-likelihood."""
-        return 0.0
+    def llf_mcse(self) -> float | None:
+        """Monte Carlo standard error of the log-likelihood; None for fits without draws."""
+        return None
 
     def compare_lr_test(self, restricted: Any) -> LikelihoodRatioTest:
         """Likelihood-ratio test against a model nested in this one.
@@ -301,25 +275,9 @@ class MixedGLMResults(LikelihoodModelResults):
         Raises
         ------
         ValueError
-            If the models have different rows or the other one is not smaller.
+            If the models have different rows, families or methods, or the other one is not nested in this.
         """
-        restricted = getattr(restricted, "_results", restricted)
-        mine, its = self.model, restricted.model
-        if len(mine.endog) != len(its.endog) or not np.array_equal(mine.endog, its.endog):
-            raise ValueError("restricted was fitted to other rows: fit both models to the same data")
-        df = len(self.params) - len(restricted.params)
-        if df <= 0:
-            raise ValueError(
-                f"restricted has {len(restricted.params)} parameters, not fewer than the {len(self.params)} here"
-            )
-        residual = its.exog - mine.exog @ np.linalg.lstsq(mine.exog, its.exog, rcond=None)[0]
-        if np.abs(residual).max(initial=0.0) > 1e-6 * np.abs(its.exog).max(initial=1.0):
-            raise ValueError(
-                "restricted is not nested: its fixed effects are no linear combinations of those here"
-            )
-        statistic = 2.0 * (self.llf - restricted.llf)
-        mcse = 2.0 * float(np.hypot(self.llf_mcse, restricted.llf_mcse))
-        return LikelihoodRatioTest(statistic, float(stats.chi2.sf(statistic, df)), df, mcse)
+        return likelihood_ratio_test(self, getattr(restricted, "_results", restricted))
 
     def summary(self, title: str | None = None, alpha: float = 0.05) -> Summary:
         """Tables of the fit: facts, fixed effects, variance components.
@@ -420,7 +378,7 @@ def monte_carlo_results(
         ["all effects"] if joint else found.design.block_labels,
         pd.DataFrame(fit.history),
         type(draws.sampling).__name__,
-        fit.precise,
+        fit.precise or draws.nsample is not None,
     )
     return MCLAMixedGLMResults(
         model,

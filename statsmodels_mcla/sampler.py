@@ -81,6 +81,8 @@ class Sampler:
         """Draws that are enough to find the way to the maximum, by number of effects."""
         if not self.quasi:
             return 1024
+        if bucket.family.quadratic:  # the draws serve the curvature alone
+            return REPLICATES * max(64, 1 << (2 * bucket.n_effects).bit_length())
         return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_effects, 32)
 
     def with_size(self, nsample: int) -> Sampler:

@@ -12,14 +12,13 @@ import numpy as np
 from scipy.optimize import linprog
 
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.linalg import Array
 
 __all__ = ["separated_columns"]
 
 
 def separated_columns(design: MixedDesign) -> list[int]:
     """Columns of X whose coefficients have no finite maximum; empty if there is none."""
-    sign = _directions(design)
+    sign = design.family.open_direction(design.y, design.w)
     if sign is None:
         return []
     X = design.X / np.abs(design.X).max(axis=0)
@@ -39,12 +38,3 @@ def separated_columns(design: MixedDesign) -> list[int]:
     if found.x is None or rows.sum(axis=0) @ found.x < 1e-9 * len(rows):
         return []
     return [int(j) for j in np.flatnonzero(np.abs(found.x) > 1e-7)]
-
-
-def _directions(design: MixedDesign) -> Array | None:
-    """Sign in which eta of each row can grow without end; 0 where it cannot."""
-    if design.family.name == "Binomial":
-        return np.where(design.y == design.w, 1.0, np.where(design.y == 0.0, -1.0, 0.0))
-    if design.family.discrete:
-        return np.where(design.y == 0.0, -1.0, 0.0)
-    return None

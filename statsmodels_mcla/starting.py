@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
@@ -10,9 +12,10 @@ from statsmodels_mcla.scale import SearchScale
 
 __all__ = ["GLMStart", "fit_without_random_effects", "search_scale"]
 
-FIRST_SD = 0.7  # of a random effect's contribution to the linear predictor
+FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
 
 
+@dataclass(frozen=True)
 class GLMStart:
     """Fixed effects and dispersion of the GLM without random effects.
 
@@ -22,29 +25,24 @@ class GLMStart:
     phi : float
     information : ndarray (p, p)
         X'WX.
+    curvature : float
+        Average of W: information about one row's linear predictor.
     eta : ndarray (N,)
     converged : bool
     """
 
-    def __init__(self, beta: Array, phi: float, information: Array, eta: Array, converged: bool) -> None:
-        self.beta, self.phi, self.information, self.eta, self.converged = (
-            beta,
-            phi,
-            information,
-            eta,
-            converged,
-        )
+    beta: Array
+    phi: float
+    information: Array
+    curvature: float
+    eta: Array
+    converged: bool
 
 
 def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
     """Fit the GLM without random effects by Newton's method with step halving."""
     family, X = design.family, design.X
-    mean = design.y / design.w if family.mergeable else design.y
-    mu = 0.5 * (mean + np.average(mean, weights=design.w))
-    if family.name == "Binomial":
-        mu = np.clip(mu, 0.01, 0.99)
-    elif family.name == "Poisson":
-        mu = np.maximum(mu, 0.1)
+    mu = family.start_mean(design.y, design.w)
     phi = family.start_phi(design.y, mu, freq_weights=design.w) if family.dispersion else 1.0
     target = family.link_function.eta(mu) - design.offset
     beta = np.linalg.lstsq(X, target, rcond=None)[0]
@@ -73,7 +71,7 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         height, d1, W, eta = trial
     if family.dispersion:
         phi = family.start_phi(design.y, family.mean(eta), freq_weights=design.w)
-    return GLMStart(beta, phi, information, eta, converged)
+    return GLMStart(beta, phi, information, max(float(W.mean()), 1e-8), eta, converged)
 
 
 def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
@@ -92,7 +90,7 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
         )
         counts = np.bincount(random_term.Z.tocoo().coords[1] % term.dim, minlength=term.dim)
         size = np.sqrt(squares / np.maximum(counts, 1))
-        sd = FIRST_SD / np.where(size > 0, size, 1.0)
+        sd = FIRST_SD / np.sqrt(start.curvature) / np.where(size > 0, size, 1.0)
         rows, cols = term.lower
         origin[at : at + term.size] = np.where(rows == cols, sd[rows], 0.0)
         stretch[range(at, at + term.size), range(at, at + term.size)] = sd[rows] / np.sqrt(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from scipy import stats
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 from statsmodels.iolib.tableformatting import fmt_params
-
-if TYPE_CHECKING:
-    from statsmodels_mcla.linalg import Array
 
 __all__ = ["ModelFacts", "summarise"]
 
@@ -54,35 +50,29 @@ def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
     return left, right
 
 
-def _parameter_table(results: Any, which: slice, title: str, alpha: float, one_sided: bool) -> SimpleTable:
+def _parameter_table(results: Any, which: slice, header: tuple[str, str, str], alpha: float) -> SimpleTable:
+    title, estimate, p_name = header
+    columns = [
+        results.params,
+        results.bse,
+        results.tvalues,
+        results.pvalues,
+        *np.asarray(results.conf_int(alpha)).T,
+    ]
+    names = [estimate, "std err", "z", p_name, *_limits(alpha)]
+    shown = [_number, _number, _p, _p, _number, _number]
+    if getattr(results, "monte_carlo", None) is not None:
+        columns.append(results.mcse)
+        names.append("MCSE")
+        shown.append(_number)
     index = range(*which.indices(len(results.params)))
-    params, bse = np.asarray(results.params), np.asarray(results.bse)
-    interval = results.conf_int(alpha)
-    mcse: Array | None = getattr(results, "mcse", None)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        z = params / bse
-    p = stats.norm.sf(z) if one_sided else 2.0 * stats.norm.sf(np.abs(z))
-    header = ["coef" if not one_sided else "estimate", "std err", "z", "P>z" if one_sided else "P>|z|"]
-    header += (
-        [f"[{100 * alpha / 2:g}%", f"{100 - 100 * alpha / 2:g}%]"] if alpha != 0.05 else ["[0.025", "0.975]"]
-    )
-    rows = []
-    for j in index:
-        row = [
-            _number(params[j]),
-            _number(bse[j]),
-            _p(z[j]),
-            _p(p[j]),
-            _number(interval[j, 0]),
-            _number(interval[j, 1]),
-        ]
-        if mcse is not None:
-            row.append(_number(np.asarray(mcse)[j]))
-        rows.append(row)
-    if mcse is not None:
-        header.append("MCSE")
-    names = [results.model.data.param_names[j] for j in index]
-    return SimpleTable(rows, header, names, title=title, txt_fmt=fmt_params)
+    rows = [[show(np.asarray(column)[k]) for show, column in zip(shown, columns, strict=True)] for k in index]
+    stubs = [results.model.data.param_names[k] for k in index]
+    return SimpleTable(rows, names, stubs, title=title, txt_fmt=fmt_params)
+
+
+def _limits(alpha: float) -> tuple[str, str]:
+    return f"[{alpha / 2:.3g}", f"{1 - alpha / 2:.3g}]"
 
 
 def _random_effects_table(results: Any) -> SimpleTable:
@@ -109,16 +99,9 @@ def summarise(results: Any, title: str | None, alpha: float) -> Summary:
     )
     out.tables.append(_random_effects_table(results))
     fixed, total = results.k_fe, len(results.params)
-    out.tables.append(_parameter_table(results, slice(0, fixed), "Fixed effects", alpha, one_sided=False))
-    out.tables.append(
-        _parameter_table(
-            results,
-            slice(fixed, total),
-            "Variance components (variances; one-tailed P)",
-            alpha,
-            one_sided=True,
-        )
-    )
+    out.tables.append(_parameter_table(results, slice(0, fixed), ("Fixed effects", "coef", "P>|z|"), alpha))
+    variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
+    out.tables.append(_parameter_table(results, slice(fixed, total), variances, alpha))
     notes = []
     if getattr(results, "monte_carlo", None) is not None:
         notes.append(

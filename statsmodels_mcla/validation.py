@@ -205,6 +205,9 @@ def terms_of_arrays(
     if len(columns) != Z.shape[1]:
         raise ValueError(f"vc_names has {len(columns)} names, but exog_vc has {Z.shape[1]} columns")
     by_column = sp.csc_array(Z)
+    empty = np.flatnonzero(np.diff(by_column.indptr) == 0)
+    if len(empty):
+        raise ValueError(f"exog_vc: column {str(columns[int(empty[0])])!r} is zero in every row; drop it")
     out = []
     for name, label in zip(unique_names(names, "vcp_names"), distinct, strict=True):
         mine = np.flatnonzero(labels == label)

@@ -1,4 +1,4 @@
-"""Standard deviations and correlations of the random effects, as lme4's VarCorr shows them.
+"""What the random effects are called, and their standard deviations and correlations, as in lme4's VarCorr.
 
 Both are smooth functions of the variances and covariances; their standard and Monte Carlo errors are by the
 delta method.
@@ -12,10 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import delta_method
 
-__all__ = ["TermFacts", "covariance_matrices", "var_corr"]
+__all__ = ["Facts", "TermFacts", "covariance_matrices", "covariance_names", "facts_of", "var_corr"]
 
 
 class TermFacts(NamedTuple):
@@ -30,6 +32,38 @@ class TermFacts(NamedTuple):
         """Number of parameters."""
         d = len(self.columns)
         return d * (d + 1) // 2
+
+
+class Facts(NamedTuple):
+    """What a summary says of the model, kept when the data are removed."""
+
+    family: str
+    link: str
+    n_rows: int
+    n_blocks: int
+    terms: tuple[TermFacts, ...]
+
+
+def facts_of(design: MixedDesign, n_rows: int, terms: Sequence[RandomTerm]) -> Facts:
+    """Collect the facts of a model."""
+    sizes = tuple(TermFacts(t.name, t.columns, len(t.levels)) for t in terms)
+    return Facts(design.family.name, design.family.link, n_rows, design.n_blocks, sizes)
+
+
+def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
+    """Names of variances and covariances, as MixedLM has them: "g Var", "g x x Cov", "x Var".
+
+    The intercept goes by the name of its grouping factor, a slope by its own; where two are alike, the
+    grouping factor stands before them.
+    """
+    shown = [[t.name if c in ("Intercept", t.name) else c for c in t.columns] for t in terms]
+    flat = [label for labels in shown for label in labels]
+    names = []
+    for t, labels in zip(terms, shown, strict=True):
+        own = [f"{t.name}: {label}" if flat.count(label) > 1 else label for label in labels]
+        for i in range(len(own)):
+            names += [f"{own[j]} x {own[i]} Cov" for j in range(i)] + [f"{own[i]} Var"]
+    return names
 
 
 def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, pd.DataFrame]:

@@ -138,7 +138,9 @@ def assert_monte_carlo(
     assert np.all(np.isfinite(mcse))
     assert np.all(mcse <= small), f"Monte Carlo errors {mcse} above {small}"
     distance = np.abs(value - truth) / np.sqrt(mcse**2 + np.asarray(error) ** 2)
-    assert np.all(distance <= within), f"{distance} Monte Carlo errors from the truth: {value} against {truth}"
+    assert np.all(distance <= within), (
+        f"{distance} Monte Carlo errors from the truth: {value} against {truth}"
+    )
 
 
 def assert_matches(result: Any, truth: Truth, *, ratio: float = 0.05, within: float = 4.0) -> None:

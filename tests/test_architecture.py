@@ -36,7 +36,16 @@ LAYER = {name: k for k, names in enumerate(LAYERS) for name in names}
 
 # statsmodels and pandas only where users' data and results pass
 EDGES = {
-    "exceptions", "inputs", "validation", "search", "model", "results", "summary", "var_corr", "plots", "__main__",
+    "exceptions",
+    "inputs",
+    "validation",
+    "search",
+    "model",
+    "results",
+    "summary",
+    "var_corr",
+    "plots",
+    "__main__",
 }
 EDGE_PACKAGES = {"formula", "datasets", "families"}
 
@@ -104,7 +113,9 @@ def test_no_circles_within_subpackages() -> None:
         }
         done: set[str] = set()
         while len(done) < len(graph):
-            free = {name for name, needed in graph.items() if name not in done and needed & graph.keys() <= done}
+            free = {
+                name for name, needed in graph.items() if name not in done and needed & graph.keys() <= done
+            }
             assert free, f"a circle among {sorted(set(graph) - done)}"
             done |= free
 
@@ -118,10 +129,31 @@ def test_statsmodels_and_pandas_stay_at_the_edges(path: Path) -> None:
 
 
 def test_core_is_numpy_and_scipy() -> None:
-    core = ["covariance", "laplace", "proposals", "likelihood", "mcse", "points", "draws", "sampler", "scale", "linalg"]
+    core = [
+        "covariance",
+        "laplace",
+        "proposals",
+        "likelihood",
+        "mcse",
+        "points",
+        "draws",
+        "sampler",
+        "scale",
+        "linalg",
+    ]
     for name in core:
         foreign = {i.split(".")[0] for i in imports_of(tree_of(PACKAGE / f"{name}.py"))}
-        standard = {"__future__", "dataclasses", "typing", "functools", "collections", "concurrent", "itertools", "math", "time"}
+        standard = {
+            "__future__",
+            "dataclasses",
+            "typing",
+            "functools",
+            "collections",
+            "concurrent",
+            "itertools",
+            "math",
+            "time",
+        }
         assert foreign - standard <= {"numpy", "scipy", "statsmodels_mcla"}, name
 
 
@@ -145,7 +177,11 @@ def test_no_global_random_state(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
             inner = node.value
-            if inner.attr == "random" and isinstance(inner.value, ast.Name) and inner.value.id in ("np", "numpy"):
+            if (
+                inner.attr == "random"
+                and isinstance(inner.value, ast.Name)
+                and inner.value.id in ("np", "numpy")
+            ):
                 assert node.attr in allowed, f"np.random.{node.attr}"
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
@@ -166,7 +202,12 @@ def test_families_and_structures_are_not_told_apart_by_name(path: Path) -> None:
         if not isinstance(node, ast.Compare):
             continue
         sides = [node.left, *node.comparators]
-        texts = {c.value for s in sides for c in ast.walk(s) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+        texts = {
+            c.value
+            for s in sides
+            for c in ast.walk(s)
+            if isinstance(c, ast.Constant) and isinstance(c.value, str)
+        }
         assert not texts & words, f"line {node.lineno}: {ast.unparse(node)}"
         attributes = {s.attr for s in sides if isinstance(s, ast.Attribute)} | {
             s.id for s in sides if isinstance(s, ast.Name)
@@ -181,7 +222,11 @@ def test_families_are_not_told_apart_by_class() -> None:
         if name_of(path).startswith("families"):
             continue
         for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "isinstance"
+            ):
                 text = ast.unparse(node.args[1])
                 assert not any(w in text for w in ("Binomial", "Poisson", "Gamma", "Gaussian")), name_of(path)
 

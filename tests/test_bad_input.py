@@ -96,7 +96,10 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "vc-length": ({"exog_vc": np.ones((N + 1, 4))}, "exog_vc"),
     "vc-missing": ({"exog_vc": None}, "exog_vc"),
     "vc-no-columns": ({"exog_vc": np.ones((N, 0)), "ident": np.zeros(0, int)}, "exog_vc"),
-    "vc-zero-column": ({"exog_vc": np.column_stack([np.ones(N), np.zeros(N)]), "ident": [0, 1]}, "exog_vc|VC_2"),
+    "vc-zero-column": (
+        {"exog_vc": np.column_stack([np.ones(N), np.zeros(N)]), "ident": [0, 1]},
+        "exog_vc|VC_2",
+    ),
     "ident-missing": ({"ident": None}, "ident"),
     "ident-float": ({"ident": np.array([0.0, 0.5, 1.0, 1.0])}, "ident"),
     "ident-whole-float": ({"ident": np.zeros(4)}, "ident"),
@@ -212,7 +215,10 @@ FORMULAS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown-group": ({"formula": "y ~ 1 + (1 | nothere)"}, "nothere"),
     "unknown-slope": ({"formula": "y ~ 1 + (nothere | herd)"}, "nothere"),
     "unknown-vc": ({"formula": "y ~ 1", "vc_formulas": {"a": "0 + C(nothere)"}}, "nothere"),
-    "unknown-weights": ({"formula": "y ~ 1 + (1 | herd)", "freq_weights": "nothere"}, "freq_weights.*nothere"),
+    "unknown-weights": (
+        {"formula": "y ~ 1 + (1 | herd)", "freq_weights": "nothere"},
+        "freq_weights.*nothere",
+    ),
     "unknown-offset": ({"formula": "y ~ 1 + (1 | herd)", "offset": "nothere"}, "offset.*nothere"),
     "unknown-groups": ({"formula": "y ~ 1", "groups": "nothere"}, "nothere"),
     "one-level-factor": ({"formula": "y ~ one + (1 | herd)"}, "one.*one level|level.*one"),
@@ -263,7 +269,7 @@ FITS: dict[str, tuple[dict[str, Any], str]] = {
     "rng-text": ({"rng": "seed"}, "rng"),
     "rng-negative": ({"rng": -1}, "rng"),
     "rng-float": ({"rng": 1.5}, "rng"),
-    "rng-legacy": ({"rng": np.random.RandomState(0)}, "rng"),  # noqa: NPY002
+    "rng-legacy": ({"rng": np.random.RandomState(0)}, "rng"),
     "sampling": ({"sampling": "joint"}, "sampling"),
     "sampling-class": ({"sampling": JointSampling}, "sampling"),
     "tolerance": ({"mcse_tol": 0.0}, "mcse_tol"),
@@ -320,7 +326,9 @@ def test_sampling_settings(name: str) -> None:
         make(**options)
 
 
-@pytest.mark.parametrize("p", [(1 / 3, 1 / 3, 1 / 3), (0.1, 0.2, 0.7), (0.333333333333, 0.333333333333, 0.333333333334)])
+@pytest.mark.parametrize(
+    "p", [(1 / 3, 1 / 3, 1 / 3), (0.1, 0.2, 0.7), (0.333333333333, 0.333333333333, 0.333333333334)]
+)
 def test_probabilities_are_judged_with_tolerance(p: tuple[float, float, float]) -> None:
     """0.1 + 0.2 + 0.7 is not 1 in floating point."""
     JointSampling(*p)

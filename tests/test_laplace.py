@@ -210,7 +210,9 @@ def test_standard_errors_are_from_the_curvature(kind: str, structure: str) -> No
     hessian = differences(lambda at: differences(value, at, step), params, step)
     expected = np.sqrt(np.diag(np.linalg.inv(-hessian)))
     np.testing.assert_allclose(result.bse, expected, rtol=2e-3)
-    np.testing.assert_allclose(result.cov_params(), np.linalg.inv(-hessian), atol=5e-3 * np.outer(expected, expected).max())
+    np.testing.assert_allclose(
+        result.cov_params(), np.linalg.inv(-hessian), atol=5e-3 * np.outer(expected, expected).max()
+    )
 
 
 def test_toenail_is_biased_and_the_monte_carlo_fit_is_not() -> None:

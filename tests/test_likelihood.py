@@ -81,7 +81,9 @@ def away(case: Small) -> np.ndarray:
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("kind", KIND_IDS)
-def test_score_and_hessian_are_those_of_loglike(kind: str, structure: str, weights: str, sampler: str) -> None:
+def test_score_and_hessian_are_those_of_loglike(
+    kind: str, structure: str, weights: str, sampler: str
+) -> None:
     case, model = model_small(kind, structure, weights)
     draw(model, case.params, sampler)
     at = away(case)
@@ -325,7 +327,9 @@ def test_swapping_success_and_failure_flips_beta(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["binomial-logit", "binomial-cloglog", "poisson-log", "poisson-sqrt"])
 def test_merged_rows_count_as_they_are(kind: str) -> None:
     case = small(KIND[kind], "intercept")
-    parts = [case.data.assign(y=(case.data["y"] + k) % 2, failures=(case.data["y"] + k + 1) % 2) for k in (0, 1, 1)]
+    parts = [
+        case.data.assign(y=(case.data["y"] + k) % 2, failures=(case.data["y"] + k + 1) % 2) for k in (0, 1, 1)
+    ]
     model = case.model(pd.concat(parts))
     family = model.conditional_family
     data = family.row_data(np.asarray(model.endog), model.n_trials, model.freq_weights, model.var_weights)
@@ -342,7 +346,9 @@ def test_merged_rows_count_as_they_are(kind: str) -> None:
     assert merge_identical_rows(plain).n_rows == model.design.n_rows
     found = []
     for design in (plain, model.design):
-        sampler = Sampler.start(design, BlockSampling(), np.random.SeedSequence(1), True, None).with_size(4096)
+        sampler = Sampler.start(design, BlockSampling(), np.random.SeedSequence(1), True, None).with_size(
+            4096
+        )
         found.append(evaluate(design, case.params, sampler.at(case.params).draws))
     assert found[0].value == pytest.approx(found[1].value, abs=1e-6)
     np.testing.assert_allclose(found[0].score, found[1].score, rtol=1e-5, atol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -58,7 +60,7 @@ def test_pieces_are_the_whole(q: int, df: float) -> None:
         sections = numbers.sections(m, 128)
         assert sections[0].start == 0
         assert sections[-1].stop == m
-        assert all(a.stop == b.start for a, b in zip(sections[:-1], sections[1:], strict=True))
+        assert all(a.stop == b.start for a, b in pairwise(sections))
         pieces = [numbers.spherical_t(df, np.array([1]), m, s) for s in reversed(sections)][::-1]
         every = np.concatenate(
             [numbers.spherical_t(df, np.arange(3), m, s) for s in numbers.sections(m, 10**9)], axis=-1
@@ -134,9 +136,7 @@ def test_replicates_and_blocks_are_independent(q: int) -> None:
 def test_one_dimension_is_a_t_quantile(df: float) -> None:
     z = whole(sobol(1, blocks=50), np.inf, 50, 16 * 64)
     t = whole(sobol(1, blocks=50), df, 50, 16 * 64)
-    expected = np.where(
-        z < 0, stats.t.ppf(stats.norm.cdf(z), df), stats.t.isf(stats.norm.sf(z), df)
-    )
+    expected = np.where(z < 0, stats.t.ppf(stats.norm.cdf(z), df), stats.t.isf(stats.norm.sf(z), df))
     np.testing.assert_allclose(t, expected, rtol=1e-10, atol=1e-12)
     assert np.abs(z).max() > 4  # premise: the tails were reached
 
@@ -158,7 +158,11 @@ def test_t_quantiles_reach_the_ends_of_the_points() -> None:
 def test_several_dimensions_are_a_spherical_t(q: int, df: float) -> None:
     for numbers in (sobol(q, blocks=300), IndependentNumbers(q, SEED)):
         # one point of every replicate, or of every stream: independent over blocks
-        t = numbers.spherical_t(df, np.arange(300), 64, slice(0, 64))[..., ::4].transpose(1, 0, 2).reshape(q, -1)
+        t = (
+            numbers.spherical_t(df, np.arange(300), 64, slice(0, 64))[..., ::4]
+            .transpose(1, 0, 2)
+            .reshape(q, -1)
+        )
         radius = (t**2).sum(axis=0)
         law = stats.chi2(q) if np.isinf(df) else stats.f(q, df)
         assert stats.kstest(radius if np.isinf(df) else radius / q, law.cdf).pvalue > 1e-4
@@ -174,7 +178,7 @@ def test_several_dimensions_are_a_spherical_t(q: int, df: float) -> None:
 @pytest.mark.parametrize("q", [1, 3])
 @pytest.mark.parametrize("df", [np.inf, 6.0])
 def test_same_seed_same_numbers(q: int, df: float) -> None:
-    for make in (sobol, lambda q, seed: IndependentNumbers(q, seed)):
+    for make in (sobol, IndependentNumbers):
         again = [whole(make(q, seed=np.random.SeedSequence(s)), df, 3, 64) for s in (1, 1, 2)]
         assert np.array_equal(again[0], again[1])
         assert not np.any(again[0] == again[2])

@@ -97,7 +97,9 @@ def test_block_samples_follow_the_density(df: float) -> None:
         assert stats.kstest(radius if np.isinf(df) else radius / 3, law).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("weights", [(0.5, 0.2, 0.3), (1 / 3, 1 / 3, 1 / 3), (0.4, 0.0, 0.6), (1.0, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    "weights", [(0.5, 0.2, 0.3), (1 / 3, 1 / 3, 1 / 3), (0.4, 0.0, 0.6), (1.0, 0.0, 0.0)]
+)
 def test_mixture_density_is_that_of_scipy(weights: tuple[float, float, float]) -> None:
     proposal = mixture(weights)
     D = (proposal.Lambda @ proposal.Lambda.T).toarray()

@@ -70,7 +70,9 @@ def test_dispersion_is_neither_fixed_effect_nor_variance() -> None:
 def test_names_stay_apart_when_terms_share_a_coordinate() -> None:
     data = data_of("epil").assign(half=lambda d: d["subject"] % 7)
     model = MCLAMixedGLM.from_formula(
-        "y ~ 1 + (visit | subject) + (visit | half)", data=data.assign(visit=data["period"] / 4), family=sm.families.Poisson()
+        "y ~ 1 + (visit | subject) + (visit | half)",
+        data=data.assign(visit=data["period"] / 4),
+        family=sm.families.Poisson(),
     )
     assert len(set(model.data.param_names)) == len(model.data.param_names)
 
@@ -149,7 +151,7 @@ def test_pairwise_tests_are_the_published_ones(result: Any) -> None:
     """Six pairs of crosses: the p-values of the paper's last table, to 3 % in z."""
     frame = result.t_test_pairwise("Cross").result_frame
     assert len(frame) == 6
-    for (a, b) in combinations(["R/R", "R/W", "W/R", "W/W"], 2):
+    for a, b in combinations(["R/R", "R/W", "W/R", "W/W"], 2):
         rows = [name for name in frame.index if a in name and b in name]
         assert len(rows) == 1
         column = next(c for c in frame.columns if c.startswith("P>"))
@@ -236,7 +238,9 @@ def test_likelihood_ratio_of_laplace_fits() -> None:
 def test_likelihood_ratio_of_a_variance() -> None:
     data = data_of("epil_slopes")
     formula, family = CALLS["epil_slopes"]
-    small = MCLAMixedGLM.from_formula(formula.replace("1 + visit |", "1 |"), data=data, family=family).fit(rng=1)
+    small = MCLAMixedGLM.from_formula(formula.replace("1 + visit |", "1 |"), data=data, family=family).fit(
+        rng=1
+    )
     test = fit_of("epil_slopes").compare_lr_test(small)
     assert test.df == 2
     assert test.statistic > 10
@@ -280,8 +284,23 @@ def test_another_family_is_not_nested(result: Any) -> None:
 def test_summary_says_it_all(result: Any) -> None:
     text = result.summary().as_text()
     for needed in (
-        "Mate", "Binomial", "logit", "360", "Log-Likelihood", "MCSE", "AIC", "BIC", "ESS", "Converged", "yes",
-        "std err", "P>|z|", "[0.025", "0.975]", *SALAMANDER, "60",
+        "Mate",
+        "Binomial",
+        "logit",
+        "360",
+        "Log-Likelihood",
+        "MCSE",
+        "AIC",
+        "BIC",
+        "ESS",
+        "Converged",
+        "yes",
+        "std err",
+        "P>|z|",
+        "[0.025",
+        "0.975]",
+        *SALAMANDER,
+        "60",
     ):
         assert needed in text, needed
     assert f"{result.llf:.3f}"[:7] in text

@@ -46,6 +46,8 @@ class ConditionalFamily(ABC):
         Whether rows with equal ``eta`` can be merged by adding their ``y`` and ``w``.
     discrete : bool
         Whether the response is a count, so that residuals need a randomised distribution function.
+    quadratic : bool
+        Whether the log density is quadratic in ``eta``, so that random effects given data are normal.
     link_function : MeanLink
         Mean as a function of ``eta``.
     """
@@ -54,6 +56,7 @@ class ConditionalFamily(ABC):
     dispersion: ClassVar[str | None] = None
     mergeable: ClassVar[bool] = False
     discrete: ClassVar[bool] = False
+    quadratic: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -194,12 +197,26 @@ class ConditionalFamily(ABC):
         """
         return self
 
+    def start_mean(self, y: Array, w: Array) -> Array:
+        """Return a mean for each row to start from, halfway between its own and the average response."""
+        own = y / w if self.mergeable else y
+        return np.asarray(0.5 * (own + np.average(own, weights=w)))
+
+    def open_direction(self, y: Array, w: Array) -> Array | None:
+        """Return the sign in which ``eta`` of each row can grow for ever without a loss of density.
+
+        Zero where it cannot; None if that is so for every response. Found in all rows together, such a
+        direction is a separation.
+        """
+        del y, w
+        return None
+
     def blank_row(self) -> tuple[float, float, float]:
-        """Return (y, w, offset) of a row that adds nothing to the log density at any ``eta`` near 0.
+        """Return (y, w, offset) of a row that adds nothing to the log density , whose ``eta`` is the offset.
 
         Blocks of unequal length are filled up with such rows.
         """
-        return (0.0, 0.0, 0.0) if self.mergeable else (1.0, 0.0, 0.0)
+        return (0.0, 0.0, 1.0) if self.mergeable else (1.0, 0.0, 1.0)
 
     # -- data --------------------------------------------------------------------------------
 

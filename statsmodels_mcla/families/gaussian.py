@@ -59,6 +59,8 @@ class Gaussian(ConditionalFamily):
 class GaussianIdentity(Gaussian):
     """Gaussian responses with the identity link."""
 
+    quadratic: ClassVar[bool] = True
+
     @property
     def link_function(self) -> MeanLink:
         return IDENTITY

@@ -42,6 +42,12 @@ class NegativeBinomialLog(ConditionalFamily):
     def link_function(self) -> MeanLink:
         return LOG
 
+    def start_mean(self, y: Array, w: Array) -> Array:
+        return np.maximum(super().start_mean(y, w), 0.1)
+
+    def open_direction(self, y: Array, w: Array) -> Array | None:
+        return np.where(y == 0.0, -1.0, 0.0)
+
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
         r = 1.0 / phi
         share, rest, log_whole = _shares(eta, r)

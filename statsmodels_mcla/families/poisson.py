@@ -35,6 +35,9 @@ class Poisson(ConditionalFamily):
     def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
         return float(-np.sum(freq_weights * var_weights * special.gammaln(endog + 1.0)))
 
+    def start_mean(self, y: Array, w: Array) -> Array:
+        return np.maximum(super().start_mean(y, w), 0.1)
+
     def variance(self, mu: Array, phi: float = 1.0) -> Array:
         return mu.copy()
 
@@ -70,6 +73,9 @@ class PoissonLog(Poisson):
     @property
     def link_function(self) -> MeanLink:
         return LOG
+
+    def open_direction(self, y: Array, w: Array) -> Array | None:
+        return np.where(y == 0.0, -1.0, 0.0)
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
         with np.errstate(over="ignore"):

@@ -66,6 +66,8 @@ def read_model(
     """
     frame = as_frame(data)
     fixed, bars = split_formula(formula)
+    if not fixed.partition("~")[0].strip() or "~" not in fixed:
+        raise FormulaError(f"the formula {formula!r} has no response: write 'response ~ terms'")
     rows = {name: _row_values(value, frame, name) for name, value in rows.items()}
     group_values = None if isinstance(groups, str) or groups is None else np.asarray(groups)
     bad = incomplete_rows(
@@ -93,8 +95,6 @@ def read_model(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
             "effects, use statsmodels GLM"
         )
-    if "~" not in fixed:
-        raise FormulaError(f"the formula {formula!r} has no response: write 'response ~ terms'")
     with reading(fixed, frame):
         endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
     _refuse_one_level(exog.design_info)
@@ -164,12 +164,12 @@ def _refuse_one_level(info: DesignInfo) -> None:
             )
 
 
-def formula_modules(formula: str, info: DesignInfo) -> dict[str, str]:
+def formula_modules(info: DesignInfo) -> dict[str, str]:
     """Modules that a formula's expressions name (``{"np": "numpy"}``), from where patsy looked them up."""
     out = {}
-    for facts in info.factor_infos.values():
+    for factor, facts in info.factor_infos.items():
         namespace = facts.state.get("eval_env")
-        for name in names_in(formula):
+        for name in names_in(factor.code):
             found = None if namespace is None else namespace.namespace.get(name)
             if isinstance(found, ModuleType):
                 out[name] = found.__name__

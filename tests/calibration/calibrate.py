@@ -1,5 +1,5 @@
 """
-Are the Monte Carlo errors honest?
+How honest the Monte Carlo errors are.
 
 Fits every data set with many seeds and compares what the estimates' distance from the true maximum-likelihood
 values is with what it should be: (estimate - truth) / MCSE ought to have mean 0 and standard deviation 1. The
@@ -64,7 +64,7 @@ class Fit(NamedTuple):
     warnings: tuple[str, ...]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def made(dataset: str):
     """Model of a data set, made once in each process."""
     return model(dataset)
