@@ -221,6 +221,7 @@ def polish(
         Evaluation at ``position``.
     """
     best: Polished | None = None
+    slope = last = None  # derivative of the score in x, and where and what the score was before
     for _ in range(maxiter):
         found = known or evaluate(
             sampler.design,
@@ -237,15 +238,23 @@ def polish(
             np.linalg.cholesky(-H)
         except np.linalg.LinAlgError:
             return Polished(position, found, np.inf) if best is None else best
-        step = np.linalg.solve(-H, g)
-        decrement = float(np.sqrt(max(float(g @ step), 0.0)))
-        if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-4:
+        decrement = float(np.sqrt(max(float(g @ np.linalg.solve(-H, g)), 0.0)))
+        if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-6:
             break  # round-off: no further step helps
-        best = Polished(position, found, decrement)
+        if best is None or decrement < best.decrement:
+            best = Polished(position, found, decrement)
         if decrement < tol:
             break
-        step *= min(1.0, 0.5 / decrement)
-        position = sampler.at(scale.natural(x + step), position)
+        # the score changes with the draws as well as by the Hessian: Broyden's update learns by how much
+        if slope is None or last is None or decrement > 0.5:
+            slope = H
+        else:
+            dx, dg = x - last[0], g - last[1]
+            slope = slope + np.outer(dg - slope @ dx, dx) / (dx @ dx)
+        last = x, g
+        step = -np.linalg.solve(slope, g)
+        length = float(np.sqrt(max(float(step @ (-H @ step)), 0.0)))
+        position = sampler.at(scale.natural(x + step * min(1.0, 0.5 / length)), position)
         metric = _inverse_information(found.hessian)
     assert best is not None  # noqa: S101 - the loop runs at least once
     return best

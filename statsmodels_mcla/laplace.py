@@ -76,7 +76,9 @@ def scale_effects(covariance: Covariance, factors: Sequence[Array], levels: Sequ
             shape = part.shape
             parts.append((part.reshape(*shape[:-1], count, term.dim) @ factor).reshape(shape))
         start = stop
-    return np.concatenate(parts, axis=-1) if len(parts) != 1 else parts[0]
+    if not parts:
+        return Z
+    return np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def conditional_modes(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,15 +18,14 @@ from statsmodels_mcla.arguments import (
     sampling_of,
     seed_of,
 )
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.current import CurrentDraws
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.fitting import FitSettings
 from statsmodels_mcla.formula.factors import environment
-from statsmodels_mcla.formula.reading import formula_modules, read_model, remake_design_info
+from statsmodels_mcla.formula.reading import read_model, with_design_info, without_design_info
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.inputs import read_arrays
-from statsmodels_mcla.laplace_fit import laplace_covariance
-from statsmodels_mcla.likelihood import Evaluation, evaluate
+from statsmodels_mcla.likelihood import Evaluation
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.maximum import Draws, laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.notices import (
@@ -42,24 +38,13 @@ from statsmodels_mcla.notices import (
 )
 from statsmodels_mcla.results import (
     MCLAMixedGLMResultsWrapper,
-    MixedGLMResults,
     MixedGLMResultsWrapper,
+    laplace_results,
     monte_carlo_results,
 )
-from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.var_corr import covariance_names, facts_of
 
 __all__ = ["MCLAMixedGLM"]
-
-
-@dataclass(frozen=True)
-class _Current:
-    """Draws that ``loglike`` uses, and the parameters of the model that they cover."""
-
-    design: MixedDesign
-    position: Position
-    keep: np.ndarray
-    n_jobs: int
 
 
 class MCLAMixedGLM(LikelihoodModel):
@@ -106,17 +91,6 @@ class MCLAMixedGLM(LikelihoodModel):
     -----
     ``params`` holds the fixed effects, then variances and covariances of the random effects, then the
     dispersion if the family has one.  Log-likelihoods include all constants.
-
-    Examples
-    --------
-    >>> import statsmodels.api as sm
-    >>> from statsmodels_mcla import MCLAMixedGLM, datasets
-    >>> data = datasets.salamander.load_pandas().data
-    >>> model = MCLAMixedGLM.from_formula(
-    ...     "Mate ~ 0 + Cross", {"F": "0 + C(Female)", "M": "0 + C(Male)"}, data, family=sm.families.Binomial())
-    >>> result = model.fit(rng=1)
-    >>> bool(result.converged)
-    True
     """
 
     _formula_max_endog = 2
@@ -177,8 +151,7 @@ class MCLAMixedGLM(LikelihoodModel):
                 np.ones(len(dispersion), bool),
             ]
         )
-        self._current: _Current | None = None
-        self._cached: tuple[bytes, Evaluation] | None = None
+        self._current: CurrentDraws | None = None
         self._data_attr.extend(
             [
                 "inputs",
@@ -189,7 +162,6 @@ class MCLAMixedGLM(LikelihoodModel):
                 "random_terms",
                 "design",
                 "_current",
-                "_cached",
             ]
         )
         self._init_keys.extend(["family", "offset", "freq_weights", "var_weights", "random_terms"])
@@ -273,20 +245,10 @@ class MCLAMixedGLM(LikelihoodModel):
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out patsy's design, which does not pickle; the formula and the modules it names remake it."""
-        state = self.__dict__.copy()
-        spec = getattr(self.data, "model_spec", None)
-        if spec is not None:
-            state["data"] = copy.copy(self.data)
-            del state["data"].model_spec
-            state["_remake"] = formula_modules(spec)
-        return state
+        return without_design_info(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        modules = state.pop("_remake", None)
-        self.__dict__.update(state)
-        if modules is not None:
-            self.data.model_spec = remake_design_info(self.data.formula, self.data.frame, modules)
+        self.__dict__.update(with_design_info(state))
 
     # -- likelihood ----------------------------------------------------------------------------
 
@@ -316,9 +278,8 @@ class MCLAMixedGLM(LikelihoodModel):
         sampler = draws.sampler(design)
         if draws.nsample is not None:
             sampler = sampler.with_size(draws.nsample)
-        self._set_current(
-            _Current(design, sampler.at(params), np.ones(len(params), bool), checked_n_jobs(None))
-        )
+        everything = np.ones(len(params), bool)
+        self._current = CurrentDraws(design, sampler.at(params), everything, checked_n_jobs(None))
 
     def _checked(self, params: Any) -> Array:
         out = validation.check_start_params(params, self.data.param_names, self.non_negative)
@@ -330,26 +291,16 @@ class MCLAMixedGLM(LikelihoodModel):
                 )
         return out
 
-    def _set_current(self, current: _Current) -> None:
-        self._current, self._cached = current, None
-
     def _evaluate(self, params: Any) -> tuple[Evaluation, np.ndarray]:
-        if self._current is None:
-            self.draw(rng=0)
-        current = self._current
-        assert current is not None  # noqa: S101 - just made
         params = np.asarray(params, dtype=float)
         if params.shape != (len(self.data.param_names),):
             raise ValueError(
                 f"params has shape {params.shape}, but the model has {len(self.data.param_names)} parameters"
             )
-        key = params.tobytes()
-        if self._cached is None or self._cached[0] != key:
-            found = evaluate(
-                current.design, params[current.keep], current.position.draws, n_jobs=current.n_jobs
-            )
-            self._cached = (key, found)
-        return self._cached[1], current.keep
+        if self._current is None:
+            self.draw(rng=0)
+        current: CurrentDraws = self._current  # type: ignore[assignment] # just made if there was none
+        return current.evaluate(params), current.keep
 
     def loglike(self, params: Any) -> float:
         """Monte Carlo log-likelihood of the current draws, all constants included.
@@ -379,8 +330,6 @@ class MCLAMixedGLM(LikelihoodModel):
     ) -> MixedGLMResultsWrapper:
         """Maximise the Laplace approximation of the likelihood, as lme4's ``glmer`` does.
 
-        Fast, but biased where groups are small or responses are binary: a start and a comparison for `fit`.
-
         Parameters
         ----------
         gtol : float
@@ -401,24 +350,10 @@ class MCLAMixedGLM(LikelihoodModel):
         """
         check_positive(gtol=gtol, maxiter=maxiter)
         found = laplace_maximum(self.design, gtol, maxiter, disp)
-        fitted = found.fit
-        converged = fitted.converged and not found.separated
         warn_separation([self.exog_names[j] for j in found.separated])
         warn_singular([self.random_terms[k].name for k in found.vanished])
-        warn_convergence(fitted.converged)
-        return MixedGLMResultsWrapper(
-            MixedGLMResults(
-                self,
-                found.params,
-                partial(laplace_covariance, self.design, fitted, found.keep),
-                fitted.evaluation.value,
-                "Laplace",
-                converged,
-                ~found.keep,
-                fitted.mle_retvals,
-                fitted.mle_settings,
-            )
-        )
+        warn_convergence(found.fit.converged)
+        return MixedGLMResultsWrapper(laplace_results(self, found))
 
     def fit(
         self,
@@ -448,7 +383,7 @@ class MCLAMixedGLM(LikelihoodModel):
             Optimiser of `LikelihoodModel.fit` and what it takes; by default ``minimize`` with
             ``min_method="trust-exact"``.
         full_output : bool
-            Kept for compatibility with statsmodels; the optimiser's output is always kept.
+            Ignored: the optimiser's output is always kept.
         disp : bool
             Print a line a round.
         nsample : int, optional
@@ -494,9 +429,7 @@ class MCLAMixedGLM(LikelihoodModel):
         check_search(method, maxiter)
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
         if start_params is not None:
-            start_params = validation.check_start_params(
-                start_params, self.data.param_names, self.non_negative
-            )
+            start_params = self._checked(start_params)
         report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
         settings = FitSettings(
             mcse_tol, draws.nsample, max_draws, max_seconds, method, maxiter, options, jobs, report
@@ -507,7 +440,7 @@ class MCLAMixedGLM(LikelihoodModel):
         # 2. Monte Carlo fit of the terms that remain
         found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, vanished)
         # 3. what the user reads
-        self._set_current(_Current(found.design, found.fit.position, found.keep, jobs))
+        self._current = CurrentDraws(found.design, found.fit.position, found.keep, jobs)
         result = monte_carlo_results(self, found, draws, separated=bool(laplace.separated))
         warn_separation([self.exog_names[k] for k in laplace.separated])
         warn_singular([self.random_terms[k].name for k in found.vanished])

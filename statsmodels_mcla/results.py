@@ -8,7 +8,7 @@ other random numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrap
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
+from statsmodels_mcla.laplace_fit import laplace_covariance
 from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.summary import summarise
 from statsmodels_mcla.var_corr import covariance_matrices, var_corr
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from statsmodels.iolib.summary import Summary
 
     from statsmodels_mcla.linalg import Array
-    from statsmodels_mcla.maximum import Draws, MonteCarloMaximum
+    from statsmodels_mcla.maximum import Draws, LaplaceMaximum, MonteCarloMaximum
 
 __all__ = [
     "MCLAMixedGLMResults",
     "MixedGLMResults",
     "MonteCarloErrors",
+    "laplace_results",
     "monte_carlo_results",
 ]
 
@@ -350,6 +352,22 @@ class MCLAMixedGLMResults(MixedGLMResults):
     def mc_history(self) -> pd.DataFrame:
         """Round by round: draws, llf, MCSE/SE, smallest effective sample size, seconds."""
         return self.monte_carlo.history
+
+
+def laplace_results(model: Any, found: LaplaceMaximum) -> MixedGLMResults:
+    """Collect a Laplace fit into results; standard errors are computed when first asked for."""
+    fit = found.fit
+    return MixedGLMResults(
+        model,
+        found.params,
+        partial(laplace_covariance, model.design, fit, found.keep),
+        fit.evaluation.value,
+        "Laplace",
+        fit.converged and not found.separated,
+        ~found.keep,
+        fit.mle_retvals,
+        fit.mle_settings,
+    )
 
 
 def monte_carlo_results(

@@ -320,7 +320,7 @@ def test_arrays_with_gaps() -> None:
     other = MCLAMixedGLM(
         call["endog"][keep], call["exog"][keep], call["exog_vc"][keep], call["ident"], offset=offset[keep]
     )
-    a, b = (m.fit(rng=1, nsample=128) for m in (model, other))
+    a, b = (m.fit(rng=1, nsample=1024) for m in (model, other))
     assert np.array_equal(a.params, b.params)
     call["exog_vc"] = sp.csr_array(call["exog_vc"])
     sparse = MCLAMixedGLM(**call, offset=offset, freq_weights=weights, missing="drop")
@@ -499,9 +499,10 @@ def test_gaussian_responses_are_mixedlm(slope: bool) -> None:
     np.testing.assert_allclose(laplace.params, expected, rtol=1e-5 if not slope else 2e-3)
     np.testing.assert_allclose(laplace.bse_fe, theirs.bse_fe, rtol=1e-2)  # theirs leave the covariances out
     np.testing.assert_allclose(result.ess, 4096, rtol=1e-9)
-    assert_monte_carlo(result.params, result.mcse, laplace.params, small=0.05 * laplace.bse, error=1e-6)
+    # conditional moments are those of the draws exactly, so nothing is left to chance
+    assert result.llf == pytest.approx(laplace.llf, abs=1e-8)
+    np.testing.assert_allclose(result.params, laplace.params, rtol=1e-5)
     np.testing.assert_allclose(result.bse, laplace.bse, rtol=0.03)
-    assert model.loglike(laplace.params) == pytest.approx(laplace.llf, abs=0.01)
 
 
 def test_gaussian_default_fit_is_mixedlm() -> None:
@@ -612,7 +613,6 @@ def test_fit_with_weights_and_offset_is_quadrature(family: Any) -> None:
 # Optimisers -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp`")  # statsmodels passes it on
 @pytest.mark.parametrize(
     "options",
     [
@@ -633,6 +633,7 @@ def test_fit_with_weights_and_offset_is_quadrature(family: Any) -> None:
 )
 def test_every_optimiser_arrives(options: dict[str, Any]) -> None:
     with no_warnings():
+        warnings.filterwarnings("ignore", message=".*The `disp`")  # statsmodels passes it on to L-BFGS-B
         result = model_of("cbpp").fit(rng=1, nsample=256, **options)
     expected = fit_of("cbpp", nsample=256)
     np.testing.assert_allclose(result.params, expected.params, atol=1e-6)
@@ -761,7 +762,7 @@ def test_precision_that_is_not_reached() -> None:
     assert result.monte_carlo.draws.max() <= 1024
     assert result.converged
     with pytest.warns(PrecisionWarning, match="max_seconds"):
-        model_of("salamander").fit(rng=1, mcse_tol=0.0005, max_seconds=0.0)
+        model_of("salamander").fit(rng=1, mcse_tol=0.0005, max_seconds=1e-9)
     with no_warnings():
         model_of("salamander").fit(rng=1, nsample=1024)  # asked for so many draws, and got them
 

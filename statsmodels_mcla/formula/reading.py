@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,7 +22,7 @@ from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_t
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, RandomTerm
 from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
-__all__ = ["FormulaData", "formula_modules", "read_model", "remake_design_info"]
+__all__ = ["FormulaData", "read_model", "with_design_info", "without_design_info"]
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,33 @@ def _refuse_one_level(info: DesignInfo) -> None:
             )
 
 
-def formula_modules(info: DesignInfo) -> dict[str, str]:
-    """Modules that a formula's expressions name (``{"np": "numpy"}``), from where patsy looked them up."""
+def without_design_info(state: dict[str, Any]) -> dict[str, Any]:
+    """State of a model for pickling: patsy's design does not pickle, what it is remade from does."""
+    state = state.copy()
+    info = getattr(state["data"], "model_spec", None)
+    if info is not None:
+        state["data"] = copy.copy(state["data"])
+        del state["data"].model_spec
+        state["_modules"] = _modules(info)
+    return state
+
+
+def with_design_info(state: dict[str, Any]) -> dict[str, Any]:
+    """Undo `without_design_info`; the design stays away where the modules it names are not enough to read it."""
+    modules = state.pop("_modules", None)
+    if modules is not None:
+        data = state["data"]
+        env = EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])
+        with suppress(PatsyError):
+            matrices = patsy.dmatrices(
+                data.formula, data.frame, env, NA_action="raise", return_type="dataframe"
+            )
+            data.model_spec = matrices[1].design_info
+    return state
+
+
+def _modules(info: DesignInfo) -> dict[str, str]:
+    """Modules that expressions name (``{"np": "numpy"}``), from where patsy looked them up."""
     out = {}
     for factor, facts in info.factor_infos.items():
         namespace = facts.state.get("eval_env")
@@ -174,12 +201,3 @@ def formula_modules(info: DesignInfo) -> dict[str, str]:
             if isinstance(found, ModuleType):
                 out[name] = found.__name__
     return out
-
-
-def remake_design_info(formula: str, frame: pd.DataFrame, modules: dict[str, str]) -> DesignInfo | None:
-    """Read the fixed part of a formula again, with the modules it names; None where that is not enough."""
-    env = EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])
-    try:
-        return patsy.dmatrices(formula, frame, env, NA_action="raise", return_type="dataframe")[1].design_info
-    except PatsyError:
-        return None

@@ -123,7 +123,11 @@ class Calibration:
 
 
 def calibrations(fits: Sequence[Fit], true: Truth) -> list[Calibration]:
-    """Calibration of every parameter, and last of the log-likelihood, whose unit is 1."""
+    """Calibration of every parameter, and last of the log-likelihood, whose unit is 1.
+
+    Fits without a Monte Carlo error of every parameter, such as those that did not converge, are left out.
+    """
+    fits = [f for f in fits if np.all(np.isfinite(f.mcse))]
     names = [*true.params, "log-likelihood"]
     values = np.array([*true.params.values(), true.llf])
     se = np.array([*true.bse.values(), 1.0])
@@ -184,11 +188,12 @@ def fits_table(cases: Sequence[Case], found: Mapping[str, Sequence[Fit]]) -> str
         counts = [f"{sum(w in f.warnings for f in fits)} {w}" for w in said]
         middle = [statistics.median(getattr(f, name) for f in fits) for name in ("rounds", "draws", "total")]
         seconds = statistics.median(f.seconds for f in fits)
+        converged = sum(f.converged for f in fits)
         rows.append(
             [
                 case.name,
                 f"{len(fits)}",
-                f"{sum(f.converged for f in fits)}",
+                f"{converged}" if converged == len(fits) else f"**{converged}**",
                 *[f"{value:.0f}" for value in middle],
                 number(seconds),
                 ", ".join(counts) or "none",
@@ -208,7 +213,12 @@ def report(cases: Sequence[Case], found: Mapping[str, Sequence[Fit]], seeds: Seq
         "MCSE as it is. Default fits stop by themselves at MCSE <= 1 % of SE; 'plain': "
         f"{PLAIN['nsample']} independent draws a block. 'Exact' estimates do not depend on the draws."
     )
-    note = "Median rounds, draws (largest number a block; all blocks together) and seconds on one thread."
+    each = [c for case in cases for c in calibrations(found[case.name], truth(case.dataset))]
+    note = (
+        f"{sum(c.within() for c in each)} of {len(each)} lines are in range. Fits that did not converge have no "
+        "MCSE and are not in the table above. Below: median rounds, draws (largest number a block; all blocks "
+        "together) and seconds on one thread."
+    )
     parts = ["# Calibration of the Monte Carlo errors", about, parameters_table(cases, found), note]
     return "\n\n".join([*parts, fits_table(cases, found), environment()]) + "\n"
 
