@@ -21,7 +21,7 @@ import numpy as np
 
 from statsmodels_mcla.likelihood import Evaluation, evaluate
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.mcse import Precision
+from statsmodels_mcla.mcse import SE_TOL, Precision
 from statsmodels_mcla.sampler import Position, Sampler
 from statsmodels_mcla.scale import SearchScale
 from statsmodels_mcla.search import SearchModel
@@ -122,8 +122,8 @@ def climb(
 ) -> Climbed:
     """Maximise over frozen draws, as far as they can be trusted, and rebuild them there, until neither moves."""
     options: dict[str, Any] = {"disp": False, **settings.options}
-    if settings.method == "minimize":
-        options = {"min_method": "trust-exact", "gtol": 1e-4, **options}
+    if settings.method == "minimize" and options.setdefault("min_method", "trust-exact") == "trust-exact":
+        options.setdefault("gtol", 1e-4)
     x = scale.from_natural(position.params)
     for _ in range(rounds):
         # 1. maximise the likelihood of these draws
@@ -260,6 +260,36 @@ def polish(
     return best
 
 
+def settle(
+    scale: SearchScale, sampler: Sampler, position: Position, settings: FitSettings, metric: Array
+) -> Polished:
+    """Maximise over the draws of a position without rebuilding them, as far as they can be trusted."""
+    frozen = _Frozen(scale, sampler, position, settings.n_jobs)
+    x = scale.from_natural(position.params)
+    search = SearchModel(frozen.search)
+    options = {"min_method": "trust-exact", "gtol": 1e-8, "disp": False}
+    with np.errstate(invalid="ignore", over="ignore"):
+        fitted = search.fit(
+            x, method="minimize", maxiter=100, skip_hessian=True, warn_convergence=False, **options
+        )
+    step = np.asarray(fitted.params) - x
+    x = x + frozen.trusted(x, step) * step
+    params = scale.natural(x)
+    found = evaluate(
+        sampler.design, params, position.draws, metric=metric, tails=True, n_jobs=settings.n_jobs
+    )
+    g, H = scale.derivatives(x, found.score, found.hessian)
+    decrement = np.inf
+    if np.linalg.eigvalsh(H)[-1] < 0:
+        decrement = float(np.sqrt(max(float(-g @ np.linalg.solve(H, g)), 0.0)))
+    return Polished(Position(params, position.modes, position.draws), found, decrement)
+
+
+def doubled(sampler: Sampler, settings: FitSettings) -> Sampler:
+    """Twice the draws for every block, up to the most that are allowed."""
+    return sampler.grown(tuple(np.minimum(2 * n, np.maximum(settings.max_draws, n)) for n in sampler.sizes))
+
+
 def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, settings: FitSettings) -> Sampler:
     """Give more draws to the blocks that the Monte Carlo errors come from.
 
@@ -268,8 +298,12 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     """
     tol = settings.mcse_tol
     blocks = evaluation.blocks
-    shares = np.maximum((blocks.score_var / precision.se**2).sum(axis=1), 1e-300)
-    needed = max((precision.worst_ratio / (0.9 * tol)) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
+    se_tol = max(tol, SE_TOL)
+    shares = (blocks.score_var / (tol * precision.se) ** 2).sum(axis=1)
+    shares = shares + (0.25 * blocks.curvature_var / (se_tol * precision.se**2) ** 2).sum(axis=1)
+    shares = np.maximum(shares, 1e-300)
+    excess = max(precision.worst_ratio / tol, float(precision.se_error.max()) / se_tol)
+    needed = max((excess / 0.9) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
     grid = [sampler.quasi and bucket.n_effects == 1 for bucket in sampler.buckets]
     rates = [4.0 if g else (1.25 if sampler.quasi else 1.0) for g in grid]
     now = list(sampler.sizes)
@@ -352,14 +386,26 @@ def fit_monte_carlo(
         larger = sampler
         if settings.nsample is not None:
             larger = sampler.with_size(settings.nsample)
-        elif not precise and precision is not None and time.perf_counter() - clock < settings.max_seconds:
-            larger = plan(sampler, evaluation, precision, settings)
+        elif not precise and time.perf_counter() - clock < settings.max_seconds:
+            larger = (
+                doubled(sampler, settings)
+                if precision is None
+                else plan(sampler, evaluation, precision, settings)
+            )
         grows = any(np.any(a > b) for a, b in zip(larger.sizes, sampler.sizes, strict=True))
         if not grows and tol == EXACT:
             break
         tol = ROUGH if grows and settings.nsample is None else EXACT
         if grows:
             sampler, position, evaluation = larger, larger.at(position.params, position), None
+    if precision is None:
+        # 4. draws too few or too poor to move with the estimate: the maximum over one set of them
+        polished = settle(scale, sampler, position, settings, metric)
+        position, evaluation = polished.position, polished.evaluation
+        converged = polished.decrement < 1e-4
+        precision = _precision(evaluation) if converged else None
+        precise = precision is not None and precision.meets(settings.mcse_tol)
+        record("frozen", sampler, evaluation, precision)
     return MonteCarloFit(
         position, evaluation, precision, converged, precise, sampler, tuple(history), retvals, used
     )

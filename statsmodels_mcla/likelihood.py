@@ -63,6 +63,9 @@ class BlockStatistics(NamedTuple):
     score : ndarray (B, P)
     score_var : ndarray (B, P)
         Contribution of the block to the variance of each coordinate of ``metric @ score error``.
+    curvature_var : ndarray (B, P)
+        Monte Carlo variance of the conditional variance of each coordinate of ``metric @ score``.  Where metric
+        is the inverse information, it is the block's contribution to the variance of a squared standard error.
     """
 
     loglik: Array
@@ -72,6 +75,7 @@ class BlockStatistics(NamedTuple):
     k_hat: Array
     score: Array
     score_var: Array
+    curvature_var: Array
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class _Chunk(NamedTuple):
     k_hat: Array
     score: Array
     score_var: Array
+    curvature_var: Array
     hessian: Array  # less the part of the covariance parameters, which is linear in the next two
     levels: Array
     scatter: Array
@@ -335,12 +340,16 @@ def _finish(task: _Task, pieces: list[_Section], metric: Array, tails: bool) -> 
     # replicates: what each one adds to the errors of the likelihood and of the score
     r = part.replicate
     R = m // r
-    d = weighted if r == 1 else weighted.reshape(*s.shape[:2], R, r).sum(axis=-1)
-    share = v if r == 1 else v.reshape(len(v), R, r).sum(axis=-1)
     correction = R / (R - 1.0) if R > 1 else np.inf
+    share, d = _by_replicate(v, r), _by_replicate(weighted, r)
     excess = share - 1.0 / R
     loglik_var = correction * (excess * excess).sum(axis=1)
-    projected = multiply_draws(np.broadcast_to(metric, (len(d), P, P)), d, np.empty_like(d))
+    projected = multiply_draws(np.broadcast_to(metric, (len(s), P, P)), s, np.empty_like(s))
+    error = _by_replicate(projected * v[:, None], r)
+    squares = projected * projected
+    squares -= weighted_sum(squares, v)[..., None]
+    squares *= v[:, None]
+    spread = _by_replicate(squares, r)
     # jackknife over replicates: leaving one out changes score by -d/(1 - share), the log-mean by log of the rest
     rest = 1.0 - share
     lone = rest <= 0  # a single draw carries all the weight: its removal leaves nothing to average
@@ -354,7 +363,8 @@ def _finish(task: _Task, pieces: list[_Section], metric: Array, tails: bool) -> 
         effective_sample_size(v),
         pareto_k(log_w) if tails else np.full(len(v), np.nan),
         score,
-        correction * (projected * projected).sum(axis=-1),
+        correction * (error * error).sum(axis=-1),
+        correction * (spread * spread).sum(axis=-1),
         H,
         bucket.n_blocks * np.array(density.levels, dtype=float),
         weighted_sum(scatter, v).sum(axis=0),
@@ -363,6 +373,13 @@ def _finish(task: _Task, pieces: list[_Section], metric: Array, tails: bool) -> 
         float(value_bias),
         m,
     )
+
+
+def _by_replicate(values: Array, replicate: int) -> Array:
+    """Sum over the draws of each replicate."""
+    if replicate == 1:
+        return values
+    return np.asarray(values.reshape(*values.shape[:-1], -1, replicate).sum(axis=-1))
 
 
 def _joined(pieces: list[_Section]) -> tuple[Array, Array, Array]:
@@ -386,6 +403,7 @@ def _total(design: MixedDesign, theta: Array, chunks: list[_Chunk]) -> Evaluatio
         gather("k_hat"),
         gather("score"),
         gather("score_var"),
+        gather("curvature_var"),
     )
     hessian = np.sum([c.hessian for c in chunks], axis=0)
     levels, scatter = (np.sum([getattr(c, name) for c in chunks], axis=0) for name in ("levels", "scatter"))

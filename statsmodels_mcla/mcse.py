@@ -15,6 +15,8 @@ import numpy as np
 from statsmodels_mcla.likelihood import Evaluation
 from statsmodels_mcla.linalg import Array
 
+SE_TOL = 0.01  # Monte Carlo error of a standard error, as a fraction of it
+
 __all__ = ["Precision", "delta_method", "standard_deviations"]
 
 
@@ -30,11 +32,14 @@ class Precision:
         U^-1 V U^-1.
     bias : ndarray (P,)
         Jackknife estimate of the bias of the estimate from the finite number of draws.
+    se_error : ndarray (P,)
+        Monte Carlo error of each standard error, as a fraction of it.
     """
 
     cov_params: Array
     cov_mcse: Array
     bias: Array
+    se_error: Array
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> Precision:
@@ -49,7 +54,11 @@ class Precision:
         np.linalg.cholesky(information)  # raises unless positive definite
         inverse = np.linalg.inv(information)
         inverse = 0.5 * (inverse + inverse.T)
-        return cls(inverse, inverse @ evaluation.score_var @ inverse, inverse @ evaluation.score_bias)
+        # a squared standard error is a variance of the score, projected; the evaluation knows its error
+        se_error = 0.5 * np.sqrt(evaluation.blocks.curvature_var.sum(axis=0)) / np.diag(inverse)
+        return cls(
+            inverse, inverse @ evaluation.score_var @ inverse, inverse @ evaluation.score_bias, se_error
+        )
 
     @cached_property
     def se(self) -> Array:
@@ -67,8 +76,8 @@ class Precision:
         return float(np.max(self.mcse / self.se))
 
     def meets(self, tol: float) -> bool:
-        """Whether every MCSE is at most ``tol`` standard errors and no bias more than half its MCSE."""
-        return self.worst_ratio <= tol and self.worst_bias <= 0.5
+        """Whether every MCSE is at most ``tol`` standard errors, and bias and standard errors are as good."""
+        return self.worst_ratio <= tol and self.worst_bias <= 0.5 and self.se_error.max() <= max(tol, SE_TOL)
 
     @property
     def worst_bias(self) -> float:

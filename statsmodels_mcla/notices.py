@@ -76,7 +76,7 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
             f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use the default "
             "block sampling, or a density with heavier tails such as BlockSampling(df=10, inflate=1.2)",
         )
-    elif monte_carlo.ess[worst] < MIN_ESS:
+    elif monte_carlo.ess[worst] < min(MIN_ESS, 0.5 * monte_carlo.draws[worst]):
         _warn(
             ImportanceWeightWarning,
             f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only "

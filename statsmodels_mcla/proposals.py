@@ -127,11 +127,12 @@ class BlockSampling:
     Parameters
     ----------
     df : float, optional
-        Degrees of freedom.  Tails heavier than the normal's keep the weights bounded.  Default: 80, or 6 on a
-        grid.
+        Degrees of freedom.  Tails heavier than the normal's keep the weights bounded: where a block says little
+        about a direction, the conditional law there has the tails of the prior.  Default: 4 for each effect of
+        a block, between 15 and 80; 6 on a grid.
     inflate : float, optional
         Factor on the scale, a guard against curvature that is larger at the centre than elsewhere.  Default:
-        1.04, or 2 on a grid.
+        1.1 for up to three effects, 1.04 for more; 2 on a grid.
     centre : {"mean", "mode"}
         Location and scale from the conditional mean and the average curvature around it, by two steps from
         the mode (Tierney and Kadane, 1986; Ormerod and Wand, 2012), or from the mode and the curvature there.
@@ -185,7 +186,12 @@ class BlockSampling:
 
     def _shape(self, bucket: Bucket, grid: bool) -> tuple[float, float]:
         """Degrees of freedom and inflation: as given, or what suits the conditional law."""
-        df, inflate = (np.inf, 1.0) if bucket.family.quadratic else ((6.0, 2.0) if grid else (80.0, 1.04))
+        q = bucket.n_effects
+        df, inflate = float(np.clip(4 * q, 15, 80)), 1.1 if q < 4 else 1.04
+        if bucket.family.quadratic:
+            df, inflate = np.inf, 1.0
+        elif grid:
+            df, inflate = 6.0, 2.0
         return df if self.df is None else self.df, inflate if self.inflate is None else self.inflate
 
 

@@ -65,6 +65,12 @@ class Binomial(ConditionalFamily):
         refuse((y < 0) | (y > trials), y, self.name, "successes between 0 and the number of trials")
         return Response(y, trials)
 
+    def start_mean(self, y: Array, w: Array) -> Array:
+        return np.clip(super().start_mean(y, w), 0.01, 0.99)
+
+    def open_direction(self, y: Array, w: Array) -> Array | None:
+        return np.where(y == w, 1.0, np.where(y == 0.0, -1.0, 0.0))
+
     def variance(self, mu: Array, phi: float = 1.0) -> Array:
         return mu * (1.0 - mu)
 
