@@ -26,6 +26,7 @@ from statsmodels_mcla.sampler import Position, Sampler
 from statsmodels_mcla.scale import SearchScale
 from statsmodels_mcla.search import SearchModel
 
+SE_DRAWS = 2**15  # draws a block beyond which standard errors alone ask for no more
 ROUGH, EXACT = 0.05, 1e-7  # distances to the maximum, in standard errors
 
 __all__ = ["FitSettings", "MonteCarloFit", "Round", "fit_monte_carlo"]
@@ -280,7 +281,9 @@ def settle(
     )
     g, H = scale.derivatives(x, found.score, found.hessian)
     decrement = np.inf
-    if np.linalg.eigvalsh(H)[-1] < 0:
+    # frozen draws always have a maximum; it means something only if they still fit there
+    reliable = found.blocks.ess.min() >= 5 and not np.any(found.blocks.k_hat > 0.7)
+    if reliable and np.linalg.eigvalsh(H)[-1] < 0:
         decrement = float(np.sqrt(max(float(-g @ np.linalg.solve(H, g)), 0.0)))
     return Polished(Position(params, position.modes, position.draws), found, decrement)
 
@@ -379,14 +382,17 @@ def fit_monte_carlo(
         converged = polished.decrement < (1e-4 if tol == EXACT else 2 * ROUGH)
         precision = _precision(evaluation) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
+        # standard errors are worth more draws too, though not any number of them
+        many = max(int(n.max()) for n in sampler.sizes) >= SE_DRAWS
+        enough = precise and (many or (precision is not None and precision.has_steady_se(settings.mcse_tol)))
         record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
-        if tol == EXACT and precise:
+        if tol == EXACT and enough:
             break
         # 3. more draws where the error comes from, unless they are enough or too many already
         larger = sampler
         if settings.nsample is not None:
             larger = sampler.with_size(settings.nsample)
-        elif not precise and time.perf_counter() - clock < settings.max_seconds:
+        elif not enough and time.perf_counter() - clock < settings.max_seconds:
             larger = (
                 doubled(sampler, settings)
                 if precision is None

@@ -76,8 +76,12 @@ class Precision:
         return float(np.max(self.mcse / self.se))
 
     def meets(self, tol: float) -> bool:
-        """Whether every MCSE is at most ``tol`` standard errors, and bias and standard errors are as good."""
-        return self.worst_ratio <= tol and self.worst_bias <= 0.5 and self.se_error.max() <= max(tol, SE_TOL)
+        """Whether every MCSE is at most ``tol`` standard errors and no bias more than half its MCSE."""
+        return self.worst_ratio <= tol and self.worst_bias <= 0.5
+
+    def has_steady_se(self, tol: float) -> bool:
+        """Whether the standard errors themselves have a Monte Carlo error of at most ``tol``, or 1 % if larger."""
+        return float(self.se_error.max()) <= max(tol, SE_TOL)
 
     @property
     def worst_bias(self) -> float:
