@@ -19,10 +19,12 @@ not depend on how many threads there are.
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -195,40 +197,47 @@ def evaluate(
     def whole(task: _Task) -> _Chunk:
         return _finish(task, [section(task, piece) for piece in task.part.sections(SECTION)], metric, tails)
 
-    with _Threads(threads) as run:
-        if len(tasks) >= 2 * threads:
-            chunks = list(run(whole, tasks))
-        else:  # few large blocks: share out the sections of their draws
-            chunks = []
-            for task in tasks:
-                pieces = run(partial(section, task), task.part.sections(SECTION))
-                chunks.append(_finish(task, list(pieces), metric, tails))
+    if len(tasks) >= 2 * threads:
+        chunks = list(_run(threads, whole, tasks))
+    else:  # few large blocks: share out the sections of their draws
+        chunks = []
+        for task in tasks:
+            pieces = _run(threads, partial(section, task), task.part.sections(SECTION))
+            chunks.append(_finish(task, list(pieces), metric, tails))
     return _total(design, theta, chunks)
 
 
-class _Threads:
+class _Scratch(threading.local):
+    """Memory that a thread uses again and again: fresh pages cost as much as the arithmetic on them."""
+
+    def __init__(self) -> None:
+        self.work = Workspace()
+
+
+_SCRATCH = _Scratch()
+
+
+@lru_cache(maxsize=8)
+def _pool(n_jobs: int) -> ThreadPoolExecutor:
+    """Threads that are kept, and with them their memory."""
+    return ThreadPoolExecutor(n_jobs, thread_name_prefix="mcla")
+
+
+def _run(n_jobs: int, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
     """Map over threads, in order, with few results waiting at a time."""
-
-    def __init__(self, n_jobs: int) -> None:
-        self.n_jobs = n_jobs
-        self.pool = ThreadPoolExecutor(n_jobs) if n_jobs > 1 else None
-
-    def __enter__(self) -> Callable[[Callable[[S], T], Iterable[S]], Iterator[T]]:
-        return self._map
-
-    def __exit__(self, *exc: object) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(cancel_futures=True)
-
-    def _map(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        if self.pool is None:
-            yield from map(function, items)
-            return
-        rest = iter(items)
-        waiting = [self.pool.submit(function, item) for item in islice(rest, 4 * self.n_jobs)]
+    if n_jobs == 1:
+        yield from map(function, items)
+        return
+    rest = iter(items)
+    submit = _pool(n_jobs).submit
+    waiting = deque(submit(function, item) for item in islice(rest, 4 * n_jobs))
+    try:
         while waiting:
-            yield waiting.pop(0).result()
-            waiting.extend(self.pool.submit(function, item) for item in islice(rest, 1))
+            yield waiting.popleft().result()
+            waiting.extend(submit(function, item) for item in islice(rest, 1))
+    finally:  # an error or Ctrl-C: what has not begun must not
+        for future in waiting:
+            future.cancel()
 
 
 class _Task(NamedTuple):
@@ -287,7 +296,7 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
     top = np.full(blocks, -np.inf)
     curvature, mixed, dispersion = np.zeros((blocks, n)), np.zeros((blocks, n)), np.zeros(blocks)
     step = max(COLUMNS // 8, CHUNK // max(1, blocks * n))
-    work = Workspace()
+    work = _SCRATCH.work
     for a in range(0, draws, step):
         cut = slice(a, min(a + step, draws))
         shape = (blocks, n, cut.stop - a)
