@@ -173,19 +173,17 @@ def _bucket_gradient(bucket: Bucket, modes: Modes, covariance: Covariance, phi: 
     r = (A_inv @ (transpose(modes.Z) @ bend[..., None]))[..., 0]
     pull = (modes.Z @ r[..., None])[..., 0]
     kappa = d1 - 0.5 * (bend - W * pull)
-    parts = [np.einsum("bnp,bn->p", bucket.X, kappa)]
+    parts = [bucket.X.reshape(-1, bucket.X.shape[2]).T @ kappa.ravel()]
     # dl/dLambda = Z'(kappa b' - W P - d1 r'/2), of which each term keeps its levels' diagonal blocks
-    left = np.stack([kappa, -0.5 * d1], axis=-1)
-    right = np.stack([b, r], axis=-2)
+    left = transpose(bucket.Z) @ np.stack([kappa, -0.5 * d1], axis=-1)
+    right = np.stack([b, r], axis=-1)
+    WP = W[..., None] * P
     start = 0
     for term, count in zip(covariance.terms, bucket.levels, strict=True):
-        stop = start + count * term.dim
-        shape = (bucket.n_blocks, -1, count, term.dim)
-        Z = bucket.Z[..., start:stop].reshape(shape)
-        rank_two = np.einsum("bnli,bnk->bkli", Z, left, optimize=True)
-        change = np.einsum("bkli,bklj->ij", rank_two, right[..., start:stop].reshape(shape))
-        WP = (W[..., None] * P[..., start:stop]).reshape(shape)
-        change -= np.einsum("bnli,bnlj->ij", Z, WP, optimize=True)
+        stop, d = start + count * term.dim, term.dim
+        pairs = left[:, start:stop].reshape(-1, d, 2), right[:, start:stop].reshape(-1, d, 2)
+        change = (pairs[0] @ transpose(pairs[1])).sum(axis=0)
+        change -= bucket.Z[..., start:stop].reshape(-1, d).T @ WP[..., start:stop].reshape(-1, d)
         parts.append(term.pack(change))
         start = stop
     if family.dispersion is not None:

@@ -52,7 +52,7 @@ def fit_laplace(
     scale: SearchScale,
     x: Array,
     *,
-    gtol: float = 1e-5,
+    gtol: float = 1e-4,
     maxiter: int = 200,
     disp: bool = False,
 ) -> LaplaceFit:
@@ -68,26 +68,27 @@ def fit_laplace(
         Largest gradient, in search coordinates (about one standard error each), at the end.
     """
     last: LaplaceEvaluation | None = None
+    where = b""
 
     def function(x: Array) -> tuple[float, Array, None]:
-        nonlocal last
+        nonlocal last, where
         try:
-            near = None if last is None else last.modes
             with np.errstate(all="ignore"):
-                found = evaluate_laplace(design, scale.semi_natural(x), near)
+                found = evaluate_laplace(design, scale.semi_natural(x), None if last is None else last.modes)
         except (FloatingPointError, np.linalg.LinAlgError):
             return -np.inf, np.zeros(len(x)), None
         if not np.isfinite(found.value):
             return -np.inf, np.zeros(len(x)), None
-        last = found
+        last, where = found, x.tobytes()
         return found.value, scale.gradient_of_semi_natural(x, found.gradient), None
 
     search = SearchModel(function)
     fitted = search.fit(
         x, method="bfgs", gtol=gtol, maxiter=maxiter, disp=disp, skip_hessian=True, warn_convergence=False
     )
-    at = np.asarray(fitted.params)
-    function(at)
+    at = np.asarray(fitted.params, float)
+    if where != at.tobytes():
+        function(at)
     if last is None:
         raise FloatingPointError("the log-likelihood is not finite at the starting values")
     retvals = dict(fitted.mle_retvals)

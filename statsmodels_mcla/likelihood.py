@@ -39,9 +39,9 @@ from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = ["BlockStatistics", "Evaluation", "evaluate"]
 
-CHUNK = 2**16  # rows x draws of an inner step: a few arrays of that size fit the second-level cache
+CHUNK = 2**17  # rows x draws of an inner step: a few arrays of that size fit the second-level cache
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
-COLUMNS = 2**10  # draws of an inner step, if the rows leave room
+COLUMNS = 2**11  # draws of an inner step, if the rows leave room
 SECTION = 2**13  # draws of a block that one thread makes at a time
 
 T = TypeVar("T")

@@ -12,12 +12,13 @@ import numpy as np
 
 from statsmodels_mcla.boundary import kept_parameters, vanished_terms, without_terms
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.fitting import FitSettings, MonteCarloFit, fit_monte_carlo
+from statsmodels_mcla.fitting import MonteCarloFit, fit_monte_carlo
 from statsmodels_mcla.laplace_fit import LaplaceFit, fit_laplace
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.proposals import Sampling
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.separation import separated_columns
+from statsmodels_mcla.settings import FitSettings
 from statsmodels_mcla.starting import GLMStart, fit_without_random_effects, search_scale
 
 __all__ = ["Draws", "LaplaceMaximum", "MonteCarloMaximum", "laplace_maximum", "monte_carlo_maximum"]
@@ -98,7 +99,7 @@ class Draws:
 
 
 def laplace_maximum(
-    design: MixedDesign, gtol: float = 1e-5, maxiter: int = 200, disp: bool = False
+    design: MixedDesign, gtol: float = 1e-4, maxiter: int = 200, disp: bool = False
 ) -> LaplaceMaximum:
     """Maximise the Laplace approximation from the GLM without random effects."""
     start = fit_without_random_effects(design)

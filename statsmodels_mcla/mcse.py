@@ -55,7 +55,11 @@ class Precision:
         inverse = np.linalg.inv(information)
         inverse = 0.5 * (inverse + inverse.T)
         # a squared standard error is a variance of the score, projected; the evaluation knows its error
-        se_error = 0.5 * np.sqrt(evaluation.blocks.curvature_var.sum(axis=0)) / np.diag(inverse)
+        parts = evaluation.blocks.curvature_var
+        total = np.maximum(parts.sum(axis=0), np.finfo(float).tiny)
+        # where it comes from one block, it rests on few replicates, and may be twice what they show
+        alone = ((parts / total) ** 2).sum(axis=0)
+        se_error = 0.5 * np.sqrt(total) / np.diag(inverse) * (1.0 + alone**2)
         return cls(
             inverse, inverse @ evaluation.score_var @ inverse, inverse @ evaluation.score_bias, se_error
         )

@@ -20,7 +20,6 @@ from statsmodels_mcla.arguments import (
 )
 from statsmodels_mcla.current import CurrentDraws
 from statsmodels_mcla.families import conditional_family
-from statsmodels_mcla.fitting import FitSettings
 from statsmodels_mcla.formula.factors import environment
 from statsmodels_mcla.formula.reading import read_model, with_design_info, without_design_info
 from statsmodels_mcla.formula.terms import RandomTerm
@@ -42,6 +41,7 @@ from statsmodels_mcla.results import (
     laplace_results,
     monte_carlo_results,
 )
+from statsmodels_mcla.settings import FitSettings
 from statsmodels_mcla.var_corr import covariance_names, facts_of
 
 __all__ = ["MCLAMixedGLM"]
@@ -326,7 +326,7 @@ class MCLAMixedGLM(LikelihoodModel):
     # -- fits ----------------------------------------------------------------------------------
 
     def fit_laplace(
-        self, *, gtol: float = 1e-5, maxiter: int = 200, disp: bool = False
+        self, *, gtol: float = 1e-4, maxiter: int = 200, disp: bool = False
     ) -> MixedGLMResultsWrapper:
         """Maximise the Laplace approximation of the likelihood, as lme4's ``glmer`` does.
 

@@ -14,8 +14,8 @@ from statsmodels_mcla.exceptions import (
     SeparationWarning,
     SingularFitWarning,
 )
-from statsmodels_mcla.fitting import Round
 from statsmodels_mcla.results import MCLAMixedGLMResults
+from statsmodels_mcla.settings import Round
 
 __all__ = [
     "ignore_round",
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 MAX_K_HAT = 0.7  # beyond, the mean weight converges too slowly to be of use (Vehtari et al., 2024)
+LARGE_MCSE = 0.5  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
 
@@ -69,7 +70,7 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
     monte_carlo = result.monte_carlo
     worst = int(np.argmin(monte_carlo.ess))
     heavy = int(np.argmax(np.nan_to_num(monte_carlo.k_hat, nan=-np.inf)))
-    if monte_carlo.k_hat[heavy] > MAX_K_HAT:
+    if monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
         _warn(
             ImportanceWeightWarning,
             f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
@@ -83,8 +84,14 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
             f"{monte_carlo.ess[worst]:.1f} of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself "
             "uncertain: raise nsample, or lower mcse_tol",
         )
+    ratio = monte_carlo.history["mcse_over_se"].iloc[-1]
+    if mcse_tol is None and ratio > LARGE_MCSE:
+        _warn(
+            PrecisionWarning,
+            f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error: raise nsample, or leave it "
+            "out to let the errors decide",
+        )
     if mcse_tol is not None and result.converged and not monte_carlo.precise:
-        ratio = monte_carlo.history["mcse_over_se"].iloc[-1]
         _warn(
             PrecisionWarning,
             f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error, more than the "

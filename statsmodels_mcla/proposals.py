@@ -11,6 +11,7 @@ The settings `BlockSampling` and `JointSampling` make them from the conditional 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -259,6 +260,11 @@ class MixtureProposal:
     Lambda_inv: sp.csr_array
     log_det: float
 
+    @cached_property
+    def inverse_root(self) -> Array:
+        """C^-1."""
+        return np.linalg.inv(self.root)
+
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draw n vectors of effects, (Q, n)."""
         part = rng.choice(3, size=n, p=self.weights)
@@ -276,9 +282,7 @@ class MixtureProposal:
         b = self.Lambda_inv @ u
         dim = len(self.mode)
         centred = b - self.mode[:, None]
-        whitened = multiply_draws(
-            np.linalg.inv(self.root)[None], centred[None], np.empty_like(centred)[None]
-        )[0]
+        whitened = multiply_draws(self.inverse_root[None], centred[None], np.empty_like(centred)[None])[0]
         log_det_root = np.log(np.abs(np.diagonal(self.root))).sum()
         with np.errstate(divide="ignore"):  # p2 or p3 may be 0
             log_p = np.log(self.weights)

@@ -11,7 +11,7 @@ from statsmodels_mcla.draws import BlockDraws, DrawPart, JointDraws
 from statsmodels_mcla.laplace import Modes, modes_of_buckets
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.points import BaseNumbers, IndependentNumbers, SobolNumbers
-from statsmodels_mcla.proposals import BlockT, Sampling
+from statsmodels_mcla.proposals import BlockSampling, BlockT, Sampling
 
 __all__ = ["Position", "Sampler"]
 
@@ -77,8 +77,14 @@ class Sampler:
             sizes.append(np.full(bucket.n_blocks, empty.numbers(k, 0).draws(first)))
         return replace(empty, sizes=tuple(sizes), epochs=tuple(np.zeros_like(s) for s in sizes))
 
+    def by_blocks(self) -> Sampler:
+        """Sampler of the same design that draws block by block, with few draws: to find the way."""
+        return Sampler.start(self.design, BlockSampling(), self.seed, True, None)
+
     def first_size(self, bucket: Bucket) -> int:
         """Draws that are enough to find the way to the maximum, by number of effects."""
+        if self.sampling.joint:
+            return 16384
         if not self.quasi:
             return 1024
         if bucket.family.quadratic:  # the draws serve the curvature alone
