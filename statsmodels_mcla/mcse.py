@@ -15,7 +15,7 @@ import numpy as np
 from statsmodels_mcla.likelihood import Evaluation
 from statsmodels_mcla.linalg import Array
 
-SE_TOL = 0.015  # Monte Carlo error of a standard error, as a fraction of it
+SE_TOL = 0.02  # Monte Carlo error of a standard error, as a fraction of it
 
 __all__ = ["Precision", "delta_method", "standard_deviations"]
 
@@ -84,7 +84,7 @@ class Precision:
         return self.worst_ratio <= tol and self.worst_bias <= 0.5
 
     def has_steady_se(self, tol: float) -> bool:
-        """Whether the standard errors themselves have a Monte Carlo error of at most ``tol``, or 1.5 % if larger."""
+        """Whether the standard errors themselves have a Monte Carlo error of at most ``tol``, or 2 % if larger."""
         return float(self.se_error.max()) <= max(tol, SE_TOL)
 
     @property

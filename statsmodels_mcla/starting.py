@@ -85,10 +85,9 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
     stretch[:p, :p] = np.linalg.inv(root).T
     at = p
     for random_term, term in zip(design.terms, design.covariance.terms, strict=True):
-        squares = (
-            np.asarray(random_term.Z.multiply(random_term.Z).sum(axis=0)).reshape(-1, term.dim).sum(axis=0)
-        )
-        counts = np.bincount(random_term.Z.tocoo().coords[1] % term.dim, minlength=term.dim)
+        coordinate = random_term.Z.indices % term.dim
+        squares = np.bincount(coordinate, random_term.Z.data**2, term.dim)
+        counts = np.bincount(coordinate, minlength=term.dim)
         size = np.sqrt(squares / np.maximum(counts, 1))
         sd = FIRST_SD / np.sqrt(start.curvature) / np.where(size > 0, size, 1.0)
         rows, cols = term.lower
