@@ -28,13 +28,13 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     # first the estimates; what is left to do for their standard errors shows when they are precise
     if not precision.meets(tol):
         shares = (blocks.score_var / precision.se**2).sum(axis=1)
-        needed = max((precision.worst_ratio / (0.9 * tol)) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
+        needed = max((precision.worst_ratio / (0.95 * tol)) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
     else:
         shares = (blocks.curvature_var / precision.se**4).sum(axis=1)
         needed = max((float(precision.se_error.max()) / (0.9 * max(tol, SE_TOL))) ** 2, 1.2)
     shares = np.maximum(shares, 1e-300)
     grid = [sampler.quasi and bucket.n_effects == 1 for bucket in sampler.buckets]
-    rates = [4.0 if g else (1.25 if sampler.quasi else 1.0) for g in grid]
+    rates = [4.0 if g else (1.4 if sampler.quasi else 1.0) for g in grid]
     now = list(sampler.sizes)
     ceiling = [
         np.minimum(n * (4 if g else 32), np.maximum(settings.max_draws, n))
