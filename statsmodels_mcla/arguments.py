@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,38 @@ from statsmodels_mcla.proposals import BlockSampling, FixedSampling, Proposal, S
 
 __all__ = ["check_positive", "check_search", "checked_n_jobs", "checked_nsample", "sampling_of", "seed_of"]
 
+OPTIONS = [
+    "bounds",
+    "callback",
+    "epsilon",
+    "eta",
+    "factr",
+    "fargs",
+    "ftol",
+    "gtol",
+    "initial_trust_radius",
+    "inexact",
+    "m",
+    "max_trust_radius",
+    "maxfev",
+    "maxfun",
+    "min_method",
+    "niter",
+    "norm",
+    "pgtol",
+    "retall",
+    "start_direc",
+    "stepsize",
+    "T",
+    "tol",
+    "xtol",
+    "xatol",
+    "fatol",
+    "xrtol",
+    "avextol",
+    "return_all",
+    "minimizer",
+]
 METHODS = ("newton", "bfgs", "lbfgs", "nm", "powell", "cg", "ncg", "basinhopping", "minimize")
 
 
@@ -67,8 +100,11 @@ def check_positive(**values: Any) -> None:
             raise ValueError(f"{name} must be a positive number, got {value!r}")
 
 
-def check_search(method: Any, maxiter: Any) -> None:
+def check_search(method: Any, maxiter: Any, options: Iterable[str]) -> None:
     """Check what statsmodels' optimisers are told."""
+    for name in options:
+        if name not in OPTIONS:
+            raise ValueError(f"fit has no argument {name!r}, and no optimiser takes it as an option")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if isinstance(maxiter, bool) or not isinstance(maxiter, (int, np.integer)) or maxiter < 1:

@@ -14,9 +14,10 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.laplace import evaluate_laplace
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["kept_parameters", "vanished_terms", "without_terms"]
+__all__ = ["degenerate_terms", "kept_parameters", "vanished_terms", "without_terms"]
 
 SMALL_SD = 0.25  # of where the search starts: standard deviations that may be zero
+NO_SPREAD = 1e-4  # smallest eigenvalue of a correlation matrix
 NO_LOSS = 1e-3  # of log-likelihood
 
 
@@ -41,6 +42,16 @@ def vanished_terms(design: MixedDesign, working: Array, origin: Array) -> list[i
         without[at] = 0.0
         value = evaluate_laplace(design, working).value if value is None else value
         if evaluate_laplace(design, without).value > value - NO_LOSS:
+            out.append(k)
+    return out
+
+
+def degenerate_terms(design: MixedDesign, params: Array) -> list[int]:
+    """Terms with a correlation of one (or more generally, effects that are combinations of the others)."""
+    out = []
+    for k, G in enumerate(design.covariance.matrices(params[design.n_fixed :])):
+        size = np.sqrt(np.diag(G))
+        if len(G) > 1 and np.all(size > 0) and np.linalg.eigvalsh(G / np.outer(size, size))[0] < NO_SPREAD:
             out.append(k)
     return out
 

@@ -50,6 +50,11 @@ def likelihood_ratio_test(full: Any, restricted: Any) -> LikelihoodRatioTest:
         If the models cannot be compared; the message says why.
     """
     mine, its = full.model, restricted.model
+    if not hasattr(its, "conditional_family"):
+        raise ValueError(
+            f"restricted is a fit of {type(its).__name__}, not of this model; its llf compares with the llf here, but "
+            "the test of a variance of zero is not chi-squared: half the p-value of one degree of freedom"
+        )
     if len(mine.endog) != len(its.endog) or not np.array_equal(mine.endog, its.endog):
         raise ValueError("restricted was fitted to other rows: fit both models to the same data")
     if type(mine.conditional_family) is not type(its.conditional_family):

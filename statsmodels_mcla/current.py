@@ -33,6 +33,11 @@ class CurrentDraws:
         """Evaluate at natural parameters of the whole model; value, score and Hessian come in one pass."""
         key = params.tobytes()
         if self._last is None or self._last[0] != key:
-            found = evaluate(self.design, params[self.keep], self.position.draws, n_jobs=self.n_jobs)
+            try:
+                found = evaluate(self.design, params[self.keep], self.position.draws, n_jobs=self.n_jobs)
+            except np.linalg.LinAlgError as error:
+                raise ValueError(
+                    "params: a covariance matrix is not positive definite, or a variance not > 0"
+                ) from error
             self._last = (key, found)
         return self._last[1]

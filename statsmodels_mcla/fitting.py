@@ -27,7 +27,8 @@ from statsmodels_mcla.sampler import Position, Sampler
 from statsmodels_mcla.scale import SearchScale
 from statsmodels_mcla.settings import FitSettings, Round
 
-SE_DRAWS = 2**15  # draws a block beyond which standard errors alone ask for no more
+MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
+SE_DRAWS = 2**13  # draws a block beyond which standard errors alone ask for no more
 ROUGH, EXACT = 0.05, 1e-7  # distances to the maximum, in standard errors
 
 __all__ = ["MonteCarloFit", "fit_monte_carlo"]
@@ -137,6 +138,19 @@ def _first_climb(
     return climbed._replace(position=sampler.at(climbed.position.params)), sampler
 
 
+def _larger(
+    sampler: Sampler,
+    evaluation: Evaluation,
+    precision: Precision | None,
+    settings: FitSettings,
+    failures: int,
+) -> Sampler:
+    """More draws, where there is a maximum to tell where they are needed, or for a few more tries to find one."""
+    if precision is not None:
+        return plan(sampler, evaluation, precision, settings)
+    return doubled(sampler, settings) if failures <= MAX_FAILURES else sampler
+
+
 def fit_monte_carlo(
     scale: SearchScale, sampler: Sampler, params: Array, settings: FitSettings
 ) -> MonteCarloFit:
@@ -175,6 +189,7 @@ def fit_monte_carlo(
     position, metric = climbed.position, climbed.metric
     tol = EXACT if joint else ROUGH
     evaluation: Evaluation | None = None
+    failures = 0
     while True:
         # 2. go to the maximum of the likelihood over the draws made at the maximum
         if joint:
@@ -193,15 +208,13 @@ def fit_monte_carlo(
         if tol == EXACT and enough:
             break
         # 3. more draws where the error comes from, unless they are enough or too many already
+        failures += precision is None
+        late = time.perf_counter() - clock >= settings.max_seconds
         larger = sampler
         if settings.nsample is not None:
             larger = sampler.with_size(settings.nsample)
-        elif not enough and time.perf_counter() - clock < settings.max_seconds:
-            larger = (
-                doubled(sampler, settings)
-                if precision is None
-                else plan(sampler, evaluation, precision, settings)
-            )
+        elif not (enough or late):
+            larger = _larger(sampler, evaluation, precision, settings, failures)
         grows = any(np.any(a > b) for a, b in zip(larger.sizes, sampler.sizes, strict=True))
         if not grows and tol == EXACT:
             break

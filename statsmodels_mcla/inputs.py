@@ -84,6 +84,15 @@ def read_arrays(
     n = len(endog)
     if n == 0:
         raise ValueError("endog is empty: there is nothing to fit")
+    validation.check_aligned(
+        endog,
+        exog=exog,
+        exog_vc=exog_vc,
+        offset=offset,
+        exposure=exposure,
+        freq_weights=freq_weights,
+        var_weights=var_weights,
+    )
     X = validation.finite_matrix(exog, "exog")
     if len(X) != n:
         raise ValueError(f"exog has {len(X)} rows, but endog has {n}")

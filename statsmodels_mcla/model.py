@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import statsmodels.api as sm
 from statsmodels.base.model import LikelihoodModel
 
@@ -30,10 +31,8 @@ from statsmodels_mcla.maximum import Draws, laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.notices import (
     ignore_round,
     print_round,
-    warn_convergence,
+    warn_maximum,
     warn_monte_carlo,
-    warn_separation,
-    warn_singular,
 )
 from statsmodels_mcla.results import (
     MCLAMixedGLMResultsWrapper,
@@ -218,6 +217,8 @@ class MCLAMixedGLM(LikelihoodModel):
         ValueError
             If a formula cannot be read; the message shows the term.
         """
+        if data is None and isinstance(vc_formulas, pd.DataFrame):  # as in smf: the formula, then the data
+            vc_formulas, data = None, vc_formulas
         if data is None:
             raise ValueError("data is missing: pass the DataFrame that holds the columns of the formula")
         env = environment(eval_env, 1)
@@ -266,7 +267,7 @@ class MCLAMixedGLM(LikelihoodModel):
         Parameters
         ----------
         params : array_like (P,), optional
-            Where to build the importance density; the Laplace fit by default.
+            Where to build the importance density; default: the Laplace fit.
         nsample, rng, sampling, quasi
             As in `fit`.
         """
@@ -334,10 +335,8 @@ class MCLAMixedGLM(LikelihoodModel):
         ----------
         gtol : float
             Largest gradient at the end, in units of about a standard error.
-        maxiter : int
-            Most iterations of BFGS.
-        disp : bool
-            Print the optimiser's messages.
+        maxiter, disp : int, bool
+            Most iterations of BFGS; print its messages.
 
         Returns
         -------
@@ -350,9 +349,7 @@ class MCLAMixedGLM(LikelihoodModel):
         """
         check_positive(gtol=gtol, maxiter=maxiter)
         found = laplace_maximum(self.design, gtol, maxiter, disp)
-        warn_separation([self.exog_names[j] for j in found.separated])
-        warn_singular([self.random_terms[k].name for k in found.vanished])
-        warn_convergence(found.fit.converged)
+        warn_maximum(self, found, found.vanished, found.fit.converged)
         return MixedGLMResultsWrapper(laplace_results(self, found))
 
     def fit(
@@ -382,10 +379,8 @@ class MCLAMixedGLM(LikelihoodModel):
         method, maxiter, options
             Optimiser of `LikelihoodModel.fit` and what it takes; by default ``minimize`` with
             ``min_method="trust-exact"``.
-        full_output : bool
-            Ignored: the optimiser's output is always kept.
-        disp : bool
-            Print a line a round.
+        full_output, disp : bool
+            Ignored (the optimiser's output is always kept); print a line a round.
         nsample : int, optional
             Draws for each block, rounded up to a power of two times 16 replicates if ``quasi``.  By default
             the fit chooses: see ``mcse_tol``.
@@ -416,34 +411,36 @@ class MCLAMixedGLM(LikelihoodModel):
         ValueError
             If an argument is out of range.
 
-        Warns
-        -----
-        ConvergenceWarning, SingularFitWarning, SeparationWarning, ImportanceWeightWarning, PrecisionWarning
-
         Notes
         -----
+        Warnings of `statsmodels_mcla.exceptions` tell what is wrong with a fit.
+
         Afterwards `loglike`, `score` and `hessian` are those of the draws made at the maximum.
         """
         del full_output
         check_positive(mcse_tol=mcse_tol, max_draws=max_draws, max_seconds=max_seconds)
-        check_search(method, maxiter)
+        check_search(method, maxiter, options)
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
         if start_params is not None:
             start_params = self._checked(start_params)
-        report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
-        settings = FitSettings(
-            mcse_tol, draws.nsample, max_draws, max_seconds, method, maxiter, options, jobs, report
-        )
         # 1. Laplace fit: where to start, and which terms have vanished
         laplace = laplace_maximum(self.design, gtol=1e-2)
+        report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
+        patience = (
+            0.0 if laplace.separated else max_seconds
+        )  # a likelihood that rises for ever is worth no draws
+        settings = FitSettings(
+            mcse_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
+        )
         first, vanished = (laplace.params, laplace.vanished) if start_params is None else (start_params, ())
         # 2. Monte Carlo fit of the terms that remain
-        found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, vanished)
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # far from the maximum; what is not finite is refused
+            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, vanished)
         # 3. what the user reads
         self._current = CurrentDraws(found.design, found.fit.position, found.keep, jobs)
         result = monte_carlo_results(self, found, draws, separated=bool(laplace.separated))
-        warn_separation([self.exog_names[k] for k in laplace.separated])
-        warn_singular([self.random_terms[k].name for k in found.vanished])
-        warn_convergence(found.fit.converged)
+        warn_maximum(self, laplace, found.vanished, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)
         return MCLAMixedGLMResultsWrapper(result)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from statsmodels_mcla.boundary import degenerate_terms
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
     ImportanceWeightWarning,
@@ -14,25 +16,28 @@ from statsmodels_mcla.exceptions import (
     SeparationWarning,
     SingularFitWarning,
 )
+from statsmodels_mcla.maximum import LaplaceMaximum
 from statsmodels_mcla.results import MCLAMixedGLMResults
 from statsmodels_mcla.settings import Round
 
-__all__ = [
-    "ignore_round",
-    "print_round",
-    "warn_convergence",
-    "warn_monte_carlo",
-    "warn_separation",
-    "warn_singular",
-]
+__all__ = ["ignore_round", "print_round", "warn_maximum", "warn_monte_carlo"]
 
 MAX_K_HAT = 0.7  # beyond, the mean weight converges too slowly to be of use (Vehtari et al., 2024)
-LARGE_MCSE = 0.5  # in standard errors: with draws of the user's choice, larger errors are told
+LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
 
-def _warn(category: type[Warning], message: str) -> None:
-    warnings.warn(message, category, stacklevel=4)
+def _warn(category: type[Warning], message: str, level: int = 5) -> None:
+    warnings.warn(message, category, stacklevel=level)  # points at the line that called `fit`
+
+
+def warn_maximum(model: Any, laplace: LaplaceMaximum, vanished: Sequence[int], converged: bool) -> None:
+    """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
+    name = [t.name for t in model.random_terms]
+    warn_separation([model.exog_names[k] for k in laplace.separated])
+    warn_singular([name[k] for k in vanished])
+    warn_degenerate([name[k] for k in degenerate_terms(model.design, laplace.params)])
+    warn_convergence(converged)
 
 
 def warn_separation(columns: Sequence[str]) -> None:
@@ -56,6 +61,16 @@ def warn_singular(names: Sequence[str]) -> None:
         )
 
 
+def warn_degenerate(names: Sequence[str]) -> None:
+    """Correlations of one."""
+    if names:
+        _warn(
+            SingularFitWarning,
+            f"the random effects of {', '.join(map(repr, names))} are perfectly correlated at the maximum of the "
+            "Laplace approximation (a singular fit): fit them without correlations, (x || g), or leave one out",
+        )
+
+
 def warn_convergence(converged: bool) -> None:
     """Tell of a search that did not reach a maximum."""
     if not converged:
@@ -76,6 +91,7 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
             f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
             f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use the default "
             "block sampling, or a density with heavier tails such as BlockSampling(df=10, inflate=1.2)",
+            level=4,
         )
     elif monte_carlo.ess[worst] < min(MIN_ESS, 0.5 * monte_carlo.draws[worst]):
         _warn(
@@ -83,6 +99,7 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
             f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only "
             f"{monte_carlo.ess[worst]:.1f} of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself "
             "uncertain: raise nsample, or lower mcse_tol",
+            level=4,
         )
     ratio = monte_carlo.history["mcse_over_se"].iloc[-1]
     if mcse_tol is None and ratio > LARGE_MCSE:
@@ -90,12 +107,14 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
             PrecisionWarning,
             f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error: raise nsample, or leave it "
             "out to let the errors decide",
+            level=4,
         )
     if mcse_tol is not None and result.converged and not monte_carlo.precise:
         _warn(
             PrecisionWarning,
             f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error, more than the "
             f"{100 * mcse_tol:.2g} % asked for: raise max_draws or max_seconds, or accept a larger mcse_tol",
+            level=4,
         )
 
 

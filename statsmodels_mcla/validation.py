@@ -14,6 +14,7 @@ from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 
 __all__ = [
+    "check_aligned",
     "check_full_rank",
     "check_start_params",
     "complete_rows",
@@ -22,6 +23,17 @@ __all__ = [
     "terms_of_arrays",
     "weight_vector",
 ]
+
+
+def check_aligned(endog: Any, **others: Any) -> None:
+    """Refuse pandas arguments whose rows are labelled differently: rows are matched by position."""
+    index = getattr(endog, "index", None)
+    if not isinstance(index, pd.Index):
+        return
+    for name, value in others.items():
+        other = getattr(value, "index", None)
+        if isinstance(other, pd.Index) and len(other) == len(index) and not other.equals(index):
+            raise ValueError(f"the indices of endog and {name} differ: align them, or pass {name}.to_numpy()")
 
 
 def finite_matrix(value: Any, name: str) -> Array:
