@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,8 +123,14 @@ def test_more_draws_smaller_errors() -> None:
 def test_monte_carlo_errors_are_honest(name: str, options: dict[str, Any]) -> None:
     """Over 100 seeds (estimate - truth)/MCSE has mean 0 and SD 1, within what 100 seeds can tell."""
     truth = truth_of(name)
-    fits = [model_of(name).fit(rng=seed, **options) for seed in range(100)]
-    z = np.array([(r.params - truth.params) / r.mcse for r in fits])
+    params = np.asarray(truth.params)
+    if name == "salamander":  # the published value's own error is as large as a third of the MCSE here
+        reference = Path(__file__).parent / "reference" / "salamander.json"
+        params = np.array(json.loads(reference.read_text())["params"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrecisionWarning)  # 200 draws leave a fifth of a standard error
+        fits = [model_of(name).fit(rng=seed, **options) for seed in range(100)]
+    z = np.array([(r.params - params) / r.mcse for r in fits])
     assert np.all(np.abs(z.mean(axis=0)) < 0.35), z.mean(axis=0)
     assert np.all((z.std(axis=0) > 0.8) & (z.std(axis=0) < 1.25)), z.std(axis=0)
     llf = np.array([(r.llf - truth.llf) / r.llf_mcse for r in fits])
