@@ -8,7 +8,7 @@ draws need exist.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -86,6 +86,9 @@ class BlockDraws:
             if 8 * self.bucket.n_blocks * self.bucket.n_effects * self.size <= CACHE_BYTES:
                 self.cache[key] = t
         return self.proposal.take(blocks).transform(t)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cache": {}}  # base numbers are made again where they are needed
 
     def moved(self, proposal: BlockT) -> BlockDraws:
         """Return the same base numbers under another proposal."""

@@ -350,7 +350,7 @@ class MCLAMixedGLM(LikelihoodModel):
         check_positive(gtol=gtol, maxiter=maxiter)
         found = laplace_maximum(self.design, gtol, maxiter, disp)
         warn_maximum(self, found, found.vanished, found.fit.converged)
-        return MixedGLMResultsWrapper(laplace_results(self, found))
+        return MixedGLMResultsWrapper(laplace_results(self, found, checked_n_jobs(None)))
 
     def fit(
         self,
@@ -440,7 +440,7 @@ class MCLAMixedGLM(LikelihoodModel):
             found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, vanished)
         # 3. what the user reads
         self._current = CurrentDraws(found.design, found.fit.position, found.keep, jobs)
-        result = monte_carlo_results(self, found, draws, separated=bool(laplace.separated))
+        result = monte_carlo_results(self, found, draws, separated=bool(laplace.separated), n_jobs=jobs)
         warn_maximum(self, laplace, found.vanished, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)
         return MCLAMixedGLMResultsWrapper(result)

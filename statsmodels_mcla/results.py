@@ -7,70 +7,46 @@ other random numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.base.model import LikelihoodModelResults, LikelihoodResultsWrapper
+from statsmodels.base.model import LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
+from statsmodels_mcla.boundary import without_terms
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
+from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.laplace_fit import laplace_covariance
 from statsmodels_mcla.mcse import standard_deviations
+from statsmodels_mcla.monte_carlo import MonteCarloErrors
+from statsmodels_mcla.proposals import BlockSampling
+from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.summary import summarise
 from statsmodels_mcla.var_corr import covariance_matrices, var_corr
+from statsmodels_mcla.wald import WaldResults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from statsmodels.iolib.summary import Summary
 
+    from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.linalg import Array
     from statsmodels_mcla.maximum import Draws, LaplaceMaximum, MonteCarloMaximum
+
+LAPLACE_DRAWS = 1024  # a block, for what is computed from a Laplace fit
 
 __all__ = [
     "MCLAMixedGLMResults",
     "MixedGLMResults",
-    "MonteCarloErrors",
     "laplace_results",
     "monte_carlo_results",
 ]
 
 
-@dataclass(frozen=True)
-class MonteCarloErrors:
-    """What the draws at the maximum tell, as arrays (labels are attached by the results).
-
-    Attributes
-    ----------
-    cov_mcse : ndarray (P, P)
-    bias : ndarray (P,)
-    llf_mcse : float
-    ess, draws, k_hat, share : ndarray (B,)
-        Effective sample size, draws, Pareto k-hat and share of the Monte Carlo variance of each block.
-    block_labels : list of str
-    history : DataFrame
-    sampling : str
-        Description of the importance density.
-    precise : bool
-        Whether the Monte Carlo errors are as small as asked for.
-    """
-
-    cov_mcse: Array
-    bias: Array
-    llf_mcse: float
-    ess: Array
-    draws: Array
-    k_hat: Array
-    share: Array
-    block_labels: list[str]
-    history: pd.DataFrame
-    sampling: str
-    precise: bool
-
-
-class MixedGLMResults(LikelihoodModelResults):
+class MixedGLMResults(WaldResults):
     """Fit of a generalized linear mixed model.
 
     Parameters
@@ -87,6 +63,8 @@ class MixedGLMResults(LikelihoodModelResults):
     converged : bool
     boundary : ndarray of bool (P,), optional
         Parameters at the boundary, such as variances of zero; they have no standard error.
+    fitted : Fitted or callable
+        The maximum with the draws made there, or what makes them when first asked for.
     """
 
     def __init__(
@@ -100,8 +78,11 @@ class MixedGLMResults(LikelihoodModelResults):
         boundary: np.ndarray | None = None,
         mle_retvals: dict[str, Any] | None = None,
         mle_settings: dict[str, Any] | None = None,
+        *,
+        fitted: Fitted | Callable[[], Fitted],
     ) -> None:
         self._cov_source = cov_params
+        self._fitted_source: Fitted | Callable[[], Fitted] | None = fitted
         super().__init__(model, params, None, scale=1.0)
         self._llf = llf
         self.method = method
@@ -133,8 +114,25 @@ class MixedGLMResults(LikelihoodModelResults):
         if value is not None:
             self._cov_source = value
 
+    @property
+    def fitted(self) -> Fitted:
+        """The maximum with the draws made there, in the parameters that were fitted."""
+        if callable(self._fitted_source):
+            self._fitted_source = self._fitted_source()
+        if self._fitted_source is None:
+            raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
+        return self._fitted_source
+
+    def remove_data(self) -> None:
+        """Remove the data, and with them what needs them: predictions, random effects, profiles."""
+        self.normalized_cov_params  # noqa: B018 - needs the data when first asked for
+        super().remove_data()
+        self._fitted_source = None
+
     def __getstate__(self) -> dict[str, Any]:
         self.normalized_cov_params  # noqa: B018 - a callable would not pickle
+        if self._fitted_source is not None:
+            self.fitted  # noqa: B018 - the same
         state: dict[str, Any] = super().__getstate__() if hasattr(super(), "__getstate__") else self.__dict__
         return state
 
@@ -178,13 +176,6 @@ class MixedGLMResults(LikelihoodModelResults):
         """Standard errors of the fixed effects."""
         return np.asarray(self.bse)[: self.k_fe]
 
-    @cached_property
-    def pvalues(self) -> Array:
-        """Two-sided p-values; one-sided for variances and dispersions, which cannot be negative."""
-        one_sided = self.model_non_negative
-        t = np.asarray(self.tvalues)
-        return np.where(one_sided, stats.norm.sf(t), 2.0 * stats.norm.sf(np.abs(t)))
-
     @property
     def aic(self) -> float:
         """Akaike's information criterion, -2 llf + 2 P."""
@@ -199,67 +190,6 @@ class MixedGLMResults(LikelihoodModelResults):
     def singular(self) -> bool:
         """Whether the maximum lies on the boundary."""
         return bool(self.boundary.any())
-
-    def conf_int(self, alpha: float = 0.05, cols: Any = None) -> Array:
-        """Wald confidence intervals.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the confidence level.
-        cols : array_like, optional
-            Which parameters.
-
-        Returns
-        -------
-        ndarray (k, 2)
-            Limits on the scale of ``params``; those of variances are cut off at zero.
-        """
-        if not 0 < alpha < 1:
-            raise ValueError(
-                f"alpha must lie between 0 and 1, such as 0.05 for 95 % intervals; got {alpha!r}"
-            )
-        half = stats.norm.isf(0.5 * alpha) * np.asarray(self.bse)
-        params = np.asarray(self.params)
-        limits = np.column_stack([params - half, params + half])
-        limits[:, 0] = np.where(self.model_non_negative, np.maximum(limits[:, 0], 0.0), limits[:, 0])
-        return limits if cols is None else limits[np.asarray(cols)]
-
-    def _full_length(self, r_matrix: Any) -> Any:
-        """Fill up contrasts of the fixed effects with zeros for the other parameters."""
-        if isinstance(r_matrix, (str, list)) and np.asarray(r_matrix).dtype.kind in "US":
-            return r_matrix
-        if isinstance(r_matrix, tuple):
-            return (self._full_length(r_matrix[0]), *r_matrix[1:])
-        array = np.atleast_2d(np.asarray(r_matrix, dtype=float))
-        if array.shape[1] == len(self.params):
-            return array
-        if array.shape[1] != self.k_fe:
-            raise ValueError(
-                f"r_matrix has {array.shape[1]} columns; give one for each of the {self.k_fe} fixed effects or the "
-                f"{len(self.params)} parameters"
-            )
-        return np.column_stack([array, np.zeros((len(array), len(self.params) - self.k_fe))])
-
-    def t_test(self, r_matrix: Any, cov_p: Array | None = None, use_t: bool | None = None) -> Any:
-        """Wald z-test of linear hypotheses about the parameters.
-
-        Parameters
-        ----------
-        r_matrix : str, list of str or array_like
-            A hypothesis such as ``"Cross[R/R] = Cross[W/W]"``, or contrasts (k, p) of the fixed effects or
-            (k, P) of all parameters.
-        """
-        return super().t_test(self._full_length(r_matrix), cov_p=cov_p, use_t=use_t)
-
-    def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
-        """Joint Wald test of linear hypotheses; contrasts as in `t_test`."""
-        kwargs.setdefault("scalar", True)
-        return super().wald_test(self._full_length(r_matrix), *args, **kwargs)
-
-    def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
-        """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
-        return super().f_test(self._full_length(r_matrix), *args, **kwargs)
 
     @property
     def llf_mcse(self) -> float | None:
@@ -358,8 +288,8 @@ class MCLAMixedGLMResults(MixedGLMResults):
         return self.monte_carlo.history
 
 
-def laplace_results(model: Any, found: LaplaceMaximum) -> MixedGLMResults:
-    """Collect a Laplace fit into results; standard errors are computed when first asked for."""
+def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMResults:
+    """Collect a Laplace fit into results; standard errors and draws are made when first asked for."""
     fit = found.fit
     return MixedGLMResults(
         model,
@@ -371,48 +301,39 @@ def laplace_results(model: Any, found: LaplaceMaximum) -> MixedGLMResults:
         ~found.keep,
         fit.mle_retvals,
         fit.mle_settings,
+        fitted=partial(_draws_at, model.design, found, n_jobs),
     )
+
+
+def _draws_at(design: MixedDesign, found: LaplaceMaximum, n_jobs: int) -> Fitted:
+    """Draws at a Laplace fit: what is said of random effects and predictions is exact given the estimates."""
+    reduced = without_terms(design, found.vanished) if found.vanished else design
+    sampler = Sampler.start(reduced, BlockSampling(), np.random.SeedSequence(0), True, None)
+    sampler = sampler.with_size(LAPLACE_DRAWS)
+    return Fitted(reduced, found.keep, sampler, sampler.at(found.params[found.keep]), n_jobs)
 
 
 def monte_carlo_results(
-    model: Any, found: MonteCarloMaximum, draws: Draws, *, separated: bool
+    model: Any, found: MonteCarloMaximum, draws: Draws, *, separated: bool, n_jobs: int
 ) -> MCLAMixedGLMResults:
-    """Collect a fit into results: spread over all parameters, with NaN where one is at the boundary."""
+    """Collect a fit into results."""
     fit, keep = found.fit, found.keep
-    evaluation, precision, P = fit.evaluation, fit.precision, len(found.keep)
-    blocks = evaluation.blocks
-    cov, cov_mcse, bias = np.full((P, P), np.nan), np.full((P, P), np.nan), np.full(P, np.nan)
-    share = np.full(len(blocks.ess), np.nan)
-    if precision is not None:
-        cov[np.ix_(keep, keep)], cov_mcse[np.ix_(keep, keep)] = precision.cov_params, precision.cov_mcse
-        bias[keep] = precision.bias
-        relative = (blocks.score_var / precision.se**2).sum(axis=1)
-        share = relative / max(float(relative.sum()), np.finfo(float).tiny)
-    joint = draws.sampling.joint
-    monte_carlo = MonteCarloErrors(
-        cov_mcse,
-        bias,
-        float(np.sqrt(evaluation.value_var)),
-        blocks.ess,
-        blocks.draws,
-        blocks.k_hat,
-        share,
-        ["all effects"] if joint else found.design.block_labels,
-        pd.DataFrame(fit.history),
-        type(draws.sampling).__name__,
-        fit.precise or draws.nsample is not None,
-    )
+    cov = np.full((len(keep), len(keep)), np.nan)
+    if fit.precision is not None:
+        cov[np.ix_(keep, keep)] = fit.precision.cov_params
+    quasi = draws.quasi and not draws.sampling.joint
     return MCLAMixedGLMResults(
         model,
         found.params,
         cov,
-        evaluation.value,
-        "MCLA, quasi-Monte Carlo" if draws.quasi and not joint else "MCLA, Monte Carlo",
+        fit.evaluation.value,
+        "MCLA, quasi-Monte Carlo" if quasi else "MCLA, Monte Carlo",
         fit.converged and not separated,
         ~keep,
         fit.mle_retvals,
         fit.mle_settings,
-        monte_carlo=monte_carlo,
+        fitted=Fitted(found.design, keep, fit.sampler, fit.position, n_jobs),
+        monte_carlo=MonteCarloErrors.of(found, draws),
     )
 
 

@@ -1,0 +1,74 @@
+"""What the draws at the maximum tell, in the parameters of the whole model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.linalg import Array
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.maximum import Draws, MonteCarloMaximum
+
+__all__ = ["MonteCarloErrors"]
+
+
+@dataclass(frozen=True)
+class MonteCarloErrors:
+    """What the draws at the maximum tell, as arrays (labels are attached by the results).
+
+    Attributes
+    ----------
+    cov_mcse : ndarray (P, P)
+    bias : ndarray (P,)
+    llf_mcse : float
+    ess, draws, k_hat, share : ndarray (B,)
+        Effective sample size, draws, Pareto k-hat and share of the Monte Carlo variance of each block.
+    block_labels : list of str
+    history : DataFrame
+    sampling : str
+        Description of the importance density.
+    precise : bool
+        Whether the Monte Carlo errors are as small as asked for.
+    """
+
+    cov_mcse: Array
+    bias: Array
+    llf_mcse: float
+    ess: Array
+    draws: Array
+    k_hat: Array
+    share: Array
+    block_labels: list[str]
+    history: pd.DataFrame
+    sampling: str
+    precise: bool
+
+    @classmethod
+    def of(cls, found: MonteCarloMaximum, draws: Draws) -> MonteCarloErrors:
+        """Spread over all parameters, with NaN where one is at the boundary or there is no maximum."""
+        fit, keep = found.fit, found.keep
+        evaluation, precision, P = fit.evaluation, fit.precision, len(found.keep)
+        blocks = evaluation.blocks
+        cov_mcse, bias = np.full((P, P), np.nan), np.full(P, np.nan)
+        share = np.full(len(blocks.ess), np.nan)
+        if precision is not None:
+            cov_mcse[np.ix_(keep, keep)], bias[keep] = precision.cov_mcse, precision.bias
+            relative = (blocks.score_var / precision.se**2).sum(axis=1)
+            share = relative / max(float(relative.sum()), np.finfo(float).tiny)
+        return cls(
+            cov_mcse,
+            bias,
+            float(np.sqrt(evaluation.value_var)),
+            blocks.ess,
+            blocks.draws,
+            blocks.k_hat,
+            share,
+            ["all effects"] if draws.sampling.joint else found.design.block_labels,
+            pd.DataFrame(fit.history),
+            type(draws.sampling).__name__,
+            fit.precise or draws.nsample is not None,
+        )

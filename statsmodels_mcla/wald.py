@@ -1,0 +1,89 @@
+"""Wald inference: tests and intervals from the estimates and their covariance."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from statsmodels.base.model import LikelihoodModelResults
+
+from statsmodels_mcla.linalg import Array
+
+__all__ = ["WaldResults"]
+
+
+class WaldResults(LikelihoodModelResults):
+    """The part of the results that rests on the estimates and their covariance alone."""
+
+    k_fe: int
+    model_non_negative: np.ndarray
+
+    @cached_property
+    def pvalues(self) -> Array:
+        """Two-sided p-values; one-sided for variances and dispersions, which cannot be negative."""
+        one_sided = self.model_non_negative
+        t = np.asarray(self.tvalues)
+        return np.where(one_sided, stats.norm.sf(t), 2.0 * stats.norm.sf(np.abs(t)))
+
+    def conf_int(self, alpha: float = 0.05, cols: Any = None) -> Array:
+        """Wald confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        cols : array_like, optional
+            Which parameters.
+
+        Returns
+        -------
+        ndarray (k, 2)
+            Limits on the scale of ``params``; those of variances are cut off at zero.
+        """
+        if not 0 < alpha < 1:
+            raise ValueError(
+                f"alpha must lie between 0 and 1, such as 0.05 for 95 % intervals; got {alpha!r}"
+            )
+        half = stats.norm.isf(0.5 * alpha) * np.asarray(self.bse)
+        params = np.asarray(self.params)
+        limits = np.column_stack([params - half, params + half])
+        limits[:, 0] = np.where(self.model_non_negative, np.maximum(limits[:, 0], 0.0), limits[:, 0])
+        return limits if cols is None else limits[np.asarray(cols)]
+
+    def _full_length(self, r_matrix: Any) -> Any:
+        """Fill up contrasts of the fixed effects with zeros for the other parameters."""
+        if isinstance(r_matrix, (str, list)) and np.asarray(r_matrix).dtype.kind in "US":
+            return r_matrix
+        if isinstance(r_matrix, tuple):
+            return (self._full_length(r_matrix[0]), *r_matrix[1:])
+        array = np.atleast_2d(np.asarray(r_matrix, dtype=float))
+        if array.shape[1] == len(self.params):
+            return array
+        if array.shape[1] != self.k_fe:
+            raise ValueError(
+                f"r_matrix has {array.shape[1]} columns; give one for each of the {self.k_fe} fixed effects or the "
+                f"{len(self.params)} parameters"
+            )
+        return np.column_stack([array, np.zeros((len(array), len(self.params) - self.k_fe))])
+
+    def t_test(self, r_matrix: Any, cov_p: Array | None = None, use_t: bool | None = None) -> Any:
+        """Wald z-test of linear hypotheses about the parameters.
+
+        Parameters
+        ----------
+        r_matrix : str, list of str or array_like
+            A hypothesis such as ``"Cross[R/R] = Cross[W/W]"``, or contrasts (k, p) of the fixed effects or
+            (k, P) of all parameters.
+        """
+        return super().t_test(self._full_length(r_matrix), cov_p=cov_p, use_t=use_t)
+
+    def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
+        """Joint Wald test of linear hypotheses; contrasts as in `t_test`."""
+        kwargs.setdefault("scalar", True)
+        return super().wald_test(self._full_length(r_matrix), *args, **kwargs)
+
+    def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
+        """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
+        return super().f_test(self._full_length(r_matrix), *args, **kwargs)
