@@ -27,6 +27,7 @@ design               `MixedDesign`: validated data, cut into independent blocks,
 laplace, proposals   conditional modes; importance densities around them
 points, draws        base random numbers; frozen draws made from them on demand
 likelihood, mcse     one fused pass: value, score, Hessian, Monte Carlo errors
+weighted             the law of the effects given the data, chunk by chunk
 sampler, fitting     draws at any parameter value; climb, polish, refine
 maximum              Laplace start, terms at the boundary, Monte Carlo fit
 model, results       what the user sees; `summary`, `var_corr`, `notices`

@@ -37,7 +37,17 @@ from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, transpose, weighted_sum
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
-__all__ = ["BlockStatistics", "Evaluation", "evaluate"]
+__all__ = [
+    "BlockStatistics",
+    "Evaluation",
+    "Task",
+    "Weighed",
+    "by_replicate",
+    "evaluate",
+    "in_order",
+    "tasks_of",
+    "weigh",
+]
 
 CHUNK = 2**17  # rows x draws of an inner step: a few arrays of that size fit the second-level cache
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
@@ -111,7 +121,7 @@ class Evaluation:
     blocks: BlockStatistics
 
 
-class _Section(NamedTuple):
+class Weighed(NamedTuple):
     """A section of the draws of a chunk of blocks."""
 
     log_w: Array  # (K, c)
@@ -182,27 +192,22 @@ def evaluate(
     """
     beta, theta, phi = design.split(params)
     metric = np.eye(design.n_params) if metric is None else metric
-    tasks = [
-        _Task(part, density, blocks, bucket)
-        for part in draws
-        for density in [design.covariance.density(theta, part.bucket.levels)]
-        for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part))
-    ]
+    tasks = tasks_of(design, theta, draws)
     work = sum(part.size * part.bucket.y.size for part in draws)
     threads = n_jobs if work > WORTH_THREADS else 1
 
-    def section(task: _Task, piece: slice) -> _Section:
-        return _section(task, piece, beta, phi)
+    def section(task: Task, piece: slice) -> Weighed:
+        return weigh(task, *task.part.draw(task.blocks, piece), beta, phi)
 
-    def whole(task: _Task) -> _Chunk:
+    def whole(task: Task) -> _Chunk:
         return _finish(task, [section(task, piece) for piece in task.part.sections(SECTION)], metric, tails)
 
     if len(tasks) >= 2 * threads:
-        chunks = list(_run(threads, whole, tasks))
+        chunks = list(in_order(threads, whole, tasks))
     else:  # few large blocks: share out the sections of their draws
         chunks = []
         for task in tasks:
-            pieces = _run(threads, partial(section, task), task.part.sections(SECTION))
+            pieces = in_order(threads, partial(section, task), task.part.sections(SECTION))
             chunks.append(_finish(task, list(pieces), metric, tails))
     return _total(design, theta, chunks)
 
@@ -223,7 +228,7 @@ def _pool(n_jobs: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_jobs, thread_name_prefix="mcla")
 
 
-def _run(n_jobs: int, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+def in_order(n_jobs: int, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
     """Map over threads, in order, with few results waiting at a time."""
     if n_jobs == 1:
         yield from map(function, items)
@@ -240,7 +245,7 @@ def _run(n_jobs: int, function: Callable[[S], T], items: Iterable[S]) -> Iterato
             future.cancel()
 
 
-class _Task(NamedTuple):
+class Task(NamedTuple):
     """A chunk of blocks to work on."""
 
     part: DrawPart
@@ -249,20 +254,30 @@ class _Task(NamedTuple):
     bucket: Bucket
 
 
+def tasks_of(design: MixedDesign, theta: Array, draws: Sequence[DrawPart]) -> list[Task]:
+    """Cut all blocks into chunks."""
+    return [
+        Task(part, density, blocks, bucket)
+        for part in draws
+        for density in [design.covariance.density(theta, part.bucket.levels)]
+        for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part))
+    ]
+
+
 def _blocks_at_a_time(part: DrawPart) -> int:
     """Blocks of a chunk: few enough for their arrays to stay in cache, enough to keep numpy busy."""
     columns = min(part.size, COLUMNS)  # what `_rows` takes at a time
     return max(1, CHUNK // max(1, columns * part.bucket.n_rows))
 
 
-def _section(task: _Task, piece: slice, beta: Array, phi: float) -> _Section:
-    u, log_g = task.part.draw(task.blocks, piece)
+def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighed:
+    """Weights and scores of draws u (K, q, c) whose log importance density is log_g (K, c)."""
     scatter = task.density.scatter(u)
     rows = _rows(task.bucket, u, task.density.logpdf(scatter) - log_g, beta, phi)
     parts = [rows.score_beta, task.density.score(scatter)]
     if task.bucket.family.dispersion is not None:
         parts.append(rows.score_phi)
-    return _Section(
+    return Weighed(
         rows.log_w,
         np.concatenate(parts, axis=1),
         scatter,
@@ -320,7 +335,7 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
     return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion)
 
 
-def _finish(task: _Task, pieces: list[_Section], metric: Array, tails: bool) -> _Chunk:
+def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool) -> _Chunk:
     """Normalise the weights of a chunk and take all weighted moments."""
     part, density, bucket = task.part, task.density, task.bucket
     P = metric.shape[1]
@@ -350,15 +365,15 @@ def _finish(task: _Task, pieces: list[_Section], metric: Array, tails: bool) -> 
     r = part.replicate
     R = m // r
     correction = R / (R - 1.0) if R > 1 else np.inf
-    share, d = _by_replicate(v, r), _by_replicate(weighted, r)
+    share, d = by_replicate(v, r), by_replicate(weighted, r)
     excess = share - 1.0 / R
     loglik_var = correction * (excess * excess).sum(axis=1)
     projected = multiply_draws(np.broadcast_to(metric, (len(s), P, P)), s, np.empty_like(s))
-    error = _by_replicate(projected * v[:, None], r)
+    error = by_replicate(projected * v[:, None], r)
     squares = projected * projected
     squares -= weighted_sum(squares, v)[..., None]
     squares *= v[:, None]
-    spread = _by_replicate(squares, r)
+    spread = by_replicate(squares, r)
     # jackknife over replicates: leaving one out changes score by -d/(1 - share), the log-mean by log of the rest
     rest = 1.0 - share
     lone = rest <= 0  # a single draw carries all the weight: its removal leaves nothing to average
@@ -384,14 +399,14 @@ def _finish(task: _Task, pieces: list[_Section], metric: Array, tails: bool) -> 
     )
 
 
-def _by_replicate(values: Array, replicate: int) -> Array:
+def by_replicate(values: Array, replicate: int) -> Array:
     """Sum over the draws of each replicate."""
     if replicate == 1:
         return values
     return np.asarray(values.reshape(*values.shape[:-1], -1, replicate).sum(axis=-1))
 
 
-def _joined(pieces: list[_Section]) -> tuple[Array, Array, Array]:
+def _joined(pieces: list[Weighed]) -> tuple[Array, Array, Array]:
     log_w, scores, scatter = (np.concatenate([piece[i] for piece in pieces], axis=-1) for i in range(3))
     return log_w, scores, scatter
 

@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"proposals", "boundary", "starting", "laplace_fit"},
     {"draws", "arguments"},
     {"likelihood", "sampler"},
-    {"mcse", "fitted"},
+    {"mcse", "fitted", "weighted"},
     {"frozen", "planning", "var_corr"},
     {"fitting"},
     {"maximum", "summary", "plots", "comparison", "current", "wald"},
@@ -144,6 +144,7 @@ def test_core_is_numpy_and_scipy() -> None:
         "sampler",
         "scale",
         "linalg",
+        "weighted",
     ]
     for name in core:
         foreign = {i.split(".")[0] for i in imports_of(tree_of(PACKAGE / f"{name}.py"))}

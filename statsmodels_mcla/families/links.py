@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from statsmodels_mcla.families.arrays import Array
+from statsmodels_mcla.families.normal_means import NormalMean, trapezoid_mean
 
 _LARGEST = 709.0  # exp of more overflows
 _GONE = 700.0  # exp(-rate) is as good as zero beyond
@@ -34,9 +35,17 @@ class Tail(NamedTuple):
 
 @dataclass(frozen=True)
 class MeanLink(ABC):
-    """Mean as a function of the linear predictor."""
+    """Mean as a function of the linear predictor.
+
+    Attributes
+    ----------
+    name : str
+    strip : float
+        Distance of the nearest singularity of the mean, as a function of complex eta, from the real line.
+    """
 
     name: ClassVar[str]
+    strip: ClassVar[float] = 1.0
 
     @abstractmethod
     def mean(self, eta: Array) -> Array:
@@ -49,6 +58,15 @@ class MeanLink(ABC):
     @abstractmethod
     def eta(self, mu: Array) -> Array:
         """Return the linear predictor whose mean is ``mu``."""
+
+    def normal_mean(self, eta: Array, var: Array) -> NormalMean:
+        """Return the mean over a normal linear predictor with this mean and variance, and its derivatives."""
+        return trapezoid_mean(self.mean, self.mean_deriv, self.strip, eta, var)
+
+    def interval(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """Return the range of the mean over an interval of the linear predictor."""
+        ends = self.mean(lower), self.mean(upper)
+        return np.minimum(*ends), np.maximum(*ends)
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,10 @@ class Identity(MeanLink):
     def eta(self, mu: Array) -> Array:
         return mu.copy()
 
+    def normal_mean(self, eta: Array, var: Array) -> NormalMean:
+        eta, var = np.broadcast_arrays(eta, var)
+        return NormalMean(eta.copy(), np.ones_like(eta), np.zeros_like(eta), eta**2 + var)
+
 
 @dataclass(frozen=True)
 class Log(MeanLink):
@@ -81,6 +103,10 @@ class Log(MeanLink):
 
     def eta(self, mu: Array) -> Array:
         return np.log(mu)
+
+    def normal_mean(self, eta: Array, var: Array) -> NormalMean:
+        mean = self.mean(eta + 0.5 * var)
+        return NormalMean(mean, mean, 0.5 * mean, self.mean(2.0 * (eta + var)))
 
 
 @dataclass(frozen=True)
@@ -98,6 +124,15 @@ class Sqrt(MeanLink):
     def eta(self, mu: Array) -> Array:
         return np.sqrt(mu)
 
+    def normal_mean(self, eta: Array, var: Array) -> NormalMean:
+        eta, var = np.broadcast_arrays(eta, var)
+        square = eta**4 + 6.0 * eta**2 * var + 3.0 * var**2
+        return NormalMean(eta**2 + var, 2.0 * eta, np.ones_like(eta), square)
+
+    def interval(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        low, high = super().interval(lower, upper)
+        return np.where((lower < 0) & (upper > 0), 0.0, low), high
+
 
 @dataclass(frozen=True)
 class Inverse(MeanLink):
@@ -113,6 +148,19 @@ class Inverse(MeanLink):
 
     def eta(self, mu: Array) -> Array:
         return 1.0 / mu
+
+    def normal_mean(self, eta: Array, var: Array) -> NormalMean:
+        eta, var = np.broadcast_arrays(eta, var)
+        if np.any(var > 0):
+            raise ValueError(
+                "1 / eta has no mean over normal random effects, which reach eta = 0: predict with random='none', "
+                "random='conditional' for levels with data, or which='linear'"
+            )
+        return NormalMean(1.0 / eta, -1.0 / eta**2, 1.0 / eta**3, 1.0 / eta**2)
+
+    def interval(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        with np.errstate(divide="ignore"):  # a linear predictor that reaches zero has no largest mean
+            return 1.0 / np.maximum(upper, 0.0), 1.0 / np.maximum(lower, 0.0)
 
 
 class BinomialLink(MeanLink):
@@ -132,6 +180,7 @@ class Logit(MeanLink):
     """P(success) = 1/(1 + exp(-eta))."""
 
     name: ClassVar[str] = "logit"
+    strip: ClassVar[float] = np.pi
 
     def mean(self, eta: Array) -> Array:
         return np.asarray(special.expit(eta))
@@ -163,6 +212,14 @@ class Probit(BinomialLink):
 
     def eta(self, mu: Array) -> Array:
         return np.asarray(special.ndtri(mu))
+
+    def normal_mean(self, eta: Array, var: Array) -> NormalMean:
+        # P(e < eta + s z) for normal e and z; the square is the chance of two such events with one z (Owen, 1956)
+        scale = np.sqrt(1.0 + var)
+        at = eta / scale
+        density = self.mean_deriv(at)
+        square = self.mean(at) - 2.0 * special.owens_t(at, 1.0 / np.sqrt(1.0 + 2.0 * var))
+        return NormalMean(self.mean(at), density / scale, -0.5 * density * at / scale**2, square)
 
     def log_tails(self, eta: Array) -> tuple[Tail, Tail]:
         a = np.abs(eta)
@@ -268,6 +325,7 @@ class CLogLog(BinomialLink):
     """P(failure) = exp(-exp(eta))."""
 
     name: ClassVar[str] = "cloglog"
+    strip: ClassVar[float] = 0.5 * np.pi  # beyond, exp(-exp(eta)) grows without bound
 
     def mean(self, eta: Array) -> Array:
         return np.asarray(-np.expm1(-_rate(eta)))
