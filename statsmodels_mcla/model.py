@@ -440,7 +440,9 @@ class MCLAMixedGLM(LikelihoodModel):
             found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, vanished)
         # 3. what the user reads
         self._current = CurrentDraws(found.design, found.fit.position, found.keep, jobs)
-        result = monte_carlo_results(self, found, draws, separated=bool(laplace.separated), n_jobs=jobs)
+        result = monte_carlo_results(
+            self, found, draws, separated=bool(laplace.separated), n_jobs=jobs, mcse_tol=mcse_tol
+        )
         warn_maximum(self, laplace, found.vanished, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)
         return MCLAMixedGLMResultsWrapper(result)

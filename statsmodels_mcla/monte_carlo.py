@@ -33,6 +33,8 @@ class MonteCarloErrors:
         Description of the importance density.
     precise : bool
         Whether the Monte Carlo errors are as small as asked for.
+    mcse_tol : float or None
+        Largest Monte Carlo error that was asked for, in standard errors; None where the number of draws was fixed.
     """
 
     cov_mcse: Array
@@ -46,9 +48,10 @@ class MonteCarloErrors:
     history: pd.DataFrame
     sampling: str
     precise: bool
+    mcse_tol: float | None
 
     @classmethod
-    def of(cls, found: MonteCarloMaximum, draws: Draws) -> MonteCarloErrors:
+    def of(cls, found: MonteCarloMaximum, draws: Draws, mcse_tol: float) -> MonteCarloErrors:
         """Spread over all parameters, with NaN where one is at the boundary or there is no maximum."""
         fit, keep = found.fit, found.keep
         evaluation, precision, P = fit.evaluation, fit.precision, len(found.keep)
@@ -71,4 +74,19 @@ class MonteCarloErrors:
             pd.DataFrame(fit.history),
             type(draws.sampling).__name__,
             fit.precise or draws.nsample is not None,
+            mcse_tol if draws.nsample is None else None,
         )
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Table of the blocks, the one with the largest share first."""
+        table = pd.DataFrame(
+            {
+                "draws": self.draws,
+                "ess": self.ess,
+                "ess_ratio": self.ess / self.draws,
+                "k_hat": self.k_hat,
+                "share": self.share,
+            },
+            index=pd.Index(self.block_labels, name="block"),
+        )
+        return table.sort_values("share", ascending=False, kind="stable")

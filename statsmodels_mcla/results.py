@@ -21,6 +21,7 @@ from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.laplace_fit import laplace_covariance
 from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.monte_carlo import MonteCarloErrors
+from statsmodels_mcla.plots.methods import MonteCarloPlots
 from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.summary import summarise
@@ -226,7 +227,7 @@ class MixedGLMResults(WaldResults):
         return summarise(self, title, alpha)
 
 
-class MCLAMixedGLMResults(MixedGLMResults):
+class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
     """Maximum of the Monte Carlo likelihood.
 
     Parameters
@@ -269,18 +270,7 @@ class MCLAMixedGLMResults(MixedGLMResults):
             draws; ``k_hat``, the Pareto shape of the largest weights (above 0.7: unreliable); ``share`` of the
             Monte Carlo variance of the estimates, relative to their standard errors.
         """
-        mc = self.monte_carlo
-        table = pd.DataFrame(
-            {
-                "draws": mc.draws,
-                "ess": mc.ess,
-                "ess_ratio": mc.ess / mc.draws,
-                "k_hat": mc.k_hat,
-                "share": mc.share,
-            },
-            index=pd.Index(mc.block_labels, name="block"),
-        )
-        return table.sort_values("share", ascending=False, kind="stable")
+        return self.monte_carlo.diagnostics()
 
     @property
     def mc_history(self) -> pd.DataFrame:
@@ -314,7 +304,13 @@ def _draws_at(design: MixedDesign, found: LaplaceMaximum, n_jobs: int) -> Fitted
 
 
 def monte_carlo_results(
-    model: Any, found: MonteCarloMaximum, draws: Draws, *, separated: bool, n_jobs: int
+    model: Any,
+    found: MonteCarloMaximum,
+    draws: Draws,
+    *,
+    separated: bool,
+    n_jobs: int,
+    mcse_tol: float,
 ) -> MCLAMixedGLMResults:
     """Collect a fit into results."""
     fit, keep = found.fit, found.keep
@@ -333,7 +329,7 @@ def monte_carlo_results(
         fit.mle_retvals,
         fit.mle_settings,
         fitted=Fitted(found.design, keep, fit.sampler, fit.position, n_jobs),
-        monte_carlo=MonteCarloErrors.of(found, draws),
+        monte_carlo=MonteCarloErrors.of(found, draws, mcse_tol),
     )
 
 

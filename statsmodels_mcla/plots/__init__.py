@@ -1,0 +1,22 @@
+"""Pictures of a fit, by matplotlib (extra ``plots``): each function returns a Figure and takes ``ax``.
+
+The functions draw tables and arrays; the methods of the results (`methods`) make those and hand them over.
+"""
+
+from statsmodels_mcla.plots.curves import Curve, Points, plot_fit
+from statsmodels_mcla.plots.effects import plot_random_effects
+from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
+from statsmodels_mcla.plots.profiles import ProfileCurve, plot_profile
+from statsmodels_mcla.plots.residuals import plot_residuals
+
+__all__ = [
+    "Curve",
+    "Points",
+    "ProfileCurve",
+    "plot_fit",
+    "plot_importance",
+    "plot_mc_history",
+    "plot_profile",
+    "plot_random_effects",
+    "plot_residuals",
+]

@@ -1,0 +1,145 @@
+"""Fitted curves with their bands over a covariate, for the population and for single groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from statsmodels_mcla.plots.style import CYCLE, LIGHT, canvas, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from statsmodels_mcla.linalg import Array
+
+DASHES = ("-", "--", ":", "-.")
+MANY = 6  # curves of groups beyond which they are drawn thin, without bands and names
+
+__all__ = ["Curve", "Points", "plot_fit"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A fitted curve.
+
+    Attributes
+    ----------
+    label : str
+    x : ndarray (k,)
+        Covariate: numbers, or names of categories.
+    mean, lower, upper : ndarray (k,)
+        Prediction with its confidence limits.
+    colour, dash : int
+        Curves that share a category of ``by`` share a colour; those of one kind share a dash.
+    of_group : bool
+        Whether it belongs to one group rather than to the population.
+    """
+
+    label: str
+    x: Array
+    mean: Array
+    lower: Array
+    upper: Array
+    colour: int = 0
+    dash: int = 0
+    of_group: bool = False
+
+
+@dataclass(frozen=True)
+class Points:
+    """Observed averages of the response.
+
+    Attributes
+    ----------
+    label : str
+    x, y, count : ndarray (k,)
+        Where, how large, and of how many rows.
+    colour : int
+    """
+
+    label: str
+    x: Array
+    y: Array
+    count: Array
+    colour: int = 0
+
+
+def plot_fit(
+    curves: Sequence[Curve],
+    points: Sequence[Points] = (),
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    alpha: float = 0.05,
+    ax: Any = None,
+) -> Figure:
+    """Draw fitted curves with confidence bands, and observed averages next to them.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+    points : sequence of Points
+    xlabel, ylabel : str
+    alpha : float
+        One minus the level of the bands, which the legend names.
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, (axes,) = canvas(ax, 1, (5.6, 4.6))
+    categories = None if np.issubdtype(curves[0].x.dtype, np.number) else list(dict.fromkeys(curves[0].x))
+    place = {c: float(k) for k, c in enumerate(categories or [])}
+    many = sum(c.of_group for c in curves) > MANY
+    for k, curve in enumerate(curves):
+        style: dict[str, Any] = {"color": CYCLE[curve.colour % len(CYCLE)]}
+        if categories is not None:
+            shift = 0.5 * (k / max(len(curves) - 1, 1) - 0.5) if len(curves) > 1 else 0.0
+            _category_bars(axes, curve, np.array([place[c] for c in curve.x]) + shift, style)
+            continue
+        if curve.of_group and many:
+            axes.plot(curve.x, curve.mean, lw=0.7, alpha=0.5, zorder=1, **style)
+            continue
+        axes.fill_between(curve.x, curve.lower, curve.upper, alpha=0.18, lw=0, zorder=1, **style)
+        dash = DASHES[curve.dash % len(DASHES)]
+        axes.plot(curve.x, curve.mean, dash, lw=2.0, zorder=3, label=curve.label, **style)
+    if many:
+        axes.plot([], [], lw=0.9, color=LIGHT, label=f"{sum(c.of_group for c in curves)} groups")
+    for group in points:
+        at = group.x if categories is None else np.array([place[c] + 0.12 for c in group.x])
+        size = 10.0 + 60.0 * group.count / max(float(group.count.max()), 1.0)
+        axes.scatter(
+            at,
+            group.y,
+            s=size,
+            facecolors="none",
+            edgecolors=CYCLE[group.colour % len(CYCLE)],
+            linewidths=1.1,
+            zorder=4,
+            label=group.label,
+        )
+    if categories is not None:
+        axes.set_xticks(range(len(categories)), [shortened(c) for c in categories])
+        axes.set_xlim(-0.6, len(categories) - 0.4)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(color=LIGHT, lw=0.5, alpha=0.6)
+    shown = f"{100 * (1 - alpha):g} % confidence"
+    handles, labels = axes.get_legend_handles_labels()
+    title = f"curve and {shown} band" if categories is None else f"estimate and {shown} interval"
+    text: dict[str, Any] = {"title": title, "title_fontsize": 8.5, "fontsize": 8.5, "frameon": False}
+    if ax is None:
+        fig.legend(handles, labels, loc="outside lower center", ncols=2 if len(labels) > 3 else 3, **text)
+    else:
+        axes.legend(handles, labels, **text)
+    return fig
+
+
+def _category_bars(ax: Axes, curve: Curve, at: Array, style: dict[str, Any]) -> None:
+    """Estimates with intervals over categories."""
+    ax.vlines(at, curve.lower, curve.upper, lw=2.0, alpha=0.7, **style)
+    ax.plot(at, curve.mean, "os^D"[curve.dash % 4], ms=6, label=curve.label, **style)

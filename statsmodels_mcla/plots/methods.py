@@ -1,0 +1,70 @@
+"""Pictures as methods of results: they make the tables that `plots` draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from statsmodels.base.model import LikelihoodModelResults
+
+from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
+from statsmodels_mcla.weighted import WeightedDraws, over_draws
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from statsmodels_mcla.fitted import Fitted
+    from statsmodels_mcla.linalg import Array
+    from statsmodels_mcla.monte_carlo import MonteCarloErrors
+
+__all__ = ["MonteCarloPlots", "weights_of_block"]
+
+
+def weights_of_block(fitted: Fitted, block: int) -> Array:
+    """Normalised importance weights (m,) of a block's draws; joint draws are block 0."""
+
+    def of_chunk(draws: WeightedDraws) -> Array:
+        return draws.v[draws.bucket.blocks == block]
+
+    wanted = np.arange(max(fitted.design.n_blocks, 1)) == block
+    found = over_draws(fitted.design, fitted.params, fitted.position.draws, of_chunk, wanted=wanted)
+    return np.concatenate(found)[0]
+
+
+class MonteCarloPlots(LikelihoodModelResults):
+    """Pictures of what the draws of a Monte Carlo fit tell."""
+
+    monte_carlo: MonteCarloErrors
+    fitted: Fitted
+
+    def plot_importance(self, ax: Any = None) -> Figure:
+        """Draw the importance-weight diagnostics of every block, and the weights of the worst.
+
+        Parameters
+        ----------
+        ax : sequence of 4 Axes, optional
+            A new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_importance`.
+        """
+        diagnostics = self.monte_carlo.diagnostics()
+        worst = self.monte_carlo.block_labels.index(diagnostics.index[0])
+        return plot_importance(diagnostics, weights_of_block(self.fitted, worst), ax=ax)
+
+    def plot_mc_history(self, ax: Any = None) -> Figure:
+        """Draw how the largest Monte Carlo error fell as draws were added.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_mc_history`.
+        """
+        mc = self.monte_carlo
+        return plot_mc_history(mc.history, tolerance=mc.mcse_tol, ax=ax)

@@ -1,0 +1,447 @@
+"""Pictures: what is drawn is what the tables say, on the axes that were given, with text that can be read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import data_of, fit_of, model_of
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from scipy import stats
+
+from statsmodels_mcla import JointSampling, plots
+from statsmodels_mcla.plots.grids import group_rows, observed_averages, population_rows, typical_row
+from statsmodels_mcla.plots.methods import weights_of_block
+from statsmodels_mcla.plots.style import BLUE, VERMILION
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+# Data to draw -----------------------------------------------------------------------------------------
+
+
+def effects(levels: int, coordinates: tuple[str, ...] = ("Intercept",), term: str = "g") -> pd.DataFrame:
+    rng = np.random.default_rng(levels)
+    rows = [
+        (term, f"level {k}", c, mean, mean - 1.5, mean + 1.5)
+        for c in coordinates
+        for k, mean in enumerate(rng.normal(size=levels))
+    ]
+    return pd.DataFrame(rows, columns=["term", "level", "effect", "mean", "lower", "upper"])
+
+
+def diagnostics(blocks: int) -> pd.DataFrame:
+    share = np.arange(blocks, 0, -1.0)
+    return pd.DataFrame(
+        {
+            "draws": 100,
+            "ess": np.linspace(20, 90, blocks),
+            "ess_ratio": np.linspace(0.2, 0.9, blocks),
+            "k_hat": np.linspace(1.1, -0.4, blocks),
+            "share": share / share.sum(),
+        },
+        index=[f"group: {k}, group: {k + 1}, ... (20 levels)" for k in range(blocks)],
+    )
+
+
+def weights(m: int = 200) -> np.ndarray:
+    w = np.random.default_rng(1).exponential(size=m)
+    return w / w.sum()
+
+
+def history() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "stage": ["rough", "rough", "exact"],
+            "total_draws": [1024, 65536, 65536],
+            "mcse_over_se": [0.064, 0.008, 0.0079],
+        }
+    )
+
+
+def profile(name: str = "g Var", estimate: float = 1.4, se: float = 0.5) -> plots.ProfileCurve:
+    value = np.linspace(0.2, 4.0, 25)
+    zeta = 2.0 * (np.sqrt(value) - np.sqrt(estimate)) * np.sqrt(estimate) / se
+    root = np.sqrt(estimate) + np.array([-1, 1]) * stats.norm.isf(0.025) * se / (2 * np.sqrt(estimate))
+    return plots.ProfileCurve(
+        name, pd.DataFrame({"value": value, "zeta": zeta}), estimate, se, tuple(root**2)
+    )
+
+
+def curve(label: str = "a", **kwargs: Any) -> plots.Curve:
+    x = np.linspace(0, 9, 10)
+    return plots.Curve(label, x, 3 + x, 2 + x, 4 + x, **kwargs)
+
+
+NORMAL = np.random.default_rng(2).normal(size=300)
+
+PICTURES = {
+    "random effects": (1, lambda ax: plots.plot_random_effects(effects(12), ax=ax)),
+    "random effects, two coordinates": (
+        2,
+        lambda ax: plots.plot_random_effects(effects(12, ("Intercept", "x")), ax=ax),
+    ),
+    "importance": (4, lambda ax: plots.plot_importance(diagnostics(7), weights(), ax=ax)),
+    "history": (1, lambda ax: plots.plot_mc_history(history(), tolerance=0.01, ax=ax)),
+    "profile": (2, lambda ax: plots.plot_profile([profile(), profile("h Var")], ax=ax)),
+    "deviance": (1, lambda ax: plots.plot_profile([profile()], kind="deviance", ax=ax)),
+    "residuals": (2, lambda ax: plots.plot_residuals(NORMAL, np.arange(300.0), ax=ax)),
+    "fit": (
+        1,
+        lambda ax: plots.plot_fit([curve(), curve("b", colour=1)], xlabel="x", ylabel="mean of y", ax=ax),
+    ),
+}
+LARGE = {
+    "300 levels": lambda: plots.plot_random_effects(effects(300)),
+    "60 levels, two coordinates": lambda: plots.plot_random_effects(effects(60, ("Intercept", "x"))),
+    "300 blocks": lambda: plots.plot_importance(diagnostics(300), weights()),
+    "five profiles": lambda: plots.plot_profile([profile(f"treatment[T.terbinafine]:{k}") for k in range(5)]),
+    "30 groups": lambda: plots.plot_fit(
+        [curve(str(k), of_group=True) for k in range(30)] + [curve("all", colour=1)], xlabel="x", ylabel="y"
+    ),
+}
+
+
+# Figures and axes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("panels", "draw"), PICTURES.values(), ids=PICTURES)
+def test_draws_a_figure_of_its_own(panels: int, draw: Any) -> None:
+    other = plt.figure()
+    fig = draw(None)
+    assert isinstance(fig, Figure)
+    assert fig is not other
+    assert len(fig.axes) == panels
+    assert plt.get_fignums() == [other.number, fig.number]
+    assert not other.axes
+
+
+@pytest.mark.parametrize(("panels", "draw"), PICTURES.values(), ids=PICTURES)
+def test_draws_on_the_axes_that_are_given(panels: int, draw: Any) -> None:
+    given, axes = plt.subplots(1, panels + 1)
+    chosen = axes[1] if panels == 1 else axes[1:]
+    fig = draw(chosen)
+    assert fig is given
+    assert plt.get_fignums() == [given.number]
+    assert len(fig.axes) == panels + 1
+    assert not axes[0].has_data()
+    assert all(ax.has_data() for ax in axes[1:])
+
+
+@pytest.mark.parametrize(("panels", "draw"), PICTURES.values(), ids=PICTURES)
+def test_refuses_axes_of_another_number(panels: int, draw: Any) -> None:
+    axes = plt.subplots(1, panels + 1)[1]
+    wanted = "one matplotlib Axes" if panels == 1 else f"sequence of {panels} matplotlib Axes"
+    with pytest.raises(ValueError, match=f"ax must be .*{wanted}"):
+        draw(axes)
+    with pytest.raises(ValueError, match=f"ax must be .*{wanted}"):
+        draw("here")
+
+
+def test_says_how_to_get_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    for _, draw in PICTURES.values():
+        with pytest.raises(ImportError, match=r"pip install 'statsmodels-mcla\[plots\]'"):
+            draw(None)
+
+
+def test_matplotlib_waits_until_it_is_needed() -> None:
+    code = "import sys, statsmodels_mcla.plots; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Text that can be read --------------------------------------------------------------------------------
+
+
+def boxes_of(fig: Figure) -> list[tuple[str, Any]]:
+    """Text and extent of everything written in a figure."""
+    fig.canvas.draw()
+    texts = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    ticks = {
+        id(label)
+        for ax in fig.axes
+        for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim()))
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
+        if not min(limits) - 1e-9 <= tick.get_loc() <= max(limits) + 1e-9
+    }
+    return [(t.get_text(), t.get_window_extent()) for t in texts if id(t) not in ticks]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [*(lambda d=d: d(None) for _, d in PICTURES.values()), *LARGE.values()],
+    ids=[*PICTURES, *LARGE],
+)
+def test_nothing_is_written_over_anything(draw: Any) -> None:
+    fig = draw()
+    boxes = boxes_of(fig)
+    assert len(boxes) > 5
+    for (one, a), (two, b) in combinations(boxes, 2):
+        assert not a.padded(-0.5).overlaps(b.padded(-0.5)), (one, two)
+    for text, box in boxes:
+        assert box.x0 >= 0, text
+        assert box.x1 <= fig.bbox.x1, text
+        assert box.y0 >= 0, text
+        assert box.y1 <= fig.bbox.y1, text
+
+
+@pytest.mark.parametrize(("panels", "draw"), PICTURES.values(), ids=PICTURES)
+def test_axes_are_labelled(panels: int, draw: Any) -> None:
+    for ax in draw(None).axes:
+        assert ax.get_xlabel()
+        assert ax.get_ylabel() or not ax.get_yticks().size or ax.get_subplotspec().colspan.start > 0
+
+
+# Random effects ---------------------------------------------------------------------------------------
+
+
+def names_at(ax: Any) -> dict[float, str]:
+    return {float(y): t.get_text() for y, t in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)}
+
+
+@pytest.mark.parametrize("levels", [5, 40, 300])
+def test_effects_are_sorted_and_named(levels: int) -> None:
+    frame = effects(levels)
+    ax = plots.plot_random_effects(frame).axes[0]
+    drawn = np.concatenate([np.column_stack(line.get_data()) for line in ax.lines[1:]])
+    drawn = drawn[np.argsort(drawn[:, 1])]
+    np.testing.assert_array_equal(drawn[:, 0], np.sort(frame["mean"]))
+    in_order = frame.sort_values("mean")["level"].tolist()
+    names = names_at(ax)
+    assert len(names) >= min(levels, 20)
+    assert {in_order[int(y)] for y in names} == set(names.values())
+    assert all(in_order[int(y)] == name for y, name in names.items())
+    assert names[levels - 1] == in_order[-1]
+
+
+def test_coordinates_of_a_term_share_its_order() -> None:
+    frame = effects(9, ("Intercept", "x"))
+    _, right = plots.plot_random_effects(frame).axes
+    order = frame[frame["effect"] == "Intercept"].sort_values("mean")["level"]
+    slopes = frame[frame["effect"] == "x"].set_index("level").loc[order, "mean"]
+    drawn = np.concatenate([np.column_stack(line.get_data()) for line in right.lines[1:]])
+    np.testing.assert_array_equal(drawn[np.argsort(drawn[:, 1]), 0], slopes)
+
+
+def test_intervals_that_leave_out_zero_stand_out() -> None:
+    frame = effects(30)
+    ax = plots.plot_random_effects(frame).axes[0]
+    apart = int(((frame["lower"] > 0) | (frame["upper"] < 0)).sum())
+    assert 0 < apart < 30
+    by_colour = {to_hex(line.get_color()): len(line.get_xdata()) for line in ax.lines[1:]}
+    assert by_colour == {BLUE.lower(): 30 - apart, VERMILION.lower(): apart}
+    ends = {tuple(s[:, 0]) for c in ax.collections for s in c.get_segments()}
+    assert ends == set(zip(frame["lower"], frame["upper"], strict=True))
+
+
+# Monte Carlo ------------------------------------------------------------------------------------------
+
+
+def test_importance_shows_the_table() -> None:
+    table = diagnostics(7)
+    v = weights()
+    ratio, k_hat, share, carried = plots.plot_importance(table, v).axes
+    np.testing.assert_allclose(ratio.lines[0].get_xdata()[::-1], 100 * table["ess_ratio"])
+    light, heavy, limit = k_hat.lines
+    assert np.all(light.get_xdata() <= 0.7)
+    assert np.all(heavy.get_xdata() > 0.7)
+    assert len(heavy.get_xdata()) == int((table["k_hat"] > 0.7).sum()) > 0
+    assert to_hex(heavy.get_color()) == VERMILION.lower()
+    np.testing.assert_array_equal(limit.get_xdata(), 0.7)
+    np.testing.assert_allclose([bar.get_width() for bar in share.patches][::-1], 100 * table["share"])
+    x, y = carried.lines[0].get_data()
+    half = 100 * np.sort(v)[100:].sum()
+    np.testing.assert_allclose(np.interp(50.0, x, y), half)
+    np.testing.assert_allclose(y[-1], 100.0)
+    assert names_at(ratio)[6.0] == "group: 0, …"
+
+
+def test_equal_weights_have_no_tail() -> None:
+    table = diagnostics(3).assign(k_hat=-np.inf, ess_ratio=1.0)
+    k_hat = plots.plot_importance(table, np.full(50, 0.02)).axes[1]
+    assert "equal" in k_hat.texts[0].get_text()
+
+
+@pytest.mark.parametrize("name", ["salamander", "toenail", "epil_nb", "epil_slopes"])
+def test_weights_of_a_block_are_those_of_the_fit(name: str) -> None:
+    result = fit_of(name)
+    fitted, mc = result.fitted, result.monte_carlo
+    for block in (0, len(mc.ess) - 1):
+        v = weights_of_block(fitted, block)
+        assert len(v) == mc.draws[block]
+        np.testing.assert_allclose(v.sum(), 1.0)
+        np.testing.assert_allclose(1.0 / (v**2).sum(), mc.ess[block], rtol=1e-8)
+
+
+def test_weights_of_joint_draws() -> None:
+    result = model_of("cbpp").fit(rng=1, sampling=JointSampling(), nsample=2000)
+    v = weights_of_block(result.fitted, 0)
+    np.testing.assert_allclose(1.0 / (v**2).sum(), result.ess.iloc[0], rtol=1e-8)
+    assert len(result.plot_importance().axes) == 4
+
+
+def test_pictures_of_a_monte_carlo_fit() -> None:
+    result = fit_of("cbpp")
+    table = result.mc_diagnostics()
+    fig = result.plot_importance()
+    np.testing.assert_allclose(fig.axes[0].lines[0].get_xdata()[::-1], 100 * table["ess_ratio"])
+    ax = result.plot_mc_history().axes[0]
+    drawn = np.concatenate([line.get_ydata() for line in ax.lines if line.get_marker() == "o"])
+    np.testing.assert_allclose(np.sort(drawn), np.sort(100 * result.mc_history["mcse_over_se"]))
+    assert any(np.allclose(line.get_ydata(), 1.0) for line in ax.lines)
+
+
+def test_no_tolerance_where_none_was_asked_for() -> None:
+    result = model_of("cbpp").fit(rng=1, nsample=64)
+    ax = result.plot_mc_history().axes[0]
+    assert not any("asked for" in str(line.get_label()) for line in ax.lines)
+
+
+# Profiles ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["zeta", "deviance"])
+def test_limits_stand_where_the_profile_meets_the_cut(kind: str) -> None:
+    curve = profile()
+    ax = plots.plot_profile([curve], kind=kind).axes[0]
+    (lower,), (upper,) = (c.get_segments() for c in ax.collections)
+    np.testing.assert_allclose([lower[0, 0], upper[0, 0]], curve.limits)
+    cut = stats.norm.isf(0.025)
+    reached = [lower[:, 1].max(), upper[:, 1].max()]
+    np.testing.assert_allclose(reached, [-cut, cut] if kind == "zeta" else [cut**2, cut**2], atol=0.02)
+
+
+def test_a_limit_at_the_boundary_has_no_line_beyond_the_profile() -> None:
+    curve = profile()
+    open_ended = plots.ProfileCurve(curve.name, curve.table, curve.estimate, np.nan, (0.0, np.inf))
+    ax = plots.plot_profile([open_ended]).axes[0]
+    assert not ax.collections
+    assert "[0, inf]" in ax.get_title()
+
+
+def test_refuses_an_unknown_kind_of_profile() -> None:
+    with pytest.raises(ValueError, match="kind must be 'zeta' or 'deviance'"):
+        plots.plot_profile([profile()], kind="likelihood")
+
+
+# Residuals --------------------------------------------------------------------------------------------
+
+
+def test_residuals_of_a_true_model_lie_in_the_band() -> None:
+    n = 400
+    exact = stats.norm.ppf((np.arange(n) + 0.5) / n)
+    shuffled = np.random.default_rng(0).permutation(exact)
+    for residuals, share in ((shuffled, 0.0), (shuffled + 1.0, 0.9)):
+        ax = plots.plot_residuals(residuals, np.arange(n, dtype=float)).axes[0]
+        outside = ax.lines[-1]
+        assert len(outside.get_xdata()) >= share * n
+        assert (share > 0) == (len(outside.get_xdata()) > 0)
+
+
+def test_averages_of_residuals_find_a_trend() -> None:
+    x = np.linspace(-1, 1, 400)
+    for slope, least, most in ((0.0, 0.0, 0.2), (1.5, 0.6, 1.0)):
+        r = np.random.default_rng(3).normal(size=400) + slope * x
+        ax = plots.plot_residuals(r, x).axes[1]
+        centre, mean = ax.lines[-1].get_data()
+        assert len(centre) == 20
+        np.testing.assert_allclose(mean.mean(), r.mean())
+        beyond = np.mean(np.abs(mean) > 1.96 / np.sqrt(20))
+        assert least <= beyond <= most
+
+
+# Curves -----------------------------------------------------------------------------------------------
+
+
+def test_curves_with_bands() -> None:
+    ax = plots.plot_fit([curve(), curve("b", colour=1)]).axes[0]
+    for line, label in zip(ax.lines, "ab", strict=True):
+        assert line.get_label() == label
+        np.testing.assert_array_equal(line.get_ydata(), 3 + line.get_xdata())
+    (band, _) = ax.collections
+    assert set(band.get_paths()[0].vertices[:, 1]) >= set(2 + np.linspace(0, 9, 10))
+
+
+def test_curves_of_many_groups_are_thin_and_nameless() -> None:
+    ax = plots.plot_fit([curve(str(k), of_group=True) for k in range(30)]).axes[0]
+    assert not ax.collections
+    assert sum(line.get_linewidth() < 1 for line in ax.lines) >= 30
+    few = plots.plot_fit([curve(str(k), of_group=True) for k in range(3)]).axes[0]
+    assert len(few.collections) == 3
+
+
+def test_categories_stand_side_by_side() -> None:
+    x = np.array(["low", "high"])
+    ones = np.ones(2)
+    shown = [plots.Curve(c, x, ones, 0 * ones, 2 * ones, colour=k) for k, c in enumerate("ab")]
+    points = [plots.Points("observed", x[::-1], np.array([5.0, 6.0]), ones)]
+    ax = plots.plot_fit(shown, points).axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["low", "high"]
+    a, b = (line.get_xdata() for line in ax.lines)
+    assert np.all(np.abs(a - b) > 0.1)
+    offsets = ax.collections[-1].get_offsets()
+    assert np.round(offsets[:, 0]).tolist() == [1.0, 0.0]
+
+
+def test_other_covariates_are_held_at_typical_values() -> None:
+    frame = pd.DataFrame({"x": [1, 2, 2, 9], "f": ["b", "a", "b", "b"], "z": [0.5, 2.5, 1.5, 9.5]})
+    row = typical_row(frame, {"z": -1.0})
+    assert row.to_dict() == {"x": 2, "f": "b", "z": -1.0}
+    assert typical_row(frame, {})["z"] == 1.5
+
+
+def test_rows_of_the_population_and_of_groups() -> None:
+    data = data_of("toenail")
+    curves = population_rows(data, "time", "treatment", {}, categorical=False)
+    assert [value for value, _ in curves] == ["itraconazole", "terbinafine"]
+    for value, rows in curves:
+        own = data.loc[data["treatment"] == value, "time"]
+        assert rows["treatment"].unique().tolist() == [value]
+        assert (rows["time"].min(), rows["time"].max()) == (own.min(), own.max())
+    patient = data["patientID"].iloc[0]
+    ((level, rows),) = group_rows(data, "time", "patientID", [patient], {}, categorical=False)
+    own = data[data["patientID"] == patient]
+    assert level == patient
+    assert rows["treatment"].unique().tolist() == own["treatment"].unique().tolist()
+    assert rows["time"].max() == own["time"].max()
+    with pytest.raises(ValueError, match="groups: patientID has no level 'nobody'"):
+        group_rows(data, "time", "patientID", ["nobody"], {}, categorical=False)
+
+
+def test_observed_averages_are_those_of_pandas() -> None:
+    data = data_of("cbpp")
+    (points,) = observed_averages(
+        data["period"], data["incidence"] / data["size"], data["size"].to_numpy(float), None, categorical=True
+    )
+    sums = data.groupby("period")[["incidence", "size"]].sum()
+    np.testing.assert_allclose(points.y, sums["incidence"] / sums["size"])
+    np.testing.assert_array_equal(points.count, sums["size"])
+
+
+def test_observed_averages_over_bins_use_every_row() -> None:
+    data = data_of("toenail")
+    y = (data["outcome"] != "none or mild").to_numpy(float)
+    ones = np.ones(len(y))
+    found = observed_averages(data["time"], y, ones, data["treatment"], categorical=False)
+    assert [p.label.split(",")[0] for p in found] == ["itraconazole", "terbinafine"]
+    for points, (_, rows) in zip(found, data.assign(y=y).groupby("treatment"), strict=True):
+        assert points.count.sum() == len(rows)
+        np.testing.assert_allclose(points.y @ points.count, rows["y"].sum())
+        np.testing.assert_allclose(points.x @ points.count, rows["time"].sum())
