@@ -1,70 +1,97 @@
-"""Maxima at the boundary: random-effect terms whose variance is zero.
-
-The density of the effects degenerates there, so the fit leaves such a term out, and says so.
-"""
+"""Maxima at the boundary: which covariance matrices are singular, judged by Laplace's approximation."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.laplace import evaluate_laplace
 from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.reduction import Reduction
 
-__all__ = ["degenerate_terms", "kept_parameters", "vanished_terms", "without_terms"]
+__all__ = ["NO_LOSS", "pivots_of", "reduction_without_loss", "singular_working", "truncated"]
 
-SMALL_SD = 0.25  # of where the search starts: standard deviations that may be zero
-NO_SPREAD = 1e-4  # smallest eigenvalue of a correlation matrix
+SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
 
 
-def vanished_terms(design: MixedDesign, working: Array, origin: Array) -> list[int]:
-    """Terms that can be left out without any loss of (Laplace) likelihood.
+def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) -> tuple[Reduction, Array]:
+    """Lowest ranks of the covariance matrices that lose no (Laplace) likelihood.
 
     Parameters
     ----------
     design : MixedDesign
-    working : ndarray (P,)
-        Fixed effects, Cholesky entries, dispersion, as `evaluate_laplace` takes them.
+        Of the whole model.
+    params : ndarray (P,)
+        Natural parameters; covariance matrices may be singular.
     origin : ndarray (P,)
-        The same where the search started: the size that standard deviations are measured by.
+        Fixed effects, Cholesky entries, dispersion where the search started: the size that standard
+        deviations are measured by.
+
+    Returns
+    -------
+    Reduction
+    params : ndarray (P,)
+        With the covariance matrices of the ranks found.
     """
-    value = None
-    out = []
-    for k, s in enumerate(design.covariance.slices):
-        at = slice(design.n_fixed + s.start, design.n_fixed + s.stop)
-        if np.abs(working[at]).max() > SMALL_SD * np.abs(origin[at]).max():
-            continue
-        without = working.copy()
-        without[at] = 0.0
-        value = evaluate_laplace(design, working).value if value is None else value
-        if evaluate_laplace(design, without).value > value - NO_LOSS:
-            out.append(k)
+    covariance, p = design.covariance, design.n_fixed
+    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[p : p + covariance.size])]
+    matrices = covariance.matrices(params[p : p + covariance.size])
+    floor = None
+    pivots = []
+    for k, size in enumerate(sizes):
+        spread = np.linalg.eigvalsh(matrices[k] / np.outer(size, size))
+        rank = len(size)
+        for lower in range(int((spread > SMALL_SD**2).sum()), len(size)):
+            if floor is None:
+                floor = _height(design, params, matrices) - NO_LOSS
+            trial = [*matrices[:k], truncated(matrices[k], size, lower), *matrices[k + 1 :]]
+            if _height(design, params, trial) > floor:
+                matrices, rank = trial, lower
+                break
+        pivots.append(pivots_of(matrices[k], size, rank))
+    out = params.copy()
+    out[p : p + covariance.size] = covariance.pack(matrices)
+    return Reduction.of(design, pivots), out
+
+
+def _height(design: MixedDesign, params: Array, matrices: list[Array]) -> float:
+    return evaluate_laplace(design, singular_working(design, params, matrices)).value
+
+
+def truncated(G: Array, size: Array, rank: int) -> Array:
+    """Nearest matrix of the given rank, in units of ``size``."""
+    values, vectors = np.linalg.eigh(G / np.outer(size, size))
+    root = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, len(size) - rank :] * size[:, None]
+    return np.asarray(root @ root.T)
+
+
+def pivots_of(G: Array, size: Array, rank: int) -> tuple[int, ...]:
+    """Coordinates that the others are combinations of: pivoted elimination, the largest left first."""
+    left = G / np.outer(size, size)
+    out: list[int] = []
+    for _ in range(rank):
+        k = int(np.argmax(np.diag(left)))
+        out.append(k)
+        left = left - np.outer(left[:, k], left[k]) / left[k, k]
+        left[k] = left[:, k] = 0.0
+    return tuple(sorted(out))
+
+
+def singular_working(design: MixedDesign, params: Array, matrices: list[Array] | None = None) -> Array:
+    """Fixed effects, Cholesky entries and dispersion of natural parameters whose matrices may be singular.
+
+    The factor of a matrix of rank r is lower triangular, with zeros right of column r.
+    """
+    covariance, p = design.covariance, design.n_fixed
+    at = slice(p, p + covariance.size)
+    out = params.copy()
+    factors = []
+    for G in covariance.matrices(params[at]) if matrices is None else matrices:
+        size = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
+        values, vectors = np.linalg.eigh(G / np.outer(size, size))
+        values = np.where(values > 1e-12, values, 0.0)
+        root = (vectors * np.sqrt(values))[:, ::-1] * size[:, None]
+        factors.append(np.linalg.qr(root.T)[1].T)
+    out[at] = covariance.pack(factors)
     return out
-
-
-def degenerate_terms(design: MixedDesign, params: Array) -> list[int]:
-    """Terms with a correlation of one (or more generally, effects that are combinations of the others)."""
-    out = []
-    for k, G in enumerate(design.covariance.matrices(params[design.n_fixed :])):
-        size = np.sqrt(np.diag(G))
-        if len(G) > 1 and np.all(size > 0) and np.linalg.eigvalsh(G / np.outer(size, size))[0] < NO_SPREAD:
-            out.append(k)
-    return out
-
-
-def without_terms(design: MixedDesign, terms: Sequence[int]) -> MixedDesign:
-    """Leave terms out of a design."""
-    return replace(design, terms=tuple(t for k, t in enumerate(design.terms) if k not in terms))
-
-
-def kept_parameters(design: MixedDesign, terms: Sequence[int]) -> np.ndarray:
-    """Which parameters remain, (P,) bool, when terms are left out."""
-    keep = np.ones(design.n_params, bool)
-    for k in terms:
-        s = design.covariance.slices[k]
-        keep[design.n_fixed + s.start : design.n_fixed + s.stop] = False
-    return keep

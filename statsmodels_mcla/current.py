@@ -7,6 +7,7 @@ import numpy as np
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.likelihood import Evaluation, evaluate
 from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position
 
 __all__ = ["CurrentDraws"]
@@ -18,26 +19,34 @@ class CurrentDraws:
     Parameters
     ----------
     design : MixedDesign
-        Without terms that vanished in the fit.
+        As reduced by the fit.
     position : Position
-    keep : ndarray of bool (P,)
-        Parameters of the model that the design has.
+    reduction : Reduction
     n_jobs : int
     """
 
-    def __init__(self, design: MixedDesign, position: Position, keep: np.ndarray, n_jobs: int) -> None:
-        self.design, self.position, self.keep, self.n_jobs = design, position, keep, n_jobs
+    def __init__(self, design: MixedDesign, position: Position, reduction: Reduction, n_jobs: int) -> None:
+        self.design, self.position, self.reduction, self.n_jobs = design, position, reduction, n_jobs
         self._last: tuple[bytes, Evaluation] | None = None
 
     def evaluate(self, params: Array) -> Evaluation:
-        """Evaluate at natural parameters of the whole model; value, score and Hessian come in one pass."""
+        """Evaluate at natural parameters of the whole model, as far as the draws have them, in one pass."""
         key = params.tobytes()
         if self._last is None or self._last[0] != key:
             try:
-                found = evaluate(self.design, params[self.keep], self.position.draws, n_jobs=self.n_jobs)
+                fitted = self.reduction.restrict(params)
+                found = evaluate(self.design, fitted, self.position.draws, n_jobs=self.n_jobs)
             except np.linalg.LinAlgError as error:
                 raise ValueError(
                     "params: a covariance matrix is not positive definite, or a variance not > 0"
                 ) from error
             self._last = (key, found)
         return self._last[1]
+
+    def spread(self, derivative: Array) -> Array:
+        """Derivative in the fitted parameters, (P fitted,) or square, as one in the model's: NaN in singular terms."""
+        place = self.reduction.place
+        out = derivative[np.ix_(*(place,) * derivative.ndim)]
+        for axis in range(derivative.ndim):
+            np.moveaxis(out, axis, 0)[place < 0] = np.nan
+        return out

@@ -12,123 +12,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from statsmodels_mcla.bucket import Bucket, Ties
 from statsmodels_mcla.covariance import Covariance, CovarianceTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula.terms import RandomTerm
-from statsmodels_mcla.linalg import Array, multiply_draws
+from statsmodels_mcla.linalg import Array
 
 __all__ = ["Bucket", "MixedDesign", "merge_identical_rows"]
 
 Index = np.ndarray
 
-_BY_BLOCK = ("blocks", "rows", "effects", "y", "w", "v", "offset", "X", "Z")
 PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Blocks of the same shape, stacked.
-
-    Attributes
-    ----------
-    blocks : ndarray (B,)
-        Numbers of the blocks in the design.
-    rows : ndarray (B, n)
-        Rows of the design; -1 for padding, a row that adds nothing to any likelihood.
-    effects : ndarray (B, q)
-        Columns of Z of each block's effects, ordered by term, level and coordinate.
-    levels : tuple of int
-        Number of levels of each term in a block.
-    y, w, v, offset : ndarray (B, n)
-        Response, weight, dispersion weight and offset (see `families` for what y and w hold).
-    X : ndarray (B, n, p)
-    Z : ndarray (B, n, q)
-    family : ConditionalFamily
-        Specialised to the rows of the bucket.
-    """
-
-    blocks: Index
-    rows: Index
-    effects: Index
-    levels: tuple[int, ...]
-    y: Array
-    w: Array
-    v: Array
-    offset: Array
-    X: Array
-    Z: Array
-    family: ConditionalFamily
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks, B."""
-        return len(self.blocks)
-
-    @property
-    def n_rows(self) -> int:
-        """Rows a block, n."""
-        return self.y.shape[1]
-
-    @property
-    def n_effects(self) -> int:
-        """Effects a block, q."""
-        return self.effects.shape[1]
-
-    @cached_property
-    def sparse_rows(self) -> tuple[list[Index], list[Array | None]] | None:
-        """Effects of each row and their entries in Z, one of each at a time; None if all of Z is cheaper.
-
-        Effects are numbered through the bucket, block after block.  Entries that are all one are None.
-        """
-        nonzero = self.Z != 0
-        widest = int(nonzero.sum(axis=2).max(initial=0))
-        if widest == 0 or 4 * widest > self.n_effects:
-            return None
-        order = np.argsort(~nonzero, axis=2, kind="stable")[..., :widest]
-        entries = np.take_along_axis(self.Z, order, axis=2).reshape(-1, widest)
-        order = (order + self.n_effects * np.arange(self.n_blocks)[:, None, None]).reshape(-1, widest)
-        columns = [None if np.all(e == 1.0) else np.ascontiguousarray(e[:, None]) for e in entries.T]
-        return [np.ascontiguousarray(k) for k in order.T], columns
-
-    def write_effects(self, u: Array, cut: slice, eta: Array, scratch: Array) -> None:
-        """Write Z u for some of the draws of u (B, q, m) into ``eta``, (B, n, draws of the cut).
-
-        ``scratch`` has the shape of eta.
-        """
-        if self.sparse_rows is None:
-            multiply_draws(self.Z, u[..., cut], eta)
-            return
-        index, entries = self.sparse_rows
-        flat = u.reshape(-1, u.shape[2])[:, cut]
-        out, other = eta.reshape(-1, eta.shape[2]), scratch.reshape(-1, eta.shape[2])
-        for k, (rows, column) in enumerate(zip(index, entries, strict=True)):
-            target = other if k else out
-            np.take(flat, rows, axis=0, out=target, mode="clip")
-            if column is not None:
-                target *= column
-            if k:
-                out += other
-
-    @cached_property
-    def _pieces(self) -> dict[int, tuple[tuple[slice, Bucket], ...]]:
-        return {}
-
-    def pieces(self, size: int) -> tuple[tuple[slice, Bucket], ...]:
-        """Cut the bucket into buckets of at most ``size`` blocks, the same ones at every call."""
-        if size not in self._pieces:
-            cuts = [slice(a, min(a + size, self.n_blocks)) for a in range(0, self.n_blocks, size)]
-            self._pieces[size] = tuple((c, self if len(cuts) == 1 else self.take(c)) for c in cuts)
-        return self._pieces[size]
-
-    def take(self, index: Index | slice) -> Bucket:
-        """Bucket of some of the blocks."""
-        parts = {k: getattr(self, k)[index] for k in _BY_BLOCK}
-        return replace(self, **parts)
 
 
 @dataclass(frozen=True)
@@ -147,6 +47,9 @@ class MixedDesign:
         Density of the response given the linear predictor.
     constant : float
         The part of the log-likelihood that depends on the data alone.
+    ties : tuple of scipy.sparse.csr_array (N, Q)
+        Derivatives of Z in the loadings of terms of reduced rank (see `reduction`), each a parameter after
+        the covariance parameters; ``terms`` have the Z at loadings of zero.
     """
 
     y: Array
@@ -157,6 +60,7 @@ class MixedDesign:
     terms: tuple[RandomTerm, ...]
     family: ConditionalFamily
     constant: float
+    ties: tuple[sp.csr_array, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -175,8 +79,8 @@ class MixedDesign:
 
     @property
     def n_params(self) -> int:
-        """Length of params: fixed effects, covariance parameters, dispersion."""
-        return self.n_fixed + self.covariance.size + self.n_dispersion
+        """Length of params: fixed effects, covariance parameters, loadings, dispersion."""
+        return self.n_fixed + self.covariance.size + len(self.ties) + self.n_dispersion
 
     @cached_property
     def covariance(self) -> Covariance:
@@ -210,8 +114,13 @@ class MixedDesign:
     def split(self, params: Array) -> tuple[Array, Array, float]:
         """Fixed effects, covariance parameters and dispersion (1.0 where the family has none)."""
         p, k = self.n_fixed, self.covariance.size
-        phi = float(params[p + k]) if self.n_dispersion else 1.0
+        phi = float(params[-1]) if self.n_dispersion else 1.0
         return params[:p], params[p : p + k], phi
+
+    def loadings(self, params: Array) -> Array:
+        """Loadings among the parameters; empty unless a term has reduced rank."""
+        start = self.n_fixed + self.covariance.size
+        return params[start : start + len(self.ties)]
 
     @cached_property
     def unit_labels(self) -> list[str]:
@@ -267,7 +176,7 @@ class BlockGraph:
 
 
 def _block_graph(design: MixedDesign) -> BlockGraph:
-    Z = design.Z
+    Z = sum((abs(tie) for tie in design.ties), abs(design.Z)) if design.ties else design.Z
     n, Q = Z.shape
     units = design.unit_of_effect
     n_units = len(design.term_of_unit)
@@ -312,10 +221,16 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
     bucket_of_block = bucket_of_block.ravel()
     place_in_bucket = np.empty(graph.n_blocks, int)
 
-    entries = design.Z.tocoo()
-    entry_bucket = bucket_of_block[graph.of_row[entries.coords[0]]]
-    by_bucket = np.argsort(entry_bucket, kind="stable")
-    first_entry = np.searchsorted(entry_bucket[by_bucket], np.arange(len(distinct) + 1))
+    def dense(shape: tuple[int, ...], k: int, entries: _Entries) -> Array:
+        out = np.zeros(shape)
+        which = entries.order[entries.first[k] : entries.first[k + 1]]
+        i, j, value = entries.row[which], entries.column[which], entries.value[which]
+        np.add.at(out, (place_in_bucket[graph.of_row[i]], row_place[i], effect_place[j]), value)
+        return out
+
+    entries, *tied = (
+        _Entries.of(matrix, bucket_of_block[graph.of_row], len(distinct)) for matrix in (design.Z, *design.ties)
+    )
     order = np.argsort(bucket_of_block, kind="stable")
     first_block = np.searchsorted(bucket_of_block[order], np.arange(len(distinct) + 1))
 
@@ -328,12 +243,10 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
         inside = place < first_row[blocks + 1][:, None]
         r = np.where(inside, rows[np.where(inside, place, 0)], -1)
         e = effects[first_effect[blocks][:, None] + np.arange(q)] if q else np.zeros((len(blocks), 0), int)
-        Z = np.zeros((len(blocks), n, q))
-        which = by_bucket[first_entry[k] : first_entry[k + 1]]
-        i, j, value = entries.coords[0][which], entries.coords[1][which], entries.data[which]
-        stored = value != 0
-        i, j, value = i[stored], j[stored], value[stored]
-        np.add.at(Z, (place_in_bucket[graph.of_row[i]], row_place[i], effect_place[j]), value)
+        Z = dense((len(blocks), n, q), k, entries)
+        ties = None
+        if tied:
+            ties = Ties(Z, np.stack([dense(Z.shape, k, tie) for tie in tied], axis=1))
         blank = design.family.blank_row()
         y, w, offset = (
             np.where(inside, column[r], value)
@@ -343,9 +256,32 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
         family = design.family.specialise(y, w)
         levels_k = tuple(int(c) for c in shape[1:])
         out.append(
-            Bucket(blocks, r, e, levels_k, y, w, np.where(inside, design.v[r], 1.0), offset, X, Z, family)
+            Bucket(
+                blocks, r, e, levels_k, y, w, np.where(inside, design.v[r], 1.0), offset, X, Z, family, ties
+            )
         )
     return tuple(out)
+
+
+class _Entries(NamedTuple):
+    """Entries of a sparse matrix, and which of them each bucket has."""
+
+    row: Index
+    column: Index
+    value: Array
+    order: Index
+    first: Index
+
+    @classmethod
+    def of(cls, matrix: sp.csr_array, bucket_of_row: Index, buckets: int) -> _Entries:
+        """Sort the entries other than zero by bucket."""
+        coo = matrix.tocoo()
+        stored = coo.data != 0
+        row, column, value = coo.coords[0][stored], coo.coords[1][stored], coo.data[stored]
+        order = np.argsort(bucket_of_row[row], kind="stable")
+        return cls(
+            row, column, value, order, np.searchsorted(bucket_of_row[row][order], np.arange(buckets + 1))
+        )
 
 
 def _padded_lengths(lengths: Index, levels: Index) -> Index:

@@ -7,7 +7,7 @@ draws need exist.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -90,9 +90,9 @@ class BlockDraws:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cache": {}}  # base numbers are made again where they are needed
 
-    def moved(self, proposal: BlockT) -> BlockDraws:
-        """Return the same base numbers under another proposal."""
-        return BlockDraws(self.bucket, proposal, self.numbers, self.members, self.size, self.cache)
+    def with_numbers_of(self, other: BlockDraws) -> BlockDraws:
+        """Return the draws with the base numbers that another position has made from the same source."""
+        return replace(self, cache=other.cache)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.likelihood import Evaluation, evaluate
 from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position, Sampler
 
 __all__ = ["Fitted"]
@@ -19,12 +21,15 @@ __all__ = ["Fitted"]
 class Fitted:
     """A maximum with its draws, in the parameters that were fitted.
 
+    At a singular maximum these are not the parameters of the model, and the effects that are drawn are not all of
+    its effects: `jacobian` and `effects` translate.  For all other fits both are identities.
+
     Attributes
     ----------
     design : MixedDesign
-        Without terms that vanished in the fit; identical rows merged.
-    keep : ndarray of bool (P,)
-        Parameters of the model that ``design`` has.
+        Without terms that vanished in the fit, with the pivots of terms of reduced rank; identical rows merged.
+    reduction : Reduction
+        Between the parameters and effects of ``design`` and those of the model.
     sampler : Sampler
         Makes draws like those of ``position`` at other parameters, from the same base random numbers.
     position : Position
@@ -34,7 +39,7 @@ class Fitted:
     """
 
     design: MixedDesign
-    keep: np.ndarray
+    reduction: Reduction
     sampler: Sampler
     position: Position
     n_jobs: int
@@ -43,6 +48,25 @@ class Fitted:
     def params(self) -> Array:
         """Parameters that were fitted, natural scale."""
         return self.position.params
+
+    @property
+    def keep(self) -> np.ndarray:
+        """Parameters of the model that are not zero because their term vanished, (P,) bool."""
+        return self.reduction.keep
+
+    @cached_property
+    def jacobian(self) -> Array:
+        """Derivative of the model's parameters in the fitted ones at the maximum, (P, P fitted); see `Reduction`."""
+        return self.reduction.jacobian(self.params)
+
+    @cached_property
+    def effects(self) -> sp.csr_array:
+        """Matrix (Q, Q fitted) from drawn effects to the model's: zeros for vanished terms, combinations for tied ones.
+
+        With mean m and covariance V of the drawn effects given the data, the model's have ``effects @ m`` and
+        ``effects @ V @ effects.T``.
+        """
+        return self.reduction.effects(self.params)
 
     @cached_property
     def evaluation(self) -> Evaluation:

@@ -55,6 +55,7 @@ def fit_laplace(
     gtol: float = 1e-4,
     maxiter: int = 200,
     disp: bool = False,
+    free: np.ndarray | None = None,
 ) -> LaplaceFit:
     """Maximise the Laplace approximation by BFGS with its exact gradient.
 
@@ -66,25 +67,31 @@ def fit_laplace(
         Where to start, in search coordinates.
     gtol : float
         Largest gradient, in search coordinates (about one standard error each), at the end.
+    free : ndarray of bool (P,), optional
+        Coordinates to move; the others stay where they are.
     """
+    free = np.ones(len(x), bool) if free is None else free
+    whole = np.array(x, float)
     last: LaplaceEvaluation | None = None
     where = b""
 
-    def function(x: Array) -> tuple[float, Array, None]:
+    def function(moving: Array) -> tuple[float, Array, None]:
         nonlocal last, where
+        x = whole.copy()
+        x[free] = moving
         try:
             with np.errstate(all="ignore"):
                 found = evaluate_laplace(design, scale.semi_natural(x), None if last is None else last.modes)
         except (FloatingPointError, np.linalg.LinAlgError):
-            return -np.inf, np.zeros(len(x)), None
+            return -np.inf, np.zeros(len(moving)), None
         if not np.isfinite(found.value):
-            return -np.inf, np.zeros(len(x)), None
-        last, where = found, x.tobytes()
-        return found.value, scale.gradient_of_semi_natural(x, found.gradient), None
+            return -np.inf, np.zeros(len(moving)), None
+        last, where = found, moving.tobytes()
+        return found.value, scale.gradient_of_semi_natural(x, found.gradient)[free], None
 
     search = SearchModel(function)
     fitted = search.fit(
-        x, method="bfgs", gtol=gtol, maxiter=maxiter, disp=disp, skip_hessian=True, warn_convergence=False
+        whole[free], method="bfgs", gtol=gtol, maxiter=maxiter, disp=disp, skip_hessian=True, warn_convergence=False
     )
     at = np.asarray(fitted.params, float)
     if where != at.tobytes():
@@ -94,28 +101,30 @@ def fit_laplace(
     retvals = dict(fitted.mle_retvals)
     # a line search stops at round-off, which is no failure if the gradient is flat by then
     retvals["converged"] = bool(np.abs(search.score(at)).max(initial=0.0) < max(10 * gtol, 1e-3))
+    whole[free] = at
+    at = whole
     return LaplaceFit(
         scale, at, scale.natural(at), scale.semi_natural(at), last, retvals, fitted.mle_settings
     )
 
 
-def laplace_covariance(design: MixedDesign, fit: LaplaceFit, keep: np.ndarray) -> Array:
+def laplace_covariance(design: MixedDesign, fit: LaplaceFit, moving: np.ndarray) -> Array:
     """Inverse observed information of the Laplace approximation, by differences of its exact gradient.
 
     Parameters
     ----------
     design : MixedDesign
     fit : LaplaceFit
-    keep : ndarray of bool (P,)
-        Parameters that are not at the boundary; the others are held where they are.
+    moving : ndarray of bool (P,)
+        Which of (fixed effects, Cholesky entries, dispersion) are free; the others are zero by a reduction of rank.
 
     Returns
     -------
     ndarray (P, P)
-        On the natural scale; NaN where ``keep`` is False or the information is not positive definite.
+        On the natural scale; NaN where a variance vanishes or the information is not positive definite.
     """
     scale, at = fit.scale, fit.semi_natural
-    free = np.flatnonzero(keep)
+    free = np.flatnonzero(moving)
     # steps of a thousandth of a standard error or so, in the working parameters themselves
     size = 1e-3 * np.abs(np.diag(scale.stretch))[free]
 
@@ -135,6 +144,8 @@ def laplace_covariance(design: MixedDesign, fit: LaplaceFit, keep: np.ndarray) -
         return out
     J = np.eye(len(at))
     J[scale.entries, scale.entries] = scale.covariance.working_jacobian(at[scale.entries])
-    J = J[np.ix_(free, free)]
-    out[np.ix_(free, free)] = J @ np.linalg.inv(information) @ J.T
+    J = J[:, free]
+    inside = np.flatnonzero(np.any(J != 0, axis=1))
+    J = J[inside]
+    out[np.ix_(inside, inside)] = J @ np.linalg.inv(information) @ J.T
     return out

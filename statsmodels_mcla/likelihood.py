@@ -35,6 +35,7 @@ from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, transpose, weighted_sum
+from statsmodels_mcla.loadings import LoadingSums, place_second
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = [
@@ -131,6 +132,7 @@ class Weighed(NamedTuple):
     curvature: Array  # (K, n) sum of w d2 logf/deta2
     mixed: Array  # (K, n) sum of w d2 logf/deta dphi
     dispersion: Array  # (K,) sum of w d2 logf/dphi2
+    tied: Array | None  # (K, a, p + a + 1) sum of w times second derivatives in the loadings and beta, loadings, phi
 
 
 class _Chunk(NamedTuple):
@@ -192,7 +194,7 @@ def evaluate(
     """
     beta, theta, phi = design.split(params)
     metric = np.eye(design.n_params) if metric is None else metric
-    tasks = tasks_of(design, theta, draws)
+    tasks = tasks_of(design, params, draws)
     work = sum(part.size * part.bucket.y.size for part in draws)
     threads = n_jobs if work > WORTH_THREADS else 1
 
@@ -254,10 +256,11 @@ class Task(NamedTuple):
     bucket: Bucket
 
 
-def tasks_of(design: MixedDesign, theta: Array, draws: Sequence[DrawPart]) -> list[Task]:
-    """Cut all blocks into chunks."""
+def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
+    """Cut all blocks into chunks, with the design and density of the effects at the given parameters."""
+    theta, loadings = design.split(params)[1], design.loadings(params)
     return [
-        Task(part, density, blocks, bucket)
+        Task(part, density, blocks, bucket.at(loadings))
         for part in draws
         for density in [design.covariance.density(theta, part.bucket.levels)]
         for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part))
@@ -275,6 +278,8 @@ def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighe
     scatter = task.density.scatter(u)
     rows = _rows(task.bucket, u, task.density.logpdf(scatter) - log_g, beta, phi)
     parts = [rows.score_beta, task.density.score(scatter)]
+    if rows.tied is not None:
+        parts.append(rows.tied.score)
     if task.bucket.family.dispersion is not None:
         parts.append(rows.score_phi)
     return Weighed(
@@ -285,6 +290,7 @@ def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighe
         rows.curvature,
         rows.mixed,
         rows.dispersion,
+        None if rows.tied is None else rows.tied.second,
     )
 
 
@@ -296,6 +302,7 @@ class _Rows(NamedTuple):
     curvature: Array
     mixed: Array
     dispersion: Array
+    tied: LoadingSums | None
 
 
 def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _Rows:
@@ -310,6 +317,7 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
     score_phi = np.zeros((blocks, 1, draws))
     top = np.full(blocks, -np.inf)
     curvature, mixed, dispersion = np.zeros((blocks, n)), np.zeros((blocks, n)), np.zeros(blocks)
+    tied = None if bucket.ties is None else LoadingSums.of(bucket, draws)
     step = max(COLUMNS // 8, CHUNK // max(1, blocks * n))
     work = _SCRATCH.work
     for a in range(0, draws, step):
@@ -327,12 +335,15 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
         shrink = np.exp(previous - finite_top)
         weight = np.exp(log_w[:, cut] - finite_top[:, None])
         curvature = curvature * shrink[:, None] + weighted_sum(terms.d2, weight)
+        change = None
         if has_phi:
             change = family.dispersion_rows(y, w, v, eta, phi)
             score_phi[:, 0, cut] = change.dphi.sum(axis=1)
             mixed = mixed * shrink[:, None] + weighted_sum(change.d1phi, weight)
             dispersion = dispersion * shrink + weighted_sum(change.dphi2, weight).sum(axis=-1)
-    return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion)
+        if tied is not None:
+            tied.add(bucket, u, cut, weight, shrink, terms.d1, terms.d2, None if change is None else change.d1phi)
+    return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion, tied)
 
 
 def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool) -> _Chunk:
@@ -357,6 +368,13 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool) -> _C
     if bucket.family.dispersion is not None:
         H[:p, -1] = H[-1, :p] = mixed.reshape(-1) @ X
         H[-1, -1] = sum(float((piece.dispersion * c).sum()) for piece, c in zip(pieces, scale, strict=True))
+    if bucket.ties is not None:
+        second = sum(
+            (piece.tied * c[:, None, None]).sum(axis=0)
+            for piece, c in zip(pieces, scale, strict=True)
+            if piece.tied is not None
+        )
+        place_second(H, second, p, density.covariance.size)
     s -= score[..., None]
     weighted = s * v[:, None, :]
     H += sum_of_products(weighted, s)

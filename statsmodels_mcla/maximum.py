@@ -1,7 +1,7 @@
-"""From a design to its maximum-likelihood fit, terms at the boundary included.
+"""From a design to its maximum-likelihood fit, singular covariance matrices included.
 
 The steps that every fit takes, whatever is done with the result: a GLM to start from, a check for separation,
-the Laplace fit, and the Monte Carlo fit of the terms that have not vanished.
+the Laplace fit, and the Monte Carlo fit at the ranks that the covariance matrices have at the maximum.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_mcla.boundary import kept_parameters, vanished_terms, without_terms
+from statsmodels_mcla.boundary import reduction_without_loss, singular_working
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.fitting import MonteCarloFit, fit_monte_carlo
 from statsmodels_mcla.laplace_fit import LaplaceFit, fit_laplace
 from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.outward import grown_reduction
 from statsmodels_mcla.proposals import Sampling
+from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.separation import separated_columns
 from statsmodels_mcla.settings import FitSettings
@@ -33,11 +35,8 @@ class LaplaceMaximum:
     Attributes
     ----------
     params : ndarray (P,)
-        Natural parameters, zero for vanished terms.
-    keep : ndarray of bool (P,)
-        Parameters that are not at the boundary.
-    vanished : tuple of int
-        Terms whose variance is zero.
+        Natural parameters; covariance matrices have exactly the ranks of the reduction.
+    reduction : Reduction
     separated : tuple of int
         Fixed effects without a finite maximum.
     start : GLMStart
@@ -45,8 +44,7 @@ class LaplaceMaximum:
     """
 
     params: Array
-    keep: np.ndarray
-    vanished: tuple[int, ...]
+    reduction: Reduction
     separated: tuple[int, ...]
     start: GLMStart
     fit: LaplaceFit
@@ -54,24 +52,21 @@ class LaplaceMaximum:
 
 @dataclass(frozen=True)
 class MonteCarloMaximum:
-    """Monte Carlo fit of the terms that have not vanished.
+    """Monte Carlo fit at the ranks that the covariance matrices have at the maximum.
 
     Attributes
     ----------
     params : ndarray (P,)
-        Natural parameters of the whole model, zero for vanished terms.
-    keep : ndarray of bool (P,)
-        Parameters that were fitted.
-    vanished : tuple of int
+        Natural parameters of the whole model.
+    reduction : Reduction
     design : MixedDesign
-        Without the vanished terms.
+        The reduced one.
     fit : MonteCarloFit
         In the parameters that were fitted.
     """
 
     params: Array
-    keep: np.ndarray
-    vanished: tuple[int, ...]
+    reduction: Reduction
     design: MixedDesign
     fit: MonteCarloFit
 
@@ -101,15 +96,21 @@ class Draws:
 def laplace_maximum(
     design: MixedDesign, gtol: float = 1e-4, maxiter: int = 200, disp: bool = False
 ) -> LaplaceMaximum:
-    """Maximise the Laplace approximation from the GLM without random effects."""
+    """Maximise the Laplace approximation from the GLM without random effects, then at lower ranks if they do."""
     start = fit_without_random_effects(design)
     suspicious = not start.converged or np.abs(start.eta).max() > FAR_OUT
     separated = tuple(separated_columns(design)) if suspicious else ()
     scale = search_scale(design, start)
     fit = fit_laplace(design, scale, np.zeros(design.n_params), gtol=gtol, maxiter=maxiter, disp=disp)
-    vanished = tuple(vanished_terms(design, fit.semi_natural, scale.origin))
-    keep = kept_parameters(design, vanished)
-    return LaplaceMaximum(np.where(keep, fit.params, 0.0), keep, vanished, separated, start, fit)
+    reduction, params = reduction_without_loss(design, fit.params, scale.origin)
+    ranks = Reduction.of(design).ranks
+    while reduction.ranks != ranks:
+        ranks = reduction.ranks
+        free = reduction.free_working
+        x = scale.from_semi_natural(np.where(free, singular_working(design, params), 0.0))
+        fit = fit_laplace(design, scale, x, gtol=gtol, maxiter=maxiter, disp=disp, free=free)
+        reduction, params = reduction_without_loss(design, fit.params, scale.origin)
+    return LaplaceMaximum(params, reduction, separated, start, fit)
 
 
 def monte_carlo_maximum(
@@ -118,33 +119,51 @@ def monte_carlo_maximum(
     settings: FitSettings,
     start: GLMStart,
     params: Array,
-    vanished: tuple[int, ...] = (),
+    reduction: Reduction | None = None,
 ) -> MonteCarloMaximum:
-    """Maximise the Monte Carlo likelihood; a term whose variance runs to zero is left out and the rest refitted.
+    """Maximise the Monte Carlo likelihood, and find the ranks of the covariance matrices at its maximum.
+
+    A covariance matrix that becomes singular is fitted at its rank (see `reduction`).  There, the slope of the
+    Monte Carlo likelihood out of the boundary is looked at: where it rises, the fit goes on at a higher rank.
 
     Parameters
     ----------
     design : MixedDesign
+        Of the whole model.
     draws : Draws
     settings : FitSettings
     start : GLMStart
         Sets the scale of the search.
     params : ndarray (P,)
-        Where to start; entries of vanished terms are ignored.
-    vanished : tuple of int
-        Terms to leave out from the beginning.
+        Where to start.
+    reduction : Reduction, optional
+        Ranks to start with; full by default.
     """
+    reduction = Reduction.of(design) if reduction is None else reduction
+    origin = search_scale(design, start).origin
+    done: dict[tuple[int, ...], MonteCarloMaximum] = {}
+    risen = False
     while True:
-        keep = kept_parameters(design, vanished)
-        reduced = without_terms(design, vanished) if vanished else design
+        # 1. fit at these ranks
+        reduced = reduction.reduce(design)
         scale = search_scale(reduced, start)
-        fit = fit_monte_carlo(scale, draws.sampler(reduced), params[keep], settings)
-        params = np.zeros(len(keep))
-        params[keep] = fit.position.params
-        more = vanished_terms(
-            reduced, scale.semi_natural(scale.from_natural(fit.position.params)), scale.origin
-        )
-        if not more:
-            return MonteCarloMaximum(params, keep, vanished, reduced, fit)
-        remaining = [k for k in range(len(design.terms)) if k not in vanished]
-        vanished = tuple(sorted([*vanished, *(remaining[k] for k in more)]))
+        fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
+        params = reduction.extend(fit.position.params)
+        found = MonteCarloMaximum(params, reduction, reduced, fit)
+        done[reduction.ranks] = found
+        # 2. down, where nothing is lost
+        if not (risen and fit.converged):
+            lower, lower_params = reduction_without_loss(design, params, origin)
+            if lower.ranks in done and lower.ranks != reduction.ranks:
+                return done[lower.ranks]
+            if lower.ranks != reduction.ranks:
+                reduction, params = lower, lower_params
+                continue
+        if not (fit.converged and reduction.singular):
+            return found
+        # 3. up, where the likelihood rises
+        grown = grown_reduction(design, reduction, reduced, fit.position, origin)
+        if grown is None or grown[0].ranks in done:
+            return found
+        reduction, params = grown
+        risen = True

@@ -34,6 +34,7 @@ from statsmodels_mcla.notices import (
     warn_maximum,
     warn_monte_carlo,
 )
+from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.results import (
     MCLAMixedGLMResultsWrapper,
     MixedGLMResultsWrapper,
@@ -279,8 +280,7 @@ class MCLAMixedGLM(LikelihoodModel):
         sampler = draws.sampler(design)
         if draws.nsample is not None:
             sampler = sampler.with_size(draws.nsample)
-        everything = np.ones(len(params), bool)
-        self._current = CurrentDraws(design, sampler.at(params), everything, checked_n_jobs(None))
+        self._current = CurrentDraws(design, sampler.at(params), Reduction.of(design), checked_n_jobs(None))
 
     def _checked(self, params: Any) -> Array:
         out = validation.check_start_params(params, self.data.param_names, self.non_negative)
@@ -292,7 +292,7 @@ class MCLAMixedGLM(LikelihoodModel):
                 )
         return out
 
-    def _evaluate(self, params: Any) -> tuple[Evaluation, np.ndarray]:
+    def _evaluate(self, params: Any) -> tuple[Evaluation, CurrentDraws]:
         params = np.asarray(params, dtype=float)
         if params.shape != (len(self.data.param_names),):
             raise ValueError(
@@ -301,28 +301,25 @@ class MCLAMixedGLM(LikelihoodModel):
         if self._current is None:
             self.draw(rng=0)
         current: CurrentDraws = self._current  # type: ignore[assignment] # just made if there was none
-        return current.evaluate(params), current.keep
+        return current.evaluate(params), current
 
     def loglike(self, params: Any) -> float:
         """Monte Carlo log-likelihood of the current draws, all constants included.
 
-        The draws are those made by the last `fit` or `draw`.
+        The draws are those made by the last `fit` or `draw`.  After a singular fit, covariance matrices are
+        taken at the ranks that the fit found.
         """
         return self._evaluate(params)[0].value
 
     def score(self, params: Any) -> Array:
-        """Gradient of `loglike` (P,); NaN for parameters that a singular fit left out."""
-        found, keep = self._evaluate(params)
-        out = np.full(len(keep), np.nan)
-        out[keep] = found.score
-        return out
+        """Gradient of `loglike` (P,); NaN for covariance matrices that a fit found to be singular."""
+        found, current = self._evaluate(params)
+        return current.spread(found.score)
 
     def hessian(self, params: Any) -> Array:
-        """Second derivative of `loglike` (P, P); NaN for parameters that a singular fit left out."""
-        found, keep = self._evaluate(params)
-        out = np.full((len(keep), len(keep)), np.nan)
-        out[np.ix_(keep, keep)] = found.hessian
-        return out
+        """Second derivative of `loglike` (P, P); NaN for covariance matrices that a fit found to be singular."""
+        found, current = self._evaluate(params)
+        return current.spread(found.hessian)
 
     # -- fits ----------------------------------------------------------------------------------
 
@@ -349,7 +346,7 @@ class MCLAMixedGLM(LikelihoodModel):
         """
         check_positive(gtol=gtol, maxiter=maxiter)
         found = laplace_maximum(self.design, gtol, maxiter, disp)
-        warn_maximum(self, found, found.vanished, found.fit.converged)
+        warn_maximum(self, found, found.reduction, found.fit.converged)
         return MixedGLMResultsWrapper(laplace_results(self, found, checked_n_jobs(None)))
 
     def fit(
@@ -423,7 +420,7 @@ class MCLAMixedGLM(LikelihoodModel):
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
         if start_params is not None:
             start_params = self._checked(start_params)
-        # 1. Laplace fit: where to start, and which terms have vanished
+        # 1. Laplace fit: where to start, and at which ranks of the covariance matrices
         laplace = laplace_maximum(self.design, gtol=1e-2)
         report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
         patience = (
@@ -432,17 +429,17 @@ class MCLAMixedGLM(LikelihoodModel):
         settings = FitSettings(
             mcse_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
         )
-        first, vanished = (laplace.params, laplace.vanished) if start_params is None else (start_params, ())
-        # 2. Monte Carlo fit of the terms that remain
+        first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
+        # 2. Monte Carlo fit, down to lower ranks and up to higher ones
         with np.errstate(
             over="ignore", invalid="ignore"
         ):  # far from the maximum; what is not finite is refused
-            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, vanished)
+            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks)
         # 3. what the user reads
-        self._current = CurrentDraws(found.design, found.fit.position, found.keep, jobs)
+        self._current = CurrentDraws(found.design, found.fit.position, found.reduction, jobs)
         result = monte_carlo_results(
             self, found, draws, separated=bool(laplace.separated), n_jobs=jobs, mcse_tol=mcse_tol
         )
-        warn_maximum(self, laplace, found.vanished, found.fit.converged)
+        warn_maximum(self, laplace, found.reduction, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)
         return MCLAMixedGLMResultsWrapper(result)

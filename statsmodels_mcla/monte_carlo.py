@@ -53,13 +53,17 @@ class MonteCarloErrors:
     @classmethod
     def of(cls, found: MonteCarloMaximum, draws: Draws, mcse_tol: float) -> MonteCarloErrors:
         """Spread over all parameters, with NaN where one is at the boundary or there is no maximum."""
-        fit, keep = found.fit, found.keep
-        evaluation, precision, P = fit.evaluation, fit.precision, len(found.keep)
+        fit = found.fit
+        evaluation, precision = fit.evaluation, fit.precision
+        P = len(found.params)
         blocks = evaluation.blocks
         cov_mcse, bias = np.full((P, P), np.nan), np.full(P, np.nan)
         share = np.full(len(blocks.ess), np.nan)
         if precision is not None:
-            cov_mcse[np.ix_(keep, keep)], bias[keep] = precision.cov_mcse, precision.bias
+            cov_mcse, bias = (
+                found.reduction.carry(fit.position.params, values)
+                for values in (precision.cov_mcse, precision.bias)
+            )
             relative = (blocks.score_var / precision.se**2).sum(axis=1)
             share = relative / max(float(relative.sum()), np.finfo(float).tiny)
         return cls(

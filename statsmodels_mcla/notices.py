@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from statsmodels_mcla.boundary import degenerate_terms
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
     ImportanceWeightWarning,
@@ -17,6 +16,7 @@ from statsmodels_mcla.exceptions import (
     SingularFitWarning,
 )
 from statsmodels_mcla.maximum import LaplaceMaximum
+from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.results import MCLAMixedGLMResults
 from statsmodels_mcla.settings import Round
 
@@ -31,12 +31,12 @@ def _warn(category: type[Warning], message: str, level: int = 5) -> None:
     warnings.warn(message, category, stacklevel=level)  # points at the line that called `fit`
 
 
-def warn_maximum(model: Any, laplace: LaplaceMaximum, vanished: Sequence[int], converged: bool) -> None:
+def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
     """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
     name = [t.name for t in model.random_terms]
     warn_separation([model.exog_names[k] for k in laplace.separated])
-    warn_singular([name[k] for k in vanished])
-    warn_degenerate([name[k] for k in degenerate_terms(model.design, laplace.params)])
+    warn_singular([name[k] for k in reduction.vanished])
+    warn_degenerate([name[k] for k in reduction.singular if k not in reduction.vanished])
     warn_convergence(converged)
 
 
@@ -66,8 +66,9 @@ def warn_degenerate(names: Sequence[str]) -> None:
     if names:
         _warn(
             SingularFitWarning,
-            f"the random effects of {', '.join(map(repr, names))} are perfectly correlated at the maximum of the "
-            "Laplace approximation (a singular fit): fit them without correlations, (x || g), or leave one out",
+            f"the random effects of {', '.join(map(repr, names))} are perfectly correlated at the maximum (a singular "
+            "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
+            "covariance matrix of lower rank; (x || g) fits the effects without correlations",
         )
 
 

@@ -15,7 +15,6 @@ import pandas as pd
 from statsmodels.base.model import LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
-from statsmodels_mcla.boundary import without_terms
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.laplace_fit import laplace_covariance
@@ -23,6 +22,7 @@ from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.monte_carlo import MonteCarloErrors
 from statsmodels_mcla.plots.methods import MonteCarloPlots
 from statsmodels_mcla.proposals import BlockSampling
+from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.summary import summarise
 from statsmodels_mcla.var_corr import covariance_matrices, var_corr
@@ -62,8 +62,8 @@ class MixedGLMResults(WaldResults):
     method : str
         Name of the approximation.
     converged : bool
-    boundary : ndarray of bool (P,), optional
-        Parameters at the boundary, such as variances of zero; they have no standard error.
+    reduction : Reduction, optional
+        Ranks of the covariance matrices at the maximum; full by default.
     fitted : Fitted or callable
         The maximum with the draws made there, or what makes them when first asked for.
     """
@@ -76,7 +76,7 @@ class MixedGLMResults(WaldResults):
         llf: float,
         method: str,
         converged: bool,
-        boundary: np.ndarray | None = None,
+        reduction: Reduction | None = None,
         mle_retvals: dict[str, Any] | None = None,
         mle_settings: dict[str, Any] | None = None,
         *,
@@ -88,7 +88,7 @@ class MixedGLMResults(WaldResults):
         self._llf = llf
         self.method = method
         self.converged = converged
-        self.boundary = np.zeros(len(params), bool) if boundary is None else boundary
+        self.reduction = Reduction.of(model.design) if reduction is None else reduction
         self.mle_retvals = mle_retvals or {}
         self.mle_settings = mle_settings or {}
         self.k_fe = model.design.n_fixed
@@ -188,9 +188,14 @@ class MixedGLMResults(WaldResults):
         return float(-2.0 * self.llf + np.log(self.nobs) * len(self.params))
 
     @property
+    def boundary(self) -> np.ndarray:
+        """Variances that are zero at the maximum, and their covariances, (P,) bool; they have no standard error."""
+        return ~self.reduction.keep
+
+    @property
     def singular(self) -> bool:
-        """Whether the maximum lies on the boundary."""
-        return bool(self.boundary.any())
+        """Whether the maximum lies on the boundary: a variance of zero or a perfect correlation."""
+        return bool(self.reduction.singular)
 
     @property
     def llf_mcse(self) -> float | None:
@@ -284,11 +289,11 @@ def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMR
     return MixedGLMResults(
         model,
         found.params,
-        partial(laplace_covariance, model.design, fit, found.keep),
+        partial(laplace_covariance, model.design, fit, found.reduction.free_working),
         fit.evaluation.value,
         "Laplace",
         fit.converged and not found.separated,
-        ~found.keep,
+        found.reduction,
         fit.mle_retvals,
         fit.mle_settings,
         fitted=partial(_draws_at, model.design, found, n_jobs),
@@ -297,10 +302,11 @@ def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMR
 
 def _draws_at(design: MixedDesign, found: LaplaceMaximum, n_jobs: int) -> Fitted:
     """Draws at a Laplace fit: what is said of random effects and predictions is exact given the estimates."""
-    reduced = without_terms(design, found.vanished) if found.vanished else design
+    reduced = found.reduction.reduce(design)
     sampler = Sampler.start(reduced, BlockSampling(), np.random.SeedSequence(0), True, None)
     sampler = sampler.with_size(LAPLACE_DRAWS)
-    return Fitted(reduced, found.keep, sampler, sampler.at(found.params[found.keep]), n_jobs)
+    position = sampler.at(found.reduction.restrict(found.params))
+    return Fitted(reduced, found.reduction, sampler, position, n_jobs)
 
 
 def monte_carlo_results(
@@ -313,10 +319,10 @@ def monte_carlo_results(
     mcse_tol: float,
 ) -> MCLAMixedGLMResults:
     """Collect a fit into results."""
-    fit, keep = found.fit, found.keep
-    cov = np.full((len(keep), len(keep)), np.nan)
+    fit, reduction = found.fit, found.reduction
+    cov = np.full((len(found.params), len(found.params)), np.nan)
     if fit.precision is not None:
-        cov[np.ix_(keep, keep)] = fit.precision.cov_params
+        cov = reduction.carry(fit.position.params, fit.precision.cov_params)
     quasi = draws.quasi and not draws.sampling.joint
     return MCLAMixedGLMResults(
         model,
@@ -325,10 +331,10 @@ def monte_carlo_results(
         fit.evaluation.value,
         "MCLA, quasi-Monte Carlo" if quasi else "MCLA, Monte Carlo",
         fit.converged and not separated,
-        ~keep,
+        reduction,
         fit.mle_retvals,
         fit.mle_settings,
-        fitted=Fitted(found.design, keep, fit.sampler, fit.position, n_jobs),
+        fitted=Fitted(found.design, reduction, fit.sampler, fit.position, n_jobs),
         monte_carlo=MonteCarloErrors.of(found, draws, mcse_tol),
     )
 

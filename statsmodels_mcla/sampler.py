@@ -138,12 +138,11 @@ class Sampler:
         design = self.design
         beta, theta, phi = design.split(params)
         factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
-        modes = modes_of_buckets(
-            design, self.buckets, beta, factors, phi, None if near is None else near.modes
-        )
+        buckets = tuple(bucket.at(design.loadings(params)) for bucket in self.buckets)
+        modes = modes_of_buckets(design, buckets, beta, factors, phi, None if near is None else near.modes)
         made = {} if near is None else {_part_key(part): part for part in near.draws}
         draws: list[DrawPart] = []
-        for k, (bucket, mode) in enumerate(zip(self.buckets, modes, strict=True)):
+        for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
             grid = self.quasi and bucket.n_effects == 1
             proposal = self.sampling.proposal(bucket, mode, design.covariance, factors, phi, grid)
             if not isinstance(proposal, BlockT):
@@ -161,7 +160,7 @@ class Sampler:
                     size,
                 )
                 old = made.get(_part_key(part))
-                draws.append(part if not isinstance(old, BlockDraws) else old.moved(part.proposal))
+                draws.append(part if not isinstance(old, BlockDraws) else part.with_numbers_of(old))
         return Position(np.array(params, float), modes, tuple(draws))
 
 

@@ -1,7 +1,7 @@
 """The scale that optimisers move on.
 
-Natural parameters are (beta, variances and covariances, dispersion).  The *working* ones are (beta, Cholesky
-entries, log dispersion), all unconstrained; the *search* coordinates x are the working ones shifted and
+Natural parameters are (beta, variances and covariances, loadings if the design has any, dispersion).  The *working*
+ones are (beta, Cholesky entries, loadings, log dispersion), all unconstrained; the *search* coordinates x are the working ones shifted and
 stretched so that the log-likelihood is roughly -|x|^2 / 2 around the start.  Units of the covariates, and
 their correlations, then do not matter to any optimiser.
 """
@@ -43,6 +43,11 @@ class SearchScale:
         """Where the covariance parameters lie."""
         return slice(self.n_fixed, self.n_fixed + self.covariance.size)
 
+    @property
+    def positive(self) -> slice:
+        """Where the dispersion lies, if there is one."""
+        return slice(len(self.origin) - self.n_dispersion, len(self.origin))
+
     def working(self, x: Array) -> Array:
         """Beta, Cholesky entries and log dispersion."""
         return np.asarray(self.origin + self.stretch @ x)
@@ -50,7 +55,7 @@ class SearchScale:
     def semi_natural(self, x: Array) -> Array:
         """Beta, Cholesky entries and dispersion: what the Laplace approximation takes."""
         out = self.working(x)
-        out[self.entries.stop :] = np.exp(out[self.entries.stop :])
+        out[self.positive] = np.exp(out[self.positive])
         return out
 
     def natural(self, x: Array) -> Array:
@@ -69,13 +74,18 @@ class SearchScale:
         """
         working = np.array(params, float)
         working[self.entries] = self.covariance.to_working(working[self.entries])
-        working[self.entries.stop :] = np.log(working[self.entries.stop :])
+        return self.from_semi_natural(working)
+
+    def from_semi_natural(self, params: Array) -> Array:
+        """Return the search coordinates of beta, Cholesky entries, loadings and dispersion."""
+        working = np.array(params, float)
+        working[self.positive] = np.log(working[self.positive])
         return np.linalg.solve(self.stretch, working - self.origin)
 
     def gradient_of_semi_natural(self, x: Array, gradient: Array) -> Array:
         """Gradient in x from that in (beta, Cholesky entries, dispersion)."""
         g = gradient.copy()
-        g[self.entries.stop :] *= self.semi_natural(x)[self.entries.stop :]
+        g[self.positive] *= self.semi_natural(x)[self.positive]
         return np.asarray(self.stretch.T @ g)
 
     def derivatives(self, x: Array, score: Array, hessian: Array) -> tuple[Array, Array]:
@@ -85,7 +95,7 @@ class SearchScale:
         J[self.entries, self.entries] = self.covariance.working_jacobian(working[self.entries])
         curvature = np.zeros_like(J)
         curvature[self.entries, self.entries] = self.covariance.working_curvature(score[self.entries])
-        for k in range(self.entries.stop, len(x)):
+        for k in range(self.positive.start, self.positive.stop):
             J[k, k] = natural[k]
             curvature[k, k] = score[k] * natural[k]
         inner = J.T @ hessian @ J + curvature

@@ -76,7 +76,7 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
 
 def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
     """Search coordinates around the GLM, with random effects of moderate size."""
-    p, k = design.n_fixed, design.covariance.size
+    p = design.n_fixed
     origin = np.zeros(design.n_params)
     stretch = np.zeros((design.n_params, design.n_params))
     origin[:p] = start.beta
@@ -96,7 +96,13 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
             len(random_term.levels)
         )
         at += term.size
+    for tie in design.ties:  # a loading of the size at which its part of eta is as large as the term's own
+        column = int(tie.indices[0])
+        own = design.Z[:, [column]].power(2).sum() / max(tie[:, [column]].power(2).sum(), 1e-300)
+        levels = np.unique(tie.indices).size
+        stretch[at, at] = np.sqrt(max(own, 1e-16) / levels)
+        at += 1
     if design.n_dispersion:
-        origin[p + k] = np.log(start.phi)
-        stretch[p + k, p + k] = np.sqrt(2.0 / design.n_rows)
+        origin[at] = np.log(start.phi)
+        stretch[at, at] = np.sqrt(2.0 / design.n_rows)
     return SearchScale(design.covariance, p, design.n_dispersion, origin, stretch)

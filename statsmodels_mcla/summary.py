@@ -111,7 +111,14 @@ def summarise(results: Any, title: str | None, alpha: float) -> Summary:
             notes.append("The Monte Carlo errors are larger than was asked for.")
     if results.singular:
         zero = [results.model.data.param_names[j] for j in np.flatnonzero(results.boundary)]
-        notes.append(f"Singular fit: {', '.join(zero)} at the boundary, without standard error.")
+        if zero:
+            notes.append(f"Singular fit: {', '.join(zero)} at the boundary, without standard error.")
+        tied = [t for t in results.reduction.terms if t.singular and t.rank]
+        notes += [
+            f"Singular fit: the covariance matrix of {t.whole.name} has rank {t.rank} of {t.whole.dim}, its effects "
+            "are perfectly correlated."
+            for t in tied
+        ]
     if not results.converged:
         notes.append("The fit did not converge; do not rely on these numbers.")
     if notes:

@@ -19,6 +19,8 @@ from statsmodels_mcla.mcse import delta_method
 
 __all__ = ["Facts", "TermFacts", "covariance_matrices", "covariance_names", "facts_of", "var_corr"]
 
+ONE = 1.0 - 1e-9  # correlations that differ from one by round-off
+
 
 class TermFacts(NamedTuple):
     """A random-effect term as the results remember it."""
@@ -120,6 +122,8 @@ def var_corr(
                         g[start + at[i, j]] = 1.0 / np.sqrt(v_i * v_j)
                         g[start + at[i, i]] = -0.5 * estimate / v_i
                         g[start + at[j, j]] = -0.5 * estimate / v_j
+                        if abs(estimate) > ONE:  # at the boundary, where a covariance matrix is singular
+                            estimate, g[start + at[i, j]] = np.sign(estimate), np.nan
                         label = f"Corr({t.columns[j]}, {t.columns[i]})"
                 rows.append((t.name, label, t.levels, estimate))
                 gradient.append(g)

@@ -101,8 +101,8 @@ def over_draws(
     FloatingPointError
         If a block has no draw of positive weight.
     """
-    beta, theta, phi = design.split(params)
-    tasks = [t for t in tasks_of(design, theta, draws) if wanted is None or wanted[t.bucket.blocks].any()]
+    beta, _, phi = design.split(params)
+    tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
 
     def work(task: Task) -> T:
         pieces = []

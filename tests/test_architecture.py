@@ -17,15 +17,15 @@ LONGEST = 450
 # Imports point strictly downward: a module may import what stands in a lower layer, and a package its own parts.
 LAYERS: list[set[str]] = [
     {"exceptions", "linalg", "families", "datasets", "settings"},
-    {"weights", "covariance", "points", "formula"},
+    {"weights", "covariance", "points", "formula", "bucket"},
     {"design", "scale", "validation"},
-    {"inputs", "laplace", "separation", "search"},
+    {"inputs", "laplace", "separation", "search", "reduction", "loadings"},
     {"proposals", "boundary", "starting", "laplace_fit"},
     {"draws", "arguments"},
     {"likelihood", "sampler"},
     {"mcse", "fitted", "weighted"},
     {"frozen", "planning", "var_corr"},
-    {"fitting"},
+    {"fitting", "outward"},
     {"maximum", "summary", "comparison", "current", "wald"},
     {"monte_carlo"},
     {"plots"},
