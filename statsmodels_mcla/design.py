@@ -229,7 +229,8 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
         return out
 
     entries, *tied = (
-        _Entries.of(matrix, bucket_of_block[graph.of_row], len(distinct)) for matrix in (design.Z, *design.ties)
+        _Entries.of(matrix, bucket_of_block[graph.of_row], len(distinct))
+        for matrix in (design.Z, *design.ties)
     )
     order = np.argsort(bucket_of_block, kind="stable")
     first_block = np.searchsorted(bucket_of_block[order], np.arange(len(distinct) + 1))

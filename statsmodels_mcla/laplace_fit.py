@@ -91,7 +91,13 @@ def fit_laplace(
 
     search = SearchModel(function)
     fitted = search.fit(
-        whole[free], method="bfgs", gtol=gtol, maxiter=maxiter, disp=disp, skip_hessian=True, warn_convergence=False
+        whole[free],
+        method="bfgs",
+        gtol=gtol,
+        maxiter=maxiter,
+        disp=disp,
+        skip_hessian=True,
+        warn_convergence=False,
     )
     at = np.asarray(fitted.params, float)
     if where != at.tobytes():

@@ -20,13 +20,10 @@ not depend on how many threads there are.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import islice
-from typing import NamedTuple, TypeVar
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +33,7 @@ from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, transpose, weighted_sum
 from statsmodels_mcla.loadings import LoadingSums, place_second
+from statsmodels_mcla.threads import in_order
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = [
@@ -45,7 +43,6 @@ __all__ = [
     "Weighed",
     "by_replicate",
     "evaluate",
-    "in_order",
     "tasks_of",
     "weigh",
 ]
@@ -54,9 +51,6 @@ CHUNK = 2**17  # rows x draws of an inner step: a few arrays of that size fit th
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
 COLUMNS = 2**11  # draws of an inner step, if the rows leave room
 SECTION = 2**13  # draws of a block that one thread makes at a time
-
-T = TypeVar("T")
-S = TypeVar("S")
 
 
 class BlockStatistics(NamedTuple):
@@ -132,7 +126,9 @@ class Weighed(NamedTuple):
     curvature: Array  # (K, n) sum of w d2 logf/deta2
     mixed: Array  # (K, n) sum of w d2 logf/deta dphi
     dispersion: Array  # (K,) sum of w d2 logf/dphi2
-    tied: Array | None  # (K, a, p + a + 1) sum of w times second derivatives in the loadings and beta, loadings, phi
+    tied: (
+        Array | None
+    )  # (K, a, p + a + 1) sum of w times second derivatives in the loadings and beta, loadings, phi
 
 
 class _Chunk(NamedTuple):
@@ -222,29 +218,6 @@ class _Scratch(threading.local):
 
 
 _SCRATCH = _Scratch()
-
-
-@lru_cache(maxsize=8)
-def _pool(n_jobs: int) -> ThreadPoolExecutor:
-    """Threads that are kept, and with them their memory."""
-    return ThreadPoolExecutor(n_jobs, thread_name_prefix="mcla")
-
-
-def in_order(n_jobs: int, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """Map over threads, in order, with few results waiting at a time."""
-    if n_jobs == 1:
-        yield from map(function, items)
-        return
-    rest = iter(items)
-    submit = _pool(n_jobs).submit
-    waiting = deque(submit(function, item) for item in islice(rest, 4 * n_jobs))
-    try:
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(submit(function, item) for item in islice(rest, 1))
-    finally:  # an error or Ctrl-C: what has not begun must not
-        for future in waiting:
-            future.cancel()
 
 
 class Task(NamedTuple):
@@ -342,7 +315,9 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
             mixed = mixed * shrink[:, None] + weighted_sum(change.d1phi, weight)
             dispersion = dispersion * shrink + weighted_sum(change.dphi2, weight).sum(axis=-1)
         if tied is not None:
-            tied.add(bucket, u, cut, weight, shrink, terms.d1, terms.d2, None if change is None else change.d1phi)
+            tied.add(
+                bucket, u, cut, weight, shrink, terms.d1, terms.d2, None if change is None else change.d1phi
+            )
     return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion, tied)
 
 

@@ -25,7 +25,7 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["Reduction", "ReducedTerm"]
+__all__ = ["ReducedTerm", "Reduction"]
 
 
 @dataclass(frozen=True)
@@ -200,9 +200,7 @@ class Reduction:
                 for k in range(t.rank):
                     place = start + entries.coords[1] * t.rank + k
                     tied.append(
-                        sp.csr_array(
-                            (entries.data, (entries.coords[0], place)), shape=(design.n_rows, width)
-                        )
+                        sp.csr_array((entries.data, (entries.coords[0], place)), shape=(design.n_rows, width))
                     )
             start += t.levels * t.rank
         return replace(design, terms=tuple(terms), ties=tuple(tied))

@@ -1,9 +1,9 @@
 """The scale that optimisers move on.
 
-Natural parameters are (beta, variances and covariances, loadings if the design has any, dispersion).  The *working*
-ones are (beta, Cholesky entries, loadings, log dispersion), all unconstrained; the *search* coordinates x are the working ones shifted and
-stretched so that the log-likelihood is roughly -|x|^2 / 2 around the start.  Units of the covariates, and
-their correlations, then do not matter to any optimiser.
+Natural parameters are (beta, variances and covariances, loadings if the design has any, dispersion).  The
+*working* ones are (beta, Cholesky entries, loadings, log dispersion), all unconstrained; the *search* coordinates
+x are the working ones shifted and stretched so that the log-likelihood is roughly -|x|^2 / 2 around the start.
+Units of the covariates, and their correlations, then do not matter to any optimiser.
 """
 
 from __future__ import annotations

@@ -97,10 +97,10 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
         )
         at += term.size
     for tie in design.ties:  # a loading of the size at which its part of eta is as large as the term's own
-        column = int(tie.indices[0])
-        own = design.Z[:, [column]].power(2).sum() / max(tie[:, [column]].power(2).sum(), 1e-300)
-        levels = np.unique(tie.indices).size
-        stretch[at, at] = np.sqrt(max(own, 1e-16) / levels)
+        own, levels = design.Z[:, [int(tie.indices[0])]], np.unique(tie.indices).size
+        first = tie[:, [int(tie.indices[0])]]
+        ratio = np.linalg.norm(own.data) / np.linalg.norm(first.data)
+        stretch[at, at] = max(float(ratio), 1e-8) / np.sqrt(levels)
         at += 1
     if design.n_dispersion:
         origin[at] = np.log(start.phi)

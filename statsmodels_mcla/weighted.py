@@ -17,11 +17,11 @@ from statsmodels_mcla.likelihood import (
     WORTH_THREADS,
     Task,
     by_replicate,
-    in_order,
     tasks_of,
     weigh,
 )
 from statsmodels_mcla.linalg import Array, weighted_sum
+from statsmodels_mcla.threads import in_order
 from statsmodels_mcla.weights import normalise
 
 __all__ = ["WeightedDraws", "over_draws"]

@@ -16,7 +16,7 @@ LONGEST = 450
 
 # Imports point strictly downward: a module may import what stands in a lower layer, and a package its own parts.
 LAYERS: list[set[str]] = [
-    {"exceptions", "linalg", "families", "datasets", "settings"},
+    {"exceptions", "linalg", "threads", "families", "datasets", "settings"},
     {"weights", "covariance", "points", "formula", "bucket"},
     {"design", "scale", "validation"},
     {"inputs", "laplace", "separation", "search", "reduction", "loadings"},
