@@ -54,6 +54,43 @@ class ModelInputs:
         design = MixedDesign(data.y, data.w, data.v, self.offset[pick], X, terms, family, constant)
         return merge_identical_rows(design)
 
+    def with_response(self, endog: Any, family: ConditionalFamily) -> ModelInputs:
+        """Other responses of the same rows.
+
+        Parameters
+        ----------
+        endog : array_like (n,) or (n, 2)
+            Binomial: successes out of the trials at hand, or successes and failures.
+        family : ConditionalFamily
+        """
+        if np.shape(endog)[:1] != (len(self.endog),):
+            raise ValueError(
+                f"endog must have one response for each of the {len(self.endog)} rows of the model, got shape "
+                f"{np.shape(endog)}"
+            )
+        index = getattr(endog, "index", None)
+        if isinstance(index, pd.Index) and not index.equals(self.endog.index):
+            raise ValueError(
+                "endog has another index than the rows of the model: align it, or pass endog.to_numpy()"
+            )
+        values = np.asarray(endog)
+        counts = np.any(self.n_trials != 1.0) and values.ndim == 1
+        response = family.check_response(values, self.n_trials if counts else None)
+        new = pd.Series(response.endog, index=self.endog.index, name=self.endog.name)
+        return replace(self, endog=new, n_trials=response.n_trials)
+
+    def take(self, rows: np.ndarray) -> ModelInputs:
+        """Inputs with one row for each of ``rows``, of frequency weight one."""
+        return ModelInputs(
+            self.endog.iloc[rows],
+            self.n_trials[rows],
+            self.exog.iloc[rows],
+            tuple(replace(t, Z=t.Z[rows]) for t in self.terms),
+            self.offset[rows],
+            np.ones(len(rows)),
+            self.var_weights[rows],
+        )
+
 
 def read_arrays(
     endog: Any,

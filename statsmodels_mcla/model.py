@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
-from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla import validation
 from statsmodels_mcla.arguments import (
@@ -19,6 +18,7 @@ from statsmodels_mcla.arguments import (
     sampling_of,
     seed_of,
 )
+from statsmodels_mcla.cloning import ClonableModel
 from statsmodels_mcla.current import CurrentDraws
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula.factors import environment
@@ -47,7 +47,7 @@ from statsmodels_mcla.var_corr import covariance_names, facts_of
 __all__ = ["MCLAMixedGLM"]
 
 
-class MCLAMixedGLM(LikelihoodModel):
+class MCLAMixedGLM(ClonableModel):
     r"""Generalized linear mixed model, fitted by maximum likelihood.
 
     The response of a row, given random effects u ~ N(0, Sigma), follows ``family`` with linear predictor

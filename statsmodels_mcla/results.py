@@ -15,8 +15,10 @@ import pandas as pd
 from statsmodels.base.model import LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
+from statsmodels_mcla.bootstrap import BootstrapResults
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
 from statsmodels_mcla.fitted import Fitted
+from statsmodels_mcla.influence import InfluenceResults
 from statsmodels_mcla.laplace_fit import laplace_covariance
 from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.monte_carlo import MonteCarloErrors
@@ -24,6 +26,7 @@ from statsmodels_mcla.plots.methods import MonteCarloPlots
 from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
+from statsmodels_mcla.simulation import SimulationResults
 from statsmodels_mcla.summary import summarise
 from statsmodels_mcla.var_corr import covariance_matrices, var_corr
 from statsmodels_mcla.wald import WaldResults
@@ -47,7 +50,7 @@ __all__ = [
 ]
 
 
-class MixedGLMResults(WaldResults):
+class MixedGLMResults(InfluenceResults, SimulationResults, BootstrapResults, WaldResults):
     """Fit of a generalized linear mixed model.
 
     Parameters
@@ -351,6 +354,10 @@ class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
     _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
     _methods: ClassVar = {"cov_mcse": "cov"}
     _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
+
+    def with_cov_type(self, cov_type: str = "robust", **kwargs: Any) -> MixedGLMResultsWrapper:
+        """See `RobustResults.with_cov_type`."""
+        return type(self)(self._results.with_cov_type(cov_type, **kwargs))
 
 
 class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):

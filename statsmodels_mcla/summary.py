@@ -46,6 +46,7 @@ def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
         right.append(("Draws per block:", f"{few}" if few == many else f"{few} to {many}"))
         right.append(("Smallest ESS:", f"{monte_carlo.ess[worst]:.0f} of {monte_carlo.draws[worst]}"))
         right.append(("Largest k-hat:", f"{np.nanmax([*monte_carlo.k_hat, -np.inf]):.2f}"))
+    right.append(("Covariance Type:", results.cov_type))
     right.append(("Converged:", "yes" if results.converged else "NO"))
     return left, right
 

@@ -16,17 +16,18 @@ LONGEST = 450
 
 # Imports point strictly downward: a module may import what stands in a lower layer, and a package its own parts.
 LAYERS: list[set[str]] = [
-    {"exceptions", "linalg", "threads", "families", "datasets", "settings"},
+    {"exceptions", "linalg", "threads", "families", "datasets", "settings", "progress"},
     {"weights", "covariance", "points", "formula", "bucket"},
     {"design", "scale", "validation"},
     {"inputs", "laplace", "separation", "search", "reduction", "loadings"},
     {"proposals", "boundary", "starting", "laplace_fit"},
     {"draws", "arguments"},
-    {"likelihood", "sampler"},
-    {"mcse", "fitted", "weighted"},
-    {"frozen", "planning", "var_corr"},
+    {"likelihood", "sampler", "cloning"},
+    {"mcse", "fitted", "weighted", "simulation"},
+    {"frozen", "planning", "var_corr", "units", "bootstrap"},
     {"fitting", "outward"},
-    {"maximum", "summary", "comparison", "current", "wald"},
+    {"maximum", "summary", "comparison", "current", "wald", "robust"},
+    {"influence"},
     {"monte_carlo"},
     {"plots"},
     {"results"},
@@ -47,6 +48,11 @@ EDGES = {
     "results",
     "monte_carlo",
     "wald",
+    "robust",
+    "influence",
+    "simulation",
+    "bootstrap",
+    "cloning",
     "summary",
     "var_corr",
     "__main__",
@@ -168,7 +174,7 @@ def test_only_runtime_dependencies(path: Path) -> None:
     import sys
 
     known = {"statsmodels", "numpy", "scipy", "patsy", "pandas", "statsmodels_mcla"}
-    if name_of(path) == "notices":  # progress lines go above a progress bar, where there is one
+    if name_of(path) in ("notices", "progress"):  # progress lines go above a progress bar, where there is one
         known |= {"tqdm"}
     if name_of(path).split(".")[0] == "plots":
         known |= {"matplotlib"}

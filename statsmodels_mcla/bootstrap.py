@@ -1,0 +1,268 @@
+"""Parametric bootstrap: simulate from the fitted model with fresh random effects, and refit."""
+
+from __future__ import annotations
+
+import multiprocessing
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from statsmodels_mcla.arguments import checked_n_jobs, seed_of
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.progress import with_progress
+from statsmodels_mcla.simulation import simulate_responses
+
+__all__ = ["Bootstrap", "BootstrapResults"]
+
+METHODS = ("percentile", "basic", "normal")
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Estimates of simulated data sets.
+
+    Attributes
+    ----------
+    params : Series (P,)
+        Estimates that the data were simulated from.
+    estimates : DataFrame (nrep, P)
+        Refits; NaN where one failed.
+    failed, singular : ndarray of bool (nrep,)
+        Refits that did not converge or have no finite maximum, which are left out of everything below; refits
+        with a variance of zero, which are not.
+    non_negative : ndarray of bool (P,)
+        Variances and dispersions.
+    """
+
+    params: pd.Series
+    estimates: pd.DataFrame
+    failed: np.ndarray
+    singular: np.ndarray
+    non_negative: np.ndarray
+
+    @property
+    def used(self) -> pd.DataFrame:
+        """Estimates of the refits that did not fail."""
+        return self.estimates[~self.failed]
+
+    @property
+    def n_failed(self) -> int:
+        """Number of refits that failed."""
+        return int(self.failed.sum())
+
+    @property
+    def n_singular(self) -> int:
+        """Number of refits with a variance of zero."""
+        return int(self.singular.sum())
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance of the estimates, (P, P)."""
+        return self.used.cov()
+
+    @property
+    def bse(self) -> pd.Series:
+        """Bootstrap standard errors."""
+        return self.used.std(ddof=1)
+
+    @property
+    def bse_mcse(self) -> pd.Series:
+        """Monte Carlo standard error of ``bse``: what other simulated data sets would change."""
+        centred = self.used - self.used.mean()
+        variance = (centred**2).mean()
+        spread = ((centred**2 - variance) ** 2).mean()
+        return np.sqrt(spread / len(self.used)) / (2.0 * np.sqrt(variance))
+
+    @property
+    def bias(self) -> pd.Series:
+        """Mean of the refits less the estimates."""
+        return self.used.mean() - self.params
+
+    @property
+    def bias_mcse(self) -> pd.Series:
+        """Monte Carlo standard error of ``bias``."""
+        return self.bse / np.sqrt(len(self.used))
+
+    def conf_int(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
+        """Bootstrap confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        method : {"percentile", "basic", "normal"}
+            Quantiles of the refits; twice the estimate less these (Davison and Hinkley, 1997, sec. 5.2); estimate
+            less bias, plus and minus normal quantiles of ``bse``.
+
+        Returns
+        -------
+        DataFrame (P, 2)
+            Limits of variances and dispersions are cut off at zero.
+        """
+        return self._limits(alpha, method)[0]
+
+    def conf_int_mcse(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
+        """Monte Carlo standard errors of the limits, (P, 2); of quantiles by Maritz and Jarrett (1978)."""
+        return self._limits(alpha, method)[1]
+
+    def _limits(self, alpha: float, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        if not 0 < alpha < 1:
+            raise ValueError(
+                f"alpha must lie between 0 and 1, such as 0.05 for 95 % intervals; got {alpha!r}"
+            )
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        params, values = self.params.to_numpy(), self.used.to_numpy()
+        if len(values) < 2:
+            raise ValueError(f"only {len(values)} of {len(self.failed)} refits did not fail: raise nrep")
+        if method == "normal":
+            z = stats.norm.isf(alpha / 2)
+            centre, half = params - self.bias.to_numpy(), z * self.bse.to_numpy()
+            limits = np.column_stack([centre - half, centre + half])
+            mcse = np.hypot(self.bias_mcse.to_numpy(), z * self.bse_mcse.to_numpy())
+            mcse = np.column_stack([mcse, mcse])
+        else:
+            levels = [alpha / 2, 1 - alpha / 2]
+            limits = np.quantile(values, levels, axis=0).T
+            mcse = np.array([[_quantile_error(column, p) for p in levels] for column in values.T])
+            if method == "basic":
+                limits, mcse = 2 * params[:, None] - limits[:, ::-1], mcse[:, ::-1]
+        limits = np.where(self.non_negative[:, None], np.maximum(limits, 0.0), limits)
+        index = self.params.index
+        return pd.DataFrame(limits, index=index), pd.DataFrame(mcse, index=index)
+
+    def summary_frame(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
+        """Estimates with bootstrap bias, standard errors, their Monte Carlo errors and intervals."""
+        limits = self.conf_int(alpha, method)
+        return pd.DataFrame(
+            {
+                "coef": self.params,
+                "bias": self.bias,
+                "bias_mcse": self.bias_mcse,
+                "std err": self.bse,
+                "std err_mcse": self.bse_mcse,
+                f"[{alpha / 2:.3g}": limits[0],
+                f"{1 - alpha / 2:.3g}]": limits[1],
+            }
+        )
+
+
+def _quantile_error(values: Array, level: float) -> float:
+    """Standard error of a sample quantile: its law puts beta weights on the order statistics."""
+    n = len(values)
+    at = stats.beta.cdf(np.arange(n + 1) / n, level * (n + 1), (1 - level) * (n + 1))
+    weight, ordered = np.diff(at), np.sort(values)
+    mean = weight @ ordered
+    return float(np.sqrt(weight @ (ordered - mean) ** 2))
+
+
+class _Refit(NamedTuple):
+    params: Array
+    failed: bool
+    singular: bool
+
+
+def _refit(
+    model: Any, params: Array, method: str, options: dict[str, Any], seed: np.random.SeedSequence
+) -> _Refit:
+    """Simulate one data set and fit it."""
+    streams = [np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k)) for k in range(2)]
+    rng = np.random.Generator(np.random.PCG64(streams[0]))
+    y = simulate_responses(model.inputs, model.design, model.conditional_family, params, rng, 1)[:, 0]
+    if method == "fit":
+        options = {**options, "rng": streams[1]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are counted instead
+        try:
+            found = getattr(model.clone_with(y), method)(**options)
+        except (FloatingPointError, np.linalg.LinAlgError):
+            return _Refit(np.full(len(params), np.nan), True, False)
+    return _Refit(np.asarray(found.params), not found.converged, bool(found.singular))
+
+
+def _map(work: Any, seeds: Sequence[Any], workers: int) -> Iterator[_Refit]:
+    """Results in order, from this process or from several."""
+    if workers == 1:
+        yield from map(work, seeds)
+        return
+    with warnings.catch_warnings():
+        # a fork of a process with threads is told of; the workers use no threads that were started before
+        warnings.simplefilter("ignore", DeprecationWarning)
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context()) as pool:
+            yield from pool.map(work, seeds, chunksize=max(1, len(seeds) // (8 * workers)))
+
+
+class BootstrapResults:
+    """Parametric bootstrap of a fit."""
+
+    model: Any
+    params: Any
+
+    def bootstrap(
+        self,
+        nrep: int = 1000,
+        rng: Any = None,
+        n_jobs: int | None = None,
+        disp: bool = False,
+        **options: Any,
+    ) -> Bootstrap:
+        """Parametric bootstrap: refit responses that were simulated with fresh random effects.
+
+        Parameters
+        ----------
+        nrep : int
+            Number of simulated data sets.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+        n_jobs : int, optional
+            Processes; -1 for all cores.  By default one data set after another, each fitted on all cores.  The
+            numbers do not depend on it.  Where processes are spawned rather than forked, a script needs
+            ``if __name__ == "__main__":``.
+        disp : bool
+            Show progress, with a bar if tqdm is installed.
+        **options
+            Of the refits, as in the model's ``fit``; by default ``mcse_tol=0.1``, Monte Carlo errors that add half a
+            percent to the bootstrap standard errors.
+
+        Returns
+        -------
+        Bootstrap
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, or frequency weights are not whole numbers.
+
+        Notes
+        -----
+        Refits use the method of this fit (Laplace or Monte Carlo) and start, as it did, from a Laplace fit of their
+        own data: that is nearer to their maximum than the estimates here, and finds variances of zero at once.
+        A row of frequency weight w stands for w rows, with responses of their own.
+        """
+        if isinstance(nrep, bool) or not isinstance(nrep, (int, np.integer)) or nrep < 2:
+            raise ValueError(f"nrep must be an integer of at least 2, got {nrep!r}")
+        workers = 1 if n_jobs is None else checked_n_jobs(n_jobs)
+        params = np.asarray(self.params, float)
+        if not np.all(np.isfinite(params)):
+            raise ValueError("bootstrap: the fit has no finite estimates to simulate from")
+        method = "fit_laplace" if getattr(self, "monte_carlo", None) is None else "fit"
+        if method == "fit":
+            inner = None if workers == 1 else 1
+            options = {"mcse_tol": 0.1, "n_jobs": inner, **options}
+        work = partial(_refit, self.model.with_unit_weights(), params, method, options)
+        seeds = seed_of(rng).spawn(int(nrep))
+        found = list(with_progress(_map(work, seeds, workers), int(nrep), "bootstrap", disp))
+        names = self.model.data.param_names
+        return Bootstrap(
+            pd.Series(params, index=names),
+            pd.DataFrame([f.params for f in found], columns=names),
+            np.array([f.failed for f in found]),
+            np.array([f.singular for f in found]),
+            np.asarray(self.model.non_negative),
+        )

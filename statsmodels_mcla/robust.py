@@ -1,0 +1,220 @@
+"""Sandwich covariances: right if the blocks are independent, whether or not the model within them is right.
+
+With I the observed information and s_b the score of block b at the maximum, the covariance of the estimates is
+
+    I^-1 (sum_b s_b s_b') I^-1
+
+(Huber, 1967; White, 1982; for mixed models Verbeke and Lesaffre, 1997).  For ``"cluster"`` the scores are first
+added up within groups of blocks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.units import Units, block_draws, laplace_scores, unit_scores, units_of
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.fitted import Fitted
+
+__all__ = ["COV_TYPES", "RobustResults", "group_codes", "sandwich", "small_sample_factor"]
+
+COV_TYPES = ("nonrobust", "robust", "cluster")
+
+
+def sandwich(scores: Array, cov: Array, groups: np.ndarray | None = None) -> Array:
+    """Sandwich covariance from scores (units, k) and the inverse information (k, k).
+
+    Parameters
+    ----------
+    scores : ndarray (units, k)
+    cov : ndarray (k, k)
+    groups : ndarray of int (units,), optional
+        Group of each unit, from 0.
+    """
+    if groups is not None:
+        total = np.zeros((int(groups.max()) + 1, scores.shape[1]))
+        np.add.at(total, groups, scores)
+        scores = total
+    half = scores @ cov
+    return np.asarray(half.T @ half)
+
+
+def small_sample_factor(n_groups: int, nobs: float, n_params: int) -> float:
+    """Correction G/(G-1) (N-1)/(N-P) of statsmodels' ``cov_cluster`` (Cameron and Miller, 2015, sec. II.A)."""
+    return n_groups / (n_groups - 1.0) * (nobs - 1.0) / (nobs - n_params)
+
+
+def group_codes(groups: Any, data: pd.DataFrame | None, units: Units) -> tuple[np.ndarray, int]:
+    """Group of each unit, from one value a row.
+
+    Parameters
+    ----------
+    groups : str or array_like (N,)
+        Name of a column of the data, or one value a row of the model.
+    data : DataFrame or None
+        Rows of the model.
+    units : Units
+
+    Returns
+    -------
+    codes : ndarray of int (units,)
+    n_groups : int
+
+    Raises
+    ------
+    ValueError
+        If a block has rows in several groups, or the argument does not fit the rows.
+    """
+    if isinstance(groups, str):
+        if data is None or groups not in data.columns:
+            known = "there is no data frame" if data is None else f"the columns are {list(data.columns)}"
+            raise ValueError(f"groups={groups!r} is not a column of the data: {known}")
+        groups = data[groups]
+    values = pd.Series(np.asarray(groups)) if np.ndim(groups) == 1 else None
+    n = len(units.of_row)
+    if values is None or len(values) != n:
+        raise ValueError(
+            f"groups must have one value for each of the {n} rows of the model, got shape {np.shape(groups)}"
+        )
+    used = units.of_row >= 0
+    if values[used].isna().any():
+        raise ValueError("groups has missing values: every row needs its group")
+    codes, names = pd.factorize(values[used])
+    unit = units.of_row[used]
+    pairs = np.unique(np.column_stack([unit, codes]), axis=0)
+    cut = np.flatnonzero(np.diff(pairs[:, 0]) == 0)
+    if len(cut):
+        a, b = (names[pairs[cut[0] + k, 1]] for k in (0, 1))
+        raise ValueError(
+            f"groups cuts the block {units.labels[pairs[cut[0], 0]]!r}, which has rows in {a!r} and in {b!r}: rows "
+            "that share random effects are dependent, so a group must hold whole blocks"
+        )
+    return pairs[:, 1], len(names)
+
+
+class RobustResults:
+    """Covariances of the estimates other than the inverse information."""
+
+    model: Any
+    params: Any
+    nobs: float
+    normalized_cov_params: Any
+    _cache: dict[str, Any]
+    cov_type: str = "nonrobust"
+
+    if TYPE_CHECKING:
+
+        @property
+        def fitted(self) -> Fitted: ...  # noqa: D102
+
+    @cached_property
+    def _units(self) -> Units:
+        return units_of(self.model.inputs, self.model.design, self.fitted)
+
+    @cached_property
+    def _unit_scores(self) -> Array:
+        """Scores of the independent units in the parameters that were fitted."""
+        if getattr(self, "monte_carlo", None) is None:  # of the likelihood that was maximised
+            return laplace_scores(self._units, self.fitted, self._fitted_se)
+        return unit_scores(self._units, self.fitted, block_draws(self.fitted), self.fitted.params)
+
+    @property
+    def _fitted_se(self) -> Array:
+        """Standard errors from the information, of the parameters that were fitted."""
+        return np.asarray(np.sqrt(np.diag(np.asarray(self.normalized_cov_params))))[self.fitted.keep]
+
+    def with_cov_type(
+        self, cov_type: str = "robust", *, groups: Any = None, use_correction: bool | None = None
+    ) -> Any:
+        """Results with another covariance of the estimates: standard errors, tests and intervals follow it.
+
+        Parameters
+        ----------
+        cov_type : {"nonrobust", "robust", "cluster"}
+            Inverse observed information; sandwich over independent blocks; over groups of blocks.
+        groups : str or array_like (N,), optional
+            For ``"cluster"``: a column of the data, or one value a row.  A group must hold whole blocks.
+        use_correction : bool, optional
+            Multiply by G/(G-1) (N-1)/(N-P), for G groups or blocks, N rows and P parameters.  By default
+            ``"cluster"`` does, as statsmodels' cluster covariance, and ``"robust"`` does not, as GEE.
+
+        Returns
+        -------
+        results
+            A copy; estimates, log-likelihood and Monte Carlo errors are the same.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
+
+        Warns
+        -----
+        MCLAWarning
+            If there are no more groups than parameters, so that the sandwich is singular.
+
+        Notes
+        -----
+        The sandwich is of no use with few blocks: it then understates variances, and its rank is below the
+        number of blocks.
+        """
+        if cov_type not in COV_TYPES:
+            raise ValueError(f"cov_type must be one of {', '.join(COV_TYPES)}, got {cov_type!r}")
+        if (cov_type == "cluster") != (groups is not None):
+            raise ValueError(
+                "groups is for cov_type='cluster', which needs it: a column name or one value a row"
+            )
+        out = self._uncached()
+        out.cov_type = cov_type
+        out.cov_kwds = {}
+        out.__dict__.pop("cov_params_default", None)
+        if cov_type == "nonrobust":
+            return out
+        corrected = cov_type == "cluster" if use_correction is None else bool(use_correction)
+        codes, n_groups = None, len(self._units)
+        if groups is not None:
+            codes, n_groups = group_codes(groups, getattr(self.model.data, "frame", None), self._units)
+        keep = self.fitted.keep
+        at = np.ix_(keep, keep)
+        full = np.asarray(self.normalized_cov_params)
+        cov = np.full_like(full, np.nan)
+        cov[at] = sandwich(self._unit_scores, full[at], codes)
+        if corrected:
+            cov *= small_sample_factor(n_groups, self.nobs, len(self.params))
+        if n_groups <= keep.sum():
+            _warn_few(n_groups, int(keep.sum()))
+        out.cov_params_default = cov
+        out.cov_kwds = {"n_groups": n_groups, "use_correction": corrected}
+        if groups is not None:
+            out.cov_kwds["groups"] = groups
+        return out
+
+    def _uncached(self) -> Any:
+        """Copy without what was computed from the covariance."""
+        out = object.__new__(type(self))
+        stale = {
+            name
+            for kind in type(self).__mro__
+            for name, value in vars(kind).items()
+            if isinstance(value, cached_property) and name not in ("_units", "_unit_scores")
+        }
+        out.__dict__.update({k: v for k, v in self.__dict__.items() if k not in stale})
+        out._cache = {}
+        return out
+
+
+def _warn_few(n_groups: int, n_params: int) -> None:
+    warnings.warn(
+        f"the sandwich of {n_groups} independent groups cannot tell the variances of {n_params} parameters: it is "
+        "singular and too small. Use the default covariance, or bootstrap()",
+        MCLAWarning,
+        stacklevel=4,
+    )

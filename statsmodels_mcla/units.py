@@ -1,0 +1,227 @@
+"""Independent units of the data, with their scores and Hessians.
+
+The blocks of the design are independent: a sandwich covariance adds up over them, and influence leaves them out
+one by one.  A row without random effects is a unit of its own.  Terms whose variance vanished in the fit still
+hold their rows together, as a working correlation of zero does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.fitted import Fitted
+from statsmodels_mcla.inputs import ModelInputs
+from statsmodels_mcla.laplace import evaluate_laplace
+from statsmodels_mcla.likelihood import evaluate
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.sampler import Position
+
+__all__ = [
+    "STEP",
+    "Units",
+    "block_draws",
+    "differences",
+    "laplace_scores",
+    "unit_hessians",
+    "unit_scores",
+    "units_of",
+]
+
+BLOCK_DRAWS = 2048  # a block, where the fit's own draws do not tell blocks apart
+STEP = 1e-3  # of differences, in standard errors
+
+
+@dataclass(frozen=True)
+class Units:
+    """Independent units of a fit.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    of_row : ndarray of int (N,)
+        Unit of each row of the model; -1 for rows of weight zero.
+    of_block : ndarray of int (B,)
+        Unit of each block of the fitted design; -1 for the rows without random effects.
+    rows : ndarray of int
+        Rows of the model without random effects in the fitted design.
+    y, w, v, offset : ndarray
+        Of these rows, as the family takes them.
+    X : ndarray (rows, p)
+    """
+
+    labels: tuple[str, ...]
+    of_row: np.ndarray
+    of_block: np.ndarray
+    rows: np.ndarray
+    y: Array
+    w: Array
+    v: Array
+    offset: Array
+    X: Array
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
+    """Independent units of the rows of a model.
+
+    Parameters
+    ----------
+    inputs : ModelInputs
+        All rows.
+    design : MixedDesign
+        Of the whole model.
+    fitted : Fitted
+        Its design may lack terms.
+    """
+    used = inputs.freq_weights * inputs.var_weights > 0
+    block = _block_of_row(sp.csr_array(sp.hstack([t.Z for t in inputs.terms])), design.graph.of_effect)
+    kept = [
+        t
+        for t, s in zip(inputs.terms, design.covariance.slices, strict=True)
+        if fitted.keep[design.n_fixed + s.start : design.n_fixed + s.stop].any()
+    ]
+    alone = np.ones(len(used), bool)
+    if kept:
+        alone = np.diff(_stored(sp.csr_array(sp.hstack([t.Z for t in kept]))).indptr) == 0
+    rows = np.flatnonzero(used & alone)
+
+    of_row = np.full(len(used), -1)
+    held = used & (block >= 0)
+    blocks, of_row[held] = np.unique(block[held], return_inverse=True)
+    single = np.flatnonzero(used & (block < 0))
+    of_row[single] = len(blocks) + np.arange(len(single))
+    names = design.block_labels
+    labels = [names[b] for b in blocks] + [f"row {i}" for i in inputs.endog.index[single]]
+
+    # blocks of the fitted design lie within those of the whole; merged rows are the same in both
+    place = np.full(design.n_blocks, -1)
+    place[blocks] = np.arange(len(blocks))
+    graph = fitted.design.graph
+    _, first = np.unique(graph.of_row, return_index=True)
+    of_block = place[design.graph.of_row[first]]
+    empty = np.diff(_stored(fitted.design.Z).indptr)[first] == 0
+    of_block = np.where(empty, -1, of_block)
+
+    data = design.family.row_data(
+        inputs.endog.to_numpy()[rows],
+        inputs.n_trials[rows],
+        inputs.freq_weights[rows],
+        inputs.var_weights[rows],
+    )
+    X = np.asarray(inputs.exog)[rows]
+    return Units(tuple(labels), of_row, of_block, rows, data.y, data.w, data.v, inputs.offset[rows], X)
+
+
+def _stored(Z: sp.csr_array) -> sp.csr_array:
+    out = Z.copy()
+    out.eliminate_zeros()
+    return out
+
+
+def _block_of_row(Z: sp.csr_array, of_effect: np.ndarray) -> np.ndarray:
+    """Block of each row, by its first effect; -1 without one."""
+    Z = _stored(Z)
+    out = np.full(Z.shape[0], -1)
+    some = np.flatnonzero(np.diff(Z.indptr))
+    out[some] = of_effect[Z.indices[Z.indptr[some]]]
+    return out
+
+
+def block_draws(fitted: Fitted) -> Position:
+    """Draws at the maximum, block by block: new ones where the fit drew all effects jointly."""
+    if not fitted.sampler.sampling.joint:
+        return fitted.position
+    return fitted.sampler.by_blocks().with_size(BLOCK_DRAWS).at(fitted.params)
+
+
+def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array) -> Array:
+    """Monte Carlo score of each unit over frozen draws.
+
+    Parameters
+    ----------
+    units : Units
+    fitted : Fitted
+    position : Position
+        As `block_draws` gives it.
+    params : ndarray (k,)
+        Fitted parameters to evaluate at.
+
+    Returns
+    -------
+    ndarray (units, k)
+    """
+    if position is fitted.position and np.array_equal(params, fitted.params):
+        found = fitted.evaluation
+    else:
+        found = evaluate(fitted.design, params, position.draws, n_jobs=fitted.n_jobs)
+    return _by_unit(units, fitted.design, found.blocks.score, params)
+
+
+def laplace_scores(units: Units, fitted: Fitted, se: Array) -> Array:
+    """Score of each unit of the Laplace approximation, by differences: (units, k).
+
+    Parameters
+    ----------
+    units : Units
+    fitted : Fitted
+    se : ndarray (k,)
+        Standard errors, which set the steps.
+    """
+    design, modes = fitted.design, fitted.position.modes
+
+    def value(params: Array) -> Array:
+        beta, theta, phi = design.split(params)
+        dispersion = [phi] if design.n_dispersion else []
+        working = np.concatenate([beta, design.covariance.to_working(theta), dispersion])
+        found = evaluate_laplace(design, working, modes)
+        out = np.empty(design.n_blocks)
+        for bucket, mode in zip(design.buckets, found.modes, strict=True):
+            out[bucket.blocks] = mode.value
+        return out
+
+    scores = differences(value, fitted.params, STEP * se)
+    return _by_unit(units, design, scores, fitted.params)
+
+
+def unit_hessians(units: Units, fitted: Fitted, position: Position, se: Array) -> Array:
+    """Hessian of each unit, (units, k, k): differences of the exact scores of frozen draws."""
+
+    def score(params: Array) -> Array:
+        return unit_scores(units, fitted, position, params)
+
+    out = differences(score, fitted.params, STEP * se)
+    return 0.5 * (out + np.swapaxes(out, 1, 2))
+
+
+def differences(function: Callable[[Array], Array], at: Array, step: Array) -> Array:
+    """Central differences of a function of any shape, along a new last axis."""
+    out = []
+    for j, h in enumerate(step):
+        d = np.zeros(len(at))
+        d[j] = h
+        out.append((function(at + d) - function(at - d)) / (2.0 * h))
+    return np.stack(out, axis=-1)
+
+
+def _by_unit(units: Units, design: MixedDesign, of_blocks: Array, params: Array) -> Array:
+    """Add up the scores of blocks, and those of rows without random effects, over units."""
+    out = np.zeros((len(units), of_blocks.shape[1]))
+    used = units.of_block >= 0
+    np.add.at(out, units.of_block[used], of_blocks[used])
+    if len(units.rows):
+        beta, _, phi = design.split(params)
+        eta = (units.X @ beta + units.offset)[:, None]
+        y, w, v = units.y[:, None], units.w[:, None], np.broadcast_to(units.v, units.y.shape)[:, None]
+        own = np.zeros((len(units.rows), out.shape[1]))
+        own[:, : len(beta)] = units.X * design.family.rows(y, w, v, eta, phi).d1
+        if design.n_dispersion:
+            own[:, -1] = design.family.dispersion_rows(y, w, v, eta, phi).dphi[:, 0]
+        np.add.at(out, units.of_row[units.rows], own)
+    return out
