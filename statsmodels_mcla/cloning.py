@@ -13,6 +13,7 @@ from statsmodels_mcla.inputs import ModelInputs
 
 __all__ = ["ClonableModel"]
 
+
 class ClonableModel(LikelihoodModel):
     """A model that can be had again with another response."""
 

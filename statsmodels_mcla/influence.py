@@ -24,7 +24,7 @@ from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.robust import RobustResults
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.scale import SearchScale
-from statsmodels_mcla.units import STEP, block_draws, differences, unit_hessians
+from statsmodels_mcla.units import STEP, block_draws, differences, model_params, unit_hessians
 
 __all__ = ["BlockInfluence", "InfluenceResults", "leave_one_out"]
 
@@ -158,12 +158,11 @@ class InfluenceResults(RobustResults):
         scale of standard deviations.  A variance at zero stays there; where a block decides whether a variance is
         zero, only a refit tells.  A row without random effects is a block of its own.
         """
-        fitted, keep, se = self.fitted, self.fitted.keep, self._fitted_se
+        fitted, se = self.fitted, np.sqrt(np.diag(self._fitted_cov))
         position = block_draws(fitted)
         hessians = unit_hessians(self._units, fitted, position, se)
         without = leave_one_out(fitted, position, self._unit_scores, hessians, se)
-        change = np.full((len(self._units), len(keep)), np.nan)
-        change[:, keep] = fitted.params - without
+        change = model_params(fitted, fitted.params[None]) - model_params(fitted, without)
         cov = np.asarray(self.normalized_cov_params)
         names = self.model.data.param_names
         index = pd.Index(self._units.labels, name="block")

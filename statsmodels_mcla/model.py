@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from statsmodels_mcla import validation
 from statsmodels_mcla.arguments import (
     check_positive,
     check_search,
@@ -18,15 +17,13 @@ from statsmodels_mcla.arguments import (
     sampling_of,
     seed_of,
 )
-from statsmodels_mcla.cloning import ClonableModel
 from statsmodels_mcla.current import CurrentDraws
+from statsmodels_mcla.drawn_likelihood import DrawnLikelihood
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula.factors import environment
 from statsmodels_mcla.formula.reading import read_model, with_design_info, without_design_info
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.inputs import read_arrays
-from statsmodels_mcla.likelihood import Evaluation
-from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.maximum import Draws, laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.notices import (
     ignore_round,
@@ -34,20 +31,20 @@ from statsmodels_mcla.notices import (
     warn_maximum,
     warn_monte_carlo,
 )
-from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.results import (
     MCLAMixedGLMResultsWrapper,
     MixedGLMResultsWrapper,
     laplace_results,
     monte_carlo_results,
 )
+from statsmodels_mcla.robust import check_covariance
 from statsmodels_mcla.settings import FitSettings
 from statsmodels_mcla.var_corr import covariance_names, facts_of
 
 __all__ = ["MCLAMixedGLM"]
 
 
-class MCLAMixedGLM(ClonableModel):
+class MCLAMixedGLM(DrawnLikelihood):
     r"""Generalized linear mixed model, fitted by maximum likelihood.
 
     The response of a row, given random effects u ~ N(0, Sigma), follows ``family`` with linear predictor
@@ -252,79 +249,16 @@ class MCLAMixedGLM(ClonableModel):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_design_info(state))
 
-    # -- likelihood ----------------------------------------------------------------------------
-
-    def draw(
-        self,
-        params: Any = None,
-        *,
-        nsample: int | None = None,
-        rng: Any = None,
-        sampling: Any = None,
-        quasi: bool = True,
-    ) -> None:
-        """Make the draws that `loglike`, `score` and `hessian` use.
-
-        Parameters
-        ----------
-        params : array_like (P,), optional
-            Where to build the importance density; default: the Laplace fit.
-        nsample, rng, sampling, quasi
-            As in `fit`.
-        """
-        design = self.design
-        if params is None:
-            params = laplace_maximum(self.design).params
-        params = self._checked(params)
-        draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
-        sampler = draws.sampler(design)
-        if draws.nsample is not None:
-            sampler = sampler.with_size(draws.nsample)
-        self._current = CurrentDraws(design, sampler.at(params), Reduction.of(design), checked_n_jobs(None))
-
-    def _checked(self, params: Any) -> Array:
-        out = validation.check_start_params(params, self.data.param_names, self.non_negative)
-        k = self.design.n_fixed
-        for term, G in zip(self.random_terms, self.design.covariance.matrices(out[k:]), strict=True):
-            if np.linalg.eigvalsh(G)[0] <= 0:
-                raise ValueError(
-                    f"start_params: the covariance matrix of {term.name!r} is not positive definite"
-                )
-        return out
-
-    def _evaluate(self, params: Any) -> tuple[Evaluation, CurrentDraws]:
-        params = np.asarray(params, dtype=float)
-        if params.shape != (len(self.data.param_names),):
-            raise ValueError(
-                f"params has shape {params.shape}, but the model has {len(self.data.param_names)} parameters"
-            )
-        if self._current is None:
-            self.draw(rng=0)
-        current: CurrentDraws = self._current  # type: ignore[assignment] # just made if there was none
-        return current.evaluate(params), current
-
-    def loglike(self, params: Any) -> float:
-        """Monte Carlo log-likelihood of the current draws, all constants included.
-
-        The draws are those made by the last `fit` or `draw`.  After a singular fit, covariance matrices are
-        taken at the ranks that the fit found.
-        """
-        return self._evaluate(params)[0].value
-
-    def score(self, params: Any) -> Array:
-        """Gradient of `loglike` (P,); NaN for covariance matrices that a fit found to be singular."""
-        found, current = self._evaluate(params)
-        return current.spread(found.score)
-
-    def hessian(self, params: Any) -> Array:
-        """Second derivative of `loglike` (P, P); NaN for covariance matrices that a fit found to be singular."""
-        found, current = self._evaluate(params)
-        return current.spread(found.hessian)
-
     # -- fits ----------------------------------------------------------------------------------
 
     def fit_laplace(
-        self, *, gtol: float = 1e-4, maxiter: int = 200, disp: bool = False
+        self,
+        *,
+        gtol: float = 1e-4,
+        maxiter: int = 200,
+        disp: bool = False,
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
     ) -> MixedGLMResultsWrapper:
         """Maximise the Laplace approximation of the likelihood, as lme4's ``glmer`` does.
 
@@ -334,6 +268,8 @@ class MCLAMixedGLM(ClonableModel):
             Largest gradient at the end, in units of about a standard error.
         maxiter, disp : int, bool
             Most iterations of BFGS; print its messages.
+        cov_type, cov_kwds : str, dict, optional
+            As in `fit`.
 
         Returns
         -------
@@ -345,9 +281,11 @@ class MCLAMixedGLM(ClonableModel):
         ConvergenceWarning, SingularFitWarning, SeparationWarning
         """
         check_positive(gtol=gtol, maxiter=maxiter)
+        check_covariance(self, cov_type, **(cov_kwds or {}))
         found = laplace_maximum(self.design, gtol, maxiter, disp)
         warn_maximum(self, found, found.reduction, found.fit.converged)
-        return MixedGLMResultsWrapper(laplace_results(self, found, checked_n_jobs(None)))
+        result = laplace_results(self, found, checked_n_jobs(None))
+        return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
 
     def fit(
         self,
@@ -365,6 +303,8 @@ class MCLAMixedGLM(ClonableModel):
         max_draws: int = 2**18,
         max_seconds: float = np.inf,
         n_jobs: int | None = None,
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> MCLAMixedGLMResultsWrapper:
         """Maximise the Monte Carlo likelihood.
@@ -398,6 +338,9 @@ class MCLAMixedGLM(ClonableModel):
             No further draws are added after this time.
         n_jobs : int, optional
             Threads; all cores by default.  The numbers do not depend on it.
+        cov_type, cov_kwds : str, dict, optional
+            Covariance of the estimates and what it takes, as in ``results.with_cov_type``: ``"nonrobust"``,
+            ``"robust"``, or ``"cluster"`` with ``{"groups": ...}``.
 
         Returns
         -------
@@ -417,6 +360,7 @@ class MCLAMixedGLM(ClonableModel):
         del full_output
         check_positive(mcse_tol=mcse_tol, max_draws=max_draws, max_seconds=max_seconds)
         check_search(method, maxiter, options)
+        check_covariance(self, cov_type, **(cov_kwds or {}))
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
         if start_params is not None:
             start_params = self._checked(start_params)
@@ -442,4 +386,5 @@ class MCLAMixedGLM(ClonableModel):
         )
         warn_maximum(self, laplace, found.reduction, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)
+        result = result.with_cov_type(cov_type, **(cov_kwds or {}))
         return MCLAMixedGLMResultsWrapper(result)

@@ -19,12 +19,21 @@ import pandas as pd
 
 from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.units import Units, block_draws, laplace_scores, unit_scores, units_of
+from statsmodels_mcla.units import (
+    RowUnits,
+    Units,
+    block_draws,
+    fitted_covariance,
+    laplace_scores,
+    model_covariance,
+    unit_scores,
+    units_of,
+)
 
 if TYPE_CHECKING:
     from statsmodels_mcla.fitted import Fitted
 
-__all__ = ["COV_TYPES", "RobustResults", "group_codes", "sandwich", "small_sample_factor"]
+__all__ = ["COV_TYPES", "RobustResults", "check_covariance", "group_codes", "sandwich", "small_sample_factor"]
 
 COV_TYPES = ("nonrobust", "robust", "cluster")
 
@@ -52,7 +61,7 @@ def small_sample_factor(n_groups: int, nobs: float, n_params: int) -> float:
     return n_groups / (n_groups - 1.0) * (nobs - 1.0) / (nobs - n_params)
 
 
-def group_codes(groups: Any, data: pd.DataFrame | None, units: Units) -> tuple[np.ndarray, int]:
+def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tuple[np.ndarray, int]:
     """Group of each unit, from one value a row.
 
     Parameters
@@ -61,7 +70,7 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: Units) -> tuple[n
         Name of a column of the data, or one value a row of the model.
     data : DataFrame or None
         Rows of the model.
-    units : Units
+    units : RowUnits
 
     Returns
     -------
@@ -100,6 +109,19 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: Units) -> tuple[n
     return pairs[:, 1], len(names)
 
 
+def check_covariance(
+    model: Any, cov_type: str, groups: Any = None, use_correction: bool | None = None
+) -> None:
+    """Refuse arguments that `RobustResults.with_cov_type` would refuse after the fit."""
+    del use_correction
+    if cov_type not in COV_TYPES:
+        raise ValueError(f"cov_type must be one of {', '.join(COV_TYPES)}, got {cov_type!r}")
+    if (cov_type == "cluster") != (groups is not None):
+        raise ValueError("groups is for cov_type='cluster', which needs it: a column name or one value a row")
+    if groups is not None:
+        group_codes(groups, getattr(model.data, "frame", None), RowUnits.of(model.inputs, model.design))
+
+
 class RobustResults:
     """Covariances of the estimates other than the inverse information."""
 
@@ -123,13 +145,14 @@ class RobustResults:
     def _unit_scores(self) -> Array:
         """Scores of the independent units in the parameters that were fitted."""
         if getattr(self, "monte_carlo", None) is None:  # of the likelihood that was maximised
-            return laplace_scores(self._units, self.fitted, self._fitted_se)
+            se = np.sqrt(np.diag(self._fitted_cov))
+            return laplace_scores(self._units, self.fitted, self.model.design, se)
         return unit_scores(self._units, self.fitted, block_draws(self.fitted), self.fitted.params)
 
     @property
-    def _fitted_se(self) -> Array:
-        """Standard errors from the information, of the parameters that were fitted."""
-        return np.asarray(np.sqrt(np.diag(np.asarray(self.normalized_cov_params))))[self.fitted.keep]
+    def _fitted_cov(self) -> Array:
+        """Inverse information of the parameters that were fitted."""
+        return fitted_covariance(self.fitted, np.asarray(self.normalized_cov_params))
 
     def with_cov_type(
         self, cov_type: str = "robust", *, groups: Any = None, use_correction: bool | None = None
@@ -166,12 +189,9 @@ class RobustResults:
         The sandwich is of no use with few blocks: it then understates variances, and its rank is below the
         number of blocks.
         """
-        if cov_type not in COV_TYPES:
-            raise ValueError(f"cov_type must be one of {', '.join(COV_TYPES)}, got {cov_type!r}")
-        if (cov_type == "cluster") != (groups is not None):
-            raise ValueError(
-                "groups is for cov_type='cluster', which needs it: a column name or one value a row"
-            )
+        check_covariance(self.model, cov_type, groups)
+        if cov_type == self.cov_type == "nonrobust":
+            return self
         out = self._uncached()
         out.cov_type = cov_type
         out.cov_kwds = {}
@@ -182,16 +202,12 @@ class RobustResults:
         codes, n_groups = None, len(self._units)
         if groups is not None:
             codes, n_groups = group_codes(groups, getattr(self.model.data, "frame", None), self._units)
-        keep = self.fitted.keep
-        at = np.ix_(keep, keep)
-        full = np.asarray(self.normalized_cov_params)
-        cov = np.full_like(full, np.nan)
-        cov[at] = sandwich(self._unit_scores, full[at], codes)
+        cov = sandwich(self._unit_scores, self._fitted_cov, codes)
         if corrected:
             cov *= small_sample_factor(n_groups, self.nobs, len(self.params))
-        if n_groups <= keep.sum():
-            _warn_few(n_groups, int(keep.sum()))
-        out.cov_params_default = cov
+        if n_groups <= len(cov):
+            _warn_few(n_groups, len(cov))
+        out.cov_params_default = model_covariance(self.fitted, cov)
         out.cov_kwds = {"n_groups": n_groups, "use_correction": corrected}
         if groups is not None:
             out.cov_kwds["groups"] = groups

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,12 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.inputs import ModelInputs
 from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
-__all__ = ["SimulationResults", "draw_effects", "simulate_responses"]
+if TYPE_CHECKING:
+    from statsmodels_mcla.fitted import Fitted
+
+__all__ = ["SimulationResults", "conditional_effects", "draw_effects", "simulate_responses"]
 
 MAX_TRIES = 200  # of random effects for which the family has no mean
 
@@ -121,11 +125,47 @@ def _allowed_effects(
     )
 
 
+def conditional_effects(
+    design: MixedDesign,
+    fitted: Fitted,
+    params: Array,
+    rng: np.random.Generator,
+    nsim: int,
+) -> Array:
+    """Random effects drawn from their law given the data, (Q, nsim): the weighted draws, resampled.
+
+    Effects that the data say nothing of come from their prior law.
+    """
+    u = draw_effects(design, design.covariance.matrices(design.split(params)[1]), rng, nsim)
+    level = rng.random((max(fitted.design.n_blocks, 1), nsim))
+
+    def of_chunk(draws: WeightedDraws) -> tuple[np.ndarray, Array]:
+        below = np.cumsum(draws.v, axis=1)
+        below /= below[:, -1:]
+        wanted = level[draws.bucket.blocks]
+        pick = np.stack([np.searchsorted(c, t, side="right") for c, t in zip(below, wanted, strict=True)])
+        return draws.bucket.effects, np.take_along_axis(draws.u, pick[:, None], axis=2)
+
+    drawn = np.full((fitted.design.Z.shape[1], nsim), np.nan)
+    for effects, values in over_draws(
+        fitted.design, fitted.params, fitted.position.draws, of_chunk, n_jobs=fitted.n_jobs
+    ):
+        drawn[effects] = values
+    unknown = np.isnan(drawn[:, 0])
+    prior = (abs(fitted.effects) @ unknown.astype(float)) > 0
+    return np.where(prior[:, None], u, fitted.effects @ np.where(unknown[:, None], 0.0, drawn))
+
+
 class SimulationResults:
     """Responses simulated from the fit."""
 
     model: Any
     params: Any
+
+    if TYPE_CHECKING:
+
+        @property
+        def fitted(self) -> Fitted: ...  # noqa: D102
 
     def simulate(self, nsim: int = 1, rng: Any = None, random: str = "new") -> pd.DataFrame:
         """Simulate responses from the fitted model.
@@ -151,12 +191,10 @@ class SimulationResults:
             raise ValueError(f"random must be 'new' or 'conditional', got {random!r}")
         model = self.model
         generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
+        params, effects = np.asarray(self.params, float), None
+        if random == "conditional":
+            effects = conditional_effects(model.design, self.fitted, params, generator, int(nsim))
         y = simulate_responses(
-            model.inputs,
-            model.design,
-            model.conditional_family,
-            np.asarray(self.params),
-            generator,
-            int(nsim),
+            model.inputs, model.design, model.conditional_family, params, generator, int(nsim), effects
         )
         return pd.DataFrame(y, index=model.inputs.endog.index, columns=range(int(nsim)))

@@ -16,13 +16,14 @@ import scipy.sparse as sp
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.inputs import ModelInputs
-from statsmodels_mcla.laplace import evaluate_laplace
+from statsmodels_mcla.laplace import modes_of_buckets
 from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.sampler import Position
 
 __all__ = [
     "STEP",
+    "RowUnits",
     "Units",
     "block_draws",
     "differences",
@@ -37,14 +38,47 @@ STEP = 1e-3  # of differences, in standard errors
 
 
 @dataclass(frozen=True)
-class Units:
-    """Independent units of a fit.
+class RowUnits:
+    """Independent units of the rows of a model.
 
     Attributes
     ----------
     labels : tuple of str
     of_row : ndarray of int (N,)
         Unit of each row of the model; -1 for rows of weight zero.
+    of_model_block : ndarray of int
+        Unit of each block of the model's design; -1 for the rows without random effects.
+    """
+
+    labels: tuple[str, ...]
+    of_row: np.ndarray
+    of_model_block: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def of(cls, inputs: ModelInputs, design: MixedDesign) -> RowUnits:
+        """Read the units off the rows of a model and its whole design."""
+        used = _used(inputs)
+        block = _block_of_row(sp.csr_array(sp.hstack([t.Z for t in inputs.terms])), design.graph.of_effect)
+        of_row = np.full(len(used), -1)
+        held, single = used & (block >= 0), np.flatnonzero(used & (block < 0))
+        blocks, of_row[held] = np.unique(block[held], return_inverse=True)
+        of_row[single] = len(blocks) + np.arange(len(single))
+        names = design.block_labels
+        labels = [names[b] for b in blocks] + [f"row {i}" for i in inputs.endog.index[single]]
+        place = np.full(design.n_blocks, -1)
+        place[blocks] = np.arange(len(blocks))
+        return cls(tuple(labels), of_row, place)
+
+
+@dataclass(frozen=True)
+class Units(RowUnits):
+    """Independent units of a fit.
+
+    Attributes
+    ----------
     of_block : ndarray of int (B,)
         Unit of each block of the fitted design; -1 for the rows without random effects.
     rows : ndarray of int
@@ -54,8 +88,6 @@ class Units:
     X : ndarray (rows, p)
     """
 
-    labels: tuple[str, ...]
-    of_row: np.ndarray
     of_block: np.ndarray
     rows: np.ndarray
     y: Array
@@ -63,9 +95,6 @@ class Units:
     v: Array
     offset: Array
     X: Array
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
@@ -80,8 +109,7 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     fitted : Fitted
         Its design may lack terms.
     """
-    used = inputs.freq_weights * inputs.var_weights > 0
-    block = _block_of_row(sp.csr_array(sp.hstack([t.Z for t in inputs.terms])), design.graph.of_effect)
+    whole, used = RowUnits.of(inputs, design), _used(inputs)
     kept = [
         t
         for t, s in zip(inputs.terms, design.covariance.slices, strict=True)
@@ -92,21 +120,12 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
         alone = np.diff(_stored(sp.csr_array(sp.hstack([t.Z for t in kept]))).indptr) == 0
     rows = np.flatnonzero(used & alone)
 
-    of_row = np.full(len(used), -1)
-    held = used & (block >= 0)
-    blocks, of_row[held] = np.unique(block[held], return_inverse=True)
-    single = np.flatnonzero(used & (block < 0))
-    of_row[single] = len(blocks) + np.arange(len(single))
-    names = design.block_labels
-    labels = [names[b] for b in blocks] + [f"row {i}" for i in inputs.endog.index[single]]
-
     # blocks of the fitted design lie within those of the whole; merged rows are the same in both
-    place = np.full(design.n_blocks, -1)
-    place[blocks] = np.arange(len(blocks))
     graph = fitted.design.graph
     _, first = np.unique(graph.of_row, return_index=True)
-    of_block = place[design.graph.of_row[first]]
-    empty = np.diff(_stored(fitted.design.Z).indptr)[first] == 0
+    of_block = whole.of_model_block[design.graph.of_row[first]]
+    touched = sum((abs(tie) for tie in fitted.design.ties), abs(fitted.design.Z))
+    empty = np.diff(_stored(sp.csr_array(touched)).indptr)[first] == 0
     of_block = np.where(empty, -1, of_block)
 
     data = design.family.row_data(
@@ -116,7 +135,22 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
         inputs.var_weights[rows],
     )
     X = np.asarray(inputs.exog)[rows]
-    return Units(tuple(labels), of_row, of_block, rows, data.y, data.w, data.v, inputs.offset[rows], X)
+    return Units(
+        whole.labels,
+        whole.of_row,
+        whole.of_model_block,
+        of_block,
+        rows,
+        data.y,
+        data.w,
+        data.v,
+        inputs.offset[rows],
+        X,
+    )
+
+
+def _used(inputs: ModelInputs) -> np.ndarray:
+    return np.asarray(inputs.freq_weights * inputs.var_weights > 0)
 
 
 def _stored(Z: sp.csr_array) -> sp.csr_array:
@@ -131,6 +165,24 @@ def _block_of_row(Z: sp.csr_array, of_effect: np.ndarray) -> np.ndarray:
     out = np.full(Z.shape[0], -1)
     some = np.flatnonzero(np.diff(Z.indptr))
     out[some] = of_effect[Z.indices[Z.indptr[some]]]
+    return out
+
+
+def fitted_covariance(fitted: Fitted, cov: Array) -> Array:
+    """Covariance of the fitted parameters (k, k) from that of the model's (P, P)."""
+    back = np.linalg.pinv(fitted.jacobian[fitted.keep])
+    return np.asarray(back @ cov[np.ix_(fitted.keep, fitted.keep)] @ back.T)
+
+
+def model_covariance(fitted: Fitted, cov: Array) -> Array:
+    """Covariance of the model's parameters (P, P) from that of the fitted ones; NaN at the boundary."""
+    return fitted.reduction.carry(fitted.params, cov)
+
+
+def model_params(fitted: Fitted, params: Array) -> Array:
+    """Parameters of the model (units, P) from fitted ones (units, k); NaN at the boundary."""
+    out = np.stack([fitted.reduction.extend(p) for p in params])
+    out[:, ~fitted.keep] = np.nan
     return out
 
 
@@ -161,33 +213,41 @@ def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array)
         found = fitted.evaluation
     else:
         found = evaluate(fitted.design, params, position.draws, n_jobs=fitted.n_jobs)
-    return _by_unit(units, fitted.design, found.blocks.score, params)
+    everything = np.ones(len(units.rows), bool)
+    return _by_unit(units, fitted.design, params, units.of_block, found.blocks.score, everything)
 
 
-def laplace_scores(units: Units, fitted: Fitted, se: Array) -> Array:
+def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array) -> Array:
     """Score of each unit of the Laplace approximation, by differences: (units, k).
 
     Parameters
     ----------
     units : Units
     fitted : Fitted
+    design : MixedDesign
+        Of the whole model: the approximation holds for singular covariance matrices too.
     se : ndarray (k,)
-        Standard errors, which set the steps.
+        Standard errors of the fitted parameters, which set the steps.
     """
-    design, modes = fitted.design, fitted.position.modes
 
     def value(params: Array) -> Array:
-        beta, theta, phi = design.split(params)
-        dispersion = [phi] if design.n_dispersion else []
-        working = np.concatenate([beta, design.covariance.to_working(theta), dispersion])
-        found = evaluate_laplace(design, working, modes)
+        beta, theta, phi = design.split(fitted.reduction.extend(params))
+        factors = [_root(G) for G in design.covariance.matrices(theta)]
+        found = modes_of_buckets(design, design.buckets, beta, factors, phi)
         out = np.empty(design.n_blocks)
-        for bucket, mode in zip(design.buckets, found.modes, strict=True):
+        for bucket, mode in zip(design.buckets, found, strict=True):
             out[bucket.blocks] = mode.value
         return out
 
     scores = differences(value, fitted.params, STEP * se)
-    return _by_unit(units, design, scores, fitted.params)
+    alone = units.of_row[units.rows] > units.of_model_block.max(initial=-1)
+    return _by_unit(units, fitted.design, fitted.params, units.of_model_block, scores, alone)
+
+
+def _root(G: Array) -> Array:
+    """Square root of a covariance matrix, possibly singular."""
+    values, vectors = np.linalg.eigh(G)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def unit_hessians(units: Units, fitted: Fitted, position: Position, se: Array) -> Array:
@@ -210,12 +270,27 @@ def differences(function: Callable[[Array], Array], at: Array, step: Array) -> A
     return np.stack(out, axis=-1)
 
 
-def _by_unit(units: Units, design: MixedDesign, of_blocks: Array, params: Array) -> Array:
-    """Add up the scores of blocks, and those of rows without random effects, over units."""
-    out = np.zeros((len(units), of_blocks.shape[1]))
-    used = units.of_block >= 0
-    np.add.at(out, units.of_block[used], of_blocks[used])
-    if len(units.rows):
+def _by_unit(
+    units: Units, design: MixedDesign, params: Array, of_block: np.ndarray, scores: Array, alone: np.ndarray
+) -> Array:
+    """Add up the scores of blocks, and those of rows without random effects, over units.
+
+    Parameters
+    ----------
+    units : Units
+    design : MixedDesign
+        Fitted.
+    params : ndarray (k,)
+    of_block : ndarray of int
+        Unit of each block, or -1.
+    scores : ndarray (blocks, k)
+    alone : ndarray of bool (len(units.rows),)
+        Which of ``units.rows`` are in none of these blocks.
+    """
+    out = np.zeros((len(units), scores.shape[1]))
+    used = of_block >= 0
+    np.add.at(out, of_block[used], scores[used])
+    if alone.any():
         beta, _, phi = design.split(params)
         eta = (units.X @ beta + units.offset)[:, None]
         y, w, v = units.y[:, None], units.w[:, None], np.broadcast_to(units.v, units.y.shape)[:, None]
@@ -223,5 +298,5 @@ def _by_unit(units: Units, design: MixedDesign, of_blocks: Array, params: Array)
         own[:, : len(beta)] = units.X * design.family.rows(y, w, v, eta, phi).d1
         if design.n_dispersion:
             own[:, -1] = design.family.dispersion_rows(y, w, v, eta, phi).dphi[:, 0]
-        np.add.at(out, units.of_row[units.rows], own)
+        np.add.at(out, units.of_row[units.rows[alone]], own[alone])
     return out
