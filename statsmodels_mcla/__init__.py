@@ -28,6 +28,9 @@ laplace, proposals   conditional modes; importance densities around them
 points, draws        base random numbers; frozen draws made from them on demand
 likelihood, mcse     one fused pass: value, score, Hessian, Monte Carlo errors
 weighted             the law of the effects given the data, chunk by chunk
+linear_rows,         rows of a linear predictor and the draws that they depend on; moments of functions of them
+  conditional        given the data, with their errors
+random_effects       means, modes and standard deviations of every level
 sampler, fitting     draws at any parameter value; climb, polish, refine
 maximum              Laplace start, terms at the boundary, Monte Carlo fit
 model, results       what the user sees; `summary`, `var_corr`, `notices`

@@ -10,7 +10,15 @@ import numpy as np
 
 from statsmodels_mcla.proposals import BlockSampling, FixedSampling, Proposal, Sampling
 
-__all__ = ["check_positive", "check_search", "checked_n_jobs", "checked_nsample", "sampling_of", "seed_of"]
+__all__ = [
+    "check_alpha",
+    "check_positive",
+    "check_search",
+    "checked_n_jobs",
+    "checked_nsample",
+    "sampling_of",
+    "seed_of",
+]
 
 OPTIONS = [
     "bounds",
@@ -91,6 +99,12 @@ def checked_n_jobs(n_jobs: Any) -> int:
     if not isinstance(n_jobs, (int, np.integer)) or n_jobs < 1:
         raise ValueError(f"n_jobs must be a positive integer, or -1 for all cores, got {n_jobs!r}")
     return int(n_jobs)
+
+
+def check_alpha(alpha: Any) -> None:
+    """Refuse an alpha that is no probability strictly between 0 and 1."""
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float, np.number)) or not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, such as 0.05 for 95 % intervals; got {alpha!r}")
 
 
 def check_positive(**values: Any) -> None:

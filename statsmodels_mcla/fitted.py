@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,9 @@ from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position, Sampler
 
 __all__ = ["Fitted"]
+
+EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, of more
+EXPECTATION_STREAM = 1_000_001  # key of their base random numbers
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,24 @@ class Fitted:
         ``effects @ V @ effects.T``.
         """
         return self.reduction.effects(self.params)
+
+    @cached_property
+    def fresh(self) -> Fitted:
+        """The same maximum with new draws, independent of those that found it, and at least `EXPECTATION_DRAWS`.
+
+        Expectations over them have an error of their own and one from the estimates, which are independent.
+        Estimates average over blocks and can do with fewer draws than what is said of a single block.
+        """
+        sampler = self.sampler
+        seed = np.random.SeedSequence(
+            sampler.seed.entropy, spawn_key=(*sampler.seed.spawn_key, EXPECTATION_STREAM)
+        )
+        sampler = replace(sampler, seed=seed)
+        if not sampler.sampling.joint:
+            one, more = EXPECTATION_DRAWS
+            wanted = tuple(np.full(b.n_blocks, one if b.n_effects < 2 else more) for b in sampler.buckets)
+            sampler = sampler.grown(wanted)
+        return replace(self, sampler=sampler, position=sampler.at(self.params))
 
     @cached_property
     def evaluation(self) -> Evaluation:

@@ -24,6 +24,7 @@ from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.monte_carlo import MonteCarloErrors
 from statsmodels_mcla.plots.methods import MonteCarloPlots
 from statsmodels_mcla.proposals import BlockSampling
+from statsmodels_mcla.random_effects import RandomEffectResults
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.simulation import SimulationResults
@@ -50,7 +51,9 @@ __all__ = [
 ]
 
 
-class MixedGLMResults(InfluenceResults, SimulationResults, BootstrapResults, WaldResults):
+class MixedGLMResults(
+    RandomEffectResults, InfluenceResults, SimulationResults, BootstrapResults, WaldResults
+):
     """Fit of a generalized linear mixed model.
 
     Parameters

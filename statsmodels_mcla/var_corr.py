@@ -7,7 +7,7 @@ delta method.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,15 @@ from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import delta_method
 
-__all__ = ["Facts", "TermFacts", "covariance_matrices", "covariance_names", "facts_of", "var_corr"]
+__all__ = [
+    "Facts",
+    "TermFacts",
+    "covariance_matrices",
+    "covariance_names",
+    "facts_of",
+    "term_keys",
+    "var_corr",
+]
 
 ONE = 1.0 - 1e-9  # correlations that differ from one by round-off
 
@@ -68,17 +76,21 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
     return names
 
 
-def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, pd.DataFrame]:
-    """Covariance matrix of each term by name; several terms of one name are told apart by their columns."""
+def term_keys(terms: Sequence[Any]) -> list[str]:
+    """Names of terms; several terms of one name are told apart by their columns."""
     names = [t.name for t in terms]
+    return [t.name if names.count(t.name) == 1 else f"{t.name}: {', '.join(t.columns)}" for t in terms]
+
+
+def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, pd.DataFrame]:
+    """Covariance matrix of each term by its key."""
     out = {}
     start = 0
-    for t in terms:
+    for key, t in zip(term_keys(terms), terms, strict=True):
         d = len(t.columns)
         G = np.zeros((d, d))
         G[np.tril_indices(d)] = theta[start : start + t.size]
         G = np.tril(G) + np.tril(G, -1).T
-        key = t.name if names.count(t.name) == 1 else f"{t.name}: {', '.join(t.columns)}"
         out[key] = pd.DataFrame(G, index=list(t.columns), columns=list(t.columns))
         start += t.size
     return out

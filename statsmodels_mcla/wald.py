@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 from statsmodels.base.model import LikelihoodModelResults
 
+from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.linalg import Array
 
 __all__ = ["WaldResults"]
@@ -42,10 +43,7 @@ class WaldResults(LikelihoodModelResults):
         ndarray (k, 2)
             Limits on the scale of ``params``; those of variances are cut off at zero.
         """
-        if not 0 < alpha < 1:
-            raise ValueError(
-                f"alpha must lie between 0 and 1, such as 0.05 for 95 % intervals; got {alpha!r}"
-            )
+        check_alpha(alpha)
         half = stats.norm.isf(0.5 * alpha) * np.asarray(self.bse)
         params = np.asarray(self.params)
         limits = np.column_stack([params - half, params + half])

@@ -16,7 +16,6 @@ from statsmodels_mcla.likelihood import (
     SECTION,
     WORTH_THREADS,
     Task,
-    by_replicate,
     tasks_of,
     weigh,
 )
@@ -62,9 +61,10 @@ class WeightedDraws(NamedTuple):
         R = self.replicates
         return R / (R - 1.0) if R > 1 else np.inf
 
-    def score_errors(self) -> Array:
-        """Error of each block's score in each replicate, (K, P, R)."""
-        return by_replicate(self.s * self.v[:, None], self.replicate)
+    def take(self, k: int) -> WeightedDraws:
+        """Draws of one of the blocks."""
+        one = slice(k, k + 1)
+        return WeightedDraws(self.bucket.take(one), self.u[one], self.v[one], self.s[one], self.replicate)
 
 
 def over_draws(

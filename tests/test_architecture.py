@@ -24,9 +24,9 @@ LAYERS: list[set[str]] = [
     {"draws", "arguments"},
     {"likelihood", "sampler", "cloning"},
     {"mcse", "fitted", "weighted"},
-    {"frozen", "planning", "var_corr", "units", "simulation"},
-    {"fitting", "outward", "bootstrap"},
-    {"maximum", "summary", "comparison", "current", "wald", "robust"},
+    {"frozen", "planning", "var_corr", "units", "simulation", "linear_rows"},
+    {"fitting", "outward", "bootstrap", "conditional"},
+    {"maximum", "summary", "comparison", "current", "wald", "robust", "random_effects"},
     {"influence"},
     {"monte_carlo"},
     {"plots"},
@@ -53,6 +53,7 @@ EDGES = {
     "simulation",
     "bootstrap",
     "cloning",
+    "random_effects",
     "summary",
     "var_corr",
     "__main__",
@@ -151,6 +152,8 @@ def test_core_is_numpy_and_scipy() -> None:
         "scale",
         "linalg",
         "weighted",
+        "linear_rows",
+        "conditional",
     ]
     for name in core:
         foreign = {i.split(".")[0] for i in imports_of(tree_of(PACKAGE / f"{name}.py"))}

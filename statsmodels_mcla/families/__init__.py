@@ -77,6 +77,7 @@ from statsmodels_mcla.families.links import (
     MeanLink,
     Tail,
 )
+from statsmodels_mcla.families.normal_means import NormalMean
 from statsmodels_mcla.families.poisson import Poisson
 from statsmodels_mcla.families.registry import conditional_family, supported
 from statsmodels_mcla.families.terms import (
@@ -105,6 +106,7 @@ __all__ = [
     "Gamma",
     "Gaussian",
     "MeanLink",
+    "NormalMean",
     "Poisson",
     "Response",
     "RowData",

@@ -2,9 +2,10 @@
 
 The trapezoid rule on the whole real line converges exponentially for analytic integrands (Trefethen and
 Weideman, 2014, SIAM Review 56(3), theorem 5.1): with step h and an integrand that is analytic in the strip
-|Im z| < d its error is about exp(-2 pi d / h).  In units of the standard deviation s the nearest singularity of
-an inverse link is ``strip / s`` away, so that the step follows from s, and large variances cost more points but no
-accuracy.  Gauss-Hermite rules, which know nothing of the strip, need far more.
+|Im z| < d its error is about exp(-2 pi d / h) times the largest integrand there, exp(d^2 / 2) for a normal density.
+In units of the standard deviation s the nearest singularity of an inverse link is ``strip / s`` away, so that the step
+follows from s, and large variances cost more points but no accuracy.  Gauss-Hermite rules, which know nothing of
+the strip, need far more.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ def trapezoid_mean(
     if not np.isfinite(largest):
         nothing = np.full(eta.shape, np.nan)
         return NormalMean(nothing, nothing, nothing, nothing)
-    width = 2.0 * np.pi * min(strip / largest, np.pi / np.sqrt(EXPONENT / 2.0)) / EXPONENT
+    depth = min(
+        strip / largest, np.sqrt(2.0 * EXPONENT)
+    )  # beyond, the density's growth costs more than it gains
+    width = 2.0 * np.pi * depth / (EXPONENT + 0.5 * depth**2)
     count = int(np.ceil(REACH / width))
     nodes = REACH / count * np.arange(-count, count + 1)
     weights = np.exp(-0.5 * nodes**2)

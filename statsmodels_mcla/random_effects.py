@@ -1,0 +1,189 @@
+"""Random effects given the data: conditional means, modes and standard deviations of every level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy import stats
+
+from statsmodels_mcla.arguments import check_alpha
+from statsmodels_mcla.conditional import LINEAR, Moments, ParameterErrors, moments
+from statsmodels_mcla.fitted import Fitted
+from statsmodels_mcla.formula.terms import RandomTerm
+from statsmodels_mcla.laplace import modes_of_buckets, scale_effects
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.linear_rows import LinearRows
+from statsmodels_mcla.var_corr import term_keys
+
+__all__ = ["EffectMoments", "RandomEffectResults", "conditional_modes_of", "effect_moments"]
+
+
+@dataclass(frozen=True)
+class EffectMoments:
+    """Random effects of a model given the data, in the order of the columns of its Z.
+
+    Attributes
+    ----------
+    mean, sd : ndarray (Q,)
+        Conditional means and standard deviations, the estimates taken as true.
+    sd_total : ndarray (Q,)
+        Standard deviations that count the sampling error of the estimates (Booth and Hobert, 1998).
+    mcse, sd_mcse : ndarray (Q,)
+        Monte Carlo standard errors of ``mean`` and ``sd``.
+    """
+
+    mean: Array
+    sd: Array
+    sd_total: Array
+    mcse: Array
+    sd_mcse: Array
+
+    @classmethod
+    def of(cls, found: Moments, cov_params: Array) -> EffectMoments:
+        """Read off the moments of the effects."""
+        sd = np.sqrt(np.maximum(found.var, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sd_mcse = np.where(sd > 0, 0.5 * np.sqrt(np.maximum(found.var_mc_var, 0.0)) / sd, 0.0)
+        total = np.sqrt(found.var + found.estimation_var(cov_params))
+        return cls(found.mean, sd, total, found.mcse, sd_mcse)
+
+
+def effect_moments(fitted: Fitted, n_effects: int, errors: ParameterErrors) -> EffectMoments:
+    """Moments of all effects of a model given the data.
+
+    An effect that no row with weight depends on has mean 0 and its prior standard deviation; one of a term whose
+    variance is zero is 0.
+    """
+    size = sum(t.whole.size for t in fitted.reduction.terms)
+    rows = LinearRows.of(
+        fitted,
+        np.zeros((n_effects, fitted.design.n_fixed)),
+        np.zeros(n_effects),
+        sp.csr_array(sp.eye_array(n_effects)),
+        np.zeros((n_effects, size)),
+    )
+    return EffectMoments.of(moments(fitted, rows, [LINEAR], errors)[0], errors.cov_params)
+
+
+def conditional_modes_of(fitted: Fitted) -> Array:
+    """Most probable values of all effects of a model given the data, (Q,)."""
+    design, sampler = fitted.design, fitted.sampler
+    beta, theta, phi = design.split(fitted.params)
+    factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
+    loadings = design.loadings(fitted.params)
+    buckets = tuple(b.at(loadings) for b in sampler.buckets)
+    found = modes_of_buckets(design, buckets, beta, factors, phi, fitted.position.modes)
+    u = np.zeros(design.Z.shape[1])
+    transposed = [f.T for f in factors]
+    for bucket, modes in zip(buckets, found, strict=True):
+        u[bucket.effects] = scale_effects(design.covariance, transposed, bucket.levels, modes.b)
+    return np.asarray(fitted.effects @ u)
+
+
+class RandomEffectResults:
+    """The part of the results that is about random effects."""
+
+    model: Any
+    fitted: Any
+
+    @cached_property
+    def _effect_moments(self) -> EffectMoments:
+        n_effects = sum(t.Z.shape[1] for t in self.model.random_terms)
+        return effect_moments(self.fitted.fresh, n_effects, ParameterErrors.of(self))
+
+    @cached_property
+    def _effect_modes(self) -> Array:
+        return conditional_modes_of(self.fitted)
+
+    @property
+    def random_effects(self) -> dict[str, pd.DataFrame]:
+        """Conditional means of the random effects given the data, a table a term.
+
+        Returns
+        -------
+        dict of DataFrame
+            By term, indexed by level, a column an effect.  A level without data has mean 0.
+        """
+        return _by_term(self.model.random_terms, self._effect_moments.mean)
+
+    @property
+    def random_effects_mode(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes of the random effects, which lme4's ``ranef`` gives; tables as in `random_effects`."""
+        return _by_term(self.model.random_terms, self._effect_modes)
+
+    @property
+    def random_effects_sd(self) -> dict[str, pd.DataFrame]:
+        """Conditional standard deviations given the data and the estimates; tables as in `random_effects`."""
+        return _by_term(self.model.random_terms, self._effect_moments.sd)
+
+    def random_effects_frame(self, term: str | None = None, alpha: float = 0.05) -> pd.DataFrame:
+        """Random effects with their uncertainty, a row an effect.
+
+        Parameters
+        ----------
+        term : str, optional
+            Name of one term; all by default.
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            ``term``, ``level``, ``effect``; ``mean`` and ``mode`` given the data; ``sd``, the conditional standard
+            deviation, the estimates taken as true, and ``sd_total``, which counts their sampling error too; ``mcse``
+            and ``sd_mcse``, Monte Carlo standard errors of mean and sd; ``lower`` and ``upper``, mean -+ normal
+            quantile times sd_total.
+
+        Raises
+        ------
+        ValueError
+            If there is no such term, or alpha is no probability.
+
+        Notes
+        -----
+        A level without data has mean 0 and the prior standard deviation.  An effect of a term whose variance is
+        estimated as zero is 0.
+        """
+        check_alpha(alpha)
+        terms = self.model.random_terms
+        keys = term_keys(terms)
+        out = pd.DataFrame(
+            {
+                "term": np.repeat(keys, [t.Z.shape[1] for t in terms]),
+                "level": np.concatenate([np.repeat(np.array(t.levels, object), t.dim) for t in terms]),
+                "effect": np.concatenate([np.tile(np.array(t.columns, object), t.n_levels) for t in terms]),
+            }
+        )
+        found = self._effect_moments
+        half = stats.norm.isf(0.5 * alpha) * found.sd_total
+        out["mean"], out["mode"], out["sd"], out["sd_total"] = (
+            found.mean,
+            self._effect_modes,
+            found.sd,
+            found.sd_total,
+        )
+        out["mcse"], out["sd_mcse"] = found.mcse, found.sd_mcse
+        out["lower"], out["upper"] = found.mean - half, found.mean + half
+        if term is None:
+            return out
+        names = np.repeat([t.name for t in terms], [t.Z.shape[1] for t in terms])
+        chosen = (out["term"] == term) | (names == term)
+        if not chosen.any():
+            raise ValueError(f"term: there is no random-effect term {term!r}; the terms are {keys}")
+        return out[chosen].reset_index(drop=True)
+
+
+def _by_term(terms: tuple[RandomTerm, ...], values: Array) -> dict[str, pd.DataFrame]:
+    parts = np.split(values, np.cumsum([t.Z.shape[1] for t in terms])[:-1])
+    keys = term_keys(terms)
+    return {
+        key: pd.DataFrame(
+            part.reshape(t.n_levels, t.dim), index=pd.Index(t.levels, name=t.name), columns=list(t.columns)
+        )
+        for key, t, part in zip(keys, terms, parts, strict=True)
+    }
