@@ -26,6 +26,7 @@ weights, formula     log-weight algebra; reading formulas
 design               `MixedDesign`: validated data, cut into independent blocks, stacked into buckets
 laplace, proposals   conditional modes; importance densities around them
 points, draws        base random numbers; frozen draws made from them on demand
+transport            how the draws move along with the fixed effects
 likelihood, mcse     one fused pass: value, score, Hessian, Monte Carlo errors
 weighted             the law of the effects given the data, chunk by chunk
 linear_rows,         rows of a linear predictor and the draws that they depend on; moments of functions of them

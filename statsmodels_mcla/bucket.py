@@ -122,6 +122,12 @@ class Bucket:
         ties = None if self.ties is None else Ties(self.ties.base[index], self.ties.slopes[index])
         return replace(self, ties=ties, **parts)
 
+    def with_fixed_part(self, X: Array, offset: Array) -> Bucket:
+        """Bucket with another X and offset."""
+        out = replace(self, X=X, offset=offset)
+        out.__dict__["sparse_rows"] = self.sparse_rows  # of Z alone
+        return out
+
     def at(self, loadings: Array) -> Bucket:
         """Bucket whose Z is that of the given loadings (a,); itself if the design has none."""
         if self.ties is None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["Covariance", "CovarianceTerm"]
+__all__ = ["Covariance", "CovarianceTerm", "EffectDensity"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 

@@ -16,6 +16,7 @@ from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.points import STREAM, BaseNumbers, stream
 from statsmodels_mcla.proposals import BlockT, Proposal
+from statsmodels_mcla.transport import Transport
 
 __all__ = ["BlockDraws", "DrawPart", "JointDraws"]
 
@@ -37,6 +38,10 @@ class DrawPart(Protocol):
     def replicate(self) -> int:
         """Consecutive draws that make one replicate; 1 if all are independent."""
 
+    @property
+    def transport(self) -> Transport | None:
+        """How the draws move with the fixed effects; None if they do not."""
+
     def sections(self, longest: int) -> list[slice]:
         """Cut the m draws into pieces."""
 
@@ -57,6 +62,7 @@ class BlockDraws:
     members : ndarray (B,)
         Places of the blocks in that whole bucket.
     size : int
+    transport : Transport, optional
     """
 
     bucket: Bucket
@@ -64,6 +70,7 @@ class BlockDraws:
     numbers: BaseNumbers
     members: np.ndarray
     size: int
+    transport: Transport | None = None
     cache: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
 
     @property
@@ -112,6 +119,7 @@ class JointDraws:
     proposal: Proposal
     seed: np.random.SeedSequence
     size: int
+    transport: None = None
 
     @property
     def replicate(self) -> int:

@@ -12,6 +12,8 @@ and all three add up over blocks.  The Monte Carlo variance of the score comes f
 d_r = sum over the draws of replicate r of v_k (s_k - score): V = R/(R-1) sum_r d_r d_r'.  Independent draws
 are replicates of one draw each.
 
+Draws of blocks move along with beta (`transport`): f(y|u) phi(u) above is then that of u_k(beta).
+
 One pass gives everything.  Work is cut into chunks of blocks (and, in a large block, sections of draws) whose
 rows x draws fit the cache; chunks run on threads, and their results are added in order, so that the numbers do
 not depend on how many threads there are.
@@ -21,7 +23,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -30,10 +31,12 @@ import numpy as np
 from statsmodels_mcla.covariance import EffectDensity
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.draws import DrawPart
+from statsmodels_mcla.evaluation import BlockStatistics, Evaluation
 from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, transpose, weighted_sum
 from statsmodels_mcla.loadings import LoadingSums, place_second
 from statsmodels_mcla.threads import in_order
+from statsmodels_mcla.transport import Moving
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = [
@@ -53,69 +56,6 @@ COLUMNS = 2**11  # draws of an inner step, if the rows leave room
 SECTION = 2**13  # draws of a block that one thread makes at a time
 
 
-class BlockStatistics(NamedTuple):
-    """What the draws say of each block, in the order of the design's blocks (joint draws: one block).
-
-    Attributes
-    ----------
-    loglik : ndarray (B,)
-        Log-likelihood of the block.
-    loglik_var : ndarray (B,)
-        Its Monte Carlo variance.
-    draws : ndarray (B,)
-    ess : ndarray (B,)
-        Effective sample size, 1 / sum v^2.
-    k_hat : ndarray (B,)
-        Pareto k-hat of the weights; NaN unless asked for.
-    score : ndarray (B, P)
-    score_var : ndarray (B, P)
-        Contribution of the block to the variance of each coordinate of ``metric @ score error``.
-    curvature_var : ndarray (B, P)
-        Monte Carlo variance of the conditional variance of each coordinate of ``metric @ score``.  Where metric
-        is the inverse information, it is the block's contribution to the variance of a squared standard error.
-    """
-
-    loglik: Array
-    loglik_var: Array
-    draws: Array
-    ess: Array
-    k_hat: Array
-    score: Array
-    score_var: Array
-    curvature_var: Array
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Monte Carlo log-likelihood at one parameter value.
-
-    Attributes
-    ----------
-    value : float
-        Log-likelihood, constants included.
-    value_var : float
-        Its Monte Carlo variance.
-    score : ndarray (P,)
-    hessian : ndarray (P, P)
-    score_var : ndarray (P, P)
-        Monte Carlo variance V of the score.
-    score_bias : ndarray (P,)
-        Jackknife estimate, over replicates, of the bias of the score.
-    value_bias : float
-        The same for the log-likelihood.
-    blocks : BlockStatistics
-    """
-
-    value: float
-    value_var: float
-    score: Array
-    hessian: Array
-    score_var: Array
-    score_bias: Array
-    value_bias: float
-    blocks: BlockStatistics
-
-
 class Weighed(NamedTuple):
     """A section of the draws of a chunk of blocks."""
 
@@ -126,6 +66,7 @@ class Weighed(NamedTuple):
     curvature: Array  # (K, n) sum of w d2 logf/deta2
     mixed: Array  # (K, n) sum of w d2 logf/deta dphi
     dispersion: Array  # (K,) sum of w d2 logf/dphi2
+    mean: Array | None  # (K, q) sum of w u, where draws move with beta
     tied: (
         Array | None
     )  # (K, a, p + a + 1) sum of w times second derivatives in the loadings and beta, loadings, phi
@@ -190,7 +131,7 @@ def evaluate(
     """
     beta, theta, phi = design.split(params)
     metric = np.eye(design.n_params) if metric is None else metric
-    tasks = tasks_of(design, params, draws)
+    tasks = [task.moved(beta) for task in tasks_of(design, params, draws)]
     work = sum(part.size * part.bucket.y.size for part in draws)
     threads = n_jobs if work > WORTH_THREADS else 1
 
@@ -227,6 +168,15 @@ class Task(NamedTuple):
     density: EffectDensity
     blocks: slice
     bucket: Bucket
+    moving: Moving | None = None
+
+    def moved(self, beta: Array) -> Task:
+        """Task whose draws have moved along with the fixed effects; itself where they do not."""
+        transport = self.part.transport
+        if transport is None or self.bucket.ties is not None:
+            return self
+        moving = transport.take(self.blocks).at(beta, self.bucket, self.density)
+        return self._replace(bucket=moving.bucket, moving=moving)
 
 
 def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
@@ -248,8 +198,16 @@ def _blocks_at_a_time(part: DrawPart) -> int:
 
 def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighed:
     """Weights and scores of draws u (K, q, c) whose log importance density is log_g (K, c)."""
-    scatter = task.density.scatter(u)
+    moving = task.moving
+    effects = u if moving is None else moving.effects(u)
+    scatter = task.density.scatter(effects)
     rows = _rows(task.bucket, u, task.density.logpdf(scatter) - log_g, beta, phi)
+    mean = None
+    if moving is not None:
+        rows.score_beta[...] += moving.score(effects)
+        mean = weighted_sum(
+            effects, np.exp(rows.log_w - np.where(np.isfinite(rows.top), rows.top, 0.0)[:, None])
+        )
     parts = [rows.score_beta, task.density.score(scatter)]
     if rows.tied is not None:
         parts.append(rows.tied.score)
@@ -263,6 +221,7 @@ def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighe
         rows.curvature,
         rows.mixed,
         rows.dispersion,
+        mean,
         None if rows.tied is None else rows.tied.second,
     )
 
@@ -343,6 +302,13 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool) -> _C
     if bucket.family.dispersion is not None:
         H[:p, -1] = H[-1, :p] = mixed.reshape(-1) @ X
         H[-1, -1] = sum(float((piece.dispersion * c).sum()) for piece, c in zip(pieces, scale, strict=True))
+    if task.moving is not None:
+        mean = sum(piece.mean * c[:, None] for piece, c in zip(pieces, scale, strict=True))
+        twice, mixed = task.moving.second(mean)
+        theta_at = slice(p, p + mixed.shape[1])
+        H[:p, :p] += twice
+        H[:p, theta_at] += mixed
+        H[theta_at, :p] += mixed.T
     if bucket.ties is not None:
         second = sum(
             (piece.tied * c[:, None, None]).sum(axis=0)

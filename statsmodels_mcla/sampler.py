@@ -12,6 +12,7 @@ from statsmodels_mcla.laplace import Modes, modes_of_buckets
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.points import BaseNumbers, IndependentNumbers, SobolNumbers
 from statsmodels_mcla.proposals import BlockSampling, BlockT, Sampling
+from statsmodels_mcla.transport import Transport
 
 __all__ = ["Position", "Sampler"]
 
@@ -148,6 +149,7 @@ class Sampler:
             if not isinstance(proposal, BlockT):
                 draws.append(JointDraws(bucket, proposal, self.seed, int(self.sizes[k][0])))
                 continue
+            transport = Transport.of_modes(bucket, mode, design.covariance, factors, beta)
             kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
             for c, (size, epoch) in enumerate(kinds.T.tolist()):
                 members = np.flatnonzero(kind.ravel() == c)
@@ -158,6 +160,7 @@ class Sampler:
                     self.numbers(k, epoch),
                     members,
                     size,
+                    transport if whole else transport.take(members),
                 )
                 old = made.get(_part_key(part))
                 draws.append(part if not isinstance(old, BlockDraws) else part.with_numbers_of(old))

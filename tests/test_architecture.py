@@ -17,10 +17,10 @@ LONGEST = 450
 # Imports point strictly downward: a module may import what stands in a lower layer, and a package its own parts.
 LAYERS: list[set[str]] = [
     {"exceptions", "linalg", "threads", "families", "datasets", "settings", "progress"},
-    {"weights", "covariance", "points", "formula", "bucket"},
+    {"weights", "covariance", "points", "formula", "bucket", "evaluation"},
     {"design", "scale", "validation"},
     {"inputs", "laplace", "separation", "search", "reduction", "loadings"},
-    {"proposals", "boundary", "starting", "laplace_fit"},
+    {"proposals", "boundary", "starting", "laplace_fit", "transport"},
     {"draws", "arguments"},
     {"likelihood", "sampler", "cloning"},
     {"mcse", "fitted", "weighted"},
