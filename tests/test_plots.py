@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -75,13 +76,28 @@ def history() -> pd.DataFrame:
     )
 
 
-def profile(name: str = "g Var", estimate: float = 1.4, se: float = 0.5) -> plots.ProfileCurve:
-    value = np.linspace(0.2, 4.0, 25)
-    zeta = 2.0 * (np.sqrt(value) - np.sqrt(estimate)) * np.sqrt(estimate) / se
-    root = np.sqrt(estimate) + np.array([-1, 1]) * stats.norm.isf(0.025) * se / (2 * np.sqrt(estimate))
-    return plots.ProfileCurve(
-        name, pd.DataFrame({"value": value, "zeta": zeta}), estimate, se, tuple(root**2)
-    )
+@dataclass(frozen=True)
+class RootProfile:
+    """A profile that is a parabola in the square root of the parameter."""
+
+    name: str = "g Var"
+    estimate: float = 1.4
+    se: float = 0.5
+    lowest: float = 0.2
+
+    def __call__(self, values: Any) -> np.ndarray:
+        root = np.sqrt(self.estimate)
+        return 2.0 * (np.sqrt(values) - root) * root / self.se
+
+    @property
+    def table(self) -> pd.DataFrame:
+        values = np.linspace(self.lowest, 4.0, 25)
+        return pd.DataFrame({"zeta": self(values), "llf": -0.5 * self(values) ** 2}, index=values)
+
+    def conf_int(self, alpha: float = 0.05) -> pd.Series:
+        half = stats.norm.isf(0.5 * alpha) * self.se / (2.0 * np.sqrt(self.estimate))
+        lower = np.maximum(np.sqrt(self.estimate) - half, 0.0)
+        return pd.Series({"lower": lower**2, "upper": (np.sqrt(self.estimate) + half) ** 2})
 
 
 def curve(label: str = "a", **kwargs: Any) -> plots.Curve:
@@ -99,8 +115,11 @@ PICTURES = {
     ),
     "importance": (4, lambda ax: plots.plot_importance(diagnostics(7), weights(), ax=ax)),
     "history": (1, lambda ax: plots.plot_mc_history(history(), tolerance=0.01, ax=ax)),
-    "profile": (2, lambda ax: plots.plot_profile([profile(), profile("h Var")], ax=ax)),
-    "deviance": (1, lambda ax: plots.plot_profile([profile()], kind="deviance", ax=ax)),
+    "profile": (
+        2,
+        lambda ax: plots.plot_profile([RootProfile(), RootProfile("h Var")], [0.5, np.nan], ax=ax),
+    ),
+    "deviance": (1, lambda ax: plots.plot_profile([RootProfile()], [0.5], kind="deviance", ax=ax)),
     "residuals": (2, lambda ax: plots.plot_residuals(NORMAL, np.arange(300.0), ax=ax)),
     "fit": (
         1,
@@ -111,7 +130,9 @@ LARGE = {
     "300 levels": lambda: plots.plot_random_effects(effects(300)),
     "60 levels, two coordinates": lambda: plots.plot_random_effects(effects(60, ("Intercept", "x"))),
     "300 blocks": lambda: plots.plot_importance(diagnostics(300), weights()),
-    "five profiles": lambda: plots.plot_profile([profile(f"treatment[T.terbinafine]:{k}") for k in range(5)]),
+    "five profiles": lambda: plots.plot_profile(
+        [RootProfile(f"treatment[T.terbinafine]:{k}") for k in range(5)], [0.5] * 5
+    ),
     "30 groups": lambda: plots.plot_fit(
         [curve(str(k), of_group=True) for k in range(30)] + [curve("all", colour=1)], xlabel="x", ylabel="y"
     ),
@@ -318,27 +339,38 @@ def test_no_tolerance_where_none_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize("kind", ["zeta", "deviance"])
-def test_limits_stand_where_the_profile_meets_the_cut(kind: str) -> None:
-    curve = profile()
-    ax = plots.plot_profile([curve], kind=kind).axes[0]
-    (lower,), (upper,) = (c.get_segments() for c in ax.collections)
-    np.testing.assert_allclose([lower[0, 0], upper[0, 0]], curve.limits)
-    cut = stats.norm.isf(0.025)
-    reached = [lower[:, 1].max(), upper[:, 1].max()]
-    np.testing.assert_allclose(reached, [-cut, cut] if kind == "zeta" else [cut**2, cut**2], atol=0.02)
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_limits_stand_where_the_profile_meets_the_cut(kind: str, alpha: float) -> None:
+    ax = plots.plot_profile([RootProfile()], kind=kind, alpha=alpha).axes[0]
+    ends = [c.get_segments()[0] for c in ax.collections]
+    np.testing.assert_allclose([e[0, 0] for e in ends], RootProfile().conf_int(alpha))
+    cut = stats.norm.isf(0.5 * alpha)
+    reached = [e[:, 1].max() for e in ends]
+    np.testing.assert_allclose(reached, [-cut, cut] if kind == "zeta" else [cut**2, cut**2])
+    lines = {round(float(line.get_ydata()[0]), 6) for line in ax.lines if line.get_linestyle() == ":"}
+    assert lines == {round(float(c), 6) for c in ([-cut, cut] if kind == "zeta" else [cut**2])}
 
 
-def test_a_limit_at_the_boundary_has_no_line_beyond_the_profile() -> None:
-    curve = profile()
-    open_ended = plots.ProfileCurve(curve.name, curve.table, curve.estimate, np.nan, (0.0, np.inf))
-    ax = plots.plot_profile([open_ended]).axes[0]
-    assert not ax.collections
-    assert "[0, inf]" in ax.get_title()
+def test_wald_line_only_where_there_is_a_standard_error() -> None:
+    with_se, without = plots.plot_profile([RootProfile(), RootProfile("h Var")], [0.5, np.nan]).axes
+    (wald,) = [line for line in with_se.lines if line.get_label() == "quadratic (Wald)"]
+    x, y = wald.get_data()
+    np.testing.assert_allclose(y, (x - 1.4) / 0.5)
+    assert not any(line.get_label() == "quadratic (Wald)" for line in without.lines)
+
+
+def test_a_limit_at_the_boundary_is_drawn_at_the_end_of_the_profile() -> None:
+    short = RootProfile(estimate=0.3, lowest=0.0)
+    ax = plots.plot_profile([short]).axes[0]
+    lower = ax.collections[0].get_segments()[0]
+    assert lower[0, 0] == 0.0
+    assert lower[:, 1].max() == short(0.0) > -1.96
+    assert "[0, " in ax.get_title()
 
 
 def test_refuses_an_unknown_kind_of_profile() -> None:
     with pytest.raises(ValueError, match="kind must be 'zeta' or 'deviance'"):
-        plots.plot_profile([profile()], kind="likelihood")
+        plots.plot_profile([RootProfile()], kind="likelihood")
 
 
 # Residuals --------------------------------------------------------------------------------------------

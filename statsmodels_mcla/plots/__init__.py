@@ -6,13 +6,13 @@ The functions draw tables and arrays; the methods of the results (`methods`) mak
 from statsmodels_mcla.plots.curves import Curve, Points, plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
-from statsmodels_mcla.plots.profiles import ProfileCurve, plot_profile
+from statsmodels_mcla.plots.profiles import Profile, plot_profile
 from statsmodels_mcla.plots.residuals import plot_residuals
 
 __all__ = [
     "Curve",
     "Points",
-    "ProfileCurve",
+    "Profile",
     "plot_fit",
     "plot_importance",
     "plot_mc_history",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from statsmodels.base.model import LikelihoodModelResults
 
+from statsmodels_mcla.plots.effects import plot_random_effects
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from statsmodels_mcla.linalg import Array
     from statsmodels_mcla.monte_carlo import MonteCarloErrors
 
-__all__ = ["MonteCarloPlots", "weights_of_block"]
+__all__ = ["MonteCarloPlots", "PlotResults", "weights_of_block"]
 
 
 def weights_of_block(fitted: Fitted, block: int) -> Array:
@@ -31,7 +31,32 @@ def weights_of_block(fitted: Fitted, block: int) -> Array:
     return np.concatenate(found)[0]
 
 
-class MonteCarloPlots(LikelihoodModelResults):
+class PlotResults:
+    """Pictures of what results tell, however they were fitted."""
+
+    def plot_random_effects(
+        self: Any, term: str | None = None, alpha: float = 0.05, ax: Any = None
+    ) -> Figure:
+        """Draw the random effects given the data with their intervals, sorted.
+
+        Parameters
+        ----------
+        term : str, optional
+            Name of one term; all by default.
+        alpha : float
+            One minus the level of the intervals.
+        ax : Axes or sequence of Axes, optional
+            One for each coordinate of each term; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_random_effects`.
+        """
+        return plot_random_effects(self.random_effects_frame(term, alpha), alpha=alpha, ax=ax)
+
+
+class MonteCarloPlots:
     """Pictures of what the draws of a Monte Carlo fit tell."""
 
     monte_carlo: MonteCarloErrors
