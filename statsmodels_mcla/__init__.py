@@ -32,6 +32,8 @@ weighted             the law of the effects given the data, chunk by chunk
 linear_rows,         rows of a linear predictor and the draws that they depend on; moments of functions of them
   conditional        given the data, with their errors
 random_effects       means, modes and standard deviations of every level
+new_rows, predictive rows to predict for; the law of a new observation
+prediction           means and linear predictors with their intervals
 sampler, fitting     draws at any parameter value; climb, polish, refine
 maximum              Laplace start, terms at the boundary, Monte Carlo fit
 model, results       what the user sees; `summary`, `var_corr`, `notices`

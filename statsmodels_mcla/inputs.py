@@ -15,7 +15,7 @@ from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["ModelInputs", "read_arrays"]
+__all__ = ["ModelInputs", "read_arrays", "total_offset"]
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def read_arrays(
         response.n_trials,
         pd.DataFrame(X, index=index, columns=columns),
         terms,
-        _offset(rows["offset"], rows["exposure"], len(X), family),
+        total_offset(rows["offset"], rows["exposure"], len(X), family),
         weights["freq_weights"],
         weights["var_weights"],
     )
@@ -194,7 +194,8 @@ def _column_names(exog: Any, fep_names: Sequence[str] | None, count: int) -> lis
     return [f"FE_{j + 1}" for j in range(count)]
 
 
-def _offset(offset: Array | None, exposure: Array | None, n: int, family: ConditionalFamily) -> Array:
+def total_offset(offset: Array | None, exposure: Array | None, n: int, family: ConditionalFamily) -> Array:
+    """Offset and logarithm of the exposure, zero where neither is given."""
     out = np.zeros(n) if offset is None else offset
     if exposure is None:
         return out

@@ -24,7 +24,9 @@ from statsmodels_mcla.formula.factors import environment
 from statsmodels_mcla.formula.reading import read_model, with_design_info, without_design_info
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.inputs import read_arrays
+from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.maximum import Draws, laplace_maximum, monte_carlo_maximum
+from statsmodels_mcla.new_rows import fixed_rows
 from statsmodels_mcla.notices import (
     ignore_round,
     print_round,
@@ -239,7 +241,10 @@ class MCLAMixedGLM(DrawnLikelihood):
             model_spec=read.design_info,
             **read.rows,
         )
-        model.formula = formula
+        model.formula, model.full_formula = (
+            read.fixed,
+            formula,
+        )  # as MixedLM: the formula of the fixed effects
         model.data.frame = read.frame
         return model
 
@@ -248,6 +253,31 @@ class MCLAMixedGLM(DrawnLikelihood):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_design_info(state))
+
+    def predict(
+        self, params: Any, exog: Any = None, offset: Any = None, exposure: Any = None, which: str = "mean"
+    ) -> Array:
+        """Predict from given parameters, random effects of zero; the results' ``predict`` does more.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            All parameters, or the fixed effects alone.
+        exog : array_like (N, p), optional
+            Fixed-effects design; that of the model by default.
+        offset, exposure : array_like (N,), optional
+            Those of the model for its own rows by default, 0 and 1 for new ones.
+        which : {"mean", "linear"}
+
+        Returns
+        -------
+        ndarray (N,)
+        """
+        if which not in ("mean", "linear"):
+            raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
+        rows = fixed_rows(self, exog, transform=False, offset=offset, exposure=exposure)
+        eta = rows.X @ np.asarray(params, dtype=float)[: self.design.n_fixed] + rows.offset
+        return self.conditional_family.mean(eta) if which == "mean" else eta
 
     # -- fits ----------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from statsmodels_mcla.laplace_fit import laplace_covariance
 from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.monte_carlo import MonteCarloErrors
 from statsmodels_mcla.plots.methods import MonteCarloPlots, PlotResults
+from statsmodels_mcla.prediction import PredictionMethods
 from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.random_effects import RandomEffectResults
 from statsmodels_mcla.reduction import Reduction
@@ -52,7 +53,13 @@ __all__ = [
 
 
 class MixedGLMResults(
-    PlotResults, RandomEffectResults, InfluenceResults, SimulationResults, BootstrapResults, WaldResults
+    PlotResults,
+    PredictionMethods,
+    RandomEffectResults,
+    InfluenceResults,
+    SimulationResults,
+    BootstrapResults,
+    WaldResults,
 ):
     """Fit of a generalized linear mixed model.
 

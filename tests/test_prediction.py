@@ -1,0 +1,158 @@
+"""Predictions against quadrature, closed forms and refits, with their errors and intervals."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import oracle
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from helpers import KIND, F, data_of, fit_of, small
+
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.formula import FormulaError
+
+GROUP = {"bacteria": "ID", "toenail": "patientID", "epil_slopes": "subject"}
+
+
+def fixed_part(result: Any) -> np.ndarray:
+    return result.model.inputs.exog.to_numpy() @ np.asarray(result.fe_params)
+
+
+@pytest.mark.parametrize("name", list(GROUP))
+def test_population_average_is_that_of_quadrature(name: str) -> None:
+    """To 1e-10 relative; the variance of toenail is 16."""
+    result, problem = fit_of(name), oracle.problem(name)
+    (G,) = result.cov_re.values()
+    Z = np.ones((len(problem.y), 1)) if problem.Zg is None else problem.Zg
+    sd = np.sqrt(np.einsum("ni,ij,nj->n", Z, G.to_numpy(), Z))
+    truth = oracle.marginal_mean(fixed_part(result), sd, problem.link)
+    np.testing.assert_allclose(result.predict(random="marginal"), truth, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", list(GROUP))
+def test_new_table_agrees_with_rows_of_the_model(name: str) -> None:
+    result = fit_of(name)
+    data = data_of(name).iloc[[5, 1, 20]]
+    for random in ("none", "conditional", "marginal"):
+        own = result.get_prediction(random=random).summary_frame().loc[data.index]
+        new = result.get_prediction(data, random=random).summary_frame()
+        pd.testing.assert_frame_equal(own, new)
+
+
+def test_new_and_missing_levels_have_their_prior_law() -> None:
+    result = fit_of("toenail")
+    data = data_of("toenail").iloc[:3]
+    average = result.predict(data, random="marginal")
+    unknown = data.assign(patientID="new").astype({"patientID": object})
+    np.testing.assert_allclose(result.predict(unknown, random="conditional"), average)
+    unknown["patientID"] = None
+    np.testing.assert_allclose(result.predict(unknown, random="conditional"), average)
+    # the population average needs no levels at all
+    np.testing.assert_allclose(result.predict(data.drop(columns="patientID"), random="marginal"), average)
+    with pytest.raises(FormulaError, match="patientID"):
+        result.predict(data.drop(columns="patientID"), random="conditional")
+
+
+def test_missing_values_give_missing_predictions() -> None:
+    result = fit_of("toenail")
+    data = data_of("toenail").iloc[:3].copy()
+    data.loc[data.index[1], "time"] = np.nan
+    for random in ("none", "conditional", "marginal"):
+        found = result.get_prediction(data, random=random)
+        assert np.isnan(found.predicted_mean).tolist() == [False, True, False]
+        assert found.summary_frame().isna().all(axis=1).tolist() == [False, True, False]
+
+
+def test_prediction_of_arrays_and_errors() -> None:
+    data = data_of("bacteria")
+    X = np.column_stack([np.ones(len(data)), data["week"] > 2])
+    Z = pd.get_dummies(data["ID"]).to_numpy(float)
+    y = (data["y"] == "y").to_numpy(float)
+    result = MCLAMixedGLM(y, X, Z, np.zeros(Z.shape[1], int), family=F.Binomial()).fit_laplace()
+    own = result.predict(random="conditional")
+    new = result.predict(X[:3], random="conditional", exog_vc=Z[:3])
+    assert isinstance(new, np.ndarray)
+    np.testing.assert_allclose(new, own[:3])
+    np.testing.assert_allclose(result.predict(X[0]), result.predict()[:1])
+    np.testing.assert_allclose(result.model.predict(result.params, X), result.predict())
+    np.testing.assert_allclose(
+        result.model.predict(result.params, which="linear"), result.predict(which="linear")
+    )
+    for arguments, message in [
+        ({"exog": X[:3], "random": "conditional"}, "exog_vc is missing"),
+        ({"exog": X[:3], "random": "marginal", "exog_vc": Z[:2]}, "exog_vc has shape"),
+        ({"exog": X[:3, :1]}, "exog has 1 columns"),
+        ({"random": "both"}, "random must be one of"),
+        ({"which": "median"}, "which must be"),
+        ({"offset": "x"}, "not a column"),
+        ({"exposure": np.ones(len(y))}, "exposure needs a log link"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            result.predict(**arguments)
+
+
+def test_offset_and_exposure() -> None:
+    data = data_of("epil").assign(days=np.linspace(10, 20, len(data_of("epil"))))
+    model = MCLAMixedGLM.from_formula(
+        "y ~ lbase + (1 | subject)", data=data, family=F.Poisson(), exposure="days"
+    )
+    result = model.fit_laplace()
+    own = result.predict(random="conditional")
+    np.testing.assert_allclose(result.predict(data, random="conditional", exposure="days"), own)
+    np.testing.assert_allclose(result.predict(data, random="conditional"), own / data["days"])
+    np.testing.assert_allclose(
+        result.predict(data, offset=np.log(data["days"]), which="linear"), result.predict(which="linear")
+    )
+
+
+def test_fixed_predictions_are_those_of_glm() -> None:
+    """Without random effects to speak of, predictions, errors and intervals are those of statsmodels' GLM."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=400), "g": np.repeat(np.arange(20), 20)})
+    data["y"] = rng.poisson(np.exp(0.3 + 0.4 * data["x"]))
+    with pytest.warns(UserWarning, match="zero at the maximum"):
+        result = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=F.Poisson()).fit(rng=1)
+    assert result.singular
+    glm = sm.GLM.from_formula("y ~ x", data, family=F.Poisson()).fit()
+    truth = glm.get_prediction(data[:5]).summary_frame()
+    for random in ("none", "conditional", "marginal"):
+        found = result.get_prediction(data[:5], random=random).summary_frame()
+        np.testing.assert_allclose(
+            found[list(truth.columns)].to_numpy(), truth.to_numpy(), rtol=1e-4, err_msg=random
+        )
+
+
+def test_pickled() -> None:
+    result = pickle.loads(pickle.dumps(fit_of("bacteria")))
+    prediction = result.get_prediction(random="conditional")
+    again = pickle.loads(pickle.dumps(prediction))
+    pd.testing.assert_frame_equal(again.summary_frame(), prediction.summary_frame())
+
+
+def test_gaussian_predictions_have_closed_form() -> None:
+    """Linear mixed model: everything from the normal law of (u, y), by matrices."""
+    simulated = small(KIND["gaussian-identity"], "slope", sizes=(8, 9, 10, 8, 9, 10, 7, 8))
+    result = simulated.model().fit_laplace()
+    data = simulated.data
+    X = np.column_stack([np.ones(len(data)), data["x"]])
+    groups = pd.get_dummies(data["g"]).to_numpy(float)
+    Z = np.einsum("ng,nd->ngd", groups, X).reshape(len(data), -1)
+    (G,) = result.cov_re.values()
+    scale = result.params["scale"]
+    Sigma = np.kron(np.eye(groups.shape[1]), G)
+    V = Z @ Sigma @ Z.T + scale * np.eye(len(data))
+    gain = Sigma @ Z.T @ np.linalg.inv(V)
+    eta = X @ np.asarray(result.fe_params)
+    u = gain @ (data["y"].to_numpy() - eta)
+    found = result.get_prediction(random="conditional")
+    np.testing.assert_allclose(found.predicted_mean, eta + Z @ u, rtol=1e-6)
+    # Var(eta | y), and the part of the fixed effects in the sampling error: x - gain' z of beta
+    conditional = np.diag(Z @ (Sigma - gain @ Z @ Sigma) @ Z.T)
+    assert np.all(found.se**2 > conditional)
+    slope = X - Z @ gain @ X
+    cov = np.asarray(result.cov_params())[:2, :2]
+    assert np.all(found.se**2 > conditional + np.einsum("np,pq,nq->n", slope, cov, slope) - 1e-9)
