@@ -35,6 +35,8 @@ random_effects       means, modes and standard deviations of every level
 new_rows, predictive rows to predict for; the law of a new observation
 prediction           means and linear predictors with their intervals
 sampler, fitting     draws at any parameter value; climb, polish, refine
+submodel, objective  nested models; their likelihoods as functions to climb under a constraint
+constrained, profile maxima with a quantity held; profile likelihoods and their limits
 maximum              Laplace start, terms at the boundary, Monte Carlo fit
 model, results       what the user sees; `summary`, `var_corr`, `notices`
 ==================== =======================================================================================

@@ -61,6 +61,10 @@ class Evaluation:
     value_bias : float
         The same for the log-likelihood.
     blocks : BlockStatistics
+    replicates : tuple of ndarray (K, R)
+        What each replicate adds to the log-likelihood of each block, less the average, chunk by chunk; empty
+        unless asked for.  Two evaluations with the same base numbers differ by the differences of these, and
+        the Monte Carlo error of the difference is theirs.
     """
 
     value: float
@@ -71,3 +75,4 @@ class Evaluation:
     score_bias: Array
     value_bias: float
     blocks: BlockStatistics
+    replicates: tuple[Array, ...] = ()

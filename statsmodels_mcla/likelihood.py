@@ -90,6 +90,7 @@ class _Chunk(NamedTuple):
     score_bias: Array
     value_bias: float
     draws: int
+    excess: Array  # (K, R) share of each replicate in the weights, less the average share
 
 
 def evaluate(
@@ -99,6 +100,7 @@ def evaluate(
     *,
     metric: Array | None = None,
     tails: bool = False,
+    replicates: bool = False,
     n_jobs: int = 1,
 ) -> Evaluation:
     """Log-likelihood, score, Hessian and their Monte Carlo errors in one pass over the draws.
@@ -115,6 +117,8 @@ def evaluate(
         the identity by default.
     tails : bool
         Whether to fit the tails of the weights (Pareto k-hat).
+    replicates : bool
+        Whether to keep what each replicate adds to the log-likelihood.
     n_jobs : int
         Threads.
 
@@ -139,7 +143,8 @@ def evaluate(
         return weigh(task, *task.part.draw(task.blocks, piece), beta, phi)
 
     def whole(task: Task) -> _Chunk:
-        return _finish(task, [section(task, piece) for piece in task.part.sections(SECTION)], metric, tails)
+        pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
+        return _finish(task, pieces, metric, tails, replicates)
 
     if len(tasks) >= 2 * threads:
         chunks = list(in_order(threads, whole, tasks))
@@ -147,7 +152,7 @@ def evaluate(
         chunks = []
         for task in tasks:
             pieces = in_order(threads, partial(section, task), task.part.sections(SECTION))
-            chunks.append(_finish(task, list(pieces), metric, tails))
+            chunks.append(_finish(task, list(pieces), metric, tails, replicates))
     return _total(design, theta, chunks)
 
 
@@ -280,7 +285,7 @@ def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _R
     return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion, tied)
 
 
-def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool) -> _Chunk:
+def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, replicates: bool) -> _Chunk:
     """Normalise the weights of a chunk and take all weighted moments."""
     part, density, bucket = task.part, task.density, task.bucket
     P = metric.shape[1]
@@ -355,6 +360,7 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool) -> _C
         score_bias,
         float(value_bias),
         m,
+        excess if replicates else excess[:, :0],
     )
 
 
@@ -401,4 +407,5 @@ def _total(design: MixedDesign, theta: Array, chunks: list[_Chunk]) -> Evaluatio
         np.sum([c.score_bias for c in chunks], axis=0),
         float(sum(c.value_bias for c in chunks)),
         blocks,
+        tuple(c.excess for c in chunks if c.excess.size),
     )

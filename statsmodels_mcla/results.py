@@ -7,7 +7,7 @@ other random numbers.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -22,8 +22,10 @@ from statsmodels_mcla.influence import InfluenceResults
 from statsmodels_mcla.laplace_fit import laplace_covariance
 from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.monte_carlo import MonteCarloErrors
+from statsmodels_mcla.objective import Maximum
 from statsmodels_mcla.plots.methods import MonteCarloPlots, PlotResults
 from statsmodels_mcla.prediction import PredictionMethods
+from statsmodels_mcla.profile import ProfileResults
 from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.random_effects import RandomEffectResults
 from statsmodels_mcla.reduction import Reduction
@@ -31,7 +33,6 @@ from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.simulation import SimulationResults
 from statsmodels_mcla.summary import summarise
 from statsmodels_mcla.var_corr import covariance_matrices, var_corr
-from statsmodels_mcla.wald import WaldResults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ class MixedGLMResults(
     InfluenceResults,
     SimulationResults,
     BootstrapResults,
-    WaldResults,
+    ProfileResults,
 ):
     """Fit of a generalized linear mixed model.
 
@@ -137,18 +138,31 @@ class MixedGLMResults(
             raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
         return self._fitted_source
 
+    @property
+    def _maximum(self) -> Maximum:
+        """The likelihood that was maximised, and where it is largest."""
+        params = np.asarray(self.params)
+        return Maximum.of_laplace(params, self.reduction, self._checked_design(), np.asarray(self.bse))
+
+    def _checked_design(self) -> MixedDesign:
+        design: MixedDesign | None = self.model.design
+        if design is None:
+            raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
+        return design
+
     def remove_data(self) -> None:
         """Remove the data, and with them what needs them: predictions, random effects, profiles."""
         self.normalized_cov_params  # noqa: B018 - needs the data when first asked for
         super().remove_data()
         self._fitted_source = None
+        self.__dict__.pop("_maximum", None)
 
     def __getstate__(self) -> dict[str, Any]:
         self.normalized_cov_params  # noqa: B018 - a callable would not pickle
         if self._fitted_source is not None:
             self.fitted  # noqa: B018 - the same
         state: dict[str, Any] = super().__getstate__() if hasattr(super(), "__getstate__") else self.__dict__
-        return state
+        return {name: value for name, value in state.items() if name != "_maximum"}
 
     @property
     def llf(self) -> float:
@@ -259,6 +273,11 @@ class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
         super().__init__(*args, **kwargs)
         self.monte_carlo = monte_carlo
 
+    @cached_property
+    def _maximum(self) -> Maximum:
+        """See `MixedGLMResults`."""
+        return Maximum.of_draws(self.fitted, self._checked_design(), np.asarray(self.bse))
+
     @property
     def mcse(self) -> Array:
         """Monte Carlo standard errors of ``params``."""
@@ -364,6 +383,12 @@ class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
     _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
     _methods: ClassVar = {"cov_mcse": "cov"}
     _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
+    del _wrap_methods["conf_int"]  # those of some parameters only have labels of their own
+
+    def conf_int(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+        """See `ProfileResults.conf_int`."""
+        results = self._results
+        return results.labelled(results.conf_int(*args, **kwargs), *args[1:2], **kwargs)
 
     def with_cov_type(self, cov_type: str = "robust", **kwargs: Any) -> MixedGLMResultsWrapper:
         """See `RobustResults.with_cov_type`."""

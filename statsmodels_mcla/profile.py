@@ -1,0 +1,271 @@
+"""Profile likelihoods and their intervals, as results offer them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.interpolate import CubicHermiteSpline
+
+from statsmodels_mcla.arguments import check_alpha
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.objective import Maximum
+from statsmodels_mcla.profiling import Limit, Profiler
+from statsmodels_mcla.quantities import End, OuterScale
+from statsmodels_mcla.quantity_names import quantity_of
+from statsmodels_mcla.wald import WaldResults
+
+__all__ = ["ProfileLikelihood", "ProfileResults"]
+
+FARTHEST = float(stats.norm.isf(0.005))  # of zeta in a table: enough for 99 % intervals
+
+
+@dataclass(frozen=True)
+class ProfileLikelihood:
+    """Profile likelihood of one quantity.
+
+    Attributes
+    ----------
+    name : str
+    estimate : float
+    llf : float
+        Log-likelihood at the maximum.
+    table : DataFrame
+        By value of the quantity: ``llf``, the profile log-likelihood; ``mcse``, the Monte Carlo error of its
+        difference from the maximum; ``zeta``, the signed root of twice that difference, which is standard normal
+        in large samples.
+    """
+
+    name: str
+    estimate: float
+    llf: float
+    table: pd.DataFrame
+    _inner: Array
+    _slope: Array
+    _estimate: float
+    _scale: OuterScale
+    _ends: tuple[End, End]
+
+    def conf_int(self, alpha: float = 0.05) -> pd.Series:
+        """Limits of the interval, and their Monte Carlo errors, interpolated between the points of the profile.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+
+        Returns
+        -------
+        Series
+            ``lower``, ``upper``, ``lower mcse``, ``upper mcse``.
+
+        Raises
+        ------
+        ValueError
+            If the points do not reach that far.
+        """
+        check_alpha(alpha)
+        target = float(stats.norm.isf(0.5 * alpha))
+        lower, upper = self._limit(-target), self._limit(target)
+        return pd.Series(
+            {"lower": lower.value, "upper": upper.value, "lower mcse": lower.mcse, "upper mcse": upper.mcse},
+            name=self.name,
+        )
+
+    def __call__(self, values: Any) -> Array:
+        """Signed root zeta at any values between the points, by cubic interpolation."""
+        return np.asarray(self._spline()(self._scale.inner(np.asarray(values, float))))
+
+    def _spline(self) -> CubicHermiteSpline:
+        return CubicHermiteSpline(self._inner, self.table["zeta"].to_numpy(), self._slope, extrapolate=False)
+
+    def _limit(self, target: float) -> Limit:
+        side = int(target > 0)
+        end = self._ends[side]
+        zeta = self.table["zeta"].to_numpy()
+        if abs(zeta[-side]) < abs(target):
+            if self._inner[-side] == end.inner:
+                return Limit(end.outer, 0.0)
+            raise ValueError(
+                f"alpha: the points of the profile of {self.name} reach only to zeta = {zeta[-side]:.2f}, and the "
+                f"limit is at {target:.2f}; use a wider grid"
+            )
+        spline = self._spline()
+        roots = spline.solve(target)
+        inner = np.asarray(roots[np.argmin(np.abs(roots - self._estimate))])
+        mcse = np.interp(inner, self._inner, self.table["mcse"].to_numpy())
+        slope = abs(target) * float(spline.derivative()(inner))
+        return Limit(float(self._scale.outer(inner)), float(mcse / slope * np.abs(self._scale.slope(inner))))
+
+
+def profile(maximum: Maximum, name: Any, names: list[str], grid: Any = None) -> ProfileLikelihood:
+    """Profile likelihood of a named quantity.
+
+    Parameters
+    ----------
+    maximum : Maximum
+    name, grid
+        As in `ProfileResults.profile_likelihood`.
+    names : list of str
+        Names of the parameters.
+    """
+    profiler = Profiler.of(maximum, quantity_of(name, maximum, names))
+    scale, ends = profiler.quantity.scale, profiler.quantity.ends(profiler.estimate)
+    asked: dict[float, float] = {}
+    if grid is None:
+        profiler.walk(FARTHEST)
+    else:
+        asked = _fill(profiler, np.unique(np.asarray(grid, float)), scale, ends)
+    points = profiler.points()
+    inner = np.array([p.inner for p in points])
+    asked |= {end.inner: end.outer for end in ends if np.isfinite(end.outer)}
+    values = [asked.get(c, float(scale.outer(np.asarray(c)))) for c in inner]
+    columns = {c: [getattr(p, c) for p in points] for c in ("llf", "mcse", "zeta")}
+    return ProfileLikelihood(
+        name if isinstance(name, str) else getattr(name, "__name__", "function"),
+        asked.get(profiler.estimate, float(scale.outer(np.asarray(profiler.estimate)))),
+        maximum.top.value,
+        pd.DataFrame(columns, index=pd.Index(values, name="value")),
+        inner,
+        np.array([p.slope for p in points]),
+        profiler.estimate,
+        scale,
+        ends,
+    )
+
+
+def _fill(profiler: Profiler, grid: Array, scale: OuterScale, ends: tuple[End, End]) -> dict[float, float]:
+    """Find the points of a grid, those near the maximum first; values by inner values."""
+    asked = {}
+    zeros = {end.outer: end for end in ends if end.zero}
+    estimate = float(scale.outer(np.asarray(profiler.estimate)))
+    for value in sorted(grid[grid != estimate], key=lambda v: abs(v - estimate)):
+        if value in zeros:
+            point = profiler.at_end(zeros[value])
+        elif scale.low <= value <= scale.high and ends[0].outer < value < ends[1].outer:
+            point = profiler.at(float(scale.inner(np.asarray(value))))
+        else:
+            raise ValueError(
+                f"grid holds {value:g}, outside the range of the quantity, {ends[0].outer:g} to {ends[1].outer:g}"
+            )
+        asked[point.inner] = float(value)
+    return asked
+
+
+def profile_limits(
+    maximum: Maximum, index: Sequence[int], names: list[str], alpha: float
+) -> tuple[Array, Array]:
+    """Profile-likelihood limits of some of the parameters and their Monte Carlo errors, both (k, 2).
+
+    NaN for covariances of effects without variance.
+    """
+    check_alpha(alpha)
+    target = float(stats.norm.isf(0.5 * alpha))
+    limits, mcse = np.full((2, len(index), 2), np.nan)
+    for row, j in enumerate(index):
+        quantity = quantity_of(names[j], maximum, names)
+        if maximum.reduction.keep[j] or quantity.ends(0.0)[0].zero:
+            profiler = Profiler.of(maximum, quantity)
+            for side, at in enumerate((-target, target)):
+                limits[row, side], mcse[row, side] = profiler.limit(at)
+    return limits, mcse
+
+
+class ProfileResults(WaldResults):
+    """The part of the results that profiles the likelihood."""
+
+    @property
+    def _maximum(self) -> Maximum:
+        """The likelihood and where it is largest."""
+        raise NotImplementedError
+
+    def conf_int(
+        self, alpha: float = 0.05, cols: Any = None, method: str = "wald", *, parm: Any = None
+    ) -> Any:
+        """Confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        cols, parm : str, int or list of them, optional
+            Which parameters, by name or position.
+        method : {"wald", "profile"}
+            Estimates plus and minus standard errors, or all values that a likelihood-ratio test does not reject.
+            The latter do not depend on the scale of a parameter, and are right at the boundary.
+
+        Returns
+        -------
+        ndarray or DataFrame (k, 2)
+            Limits on the scale of ``params``, those of variances never below zero.  The ``attrs["mcse"]`` of
+            profile intervals hold the Monte Carlo errors of the limits, as nested lists.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
+        """
+        names = list(self.model.data.param_names)
+        index = _positions(cols if parm is None else parm, names)
+        if method == "wald":
+            return super().conf_int(alpha)[index]
+        if method != "profile":
+            raise ValueError(f'method must be "wald" or "profile", got {method!r}')
+        limits, mcse = profile_limits(self._maximum, index, names, alpha)
+        out = pd.DataFrame(limits, index=[names[j] for j in index])
+        out.attrs["mcse"] = mcse.tolist()
+        return out
+
+    def labelled(self, limits: Any, cols: Any = None, *, parm: Any = None, **others: Any) -> pd.DataFrame:
+        """Attach the names of the parameters that `conf_int` was asked for."""
+        del others
+        names = list(self.model.data.param_names)
+        index = _positions(cols if parm is None else parm, names)
+        return limits if isinstance(limits, pd.DataFrame) else pd.DataFrame(limits, [names[j] for j in index])
+
+    def profile_likelihood(self, name: Any, grid: Any = None) -> ProfileLikelihood:
+        """Likelihood of one quantity, maximised over everything else.
+
+        Parameters
+        ----------
+        name : str or callable
+            A parameter; a row of `var_corr` such as ``"SD(Intercept)"`` or ``"Corr(Intercept, x)"``, after the
+            group and a colon where that is not unique (``"g: SD(Intercept)"``); or a smooth function of the
+            parameters, called with a Series like ``params``, such as ``lambda p: np.exp(p["x"])``.
+        grid : array_like, optional
+            Values to hold the quantity at.  By default enough of them, evenly spaced in zeta, for intervals up
+            to 99 %.
+
+        Returns
+        -------
+        ProfileLikelihood
+
+        Raises
+        ------
+        ValueError
+            If there is no such quantity, or the grid leaves its range.
+
+        Notes
+        -----
+        The draws are made again, from the same base random numbers, wherever the other parameters move to.  Most
+        of the Monte Carlo error of the log-likelihood is therefore common to the whole profile, and the error of
+        its differences, ``mcse``, is small.
+        """
+        return profile(self._maximum, name, list(self.model.data.param_names), grid)
+
+
+def _positions(which: Any, names: list[str]) -> list[int]:
+    """Positions of parameters given by name or position."""
+    if which is None:
+        return list(range(len(names)))
+    out = []
+    for one in [which] if isinstance(which, (str, int, np.integer)) else list(which):
+        known = one in names if isinstance(one, str) else -len(names) <= one < len(names)
+        if not known:
+            raise ValueError(f"cols: there is no parameter {one!r}; there are {', '.join(names)}")
+        out.append(names.index(one) if isinstance(one, str) else int(one) % len(names))
+    return out

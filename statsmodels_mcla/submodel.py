@@ -1,0 +1,119 @@
+"""Models nested in a model: effects left out, covariance matrices of lower rank.
+
+Parameters of the *whole* model are (beta, variances and covariances, dispersion), zero where an effect is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.formula.terms import RandomTerm
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.reduction import Reduction
+
+__all__ = ["Submodel", "parameters_of_effect"]
+
+STEP = 1e-5  # of a loading, for the curvature of the covariances in it
+
+
+def parameters_of_effect(design: MixedDesign, term: int, column: int) -> tuple[int, ...]:
+    """Entries of ``params`` that are zero where one effect of a term has no variance: its row of G."""
+    rows, cols = design.covariance.terms[term].lower
+    first = design.n_fixed + design.covariance.slices[term].start
+    return tuple(int(first + a) for a in np.flatnonzero((rows == column) | (cols == column)))
+
+
+@dataclass(frozen=True)
+class Submodel:
+    """A model nested in the whole one.
+
+    Attributes
+    ----------
+    model : MixedDesign
+        The whole model's, less effects that are left out.
+    keep : ndarray of bool (P,)
+        Parameters of the whole model that ``model`` has.
+    reduction : Reduction
+        Ranks of the covariance matrices of ``model``.
+    origin : ndarray (P,)
+        Fixed effects, Cholesky entries, dispersion of the whole model where a search would start: the size that
+        standard deviations are measured by.
+    """
+
+    model: MixedDesign
+    keep: np.ndarray
+    reduction: Reduction
+    origin: Array
+
+    @cached_property
+    def design(self) -> MixedDesign:
+        """Design of the effects that are drawn."""
+        return self.reduction.reduce(self.model)
+
+    def natural(self, fitted: Array) -> Array:
+        """Parameters of the whole model (P,) of those of ``design``."""
+        return self.spread(self.reduction.extend(fitted))
+
+    def spread(self, params: Array) -> Array:
+        """Parameters of the whole model (P,) of those of ``model``."""
+        out = np.zeros(len(self.keep))
+        out[self.keep] = params
+        return out
+
+    def restrict(self, params: Array) -> Array:
+        """Return the parameters of ``design`` of those of the whole model."""
+        return self.reduction.restrict(params[self.keep])
+
+    def pull_back(self, fitted: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
+        """Derivatives in the parameters of ``design`` of a function of those of the whole model."""
+        gradient, hessian = gradient[self.keep], hessian[np.ix_(self.keep, self.keep)]
+        J = self.reduction.jacobian(fitted)
+        H = J.T @ hessian @ J
+        if self.design.ties:  # covariances are not linear in the loadings
+            steps = STEP * np.eye(len(fitted))
+            ahead = np.array([gradient @ self.reduction.jacobian(fitted + e) for e in steps])
+            behind = np.array([gradient @ self.reduction.jacobian(fitted - e) for e in steps])
+            H = H + (ahead - behind) / (2.0 * STEP)
+        return J.T @ gradient, 0.5 * (H + H.T)
+
+    def parameters(self, term: int) -> np.ndarray:
+        """Places of a term's variances and covariances among the whole model's parameters."""
+        s = self.model.covariance.slices[term]
+        return np.flatnonzero(self.keep)[self.model.n_fixed + s.start : self.model.n_fixed + s.stop]
+
+    def with_pivots(self, pivots: Sequence[tuple[int, ...]]) -> Submodel:
+        """Return the same effects with covariance matrices of other ranks."""
+        return replace(self, reduction=Reduction.of(self.model, pivots))
+
+    def without(self, zero: Collection[int]) -> Submodel:
+        """Leave out the effects whose variances, entries of the whole model's parameters, are zero."""
+        keep = self.keep.copy()
+        terms: list[RandomTerm] = []
+        pivots: list[tuple[int, ...]] = []
+        for k, (term, shape) in enumerate(zip(self.model.terms, self.model.covariance.terms, strict=True)):
+            rows, cols = shape.lower
+            index = self.parameters(k)
+            stays = np.array([int(v) not in zero for v in index[rows == cols]], bool)
+            keep[index] = stays[rows] & stays[cols]
+            if not stays.any():
+                continue
+            terms.append(term if stays.all() else _columns(term, stays))
+            places = np.cumsum(stays) - 1
+            drawn = [int(places[c]) for c in self.reduction.pivots[k] if stays[c]]
+            spare = [int(p) for p in places[stays] if int(p) not in drawn]
+            wanted = min(self.reduction.ranks[k], int(stays.sum()))
+            pivots.append(tuple(sorted(drawn + spare[: wanted - len(drawn)])))
+        model = replace(self.model, terms=tuple(terms))
+        return Submodel(model, keep, Reduction.of(model, pivots), self.origin)
+
+
+def _columns(term: RandomTerm, stays: np.ndarray) -> RandomTerm:
+    """Return the term with some of its effects."""
+    pick = np.flatnonzero(np.tile(stays, len(term.levels)))
+    columns = tuple(c for c, stay in zip(term.columns, stays, strict=True) if stay)
+    return replace(term, columns=columns, Z=term.Z[:, pick], design=None)
