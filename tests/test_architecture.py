@@ -69,6 +69,8 @@ EDGES = {
     "random_effects",
     "new_rows",
     "prediction",
+    "profile",
+    "quantity_names",
     "summary",
     "var_corr",
     "__main__",
