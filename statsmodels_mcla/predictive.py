@@ -16,7 +16,7 @@ from statsmodels_mcla.conditional import LINEAR, ParameterErrors, moments
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.linear_rows import Law, LinearRows, Placed, Products
+from statsmodels_mcla.linear_rows import Law, LinearRows, Placed
 
 __all__ = ["PredictiveLaw"]
 
@@ -73,10 +73,10 @@ class PredictiveLaw:
         out = np.repeat(found.mean[:, None], SLICES, axis=1)
         drawn = np.zeros(len(self.rows))
 
-        def of_draws(law: Law, index: np.ndarray, products: Products) -> Array:
+        def of_draws(law: Law, index: np.ndarray, products: list[Array]) -> Array:
             sets, m = index.shape, law.v.shape[1]
             v = np.broadcast_to(law.v[:, None], (*sets, m)).reshape(-1, m)
-            return slice_means(products.Zu.reshape(-1, m), v).reshape(*sets, SLICES)
+            return slice_means(products[0].reshape(-1, m), v).reshape(*sets, SLICES)
 
         for index, slices in Placed.of(self.fitted, self.rows).map(of_draws):
             inside = index >= 0

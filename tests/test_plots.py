@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy import stats
 
-from statsmodels_mcla import JointSampling, plots
+from statsmodels_mcla import JointSampling, MCLAMixedGLM, plots
 from statsmodels_mcla.plots.grids import group_rows, observed_averages, population_rows, typical_row
 from statsmodels_mcla.plots.methods import weights_of_block
 from statsmodels_mcla.plots.style import BLUE, VERMILION
@@ -477,3 +477,103 @@ def test_observed_averages_over_bins_use_every_row() -> None:
         assert points.count.sum() == len(rows)
         np.testing.assert_allclose(points.y @ points.count, rows["y"].sum())
         np.testing.assert_allclose(points.x @ points.count, rows["time"].sum())
+
+
+# Curves of a fit --------------------------------------------------------------------------------------
+
+
+def curves_of(fig: Figure) -> dict[str, Any]:
+    return {
+        str(line.get_label()): line for line in fig.axes[0].lines if not str(line.get_label()).startswith("_")
+    }
+
+
+def test_fitted_curves_are_predictions() -> None:
+    result = fit_of("toenail")
+    lines = curves_of(result.plot_fit("time", by="treatment", random=("marginal", "none"), observed=False))
+    assert len(lines) == 4
+    for treatment in ("itraconazole", "terbinafine"):
+        for random, label in (("marginal", "population average"), ("none", "random effects zero")):
+            x, y = lines[f"{treatment}, {label}"].get_data()
+            rows = pd.DataFrame({"time": x, "treatment": treatment})
+            np.testing.assert_allclose(y, result.predict(rows, random=random))
+
+
+def test_bands_are_confidence_intervals() -> None:
+    result = fit_of("toenail")
+    ax = result.plot_fit("time", at={"treatment": "terbinafine"}, observed=False, alpha=0.2).axes[0]
+    x = ax.lines[0].get_xdata()
+    rows = pd.DataFrame({"time": x, "treatment": "terbinafine"})
+    frame = result.get_prediction(rows, random="marginal").summary_frame(0.2)
+    drawn = ax.collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose(drawn.min(), frame["mean_ci_lower"].min())
+    np.testing.assert_allclose(drawn.max(), frame["mean_ci_upper"].max())
+
+
+def test_curves_of_groups_are_conditional_on_the_data() -> None:
+    result, data = fit_of("toenail"), data_of("toenail")
+    patients = list(data["patientID"].unique()[:2])
+    lines = curves_of(result.plot_fit("time", groups={"patientID": patients}, random=(), observed=False))
+    assert list(lines) == [f"patientID {p}" for p in patients]
+    own = data[data["patientID"] == patients[1]]
+    x, y = lines[f"patientID {patients[1]}"].get_data()
+    rows = pd.DataFrame({"time": x, "treatment": own["treatment"].iloc[0], "patientID": patients[1]})
+    np.testing.assert_allclose(y, result.predict(rows, random="conditional"))
+
+
+def test_categories_of_a_formula_are_categories_of_the_picture() -> None:
+    result = fit_of("cbpp")
+    fig = result.plot_fit("period")
+    assert [t.get_text() for t in fig.axes[0].get_xticklabels()] == ["1", "2", "3", "4"]
+    expected = result.predict(pd.DataFrame({"period": list("1234")}), random="marginal")
+    np.testing.assert_allclose(fig.axes[0].lines[0].get_ydata(), expected)
+    observed = fig.axes[0].collections[-1].get_offsets()[:, 1]
+    sums = data_of("cbpp").groupby("period")[["incidence", "size"]].sum()
+    np.testing.assert_allclose(observed, sums["incidence"] / sums["size"])
+
+
+def test_linear_predictors_have_no_observed_averages() -> None:
+    ax = fit_of("epil").plot_fit("lbase", by="V4", which="linear").axes[0]
+    assert ax.get_ylabel() == "linear predictor (log)"
+    assert list(curves_of(ax.figure)) == ["V4 = 0", "V4 = 1"]
+    assert len(ax.collections) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": "weeks"}, "x: the data have no column 'weeks'"),
+        ({"x": "time", "by": "drug"}, "by: the data have no column 'drug'"),
+        ({"x": "time", "at": {"drug": 1}}, "at: the data have no column 'drug'"),
+        ({"x": "time", "groups": "patient"}, "groups: the data have no column 'patient'"),
+        ({"x": "time", "groups": {"patientID": ["nobody"]}}, "groups: patientID has no level 'nobody'"),
+        ({"x": "time", "groups": {}}, "groups must name one column"),
+        ({"x": "time", "which": "median"}, "which must be 'mean' or 'linear'"),
+        ({"x": "time", "random": "conditional"}, "random must be 'marginal', 'none'"),
+        ({"x": "time", "random": ()}, "no curve to draw"),
+    ],
+)
+def test_refuses_curves_that_are_not_there(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit_of("toenail").plot_fit(**arguments)
+
+
+def test_curves_need_a_formula() -> None:
+    data = data_of("cbpp")
+    y = np.column_stack([data["incidence"], data["size"] - data["incidence"]])
+    Z = pd.get_dummies(data["herd"]).to_numpy(float)
+    model = MCLAMixedGLM(y, np.ones((len(data), 1)), Z, np.zeros(Z.shape[1], int))
+    with pytest.raises(ValueError, match="made from a formula"):
+        model.fit_laplace().plot_fit("period")
+
+
+def test_random_effects_of_a_fit() -> None:
+    result = fit_of("epil_slopes")
+    frame = result.random_effects_frame(alpha=0.1)
+    left, right = result.plot_random_effects(alpha=0.1).axes
+    drawn = np.concatenate([np.asarray(line.get_xdata()) for line in left.lines[1:]])
+    np.testing.assert_allclose(np.sort(drawn), np.sort(frame.loc[frame["effect"] == "Intercept", "mean"]))
+    ends = {tuple(s[:, 0]) for c in right.collections for s in c.get_segments()}
+    slopes = frame[frame["effect"] == "visit"]
+    assert ends == set(zip(slopes["lower"], slopes["upper"], strict=True))
+    assert "90 %" in left.get_xlabel()

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from statsmodels_mcla.linalg import Array
 
 DASHES = ("-", "--", ":", "-.")
+LEGEND_CHARACTERS = 84  # side by side below the axes
 MANY = 6  # curves of groups beyond which they are drawn thin, without bands and names
 
-__all__ = ["Curve", "Points", "plot_fit"]
+__all__ = ["MANY", "Curve", "Points", "plot_fit"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def plot_fit(
     *,
     xlabel: str = "",
     ylabel: str = "",
+    legend: str = "",
     alpha: float = 0.05,
     ax: Any = None,
 ) -> Figure:
@@ -84,6 +86,8 @@ def plot_fit(
     curves : sequence of Curve
     points : sequence of Points
     xlabel, ylabel : str
+    legend : str
+        What the curves are; the title of the legend begins with it.
     alpha : float
         One minus the level of the bands, which the legend names.
     ax : Axes, optional
@@ -130,10 +134,12 @@ def plot_fit(
     axes.grid(color=LIGHT, lw=0.5, alpha=0.6)
     shown = f"{100 * (1 - alpha):g} % confidence"
     handles, labels = axes.get_legend_handles_labels()
-    title = f"curve and {shown} band" if categories is None else f"estimate and {shown} interval"
+    kind = f"{shown} band" if categories is None else f"{shown} interval"
+    title = f"{legend or ('curve' if categories is None else 'estimate')} and {kind}"
     text: dict[str, Any] = {"title": title, "title_fontsize": 8.5, "fontsize": 8.5, "frameon": False}
     if ax is None:
-        fig.legend(handles, labels, loc="outside lower center", ncols=2 if len(labels) > 3 else 3, **text)
+        columns = int(np.clip(LEGEND_CHARACTERS // (max(map(len, labels)) + 8), 1, 3))
+        fig.legend(handles, labels, loc="outside lower center", ncols=columns, **text)
     else:
         axes.legend(handles, labels, **text)
     return fig

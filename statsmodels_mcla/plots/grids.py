@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 STEPS = 61  # points of a curve
 DISTINCT, BINS = 15, 10  # values of a covariate up to which each gets its average; bins otherwise
 
-__all__ = ["group_rows", "observed_averages", "population_rows", "typical_row"]
+__all__ = ["category_label", "group_rows", "observed_averages", "population_rows", "typical_row"]
+
+
+def category_label(column: Any, value: Any) -> str:
+    """Name of a category: itself if it is text, otherwise with its column."""
+    return value if isinstance(value, str) else f"{column} = {value}"
 
 
 def typical_row(frame: pd.DataFrame, at: Mapping[str, Any]) -> pd.Series:
@@ -124,6 +129,8 @@ def observed_averages(
         mean = np.bincount(code, weights[rows] * y[rows])[full] / weight[full]
         if place is None:
             place = np.bincount(code, weights[rows] * here.astype(float))[full] / weight[full]
-        label = "observed averages" if value is None else f"{value}, observed averages"
+        label = "observed averages"
+        if by is not None:
+            label = f"{category_label(by.name, value)}, {label}"
         out.append(Points(label, np.asarray(place), mean, weight[full], colour))
     return out

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from statsmodels_mcla.plots.curve_request import CurveRequest
+from statsmodels_mcla.plots.curves import plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
@@ -54,6 +57,59 @@ class PlotResults:
             See `statsmodels_mcla.plots.plot_random_effects`.
         """
         return plot_random_effects(self.random_effects_frame(term, alpha), alpha=alpha, ax=ax)
+
+    def plot_fit(
+        self: Any,
+        x: str,
+        by: str | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        groups: str | Mapping[str, Sequence[Any]] | None = None,
+        which: str = "mean",
+        random: str | Sequence[str] = "marginal",
+        observed: bool = True,
+        alpha: float = 0.05,
+        ax: Any = None,
+    ) -> Figure:
+        """Draw fitted curves with confidence bands over a covariate.
+
+        Parameters
+        ----------
+        x : str
+            Column of the data on the horizontal axis.
+        by : str, optional
+            Column with a curve for each of its categories.
+        at : dict, optional
+            Values at which other columns are held; by default the median of numbers, the most frequent category.
+        groups : str or dict, optional
+            Grouping column, or a dict of it and some of its levels: curves of single groups given the data, over
+            each group's own values of ``x`` and with its own covariates.
+        which : {"mean", "linear"}
+            Mean of the response or linear predictor.
+        random : {"marginal", "none"} or sequence of them
+            Curves of the population: averages over the random effects, or the curve of a group whose effects are
+            zero. An empty sequence leaves them out.
+        observed : bool
+            Whether to draw averages of the response too (of means, and of models without offset).
+        alpha : float
+            One minus the level of the bands.
+        ax : Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_fit`.
+
+        Raises
+        ------
+        ValueError
+            If the model was not made by a formula, or a column or level is not in its data.
+        """
+        request = CurveRequest.of(self.model, x, by, at, groups, which, random)
+        curves = request.curves(self.get_prediction, alpha)
+        points = request.observed() if observed else []
+        labels = {"xlabel": x, "ylabel": request.ylabel, "legend": request.legend}
+        return plot_fit(curves, points, alpha=alpha, ax=ax, **labels)
 
 
 class MonteCarloPlots:

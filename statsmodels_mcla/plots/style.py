@@ -101,13 +101,13 @@ def picture_height(count: int) -> float:
     return max(0.15 * count + 1.3, 2.6) if count <= NAMED else 7.0
 
 
-def shortened(name: Any) -> str:
+def shortened(name: Any, longest: int = LONGEST) -> str:
     """Name that fits beside an axis."""
     text = str(name)
-    if len(text) <= LONGEST:
+    if len(text) <= longest:
         return text
     first, comma, _ = text.partition(", ")  # the name of a block begins with its first level
-    return f"{first}, …" if comma and len(first) < LONGEST else text[: LONGEST - 1].rstrip(" ,") + "…"
+    return f"{first}, …" if comma and len(first) < longest else text[: longest - 1].rstrip(" ,") + "…"
 
 
 def name_levels(ax: Axes, names: Sequence[Any]) -> int:
@@ -125,9 +125,6 @@ def name_levels(ax: Axes, names: Sequence[Any]) -> int:
     at = np.arange(len(names) - 1, -1, -step)  # the uppermost is always among them
     points = 72 * inches / max(len(at), 1)
     ax.set_yticks(at, [shortened(names[int(k)]) for k in at], fontsize=float(np.clip(0.75 * points, 6.5, 9)))
-    if step > 1:
-        ax.set_yticks(np.arange(len(names)), minor=True)
-        ax.tick_params(axis="y", which="minor", length=0)
     ax.set_ylim(-0.8, len(names) - 0.2)
     return step
 

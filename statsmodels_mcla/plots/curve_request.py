@@ -1,0 +1,186 @@
+"""Which curves to draw: from what `PlotResults.plot_fit` is asked for to predictions along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.formula.factors import names_in
+from statsmodels_mcla.plots.curves import MANY, Curve, Points
+from statsmodels_mcla.plots.grids import category_label, group_rows, observed_averages, population_rows
+from statsmodels_mcla.plots.style import shortened
+
+POPULATION = {"marginal": "population average", "none": "random effects zero"}
+
+__all__ = ["CurveRequest"]
+
+
+def _group_of(groups: str | Mapping[str, Sequence[Any]] | None) -> tuple[str | None, list[Any] | None]:
+    """Grouping column, and the levels that were asked for."""
+    if groups is None or isinstance(groups, str):
+        return groups, None
+    if len(groups) != 1:
+        raise ValueError(
+            f"groups must name one column, or be a dict of one column and levels; got {groups!r}"
+        )
+    ((group, levels),) = groups.items()
+    return group, list(levels)
+
+
+def _check_columns(frame: pd.DataFrame, wanted: Mapping[str, Sequence[str | None]]) -> None:
+    """Refuse columns that are not there."""
+    for argument, columns in wanted.items():
+        for column in columns:
+            if column is not None and column not in frame.columns:
+                raise ValueError(
+                    f"{argument}: the data have no column {column!r}; they have {list(frame.columns)}"
+                )
+
+
+@dataclass(frozen=True)
+class CurveRequest:
+    """Curves over a covariate, checked against a model.
+
+    Attributes
+    ----------
+    model : MCLAMixedGLM
+    frame : DataFrame
+        Complete columns of its data.
+    x, by, at, which
+        As in `PlotResults.plot_fit`.
+    group : str or None
+    levels : list
+        Grouping column, and its levels that get a curve.
+    random : tuple of str
+    """
+
+    model: Any
+    frame: pd.DataFrame
+    x: str
+    by: str | None
+    at: Mapping[str, Any]
+    group: str | None
+    levels: list[Any]
+    which: str
+    random: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        x: str,
+        by: str | None,
+        at: Mapping[str, Any] | None,
+        groups: str | Mapping[str, Sequence[Any]] | None,
+        which: str,
+        random: str | Sequence[str],
+    ) -> CurveRequest:
+        """Check what was asked for.
+
+        Raises
+        ------
+        ValueError
+            If something is not there; the message names it.
+        """
+        frame = getattr(model.data, "frame", None)
+        if frame is None:
+            raise ValueError("plot_fit varies a column of the data, so the model must be made from a formula")
+        frame = frame.loc[:, frame.notna().all()]
+        at = dict(at or {})
+        kinds = (random,) if isinstance(random, str) else tuple(random)
+        group, levels = _group_of(groups)
+        _check_columns(frame, {"x": [x], "by": [by], "groups": [group], "at": list(at)})
+        if which not in ("mean", "linear"):
+            raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
+        if any(kind not in POPULATION for kind in kinds):
+            raise ValueError(f"random must be 'marginal', 'none' or a sequence of them, got {random!r}")
+        if not kinds and group is None:
+            raise ValueError("random is empty and groups is missing, so there is no curve to draw")
+        if group is not None and levels is None:
+            levels = list(frame[group].unique())
+        return cls(model, frame, x, by, at, group, levels or [], which, kinds)
+
+    @property
+    def categorical(self) -> bool:
+        """Whether the covariate names categories: by its type, or because the formula treats it so."""
+        column = self.frame[self.x]
+        numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        spec = getattr(self.model.data, "model_spec", None)
+        factors = {} if spec is None else spec.factor_infos
+        coded = any(f.type == "categorical" and self.x in names_in(k.code) for k, f in factors.items())
+        return coded or not numeric
+
+    @property
+    def ylabel(self) -> str:
+        """What the vertical axis shows."""
+        if self.which == "linear":
+            return f"linear predictor ({self.model.conditional_family.link})"
+        name = shortened(self.model.endog_names.split(", ")[0], 44)
+        return f"mean of {name}" + (" per trial" if np.any(self.model.n_trials > 1) else "")
+
+    @property
+    def legend(self) -> str:
+        """What all curves have in common."""
+        return POPULATION[self.random[0]] if len(self.random) == 1 and self.group is None else ""
+
+    def curves(self, get_prediction: Callable[..., Any], alpha: float) -> list[Curve]:
+        """Predict along each curve."""
+        many = self.by is None and len(self.levels) > MANY
+        out = [
+            self._curve(get_prediction, rows, label, random, alpha, colour + many, self.random.index(random))
+            for random in self.random
+            for colour, (label, rows) in enumerate(self._population(random))
+        ]
+        if self.group is None:
+            return out
+        known = [] if self.by is None else self._categories()
+        parts = group_rows(self.frame, self.x, self.group, self.levels, self.at, self.categorical)
+        for k, (level, rows) in enumerate(parts):
+            own = known.index(rows[self.by].iloc[0]) if known else k + bool(out)
+            colour = 0 if many else own
+            label = f"{self.group} {level}"
+            out.append(self._curve(get_prediction, rows, label, "conditional", alpha, colour, 0, group=True))
+        return out
+
+    def _categories(self) -> list[Any]:
+        return [value for value, _ in population_rows(self.frame, self.x, self.by, self.at, self.categorical)]
+
+    def _population(self, random: str) -> list[tuple[str, pd.DataFrame]]:
+        parts = population_rows(self.frame, self.x, self.by, self.at, self.categorical)
+        kind = "" if self.legend and self.by is not None else POPULATION[random]
+        return [
+            (", ".join(s for s in ("" if v is None else category_label(self.by, v), kind) if s), rows)
+            for v, rows in parts
+        ]
+
+    def _curve(
+        self,
+        get_prediction: Callable[..., Any],
+        rows: pd.DataFrame,
+        label: str,
+        random: str,
+        alpha: float,
+        colour: int,
+        dash: int,
+        group: bool = False,
+    ) -> Curve:
+        found = get_prediction(rows, which=self.which, random=random).summary_frame(alpha)
+        mean, lower, upper = (found[c].to_numpy(float) for c in ("mean", "mean_ci_lower", "mean_ci_upper"))
+        x = rows[self.x].to_numpy(str if self.categorical else float)
+        return Curve(label, x, mean, lower, upper, colour, dash, group)
+
+    def observed(self) -> list[Points]:
+        """Averages of the response, where they compare with the curves."""
+        if self.which == "linear" or np.any(self.model.offset != 0.0):
+            return []
+        y = self.model.endog / self.model.n_trials
+        weights = self.model.n_trials * self.model.freq_weights
+        by = None if self.by is None else self.frame[self.by]
+        found = observed_averages(self.frame[self.x], y, weights, by, self.categorical)
+        if not self.categorical:
+            return found
+        return [Points(p.label, p.x.astype(str), p.y, p.count, p.colour) for p in found]
