@@ -19,13 +19,13 @@ from statsmodels_mcla.outward import grown_reduction
 from statsmodels_mcla.proposals import Sampling
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
-from statsmodels_mcla.separation import separated_columns
+from statsmodels_mcla.separation import separated_columns, separating_terms
 from statsmodels_mcla.settings import FitSettings
 from statsmodels_mcla.starting import GLMStart, fit_without_random_effects, search_scale
 
 __all__ = ["Draws", "LaplaceMaximum", "MonteCarloMaximum", "laplace_maximum", "monte_carlo_maximum"]
 
-FAR_OUT = 12.0  # linear predictors of the GLM beyond this suggest separation
+SEPARATED_STEPS = 6  # of an optimiser where there is no maximum; linear predictors grow by about one a step
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class LaplaceMaximum:
     params : ndarray (P,)
         Natural parameters; covariance matrices have exactly the ranks of the reduction.
     reduction : Reduction
-    separated : tuple of int
-        Fixed effects without a finite maximum.
+    separated, separating : tuple of int
+        Fixed effects, and random-effect terms whose variance, without a finite maximum.
     start : GLMStart
     fit : LaplaceFit
     """
@@ -46,8 +46,14 @@ class LaplaceMaximum:
     params: Array
     reduction: Reduction
     separated: tuple[int, ...]
+    separating: tuple[int, ...]
     start: GLMStart
     fit: LaplaceFit
+
+    @property
+    def endless(self) -> bool:
+        """Whether the likelihood rises for ever."""
+        return bool(self.separated or self.separating)
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,10 @@ def laplace_maximum(
 ) -> LaplaceMaximum:
     """Maximise the Laplace approximation from the GLM without random effects, then at lower ranks if they do."""
     start = fit_without_random_effects(design)
-    suspicious = not start.converged or np.abs(start.eta).max() > FAR_OUT
-    separated = tuple(separated_columns(design)) if suspicious else ()
+    separated = tuple(separated_columns(design, start.eta, start.phi))
+    if separated:  # the likelihood rises for ever: go where it is nearly flat, and no further
+        start = fit_without_random_effects(design, SEPARATED_STEPS)
+        maxiter = min(maxiter, SEPARATED_STEPS)
     scale = search_scale(design, start)
     fit = fit_laplace(design, scale, np.zeros(design.n_params), gtol=gtol, maxiter=maxiter, disp=disp)
     reduction, params = reduction_without_loss(design, fit.params, scale.origin)
@@ -110,7 +118,8 @@ def laplace_maximum(
         x = scale.from_semi_natural(np.where(free, singular_working(design, params), 0.0))
         fit = fit_laplace(design, scale, x, gtol=gtol, maxiter=maxiter, disp=disp, free=free)
         reduction, params = reduction_without_loss(design, fit.params, scale.origin)
-    return LaplaceMaximum(params, reduction, separated, start, fit)
+    separating = tuple(separating_terms(design, fit.evaluation.modes, params, start.curvature))
+    return LaplaceMaximum(params, reduction, separated, separating, start, fit)
 
 
 def monte_carlo_maximum(

@@ -398,7 +398,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         laplace = laplace_maximum(self.design, gtol=1e-2)
         report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
         patience = (
-            0.0 if laplace.separated else max_seconds
+            0.0 if laplace.endless else max_seconds
         )  # a likelihood that rises for ever is worth no draws
         settings = FitSettings(
             mcse_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
@@ -412,7 +412,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         # 3. what the user reads
         self._current = CurrentDraws(found.design, found.fit.position, found.reduction, jobs)
         result = monte_carlo_results(
-            self, found, draws, separated=bool(laplace.separated), n_jobs=jobs, mcse_tol=mcse_tol
+            self, found, draws, separated=laplace.endless, n_jobs=jobs, mcse_tol=mcse_tol
         )
         warn_maximum(self, laplace, found.reduction, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)

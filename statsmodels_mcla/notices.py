@@ -35,9 +35,10 @@ def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, conv
     """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
     name = [t.name for t in model.random_terms]
     warn_separation([model.exog_names[k] for k in laplace.separated])
+    warn_separating([model.random_terms[k].name for k in laplace.separating])
     warn_singular([name[k] for k in reduction.vanished])
     warn_degenerate([name[k] for k in reduction.singular if k not in reduction.vanished])
-    warn_convergence(converged)
+    warn_convergence(converged or laplace.endless)
 
 
 def warn_separation(columns: Sequence[str]) -> None:
@@ -48,6 +49,16 @@ def warn_separation(columns: Sequence[str]) -> None:
             f"{', '.join(columns)} separate the responses perfectly, so the likelihood has no finite maximum: "
             "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
             "(statsmodels BinomialBayesMixedGLM)",
+        )
+
+
+def warn_separating(names: Sequence[str]) -> None:
+    """Variances without a finite maximum."""
+    if names:
+        _warn(
+            SeparationWarning,
+            f"the random effects of {', '.join(map(repr, names))} predict every response perfectly (each level has "
+            "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
         )
 
 

@@ -324,7 +324,7 @@ def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMR
         partial(laplace_covariance, model.design, fit, found.reduction.free_working),
         fit.evaluation.value,
         "Laplace",
-        fit.converged and not found.separated,
+        fit.converged and not found.endless,
         found.reduction,
         fit.mle_retvals,
         fit.mle_settings,

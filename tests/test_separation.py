@@ -1,0 +1,177 @@
+"""Separation: found whatever the link, told by name, and quickly done with."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from helpers import model_of
+from statsmodels.genmod.families import links
+
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import SeparationWarning
+from statsmodels_mcla.separation import overlapping, separated_columns
+from statsmodels_mcla.starting import fit_without_random_effects
+
+F = sm.families
+BINOMIAL = [F.Binomial(link) for link in (links.Logit(), links.Probit(), links.CLogLog(), links.Cauchy())]
+LINKS = ["logit", "probit", "cloglog", "cauchit"]
+COUNTS = [F.Poisson(), F.NegativeBinomial(alpha=0.5)]
+
+
+def table(seed: int = 0, n: int = 240) -> pd.DataFrame:
+    """Overlapping responses: binary ``y``, counts ``k``, successes ``s`` of 4."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame(
+        {
+            "g": np.repeat(np.arange(n // 8), 8),
+            "x": rng.normal(size=n),
+            "c": rng.choice(list("abc"), n),
+            "e": rng.choice(list("uv"), n),
+        }
+    )
+    eta = 0.2 + 0.5 * data["x"] + rng.normal(size=n // 8)[data["g"]]
+    p = 1 / (1 + np.exp(-eta))
+    data["y"], data["s"], data["k"] = rng.binomial(1, p), rng.binomial(4, p), rng.poisson(np.exp(eta))
+    data["f"] = 4 - data["s"]
+    return data
+
+
+def found(model: MCLAMixedGLM) -> list[str]:
+    """Names of separated columns, the quick way and by the linear program alone."""
+    start = fit_without_random_effects(model.design)
+    quick = separated_columns(model.design, start.eta, start.phi)
+    assert quick == separated_columns(model.design)
+    return [model.exog_names[k] for k in quick]
+
+
+def model_for(data: pd.DataFrame, response: str, family: Any, right: str = "x + c") -> MCLAMixedGLM:
+    return MCLAMixedGLM.from_formula(f"{response} ~ {right} + (1 | g)", data=data, family=family)
+
+
+@pytest.mark.parametrize("family", BINOMIAL, ids=LINKS)
+def test_quasi_complete_separation_of_binary_responses(family: Any) -> None:
+    data = table()
+    assert found(model_for(data, "y", family)) == []
+    some = data.assign(y=np.where(data["c"] == "c", 1, data["y"]))
+    assert found(model_for(some, "y", family)) == ["c[T.c]"]
+    one = data.assign(y=np.where((data["c"] == "b") & (data["e"] == "v"), 0, data["y"]))
+    assert found(model_for(one, "y", family, "x + c * e")) == ["c[T.b]:e[T.v]"]
+    reference = data.assign(y=np.where(data["c"] == "a", 0, data["y"]))
+    assert found(model_for(reference, "y", family)) == ["Intercept", "c[T.b]", "c[T.c]"]
+    x = np.where(np.arange(len(data)) < 6, 0.0, data["x"])
+    touching = data.assign(x=x, y=np.where(x == 0, np.arange(len(data)) % 2, x > 0))
+    assert "x" in found(model_for(touching, "y", family, "x"))
+
+
+@pytest.mark.parametrize("family", BINOMIAL, ids=LINKS)
+def test_complete_separation_ends_and_is_told(family: Any) -> None:
+    data = table()
+    data["y"] = (data["x"] > 0.1).astype(int)
+    model = model_for(data, "y", family)
+    assert "x" in found(model)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        fit = model.fit(rng=1)
+    assert any(issubclass(w.category, SeparationWarning) and "x" in str(w.message) for w in told)
+    assert not fit.converged
+    assert np.all(np.isfinite(fit.params))
+
+
+@pytest.mark.parametrize("family", BINOMIAL, ids=LINKS)
+def test_counts_out_of_trials(family: Any) -> None:
+    data = table()
+    assert found(model_for(data, "s + f", family)) == []
+    full = data["c"] == "c"
+    some = data.assign(s=np.where(full, 4, data["s"]), f=np.where(full, 0, data["f"]))
+    assert found(model_for(some, "s + f", family)) == ["c[T.c]"]
+    first = np.flatnonzero(full)[0]
+    some.loc[first, ["s", "f"]] = 3, 1  # one failure of many
+    assert found(model_for(some, "s + f", family)) == []
+
+
+@pytest.mark.parametrize("family", COUNTS, ids=["poisson", "nb"])
+def test_cells_of_zero_counts(family: Any) -> None:
+    data = table()
+    assert found(model_for(data, "k", family)) == []
+    zero = data.assign(k=np.where(data["c"] == "b", 0, data["k"]))
+    model = model_for(zero, "k", family)
+    assert found(model) == ["c[T.b]"]
+    with pytest.warns(SeparationWarning, match=r"^c\[T.b\] separate"):
+        model.fit_laplace()
+
+
+def test_families_without_open_directions() -> None:
+    data = table().assign(z=lambda d: np.exp(d["x"]))
+    assert found(model_for(data, "z", F.Gamma(links.Log()))) == []
+    assert found(model_for(data, "x", F.Gaussian(), "c")) == []
+
+
+def test_offsets_and_large_coefficients_are_no_separation() -> None:
+    data = table()
+    steep = data.assign(y=(data["x"] > 0).astype(int))
+    nearest = data["x"].abs().nsmallest(6).index
+    steep.loc[nearest, "y"] = 1 - steep.loc[nearest, "y"]
+    model = model_for(steep, "y", F.Binomial(), "x")
+    start = fit_without_random_effects(model.design)
+    assert np.abs(start.eta).max() > 30
+    assert found(model) == []
+    far = MCLAMixedGLM.from_formula(
+        "y ~ x + (1 | g)", data=data.assign(o=30.0), family=F.Binomial(), offset="o"
+    )
+    assert found(far) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["bacteria", "cbpp_cloglog", "epil", "epil_nb", "toenail_probit", "salamander"]
+)
+def test_overlap_of_real_data_is_proved_without_a_search(name: str) -> None:
+    model = model_of(name)
+    start = fit_without_random_effects(model.design)
+    sign = model.design.family.open_direction(model.design.y, model.design.w)
+    assert sign is None or overlapping(model.design, sign, start.eta, start.phi)
+
+
+def test_overlap_is_never_proved_of_separated_responses() -> None:
+    for seed in range(20):
+        data = table(seed, 80)
+        data["y"] = np.where(data["c"] == "c", 1, data["y"])
+        model = model_for(data, "y", BINOMIAL[seed % 4])
+        sign = model.design.family.open_direction(model.design.y, model.design.w)
+        for steps in (3, 10, 30):
+            start = fit_without_random_effects(model.design, steps)
+            assert not overlapping(model.design, sign, start.eta, start.phi)
+
+
+def test_many_rows() -> None:
+    rng = np.random.default_rng(3)
+    n = 60_000
+    data = pd.DataFrame({"g": np.arange(n) // 100, "x": rng.normal(size=n), "z": rng.random(n) < 0.01})
+    data["y"] = rng.random(n) < 1 / (1 + np.exp(-data["x"]))
+    assert found(model_for(data, "y", F.Binomial(), "x + z")) == []
+    data["y"] = data["y"] | data["z"]
+    assert found(model_for(data, "y", F.Binomial(), "x + z")) == ["z[T.True]"]
+
+
+@pytest.mark.parametrize("family", BINOMIAL[:3], ids=LINKS[:3])
+@pytest.mark.parametrize("method", ["fit", "fit_laplace"])
+def test_levels_that_are_all_alike_have_no_largest_variance(family: Any, method: str) -> None:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 3), "x": rng.normal(size=60)})
+    data["y"] = data["g"] % 2
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        fit = getattr(model_for(data, "y", family, "x"), method)(**({"rng": 1} if method == "fit" else {}))
+    messages = [str(w.message) for w in told if issubclass(w.category, SeparationWarning)]
+    assert messages
+    assert messages[0].startswith("the random effects of 'g' predict every response perfectly")
+    assert not fit.converged
+    mixed = data.assign(y=np.where(np.arange(60) % 9 == 0, 1 - data["y"], data["y"]))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model_for(mixed, "y", family, "x").fit_laplace()
+    assert not [w for w in told if issubclass(w.category, SeparationWarning)]
