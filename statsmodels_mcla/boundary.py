@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.laplace import evaluate_laplace
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.reduction import Reduction
+from statsmodels_mcla.reduction import Layout, Reduction
+from statsmodels_mcla.scale import FIRST_SD
 
-__all__ = ["NO_LOSS", "pivots_of", "reduction_without_loss", "singular_working", "truncated"]
+__all__ = ["NO_LOSS", "reduction_without_loss", "singular_working", "truncated", "with_layouts"]
 
 SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
+LITTLE = 0.5  # information of a level's rows about an effect, times its variance: below, loadings are regular
 
 
 def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) -> tuple[Reduction, Array]:
@@ -38,7 +42,7 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
     sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[p : p + covariance.size])]
     matrices = covariance.matrices(params[p : p + covariance.size])
     floor = None
-    pivots = []
+    ranks = []
     for k, size in enumerate(sizes):
         spread = np.linalg.eigvalsh(matrices[k] / np.outer(size, size))
         rank = len(size)
@@ -49,10 +53,10 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
             if _height(design, params, trial) > floor:
                 matrices, rank = trial, lower
                 break
-        pivots.append(pivots_of(matrices[k], size, rank))
+        ranks.append(rank)
     out = params.copy()
     out[p : p + covariance.size] = covariance.pack(matrices)
-    return Reduction.of(design, pivots), out
+    return with_layouts(design, out, origin, ranks), out
 
 
 def _height(design: MixedDesign, params: Array, matrices: list[Array]) -> float:
@@ -66,16 +70,45 @@ def truncated(G: Array, size: Array, rank: int) -> Array:
     return np.asarray(root @ root.T)
 
 
-def pivots_of(G: Array, size: Array, rank: int) -> tuple[int, ...]:
-    """Coordinates that the others are combinations of: pivoted elimination, the largest left first."""
-    left = G / np.outer(size, size)
-    out: list[int] = []
+def with_layouts(design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]) -> Reduction:
+    """Draw the effects at given ranks in a way that suits given parameters.
+
+    Coordinates are taken in the order of pivoted elimination, the largest variance left first.  Those whose rows
+    say much about them, for their variance, are pivots; for the others, up to the rank, standard effects are drawn.
+
+    Parameters
+    ----------
+    params : ndarray (P,)
+        Natural parameters, with covariance matrices of the given ranks.
+    origin : ndarray (P,)
+        As in `reduction_without_loss`.
+    """
+    covariance, p = design.covariance, design.n_fixed
+    at = slice(p, p + covariance.size)
+    factors = covariance.factors(origin[at])
+    layouts = []
+    for term, G, factor, rank in zip(
+        design.terms, covariance.matrices(params[at]), factors, ranks, strict=True
+    ):
+        size = np.abs(np.diag(factor))
+        rows = np.bincount(term.Z.indices % term.dim, minlength=term.dim) / term.n_levels
+        layouts.append(_layout(G / np.outer(size, size), FIRST_SD**2 * rows, rank))
+    return Reduction.of(design, layouts)
+
+
+def _layout(left: Array, information: Array, rank: int) -> Layout:
+    """Layout for a matrix in units of the sizes where the search started, and what a level says in those units."""
+    order: list[int] = []
+    pivots = 0
     for _ in range(rank):
         k = int(np.argmax(np.diag(left)))
-        out.append(k)
+        if pivots == len(order) and left[k, k] * information[k] > LITTLE:
+            pivots += 1
+        order.append(k)
         left = left - np.outer(left[:, k], left[k]) / left[k, k]
         left[k] = left[:, k] = 0.0
-    return tuple(sorted(out))
+    rest = [k for k in range(len(left)) if k not in order]
+    return Layout(tuple(sorted(order[:pivots])), tuple(order[pivots:] + rest), rank - pivots)
 
 
 def singular_working(design: MixedDesign, params: Array, matrices: list[Array] | None = None) -> Array:

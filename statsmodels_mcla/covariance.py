@@ -42,10 +42,13 @@ class CovarianceTerm:
         Name of the variance component or of the grouping factor.
     columns : tuple of str
         Names of the d coordinates.
+    standard : bool
+        Whether G is the identity, without parameters: effects that loadings scale (see `reduction`).
     """
 
     name: str
     columns: tuple[str, ...]
+    standard: bool = False
 
     @property
     def dim(self) -> int:
@@ -55,12 +58,12 @@ class CovarianceTerm:
     @cached_property
     def lower(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column indices of the lower triangle, row by row: the order of the parameters."""
-        return np.tril_indices(self.dim)
+        return np.tril_indices(0 if self.standard else self.dim)
 
     @property
     def size(self) -> int:
         """Number of parameters, d (d + 1) / 2."""
-        return self.dim * (self.dim + 1) // 2
+        return len(self.lower[0])
 
     @cached_property
     def basis(self) -> Array:
@@ -74,6 +77,8 @@ class CovarianceTerm:
 
     def matrix(self, theta: Array) -> Array:
         """Build G from its parameters."""
+        if self.standard:
+            return np.eye(self.dim)
         return np.einsum("a,aij->ij", theta, self.basis)
 
     def pack(self, matrix: Array) -> Array:
@@ -82,7 +87,7 @@ class CovarianceTerm:
 
     def factor(self, working: Array) -> Array:
         """Build the lower triangular factor L from the working parameters."""
-        out = np.zeros((self.dim, self.dim))
+        out = np.eye(self.dim) if self.standard else np.zeros((self.dim, self.dim))
         out[self.lower] = working
         return out
 
@@ -185,7 +190,10 @@ class Covariance:
             Number of levels of each term in the block.
         """
         constant = 0.0
-        linear, offset, slope = np.zeros(self.size), np.zeros(self.size), np.zeros((self.size, self.size))
+        rest = sum(t.standard for t in self.terms)
+        linear, offset = np.zeros(self.size + rest), np.zeros(self.size)
+        slope = np.zeros((self.size, self.size + rest))
+        linear[self.size :] = -0.5
         for term, s, (precision, log_det), count in zip(
             self.terms, self.slices, self.precisions(theta), levels, strict=True
         ):
@@ -230,7 +238,7 @@ class EffectDensity:
     slope: Array
 
     def scatter(self, u: Array) -> Array:
-        """Lower triangles of every S_t for every draw.
+        """Lower triangles of every S_t for every draw, and then the squared norms of standard effects.
 
         Parameters
         ----------
@@ -239,16 +247,20 @@ class EffectDensity:
 
         Returns
         -------
-        ndarray (B, size, m)
+        ndarray (B, size + number of standard terms, m)
         """
-        out = np.empty((u.shape[0], self.covariance.size, u.shape[2]))
+        out = np.empty((u.shape[0], len(self.linear), u.shape[2]))
         start = k = 0
+        last = self.covariance.size
         for term, count in zip(self.covariance.terms, self.levels, strict=True):
             stop = start + count * term.dim
             part = u[:, start:stop].reshape(u.shape[0], count, term.dim, u.shape[2])
             for i, j in zip(*term.lower, strict=True):
                 np.einsum("blm,blm->bm", part[:, :, i], part[:, :, j], out=out[:, k])
                 k += 1
+            if term.standard:
+                np.einsum("bqm,bqm->bm", u[:, start:stop], u[:, start:stop], out=out[:, last])
+                last += 1
             start = stop
         return out
 

@@ -43,10 +43,8 @@ class CurrentDraws:
             self._last = (key, found)
         return self._last[1]
 
-    def spread(self, derivative: Array) -> Array:
-        """Derivative in the fitted parameters, (P fitted,) or square, as one in the model's: NaN in singular terms."""
-        place = self.reduction.place
-        out = derivative[np.ix_(*(place,) * derivative.ndim)]
-        for axis in range(derivative.ndim):
-            np.moveaxis(out, axis, 0)[place < 0] = np.nan
-        return out
+    def derivatives(self, params: Array) -> tuple[Array, Array]:
+        """Score and Hessian in the model's parameters: NaN in singular terms."""
+        params = np.asarray(params, float)
+        found = self.evaluate(params)
+        return self.reduction.derivatives(self.reduction.restrict(params), found.score, found.hessian)

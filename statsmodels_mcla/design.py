@@ -50,6 +50,8 @@ class MixedDesign:
     ties : tuple of scipy.sparse.csr_array (N, Q)
         Derivatives of Z in the loadings of terms of reduced rank (see `reduction`), each a parameter after
         the covariance parameters; ``terms`` have the Z at loadings of zero.
+    standard : frozenset of int
+        Terms whose effects are N(0, I): only loadings give them a part in eta.
     """
 
     y: Array
@@ -61,6 +63,7 @@ class MixedDesign:
     family: ConditionalFamily
     constant: float
     ties: tuple[sp.csr_array, ...] = ()
+    standard: frozenset[int] = frozenset()
 
     @property
     def n_rows(self) -> int:
@@ -85,7 +88,9 @@ class MixedDesign:
     @cached_property
     def covariance(self) -> Covariance:
         """Structure of the covariance of the effects."""
-        return Covariance(tuple(CovarianceTerm(t.name, t.columns) for t in self.terms))
+        return Covariance(
+            tuple(CovarianceTerm(t.name, t.columns, k in self.standard) for k, t in enumerate(self.terms))
+        )
 
     @cached_property
     def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
@@ -160,9 +165,11 @@ class MixedDesign:
         first = np.searchsorted(pairs[:, 0], np.arange(self.n_blocks + 1))
         out = []
         for a, b in pairwise(first):
-            shown = [self.unit_labels[u] for u in pairs[a : min(b, a + 2), 1]]
-            more = f", ... ({b - a} levels)" if b - a > 2 else ""
-            out.append(", ".join(shown) + more if shown else "rows without random effects")
+            levels = list(
+                dict.fromkeys(self.unit_labels[u] for u in pairs[a:b, 1])
+            )  # a term may be in two parts
+            more = f", ... ({len(levels)} levels)" if len(levels) > 2 else ""
+            out.append(", ".join(levels[:2]) + more if levels else "rows without random effects")
         return out
 
 

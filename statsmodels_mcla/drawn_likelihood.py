@@ -87,10 +87,8 @@ class DrawnLikelihood(ClonableModel):
 
     def score(self, params: Any) -> Array:
         """Gradient of `loglike` (P,); NaN for covariance matrices that a fit found to be singular."""
-        found, current = self._evaluate(params)
-        return current.spread(found.score)
+        return self._evaluate(params)[1].derivatives(params)[0]
 
     def hessian(self, params: Any) -> Array:
         """Second derivative of `loglike` (P, P); NaN for covariance matrices that a fit found to be singular."""
-        found, current = self._evaluate(params)
-        return current.spread(found.hessian)
+        return self._evaluate(params)[1].derivatives(params)[1]

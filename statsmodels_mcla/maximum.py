@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_mcla.boundary import reduction_without_loss, singular_working
+from statsmodels_mcla.boundary import reduction_without_loss, singular_working, with_layouts
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.fitting import MonteCarloFit, fit_monte_carlo
 from statsmodels_mcla.laplace_fit import LaplaceFit, fit_laplace
@@ -148,10 +148,11 @@ def monte_carlo_maximum(
     reduction : Reduction, optional
         Ranks to start with; full by default.
     """
-    reduction = Reduction.of(design) if reduction is None else reduction
     origin = search_scale(design, start).origin
+    if reduction is None:
+        reduction = with_layouts(design, params, origin, Reduction.of(design).ranks)
     done: dict[tuple[int, ...], MonteCarloMaximum] = {}
-    risen = False
+    risen, again = False, True
     while True:
         # 1. fit at these ranks
         reduced = reduction.reduce(design)
@@ -160,13 +161,16 @@ def monte_carlo_maximum(
         params = reduction.extend(fit.position.params)
         found = MonteCarloMaximum(params, reduction, reduced, fit)
         done[reduction.ranks] = found
-        # 2. down, where nothing is lost
+        # 2. down, where nothing is lost, or on with other effects where those drawn did not lead to a maximum
         if not (risen and fit.converged):
             lower, lower_params = reduction_without_loss(design, params, origin)
             if lower.ranks in done and lower.ranks != reduction.ranks:
                 return done[lower.ranks]
             if lower.ranks != reduction.ranks:
                 reduction, params = lower, lower_params
+                continue
+            if not fit.converged and lower.layouts != reduction.layouts and again:
+                reduction, again = lower, False  # variances became small on the way
                 continue
         if not (fit.converged and reduction.singular):
             return found

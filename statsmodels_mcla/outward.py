@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.boundary import NO_LOSS, pivots_of, truncated
+from statsmodels_mcla.boundary import NO_LOSS, truncated, with_layouts
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array, weighted_sum
@@ -54,19 +54,18 @@ def grown_reduction(
     at = slice(p, p + covariance.size)
     sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
     params = reduction.extend(position.params)
-    matrices, pivots = covariance.matrices(params[at]), list(reduction.pivots)
+    matrices, ranks = covariance.matrices(params[at]), list(reduction.ranks)
     for k in reduction.singular:
         M = curvature_by_level(design.terms[k], reduced, position)
         step = _best_step(M, matrices[k], sizes[k], reduction.ranks[k])
         if step is not None:
-            rank = reduction.ranks[k] + 1
-            matrices[k] = truncated(matrices[k] + step, sizes[k], rank)
-            pivots[k] = pivots_of(matrices[k], sizes[k], rank)
-    if tuple(pivots) == reduction.pivots:
+            ranks[k] += 1
+            matrices[k] = truncated(matrices[k] + step, sizes[k], ranks[k])
+    if tuple(ranks) == reduction.ranks:
         return None
     out = params.copy()
     out[at] = covariance.pack(matrices)
-    return Reduction.of(design, pivots), out
+    return with_layouts(design, out, origin, ranks), out
 
 
 def _best_step(M: Array, G: Array, size: Array, rank: int) -> Array | None:

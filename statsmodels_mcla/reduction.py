@@ -1,14 +1,20 @@
-"""Models at the boundary: terms of reduced rank, in parameters that are free there.
+"""Models in the parameters that are free at their maximum, at and near the boundary.
 
 A covariance matrix G of d effects whose maximum has rank r < d is singular, and the density of the effects
-degenerates.  With r of the coordinates, the *pivots*, whose own covariance G_1 is regular, the others are
-combinations of them: u_2 = A u_1.  The reduced model draws u_1 ~ N(0, G_1) alone; its parameters are the
-variances and covariances in G_1 and the *loadings* A, which act on eta through (Z_1 + Z_2 A) u_1.  All are
-interior, and as many as a matrix of rank r has: standard errors are as usual, and
+degenerates; near such a maximum, the likelihood over draws of the effects knows little of the small variances.
+What stays regular is to draw other effects and to let *loadings* turn them into those of the model:
 
-    G = C G_1 C',   C = [I; A] in the order of the coordinates,
+    u_1 ~ N(0, G_1)            the *pivots*, coordinates whose own covariance matrix is well away from singular
+    u_2 = A u_1 + D b          the others, combinations of the pivots and of few standard effects b ~ N(0, I)
 
-carries them over to the variances and covariances of the model.  r = 0 is a variance of zero: a term that vanishes.
+with A free and D lower triangular, in the order of the coordinates that are left.  With r_1 pivots and r_2 standard
+effects, G has rank r = r_1 + r_2, and
+
+    G = C G_1 C' + E E',       C = [I; A],  E = [0; D]  in the order of the coordinates.
+
+The parameters (G_1, A, D) are as many as a matrix of rank r has, and all are interior: standard errors are as
+usual, and the derivatives of G carry them over to the variances and covariances of the model.  r = 0 is a term that
+vanishes; r_1 = d is a term as it stands.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,92 +32,154 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["ReducedTerm", "Reduction"]
+__all__ = ["Layout", "ReducedTerm", "Reduction"]
+
+
+class Layout(NamedTuple):
+    """How the effects of a term are drawn.
+
+    Attributes
+    ----------
+    pivots : tuple of int
+        Coordinates that are drawn with their own covariance matrix, ascending.
+    others : tuple of int
+        The other coordinates; D is lower triangular in their order.
+    standard : int
+        Number of standard effects, at most that of the other coordinates.
+    """
+
+    pivots: tuple[int, ...]
+    others: tuple[int, ...] = ()
+    standard: int = 0
 
 
 @dataclass(frozen=True)
 class ReducedTerm:
-    """One term with the coordinates that its effects are combinations of.
+    """One term of a model and how its effects are drawn.
 
     Attributes
     ----------
     whole : CovarianceTerm
         As in the model.
     levels : int
-    pivots : tuple of int
-        Coordinates that are drawn, ascending; all of them where nothing is reduced.
+    layout : Layout
     """
 
     whole: CovarianceTerm
     levels: int
-    pivots: tuple[int, ...]
-
-    @cached_property
-    def others(self) -> tuple[int, ...]:
-        """Coordinates that are combinations of the pivots; none where the term vanishes."""
-        return tuple(i for i in range(self.whole.dim) if i not in self.pivots) if self.pivots else ()
+    layout: Layout
 
     @property
     def rank(self) -> int:
         """Rank of G."""
-        return len(self.pivots)
+        return len(self.layout.pivots) + self.layout.standard
 
     @property
     def singular(self) -> bool:
         """Whether G is singular."""
         return self.rank < self.whole.dim
 
+    @property
+    def plain(self) -> bool:
+        """Whether the effects are drawn as they stand."""
+        return len(self.layout.pivots) == self.whole.dim
+
     @cached_property
     def part(self) -> CovarianceTerm:
         """Covariance of the pivots."""
-        return CovarianceTerm(self.whole.name, tuple(self.whole.columns[k] for k in self.pivots))
+        return CovarianceTerm(self.whole.name, tuple(self.whole.columns[k] for k in self.layout.pivots))
+
+    @cached_property
+    def free(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Coordinate and column of every entry of A and of D, in the order of the loadings."""
+        pivots, others, standard = self.layout
+        if not self.rank:
+            return [], []
+        return (
+            [(i, k) for i in others for k in range(len(pivots))],
+            [(i, k) for row, i in enumerate(others) for k in range(min(row + 1, standard))],
+        )
 
     @property
     def n_loadings(self) -> int:
-        """Number of entries of A."""
-        return len(self.others) * self.rank
+        """Number of entries of A and D."""
+        return sum(map(len, self.free))
 
-    def combination(self, loadings: Array) -> Array:
-        """C (d, r), from the rows of A one after another."""
-        C = np.zeros((self.whole.dim, self.rank))
-        C[list(self.pivots)] = np.eye(self.rank)
-        if self.others:
-            C[list(self.others)] = loadings.reshape(len(self.others), self.rank)
-        return C
+    def combinations(self, loadings: Array) -> tuple[Array, Array]:
+        """C (d, r_1) and E (d, r_2)."""
+        pivots, _, standard = self.layout
+        C, E = np.zeros((self.whole.dim, len(pivots))), np.zeros((self.whole.dim, standard))
+        C[list(pivots)] = np.eye(len(pivots))
+        tied, scaled = self.free
+        for (i, k), value in zip(tied, loadings[: len(tied)], strict=True):
+            C[i, k] = value
+        for (i, k), value in zip(scaled, loadings[len(tied) :], strict=True):
+            E[i, k] = value
+        return C, E
 
     def restrict(self, G: Array) -> tuple[Array, Array]:
-        """Covariance parameters of the pivots, and loadings, of a given G."""
-        pivots = list(self.pivots)
-        G1 = G[np.ix_(pivots, pivots)]
-        A = np.linalg.solve(G1, G[np.ix_(pivots, list(self.others))]).T if self.others else np.zeros(0)
-        return self.part.pack(G1), A.ravel()
+        """Covariance parameters of the pivots, and loadings, of a given G.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If the rank of G is too low.
+        """
+        pivots, others, standard = map(list, (*self.layout[:2], range(self.layout.standard)))
+        if not self.rank:
+            return np.zeros(0), np.zeros(0)
+        G1, cross, left = G[np.ix_(pivots, pivots)], G[np.ix_(others, pivots)], G[np.ix_(others, others)]
+        A = np.linalg.solve(G1, cross.T).T
+        left = left - A @ cross.T
+        D = np.linalg.solve(np.linalg.cholesky(left[np.ix_(standard, standard)]), left[standard]).T
+        scaled = [D[others.index(i), k] for i, k in self.free[1]]
+        return self.part.pack(G1), np.concatenate([A.ravel(), scaled])
 
     def extend(self, theta: Array, loadings: Array) -> Array:
         """G, from the covariance parameters of the pivots and the loadings."""
-        C = self.combination(loadings)
-        return np.asarray(C @ self.part.matrix(theta) @ C.T)
+        C, E = self.combinations(loadings)
+        return np.asarray(C @ self.part.matrix(theta) @ C.T + E @ E.T)
 
     def jacobian(self, theta: Array, loadings: Array) -> tuple[Array, Array]:
-        """Derivatives of the parameters of G in those of G_1, (size, r (r + 1) / 2), and in A, (size, a)."""
-        C, G1 = self.combination(loadings), self.part.matrix(theta)
-        inner = [self.whole.pack(C @ E @ C.T) for E in self.part.basis]
+        """Derivatives of the parameters of G in those of G_1, (size, r_1 (r_1 + 1) / 2), and in the loadings."""
+        C, E = self.combinations(loadings)
+        CG = C @ self.part.matrix(theta)
+        inner = [self.whole.pack(C @ basis @ C.T) for basis in self.part.basis]
         outer = []
-        for i in self.others:
-            for k in range(self.rank):
+        for entries, columns in zip(self.free, (CG, E), strict=True):
+            for i, k in entries:
                 change = np.zeros((self.whole.dim, self.whole.dim))
-                change[i] = G1[k] @ C.T
+                change[i] = columns[:, k]
                 outer.append(self.whole.pack(change + change.T))
-        shape = (0, self.whole.size)
-        return np.array(inner).reshape(-1, shape[1]).T, np.array(outer).reshape(-1, shape[1]).T
+        width = self.whole.size
+        return np.array(inner).reshape(-1, width).T, np.array(outer).reshape(-1, width).T
+
+    def curvature(self, theta: Array, loadings: Array, gradient: Array) -> Array:
+        """Sum over the parameters of G of gradient times their second derivatives in (theta, loadings)."""
+        C, G1 = self.combinations(loadings)[0], self.part.matrix(theta)
+        S = 0.5 * self.whole.matrix(gradient)  # gradient @ pack(G) = sum of S * G
+        S[np.diag_indices(len(S))] *= 2.0
+        tied, scaled = self.free
+        n, a = self.part.size, len(tied)
+        out = np.zeros((n + a + len(scaled),) * 2)
+        for row, (i, k) in enumerate(tied, n):
+            for column, basis in enumerate(self.part.basis):
+                out[row, column] = out[column, row] = 2.0 * (basis @ C.T @ S)[k, i]
+            for column, (j, m) in enumerate(tied, n):
+                out[row, column] = 2.0 * S[i, j] * G1[k, m]
+        for row, (i, k) in enumerate(scaled, n + a):
+            for column, (j, m) in enumerate(scaled, n + a):
+                out[row, column] = 2.0 * S[i, j] * (k == m)
+        return out
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """From the parameters of a model to those that are free at its maximum, and back.
+    """From the parameters of a model to those that are fitted, and back.
 
     Parameters of the model are (beta, variances and covariances, dispersion); *fitted* parameters, those of the
-    reduced design, are (beta, variances and covariances of the pivots, loadings, dispersion).  Where nothing is
-    reduced, they are the same.
+    reduced design, are (beta, variances and covariances of the pivots, loadings, dispersion).  Where all terms are
+    drawn as they stand, they are the same.
 
     Attributes
     ----------
@@ -123,21 +192,21 @@ class Reduction:
     n_dispersion: int
 
     @classmethod
-    def of(cls, design: MixedDesign, pivots: Sequence[tuple[int, ...]] | None = None) -> Reduction:
-        """Reduce the terms of a model's design to the given pivots; by default, reduce nothing."""
+    def of(cls, design: MixedDesign, layouts: Sequence[Layout] | None = None) -> Reduction:
+        """Draw the terms of a model's design as told; by default, as they stand."""
         covariance = design.covariance.terms
-        if pivots is None:
-            pivots = [tuple(range(t.dim)) for t in covariance]
+        if layouts is None:
+            layouts = [Layout(tuple(range(t.dim))) for t in covariance]
         terms = tuple(
-            ReducedTerm(c, len(t.levels), tuple(sorted(p)))
-            for c, t, p in zip(covariance, design.terms, pivots, strict=True)
+            ReducedTerm(c, len(t.levels), layout)
+            for c, t, layout in zip(covariance, design.terms, layouts, strict=True)
         )
         return cls(terms, design.n_fixed, design.n_dispersion)
 
     @property
-    def pivots(self) -> tuple[tuple[int, ...], ...]:
-        """Coordinates of each term that are drawn."""
-        return tuple(t.pivots for t in self.terms)
+    def layouts(self) -> tuple[Layout, ...]:
+        """How the effects of each term are drawn."""
+        return tuple(t.layout for t in self.terms)
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -154,6 +223,11 @@ class Reduction:
         """Terms whose variances are all zero."""
         return tuple(k for k, t in enumerate(self.terms) if not t.rank)
 
+    @property
+    def plain(self) -> bool:
+        """Whether the fitted parameters are those of the model, and the drawn effects its effects."""
+        return all(t.plain for t in self.terms)
+
     @cached_property
     def keep(self) -> np.ndarray:
         """Parameters of the model that are not zero by reduction, (P,) bool: those that have standard errors."""
@@ -169,55 +243,48 @@ class Reduction:
         inside = [t.whole.lower[1] < t.rank for t in self.terms]
         return np.concatenate([np.ones(self.n_fixed, bool), *inside, np.ones(self.n_dispersion, bool)])
 
-    @cached_property
-    def place(self) -> np.ndarray:
-        """Fitted parameter that each parameter of the model is, (P,) int; -1 in singular terms."""
-        place, start = [np.arange(self.n_fixed)], self.n_fixed
-        for t in self.terms:
-            place.append(np.full(t.whole.size, -1) if t.singular else start + np.arange(t.part.size))
-            start += t.part.size
-        start += sum(t.n_loadings for t in self.terms)
-        return np.concatenate([*place, start + np.arange(self.n_dispersion)])
-
     def reduce(self, design: MixedDesign) -> MixedDesign:
-        """Design of the pivots, with the other coordinates tied to them by loadings."""
-        if not self.singular:
+        """Design of the effects that are drawn, with loadings that turn them into those of the model."""
+        if self.plain:
             return design
-        terms, tied = [], []
+        terms, standard, ties = [], set(), []
         width = sum(t.levels * t.rank for t in self.terms)
         start = 0
         for term, t in zip(design.terms, self.terms, strict=True):
-            first = np.arange(t.levels)[:, None] * t.whole.dim
-
-            def columns(k: int, Z: sp.csr_array = term.Z, first: np.ndarray = first) -> sp.csr_array:
-                return Z[:, (first + k).ravel()]
-
-            if t.rank:
-                own = term.Z[:, (first + np.array(t.pivots)).ravel()]
+            first = np.arange(t.levels) * t.whole.dim
+            pivots, _, count = t.layout
+            parts = ((len(pivots), t.free[0]), (count, t.free[1]))
+            for size, entries in parts:
+                for i, k in entries:
+                    own = sp.csr_array(term.Z[:, first + i]).tocoo()
+                    place = start + own.coords[1] * size + k
+                    shape = (design.n_rows, width)
+                    ties.append(sp.csr_array((own.data, (own.coords[0], place)), shape=shape))
+                start += t.levels * size
+            if pivots:
+                own = term.Z[:, (first[:, None] + np.array(pivots)).ravel()]
                 terms.append(RandomTerm(term.name, t.part.columns, term.levels, sp.csr_array(own), term.text))
-            for i in t.others:
-                entries = columns(i).tocoo()
-                for k in range(t.rank):
-                    place = start + entries.coords[1] * t.rank + k
-                    tied.append(
-                        sp.csr_array((entries.data, (entries.coords[0], place)), shape=(design.n_rows, width))
-                    )
-            start += t.levels * t.rank
-        return replace(design, terms=tuple(terms), ties=tuple(tied))
+            if count:
+                standard.add(len(terms))
+                names = tuple(t.whole.columns[i] for i in t.layout.others[:count])
+                nothing = sp.csr_array((design.n_rows, t.levels * count))
+                terms.append(RandomTerm(term.name, names, term.levels, nothing, term.text))
+        return replace(design, terms=tuple(terms), ties=tuple(ties), standard=frozenset(standard))
 
     def _split(self, fitted: Array) -> tuple[Array, list[Array], list[Array], Array]:
         """Beta, covariance parameters and loadings of each term, dispersion."""
-        sizes = [
-            self.n_fixed,
-            *(t.part.size for t in self.terms),
-            *(t.n_loadings for t in self.terms),
-            self.n_dispersion,
-        ]
-        beta, *inner, phi = np.split(fitted, np.cumsum(sizes)[:-1])
+        sizes = [self.n_fixed, *(t.part.size for t in self.terms), *(t.n_loadings for t in self.terms)]
+        beta, *inner, phi = np.split(fitted, np.cumsum(sizes))
         return beta, inner[: len(self.terms)], inner[len(self.terms) :], phi
 
     def restrict(self, params: Array) -> Array:
-        """Fitted parameters of given parameters of the model; what singular terms have beyond their rank is lost."""
+        """Fitted parameters of given parameters of the model; what G has beyond the rank of its term is lost.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If the rank of a covariance matrix is too low.
+        """
         start = self.n_fixed
         theta, loadings = [], []
         for t in self.terms:
@@ -235,22 +302,29 @@ class Reduction:
         ]
         return np.concatenate([beta, *parts, phi])
 
-    def jacobian(self, fitted: Array) -> Array:
-        """Derivative of the model's parameters in the fitted ones, (P, P fitted): the identity if nothing is reduced.
+    def _places(self) -> list[tuple[ReducedTerm, slice, np.ndarray]]:
+        """Where each term's parameters lie among the model's and among the fitted ones."""
+        row = column = self.n_fixed
+        tied = column + sum(t.part.size for t in self.terms)
+        out = []
+        for t in self.terms:
+            columns = np.r_[column : column + t.part.size, tied : tied + t.n_loadings]
+            out.append((t, slice(row, row + t.whole.size), columns))
+            row, column, tied = row + t.whole.size, column + t.part.size, tied + t.n_loadings
+        return out
 
-        Rows of vanished terms are zero.  A covariance matrix or a score of the fitted parameters becomes one of
-        the model's by it: J V J', where ``keep`` says which rows mean anything.
+    def jacobian(self, fitted: Array) -> Array:
+        """Derivative of the model's parameters in the fitted ones, (P, P fitted); the identity where all is plain.
+
+        Rows of vanished terms are zero.  A covariance matrix of the fitted parameters becomes one of the model's
+        by it, J V J', where ``keep`` says which rows mean anything.
         """
         J = np.zeros((len(self.keep), len(fitted)))
         _, theta, loadings, _ = self._split(fitted)
         J[: self.n_fixed, : self.n_fixed] = np.eye(self.n_fixed)
-        row = column = self.n_fixed
-        tied = column + sum(t.part.size for t in self.terms)
-        for t, own, A in zip(self.terms, theta, loadings, strict=True):
-            rows = slice(row, row + t.whole.size)
-            J[rows, column : column + t.part.size], J[rows, tied : tied + t.n_loadings] = t.jacobian(own, A)
-            row, column, tied = rows.stop, column + t.part.size, tied + t.n_loadings
-        J[row:, tied:] = np.eye(self.n_dispersion)
+        for (t, rows, columns), own, A in zip(self._places(), theta, loadings, strict=True):
+            J[rows, columns] = np.hstack(t.jacobian(own, A))
+        J[len(J) - self.n_dispersion :, len(fitted) - self.n_dispersion :] = np.eye(self.n_dispersion)
         return J
 
     def carry(self, fitted: Array, values: Array) -> Array:
@@ -264,19 +338,32 @@ class Reduction:
             np.moveaxis(out, axis, 0)[~self.keep] = np.nan
         return np.asarray(out)
 
+    def derivatives(self, fitted: Array, score: Array, hessian: Array) -> tuple[Array, Array]:
+        """Score and Hessian in the model's parameters from those in the fitted ones: NaN for singular terms."""
+        J = self.jacobian(fitted)
+        inside, columns = np.ones(len(J), bool), np.ones(len(fitted), bool)
+        for t, rows, places in self._places():
+            inside[rows], columns[places] = not t.singular, not t.singular
+        inverse = np.linalg.inv(J[np.ix_(inside, columns)])
+        out = np.full(len(J), np.nan)
+        out[inside] = inverse.T @ score[columns]
+        bent = hessian.copy()
+        _, theta, loadings, _ = self._split(fitted)
+        for (t, rows, places), own, A in zip(self._places(), theta, loadings, strict=True):
+            bent[np.ix_(places, places)] -= t.curvature(own, A, out[rows])
+        second = np.full((len(J), len(J)), np.nan)
+        second[np.ix_(inside, inside)] = inverse.T @ bent[np.ix_(columns, columns)] @ inverse
+        return out, second
+
     def effects(self, fitted: Array) -> sp.csr_array:
         """Matrix (Q, Q fitted) that turns drawn effects of the reduced design into the effects of the model.
 
-        Columns are in the order of the columns of Z of the reduced design, rows in that of the model's: M u holds
-        zeros for vanished terms and u_1, A u_1 for terms of reduced rank.
+        Columns are in the order of the columns of Z of the reduced design, rows in that of the model's.  Effects of
+        vanished terms are zero.
         """
         _, _, loadings, _ = self._split(fitted)
-        parts = [
-            sp.kron(sp.eye_array(t.levels), t.combination(A)) if t.rank else _no_columns(t)
-            for t, A in zip(self.terms, loadings, strict=True)
-        ]
+        parts = []
+        for t, A in zip(self.terms, loadings, strict=True):
+            each = [sp.kron(sp.eye_array(t.levels), part) for part in t.combinations(A) if part.shape[1]]
+            parts.append(sp.hstack(each) if each else sp.csr_array((t.levels * t.whole.dim, 0)))
         return sp.csr_array(sp.block_diag(parts)) if parts else sp.csr_array((0, 0))
-
-
-def _no_columns(term: ReducedTerm) -> sp.csr_array:
-    return sp.csr_array((term.levels * term.whole.dim, 0))

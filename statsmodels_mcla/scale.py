@@ -15,7 +15,9 @@ import numpy as np
 from statsmodels_mcla.covariance import Covariance
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["SearchScale"]
+__all__ = ["FIRST_SD", "SearchScale"]
+
+FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,9 @@ import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.scale import SearchScale
+from statsmodels_mcla.scale import FIRST_SD, SearchScale
 
 __all__ = ["GLMStart", "fit_without_random_effects", "search_scale"]
-
-FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
 
 
 @dataclass(frozen=True)
@@ -97,12 +95,16 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
         )
         at += term.size
     for tie in design.ties:  # a loading of the size at which its part of eta is as large as the term's own
-        own, levels = design.Z[:, [int(tie.indices[0])]], np.unique(tie.indices).size
-        first = tie[:, [int(tie.indices[0])]]
-        ratio = np.linalg.norm(own.data) / np.linalg.norm(first.data)
-        stretch[at, at] = max(float(ratio), 1e-8) / np.sqrt(levels)
+        columns = np.unique(tie.indices)
+        own = design.Z[:, columns].data
+        unit = _root_mean_square(own) if len(own) else FIRST_SD / np.sqrt(start.curvature)
+        stretch[at, at] = unit / _root_mean_square(tie.data) / np.sqrt(len(columns))
         at += 1
     if design.n_dispersion:
         origin[at] = np.log(start.phi)
         stretch[at, at] = np.sqrt(2.0 / design.n_rows)
     return SearchScale(design.covariance, p, design.n_dispersion, origin, stretch)
+
+
+def _root_mean_square(values: Array) -> float:
+    return max(float(np.sqrt(np.mean(values**2))) if len(values) else 0.0, 1e-8)
