@@ -12,7 +12,14 @@ from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.reduction import Layout, Reduction
 from statsmodels_mcla.scale import FIRST_SD
 
-__all__ = ["NO_LOSS", "reduction_without_loss", "singular_working", "truncated", "with_layouts"]
+__all__ = [
+    "NO_LOSS",
+    "pivots_of",
+    "reduction_without_loss",
+    "singular_working",
+    "truncated",
+    "with_layouts",
+]
 
 SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
@@ -96,19 +103,31 @@ def with_layouts(design: MixedDesign, params: Array, origin: Array, ranks: Seque
     return Reduction.of(design, layouts)
 
 
-def _layout(left: Array, information: Array, rank: int) -> Layout:
+def _layout(scaled: Array, information: Array, rank: int) -> Layout:
     """Layout for a matrix in units of the sizes where the search started, and what a level says in those units."""
-    order: list[int] = []
+    order, left = _elimination(scaled, rank)
     pivots = 0
+    while pivots < rank and left[pivots] * information[order[pivots]] > LITTLE:
+        pivots += 1
+    rest = [k for k in range(len(scaled)) if k not in order] if rank else []
+    return Layout(tuple(sorted(order[:pivots])), tuple(order[pivots:] + rest), rank - pivots)
+
+
+def pivots_of(G: Array, size: Array, rank: int) -> tuple[int, ...]:
+    """Coordinates that the others are combinations of, ascending."""
+    return tuple(sorted(_elimination(G / np.outer(size, size), rank)[0]))
+
+
+def _elimination(left: Array, rank: int) -> tuple[list[int], list[float]]:
+    """Coordinates, the largest variance left first, and that variance."""
+    order, variance = [], []
     for _ in range(rank):
         k = int(np.argmax(np.diag(left)))
-        if pivots == len(order) and left[k, k] * information[k] > LITTLE:
-            pivots += 1
         order.append(k)
+        variance.append(float(left[k, k]))
         left = left - np.outer(left[:, k], left[k]) / left[k, k]
         left[k] = left[:, k] = 0.0
-    rest = [k for k in range(len(left)) if k not in order]
-    return Layout(tuple(sorted(order[:pivots])), tuple(order[pivots:] + rest), rank - pivots)
+    return order, variance
 
 
 def singular_working(design: MixedDesign, params: Array, matrices: list[Array] | None = None) -> Array:

@@ -52,6 +52,16 @@ class Layout(NamedTuple):
     others: tuple[int, ...] = ()
     standard: int = 0
 
+    @classmethod
+    def of(cls, pivots: Sequence[int], dim: int) -> Layout:
+        """Draw the given coordinates with their own covariance matrix, none for a term that vanishes."""
+        return cls(tuple(sorted(pivots)), tuple(k for k in range(dim) if pivots and k not in pivots))
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Coordinates that the rest are combinations of, as many as the rank, ascending."""
+        return tuple(sorted((*self.pivots, *self.others[: self.standard])))
+
 
 @dataclass(frozen=True)
 class ReducedTerm:
@@ -196,7 +206,7 @@ class Reduction:
         """Draw the terms of a model's design as told; by default, as they stand."""
         covariance = design.covariance.terms
         if layouts is None:
-            layouts = [Layout(tuple(range(t.dim))) for t in covariance]
+            layouts = [Layout.of(range(t.dim), t.dim) for t in covariance]
         terms = tuple(
             ReducedTerm(c, len(t.levels), layout)
             for c, t, layout in zip(covariance, design.terms, layouts, strict=True)
@@ -207,6 +217,19 @@ class Reduction:
     def layouts(self) -> tuple[Layout, ...]:
         """How the effects of each term are drawn."""
         return tuple(t.layout for t in self.terms)
+
+    @property
+    def pivots(self) -> tuple[tuple[int, ...], ...]:
+        """Coordinates of each term that the rest are combinations of, as many as its rank."""
+        return tuple(t.layout.leading for t in self.terms)
+
+    def with_pivots(self, pivots: Sequence[Sequence[int]]) -> Reduction:
+        """Change ranks; terms whose pivots are the same are drawn as before."""
+        terms = tuple(
+            t if t.layout.leading == tuple(new) else replace(t, layout=Layout.of(new, t.whole.dim))
+            for t, new in zip(self.terms, pivots, strict=True)
+        )
+        return replace(self, terms=terms)
 
     @property
     def ranks(self) -> tuple[int, ...]:

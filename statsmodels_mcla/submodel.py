@@ -88,7 +88,7 @@ class Submodel:
 
     def with_pivots(self, pivots: Sequence[tuple[int, ...]]) -> Submodel:
         """Return the same effects with covariance matrices of other ranks."""
-        return replace(self, reduction=Reduction.of(self.model, pivots))
+        return replace(self, reduction=self.reduction.with_pivots(pivots))
 
     def without(self, zero: Collection[int]) -> Submodel:
         """Leave out the effects whose variances, entries of the whole model's parameters, are zero."""
@@ -109,7 +109,7 @@ class Submodel:
             wanted = min(self.reduction.ranks[k], int(stays.sum()))
             pivots.append(tuple(sorted(drawn + spare[: wanted - len(drawn)])))
         model = replace(self.model, terms=tuple(terms))
-        return Submodel(model, keep, Reduction.of(model, pivots), self.origin)
+        return Submodel(model, keep, Reduction.of(model).with_pivots(pivots), self.origin)
 
 
 def _columns(term: RandomTerm, stays: np.ndarray) -> RandomTerm:
