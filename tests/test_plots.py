@@ -577,3 +577,25 @@ def test_random_effects_of_a_fit() -> None:
     slopes = frame[frame["effect"] == "visit"]
     assert ends == set(zip(slopes["lower"], slopes["upper"], strict=True))
     assert "90 %" in left.get_xlabel()
+
+
+def test_profiles_of_a_fit() -> None:
+    result = fit_of("cbpp")
+    named, odds = result.plot_profile(
+        {"herd Var": "herd Var", "odds ratio": lambda p: np.exp(p["C(period)[T.2]"])}, alpha=0.1
+    ).axes
+    limits = result.conf_int(0.1, cols="herd Var", method="profile").to_numpy()[0]
+    drawn = [c.get_segments()[0][0, 0] for c in named.collections]
+    np.testing.assert_allclose(drawn, limits, rtol=1e-3)
+    assert named.get_title().startswith("herd Var\n")
+    assert odds.get_title().startswith("odds ratio\n")
+    assert [line.get_label() for line in named.lines].count("quadratic (Wald)") == 1
+    assert "quadratic (Wald)" not in [line.get_label() for line in odds.lines]
+
+
+def test_all_parameters_are_profiled_by_default() -> None:
+    result = fit_of("cbpp")
+    fig = result.plot_profile(kind="deviance")
+    assert [ax.get_title().split("\n")[0] for ax in fig.axes] == list(result.params.index)
+    (single,) = result.plot_profile("herd Var").axes
+    assert single.get_title().startswith("herd Var\n")

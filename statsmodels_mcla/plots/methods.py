@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from statsmodels_mcla.plots.curve_request import CurveRequest
 from statsmodels_mcla.plots.curves import plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
+from statsmodels_mcla.plots.profiles import plot_profile
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
 if TYPE_CHECKING:
@@ -57,6 +59,42 @@ class PlotResults:
             See `statsmodels_mcla.plots.plot_random_effects`.
         """
         return plot_random_effects(self.random_effects_frame(term, alpha), alpha=alpha, ax=ax)
+
+    def plot_profile(
+        self: Any, names: Any = None, kind: str = "zeta", alpha: float = 0.05, ax: Any = None
+    ) -> Figure:
+        """Draw profile likelihoods with the limits that they give.
+
+        Parameters
+        ----------
+        names : str, callable, list of them or dict, optional
+            What to profile, each as in `profile_likelihood`; all parameters by default. The keys of a dict are the
+            titles.
+        kind : {"zeta", "deviance"}
+            Signed root of twice the fall of the log-likelihood, or twice the fall itself.
+        alpha : float
+            One minus the level of the intervals.
+        ax : Axes or sequence of Axes, optional
+            One for each quantity; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_profile`.
+        """
+        known = dict(zip(self.model.data.param_names, np.asarray(self.bse), strict=True))
+        titles = list(names) if isinstance(names, Mapping) else None
+        if isinstance(names, Mapping):
+            wanted = list(names.values())
+        elif isinstance(names, str) or callable(names):
+            wanted = [names]
+        else:
+            wanted = list(known if names is None else names)
+        profiles = [self.profile_likelihood(name) for name in wanted]
+        if titles is not None:
+            profiles = [replace(found, name=title) for title, found in zip(titles, profiles, strict=True)]
+        se = [known.get(name, np.nan) if isinstance(name, str) else np.nan for name in wanted]
+        return plot_profile(profiles, se, kind=kind, alpha=alpha, ax=ax)
 
     def plot_fit(
         self: Any,

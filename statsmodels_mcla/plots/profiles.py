@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from scipy import stats
 
-from statsmodels_mcla.plots.style import BLUE, GREY, LIGHT, VERMILION, canvas
+from statsmodels_mcla.plots.style import BLUE, GREY, LIGHT, VERMILION, canvas, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +130,6 @@ def _profile(ax: Axes, profile: Profile, se: float, kind: str, alpha: float) -> 
     ax.set_ylim(base, top if kind == "zeta" else 1.6 * cut**2)
     ax.plot(profile.estimate, 0.0, "D", color=BLUE, ms=5.5, zorder=6, clip_on=False)
     low, high = (f"{limit:.3g}" for limit in limits)
-    ax.set_title(f"{profile.name}\n{profile.estimate:.3g}  [{low}, {high}]", fontsize=9)
+    ax.set_title(f"{shortened(profile.name, 44)}\n{profile.estimate:.3g}  [{low}, {high}]", fontsize=9)
     ax.grid(axis="x", color=LIGHT, lw=0.5, alpha=0.6)
     ax.set_xlabel("value")
