@@ -34,6 +34,7 @@ linear_rows,         rows of a linear predictor and the draws that they depend o
 random_effects       means, modes and standard deviations of every level
 new_rows, predictive rows to predict for; the law of a new observation
 prediction           means and linear predictors with their intervals
+margin_rows, margins marginal effects and population averages
 sampler, fitting     draws at any parameter value; climb, polish, refine
 submodel, objective  nested models; their likelihoods as functions to climb under a constraint
 constrained, profile maxima with a quantity held; profile likelihoods and their limits

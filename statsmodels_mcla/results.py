@@ -20,6 +20,7 @@ from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_te
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.influence import InfluenceResults
 from statsmodels_mcla.laplace_fit import laplace_covariance
+from statsmodels_mcla.margins import MarginMethods
 from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.monte_carlo import MonteCarloErrors
 from statsmodels_mcla.objective import Maximum
@@ -56,6 +57,7 @@ __all__ = [
 class MixedGLMResults(
     PlotResults,
     PredictionMethods,
+    MarginMethods,
     RandomEffectResults,
     InfluenceResults,
     SimulationResults,

@@ -1,0 +1,79 @@
+"""The package marginaleffects reads a formula fit: data, fixed effects, their covariance, predictions."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import marginaleffects
+import numpy as np
+import pytest
+from helpers import F, data_of
+
+from statsmodels_mcla import MCLAMixedGLM
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*get_categories:DeprecationWarning")  # of polars, within it
+
+
+@functools.lru_cache
+def result() -> Any:
+    """Fit to data as marginaleffects wants them: text as categories, a response that is a column."""
+    data = data_of("toenail").astype({"treatment": "category"})
+    data["moderate"] = (data["outcome"] != "none or mild").astype(int)
+    data["late"] = (data["time"] > 3).astype(int)
+    formula = "moderate ~ treatment * late + np.log1p(time) + (1 | patientID)"
+    return MCLAMixedGLM.from_formula(formula, data=data, family=F.Binomial()).fit_laplace()
+
+
+def test_formula_of_the_fixed_effects() -> None:
+    model = result().model
+    assert model.formula.replace(" ", "") == "moderate~treatment*late+np.log1p(time)"
+    assert model.full_formula.endswith("(1 | patientID)")
+
+
+def test_predictions() -> None:
+    found = marginaleffects.predictions(result())
+    own = result().get_prediction()
+    np.testing.assert_allclose(found["estimate"], own.predicted_mean, rtol=1e-10)
+    np.testing.assert_allclose(found["std_error"], own.se, rtol=1e-5)
+
+
+def test_average_slopes() -> None:
+    """Against differences of our own predictions, with the standard error by the delta method."""
+    found = marginaleffects.avg_slopes(result(), variables="time")
+    frame, h = result().model.data.frame, 1e-4
+    up, down = (result().get_prediction(frame.assign(time=frame["time"] + s)) for s in (h, -h))
+    slope = (up.predicted_mean - down.predicted_mean) / (2 * h)
+    assert found["estimate"][0] == pytest.approx(slope.mean(), rel=1e-4)
+    X, mu = ([getattr(b, name) for b in (up, down)] for name in ("law", "predicted_mean"))
+    gradient = sum(
+        sign * law.rows.X * (m * (1 - m))[:, None] for sign, law, m in zip((1, -1), X, mu, strict=True)
+    ).mean(axis=0) / (2 * h)
+    variance = gradient @ np.asarray(result().cov_params())[: len(gradient), : len(gradient)] @ gradient
+    assert found["std_error"][0] == pytest.approx(np.sqrt(variance), rel=1e-3)
+
+
+def test_average_comparisons() -> None:
+    """A 0/1 column: the discrete effect is the same as that of get_margeff where nothing interacts with it."""
+    found = marginaleffects.avg_comparisons(result(), variables="treatment")
+    frame = result().model.data.frame
+    both = [
+        result().get_prediction(frame.assign(treatment=level).astype({"treatment": frame["treatment"].dtype}))
+        for level in frame["treatment"].cat.categories
+    ]
+    assert found["estimate"][0] == pytest.approx(np.mean(both[1].predicted_mean - both[0].predicted_mean))
+    X = [b.law.rows.X for b in both]
+    mu = [b.predicted_mean for b in both]
+    slope = (X[1] * (mu[1] * (1 - mu[1]))[:, None] - X[0] * (mu[0] * (1 - mu[0]))[:, None]).mean(axis=0)
+    p = len(slope)
+    variance = slope @ np.asarray(result().cov_params())[:p, :p] @ slope
+    assert found["std_error"][0] == pytest.approx(np.sqrt(variance), rel=1e-5)
+
+
+def test_average_predictions_by_group() -> None:
+    found = marginaleffects.avg_predictions(result(), by="treatment")
+    frame = result().model.data.frame
+    truth = result().predict().groupby(frame["treatment"], observed=True).mean()
+    got = dict(zip(found["treatment"], found["estimate"], strict=True))
+    for level, value in truth.items():
+        assert got[level] == pytest.approx(value)
