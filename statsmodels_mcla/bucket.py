@@ -11,10 +11,13 @@ import numpy as np
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.linalg import Array, multiply_draws
 
-__all__ = ["Bucket", "Ties"]
+__all__ = ["Bucket", "Predictors", "Ties"]
 
 Index = np.ndarray
 
+SPARSE = (
+    10  # effects a block, for each effect of a row, beyond which it is cheaper to gather those than to use Z
+)
 _BY_BLOCK = ("blocks", "rows", "effects", "y", "w", "v", "offset", "X", "Z")
 
 
@@ -71,39 +74,29 @@ class Bucket:
         return self.effects.shape[1]
 
     @cached_property
-    def sparse_rows(self) -> tuple[list[Index], list[Array | None]] | None:
-        """Effects of each row and their entries in Z, one of each at a time; None if all of Z is cheaper.
-
-        Effects are numbered through the bucket, block after block.  Entries that are all one are None.
-        """
+    def sparse_rows(self) -> SparseRows | None:
+        """The few effects of each row; None if all of Z is cheaper."""
         nonzero = self.Z != 0
         widest = int(nonzero.sum(axis=2).max(initial=0))
-        if widest == 0 or 4 * widest > self.n_effects:
+        if widest == 0 or SPARSE * widest >= self.n_effects:
             return None
         order = np.argsort(~nonzero, axis=2, kind="stable")[..., :widest]
         entries = np.take_along_axis(self.Z, order, axis=2).reshape(-1, widest)
-        order = (order + self.n_effects * np.arange(self.n_blocks)[:, None, None]).reshape(-1, widest)
+        first = (self.n_effects + 1) * np.arange(self.n_blocks)
+        order = (order + first[:, None, None]).reshape(-1, widest)
         columns = [None if np.all(e == 1.0) else np.ascontiguousarray(e[:, None]) for e in entries.T]
-        return [np.ascontiguousarray(k) for k in order.T], columns
+        return SparseRows([np.ascontiguousarray(k) for k in order.T], columns)
 
-    def write_effects(self, u: Array, cut: slice, eta: Array, scratch: Array) -> None:
-        """Write Z u for some of the draws of u (B, q, m) into ``eta``, (B, n, draws of the cut).
-
-        ``scratch`` has the shape of eta.
-        """
+    def predictors(self, fixed: Array) -> Predictors:
+        """Make linear predictors Z u + fixed, ready for any number of draws; fixed (B, n)."""
         if self.sparse_rows is None:
-            multiply_draws(self.Z, u[..., cut], eta)
-            return
-        index, entries = self.sparse_rows
-        flat = u.reshape(-1, u.shape[2])[:, cut]
-        out, other = eta.reshape(-1, eta.shape[2]), scratch.reshape(-1, eta.shape[2])
-        for k, (rows, column) in enumerate(zip(index, entries, strict=True)):
-            target = other if k else out
-            np.take(flat, rows, axis=0, out=target, mode="clip")
-            if column is not None:
-                target *= column
-            if k:
-                out += other
+            return Predictors(np.concatenate([self.Z, fixed[..., None]], axis=2), None)
+        return Predictors(fixed[..., None], self.sparse_rows)
+
+    def response_sums(self, fixed: Array, u: Array) -> Array:
+        """Sum over rows of y (Z u + fixed), (B, m), for effects in homogeneous coordinates (B, q + 1, m)."""
+        weights = self.y[:, None] @ np.concatenate([self.Z, fixed[..., None]], axis=2)
+        return multiply_draws(weights, u, np.empty((len(u), 1, u.shape[2])))[:, 0]
 
     @cached_property
     def _pieces(self) -> dict[int, tuple[tuple[slice, Bucket], ...]]:
@@ -133,6 +126,42 @@ class Bucket:
         if self.ties is None:
             return self
         return replace(self, Z=self.ties.base + np.einsum("a,banq->bnq", loadings, self.ties.slopes))
+
+
+class SparseRows(NamedTuple):
+    """Effects of each row and their entries in Z, one of each at a time.
+
+    Effects are numbered through the bucket in homogeneous coordinates, block after block.  Entries that are all
+    one are None.
+    """
+
+    effects: list[Index]  # (B n,) each
+    entries: list[Array | None]  # (B n, 1) each
+
+    def gather(self, u: Array, eta: Array) -> None:
+        """Write Z u into eta (B n, m)."""
+        for k, (rows, column) in enumerate(zip(self.effects, self.entries, strict=True)):
+            target = np.empty_like(eta) if k else eta
+            np.take(u, rows, axis=0, out=target, mode="clip")
+            if column is not None:
+                target *= column
+            if k:
+                eta += target
+
+
+class Predictors(NamedTuple):
+    """Linear predictors as an affine function of the effects."""
+
+    matrix: Array  # (B, n, q + 1), or (B, n, 1) beside sparse rows
+    sparse_rows: SparseRows | None
+
+    def write(self, u: Array, eta: Array) -> None:
+        """Write them for effects in homogeneous coordinates (B, q + 1, m) into eta (B, n, m)."""
+        if self.sparse_rows is None:
+            multiply_draws(self.matrix, u, eta)
+        else:
+            self.sparse_rows.gather(u.reshape(-1, u.shape[2]), eta.reshape(-1, eta.shape[2]))
+            eta += self.matrix
 
 
 class Ties(NamedTuple):

@@ -268,6 +268,7 @@ class EffectDensity:
         """log phi for every draw, (B, m)."""
         return np.asarray(self.constant + self.linear @ scatter)
 
-    def score(self, scatter: Array) -> Array:
-        """d log phi / d theta for every draw, (B, size, m)."""
-        return np.asarray(self.offset[:, None] + self.slope @ scatter)
+    def write_score(self, scatter: Array, out: Array) -> None:
+        """Write d log phi / d theta for every draw into ``out``, (B, size, m)."""
+        np.matmul(self.slope, scatter, out=out)
+        out += self.offset[:, None]

@@ -2,7 +2,8 @@
 
 A `DrawPart` covers the blocks of one bucket that have the same number of draws.  It makes any piece of its
 draws on demand, (effects, log density), from base random numbers and a proposal, so that no array of all
-draws need exist.
+draws need exist.  Effects are in homogeneous coordinates, with a last row of ones: one product then makes
+linear predictors of them, fixed effects and offset included.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from statsmodels_mcla.design import Bucket
-from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.linalg import Array, homogeneous
 from statsmodels_mcla.points import STREAM, BaseNumbers, stream
 from statsmodels_mcla.proposals import BlockT, Proposal
 from statsmodels_mcla.transport import Transport
@@ -46,7 +47,7 @@ class DrawPart(Protocol):
         """Cut the m draws into pieces."""
 
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
-        """Effects (K, q, c) and their log density (K, c)."""
+        """Effects in homogeneous coordinates (K, q + 1, c) and their log density (K, c)."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class BlockDraws:
     members: np.ndarray
     size: int
     transport: Transport | None = None
-    cache: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
+    cache: dict[tuple[int, int, int, int], tuple[Array, Array]] = field(default_factory=dict, repr=False)
 
     @property
     def replicate(self) -> int:
@@ -85,14 +86,16 @@ class BlockDraws:
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
         key = (blocks.start, blocks.stop, section.start, section.stop)
-        t = self.cache.get(key)
-        if t is None:
-            t = self.numbers.spherical_t(self.proposal.df, self.members[blocks], self.size, section)
+        proposal = self.proposal.take(blocks)
+        made = self.cache.get(key)
+        if made is None:
+            t = self.numbers.spherical_t(proposal.df, self.members[blocks], self.size, section)
             if self.bucket.family.quadratic and self.replicate > 2 * self.bucket.n_effects > 0:
                 t = _match_moments(t, self.replicate)
-            if 8 * self.bucket.n_blocks * self.bucket.n_effects * self.size <= CACHE_BYTES:
-                self.cache[key] = t
-        return self.proposal.take(blocks).transform(t)
+            made = homogeneous(t), proposal.base_logpdf(t)
+            if 8 * self.bucket.n_blocks * (self.bucket.n_effects + 2) * self.size <= CACHE_BYTES:
+                self.cache[key] = made
+        return proposal.move(made[0]), made[1] - proposal.log_det[:, None]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cache": {}}  # base numbers are made again where they are needed
@@ -134,7 +137,7 @@ class JointDraws:
         """See `DrawPart`."""
         rng = stream(self.seed, section.start // STREAM)
         u = self.proposal.sample(rng, section.stop - section.start)[self.bucket.effects[0]]
-        return u[None], self.proposal.logpdf(u)[None]
+        return homogeneous(u[None]), self.proposal.logpdf(u)[None]
 
 
 def _match_moments(t: Array, replicate: int) -> Array:

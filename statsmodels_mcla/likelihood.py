@@ -21,55 +21,29 @@ not depend on how many threads there are.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.covariance import EffectDensity
-from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.evaluation import BlockStatistics, Evaluation
-from statsmodels_mcla.families import Workspace
-from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, transpose, weighted_sum
-from statsmodels_mcla.loadings import LoadingSums, place_second
+from statsmodels_mcla.kernel import SECTION, WORTH_THREADS, Task, Weighed, tasks_of, weigh
+from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, weighted_sum
+from statsmodels_mcla.loadings import place_second
 from statsmodels_mcla.threads import in_order
-from statsmodels_mcla.transport import Moving
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = [
     "BlockStatistics",
     "Evaluation",
-    "Task",
-    "Weighed",
     "by_replicate",
     "evaluate",
-    "tasks_of",
-    "weigh",
 ]
 
-CHUNK = 2**17  # rows x draws of an inner step: a few arrays of that size fit the second-level cache
-WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
-COLUMNS = 2**11  # draws of an inner step, if the rows leave room
-SECTION = 2**13  # draws of a block that one thread makes at a time
 
-
-class Weighed(NamedTuple):
-    """A section of the draws of a chunk of blocks."""
-
-    log_w: Array  # (K, c)
-    scores: Array  # (K, P, c)
-    scatter: Array  # (K, size, c)
-    top: Array  # (K,) largest log weight that the row sums are relative to
-    curvature: Array  # (K, n) sum of w d2 logf/deta2
-    mixed: Array  # (K, n) sum of w d2 logf/deta dphi
-    dispersion: Array  # (K,) sum of w d2 logf/dphi2
-    mean: Array | None  # (K, q) sum of w u, where draws move with beta
-    tied: (
-        Array | None
-    )  # (K, a, p + a + 1) sum of w times second derivatives in the loadings and beta, loadings, phi
 
 
 class _Chunk(NamedTuple):
@@ -146,7 +120,7 @@ def evaluate(
         pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
         return _finish(task, pieces, metric, tails, replicates)
 
-    if len(tasks) >= 2 * threads:
+    if len(tasks) >= threads:
         chunks = list(in_order(threads, whole, tasks))
     else:  # few large blocks: share out the sections of their draws
         chunks = []
@@ -154,135 +128,6 @@ def evaluate(
             pieces = in_order(threads, partial(section, task), task.part.sections(SECTION))
             chunks.append(_finish(task, list(pieces), metric, tails, replicates))
     return _total(design, theta, chunks)
-
-
-class _Scratch(threading.local):
-    """Memory that a thread uses again and again: fresh pages cost as much as the arithmetic on them."""
-
-    def __init__(self) -> None:
-        self.work = Workspace()
-
-
-_SCRATCH = _Scratch()
-
-
-class Task(NamedTuple):
-    """A chunk of blocks to work on."""
-
-    part: DrawPart
-    density: EffectDensity
-    blocks: slice
-    bucket: Bucket
-    moving: Moving | None = None
-
-    def moved(self, beta: Array) -> Task:
-        """Task whose draws have moved along with the fixed effects; itself where they do not."""
-        transport = self.part.transport
-        if transport is None or self.bucket.ties is not None:
-            return self
-        moving = transport.take(self.blocks).at(beta, self.bucket, self.density)
-        return self._replace(bucket=moving.bucket, moving=moving)
-
-
-def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
-    """Cut all blocks into chunks, with the design and density of the effects at the given parameters."""
-    theta, loadings = design.split(params)[1], design.loadings(params)
-    return [
-        Task(part, density, blocks, bucket.at(loadings))
-        for part in draws
-        for density in [design.covariance.density(theta, part.bucket.levels)]
-        for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part))
-    ]
-
-
-def _blocks_at_a_time(part: DrawPart) -> int:
-    """Blocks of a chunk: few enough for their arrays to stay in cache, enough to keep numpy busy."""
-    columns = min(part.size, COLUMNS)  # what `_rows` takes at a time
-    return max(1, CHUNK // max(1, columns * part.bucket.n_rows))
-
-
-def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighed:
-    """Weights and scores of draws u (K, q, c) whose log importance density is log_g (K, c)."""
-    moving = task.moving
-    effects = u if moving is None else moving.effects(u)
-    scatter = task.density.scatter(effects)
-    rows = _rows(task.bucket, u, task.density.logpdf(scatter) - log_g, beta, phi)
-    mean = None
-    if moving is not None:
-        rows.score_beta[...] += moving.score(effects)
-        mean = weighted_sum(
-            effects, np.exp(rows.log_w - np.where(np.isfinite(rows.top), rows.top, 0.0)[:, None])
-        )
-    parts = [rows.score_beta, task.density.score(scatter)]
-    if rows.tied is not None:
-        parts.append(rows.tied.score)
-    if task.bucket.family.dispersion is not None:
-        parts.append(rows.score_phi)
-    return Weighed(
-        rows.log_w,
-        np.concatenate(parts, axis=1),
-        scatter,
-        rows.top,
-        rows.curvature,
-        rows.mixed,
-        rows.dispersion,
-        mean,
-        None if rows.tied is None else rows.tied.second,
-    )
-
-
-class _Rows(NamedTuple):
-    log_w: Array
-    score_beta: Array
-    score_phi: Array
-    top: Array
-    curvature: Array
-    mixed: Array
-    dispersion: Array
-    tied: LoadingSums | None
-
-
-def _rows(bucket: Bucket, u: Array, log_w: Array, beta: Array, phi: float) -> _Rows:
-    """Work on rows x draws: the only part whose cost grows with the data times the draws."""
-    blocks, n, draws = bucket.n_blocks, bucket.n_rows, u.shape[2]
-    eta_fixed = (bucket.offset + bucket.X @ beta)[..., None]
-    Xt = transpose(bucket.X)
-    y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    family = bucket.family
-    has_phi = family.dispersion is not None
-    score_beta = np.empty((blocks, bucket.X.shape[2], draws))
-    score_phi = np.zeros((blocks, 1, draws))
-    top = np.full(blocks, -np.inf)
-    curvature, mixed, dispersion = np.zeros((blocks, n)), np.zeros((blocks, n)), np.zeros(blocks)
-    tied = None if bucket.ties is None else LoadingSums.of(bucket, draws)
-    step = max(COLUMNS // 8, CHUNK // max(1, blocks * n))
-    work = _SCRATCH.work
-    for a in range(0, draws, step):
-        cut = slice(a, min(a + step, draws))
-        shape = (blocks, n, cut.stop - a)
-        eta = work.array("eta", shape)
-        bucket.write_effects(u, cut, eta, work.array("scratch", shape))
-        eta += eta_fixed
-        terms = family.blocks(y, w, v, eta, phi, work)
-        log_w[:, cut] += terms.loglik
-        multiply_draws(Xt, terms.d1, score_beta[..., cut])
-        # weights relative to the largest so far: sums made before are scaled down when a larger one turns up
-        previous, top = top, np.maximum(top, log_w[:, cut].max(axis=1))
-        finite_top = np.where(np.isfinite(top), top, 0.0)
-        shrink = np.exp(previous - finite_top)
-        weight = np.exp(log_w[:, cut] - finite_top[:, None])
-        curvature = curvature * shrink[:, None] + weighted_sum(terms.d2, weight)
-        change = None
-        if has_phi:
-            change = family.dispersion_rows(y, w, v, eta, phi)
-            score_phi[:, 0, cut] = change.dphi.sum(axis=1)
-            mixed = mixed * shrink[:, None] + weighted_sum(change.d1phi, weight)
-            dispersion = dispersion * shrink + weighted_sum(change.dphi2, weight).sum(axis=-1)
-        if tied is not None:
-            tied.add(
-                bucket, u, cut, weight, shrink, terms.d1, terms.d2, None if change is None else change.d1phi
-            )
-    return _Rows(log_w, score_beta, score_phi, top, curvature, mixed, dispersion, tied)
 
 
 def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, replicates: bool) -> _Chunk:
@@ -296,19 +141,18 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, repli
 
     # expectation of the complete-data Hessian, from weighted sums over the rows
     m = part.size
-    scale = [np.exp(piece.top - loglik) / m for piece in pieces]
+    parts = [(piece.sums, np.exp(piece.sums.top - loglik) / m) for piece in pieces]
     curvature, mixed = (
-        sum(getattr(piece, name) * c[:, None] for piece, c in zip(pieces, scale, strict=True))
-        for name in ("curvature", "mixed")
+        sum(getattr(sums, name) * c[:, None] for sums, c in parts) for name in ("curvature", "mixed")
     )
     H = np.zeros((P, P))
     X = bucket.X.reshape(-1, p)
     H[:p, :p] = X.T @ (X * curvature.reshape(-1, 1))
     if bucket.family.dispersion is not None:
         H[:p, -1] = H[-1, :p] = mixed.reshape(-1) @ X
-        H[-1, -1] = sum(float((piece.dispersion * c).sum()) for piece, c in zip(pieces, scale, strict=True))
+        H[-1, -1] = sum(float((sums.dispersion * c).sum()) for sums, c in parts)
     if task.moving is not None:
-        mean = sum(piece.mean * c[:, None] for piece, c in zip(pieces, scale, strict=True))
+        mean = sum(piece.mean * c[:, None] for piece, (_, c) in zip(pieces, parts, strict=True))
         twice, mixed = task.moving.second(mean)
         theta_at = slice(p, p + mixed.shape[1])
         H[:p, :p] += twice
@@ -316,9 +160,9 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, repli
         H[theta_at, :p] += mixed.T
     if bucket.ties is not None:
         second = sum(
-            (piece.tied * c[:, None, None]).sum(axis=0)
-            for piece, c in zip(pieces, scale, strict=True)
-            if piece.tied is not None
+            (sums.loadings.second * c[:, None, None]).sum(axis=0)
+            for sums, c in parts
+            if sums.loadings is not None
         )
         place_second(H, second, p, density.covariance.size)
     s -= score[..., None]
@@ -332,12 +176,13 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, repli
     share, d = by_replicate(v, r), by_replicate(weighted, r)
     excess = share - 1.0 / R
     loglik_var = correction * (excess * excess).sum(axis=1)
-    projected = multiply_draws(np.broadcast_to(metric, (len(s), P, P)), s, np.empty_like(s))
-    error = by_replicate(projected * v[:, None], r)
-    squares = projected * projected
-    squares -= weighted_sum(squares, v)[..., None]
+    turn = np.broadcast_to(metric, (len(s), P, P))
+    error = multiply_draws(turn, d, np.empty_like(d))
+    squares = multiply_draws(turn, s, np.empty_like(s))
+    np.multiply(squares, squares, out=squares)
     squares *= v[:, None]
     spread = by_replicate(squares, r)
+    spread = spread - spread.sum(axis=-1, keepdims=True) * share[:, None]
     # jackknife over replicates: leaving one out changes score by -d/(1 - share), the log-mean by log of the rest
     rest = 1.0 - share
     lone = rest <= 0  # a single draw carries all the weight: its removal leaves nothing to average

@@ -4,8 +4,8 @@ LAPACK is called once per matrix, which for a million 1 x 1 matrices costs far m
 arithmetic, so order one is done elementwise.  Shapes: ``(B, q, q)`` stacks, ``(B, q)`` vectors.
 
 Products over many draws run on this package's own threads.  A BLAS that started threads of its own for each
-would have them wait for one another, so products are cut into pieces that BLAS libraries do on one thread, and
-sums over draws are einsum's, which calls no BLAS.
+would have them wait for one another, so products are cut into pieces that BLAS libraries do on one thread.  All
+pieces are one call: between calls, Python's threads do wait for one another.
 """
 
 from __future__ import annotations
@@ -17,9 +17,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["Array", "inverse_root", "multiply_draws", "sum_of_products", "transpose", "weighted_sum"]
+__all__ = [
+    "Array",
+    "homogeneous",
+    "inverse_root",
+    "multiply_draws",
+    "sum_of_products",
+    "transpose",
+    "weighted_sum",
+]
 
-PIECE = 2**18  # multiplications: OpenBLAS and MKL start threads for larger products
+PIECE = 2**18  # multiplications: OpenBLAS and MKL start threads for larger products of matrices,
+VECTOR_PIECE = 2**13  # and for these numbers in a product of a matrix and a vector, or of two vectors
 
 
 def transpose(stack: Array) -> Array:
@@ -57,25 +66,54 @@ def inverse_root(precision: Array) -> tuple[Array, Array]:
     return transpose(np.linalg.inv(lower)), log_det
 
 
+def homogeneous(draws: Array) -> Array:
+    """Draws (B, q, m) with a last row of ones: one product then turns and shifts them."""
+    blocks, q, m = draws.shape
+    out = np.empty((blocks, q + 1, m))
+    out[:, :q], out[:, q] = draws, 1.0
+    return out
+
+
 def multiply_draws(stack: Array, draws: Array, out: Array) -> Array:
     """Product of matrices (B, n, q) with draws (B, q, m) into ``out`` (B, n, m)."""
     n, q = stack.shape[-2:]
     m = draws.shape[-1]
-    step = max(8, PIECE // max(1, n * q))
-    for a in range(0, m, step):
-        np.matmul(stack, draws[..., a : a + step], out=out[..., a : a + step])
+    if q == 1:
+        return np.multiply(stack, draws, out=out)
+    step = _power_of_two(VECTOR_PIECE // max(1, q) if n == 1 else PIECE // max(1, n * q))
+    whole = m // step * step
+    if whole:
+        pieces = _cut(draws[..., :whole], step), _cut(out[..., :whole], step)
+        np.matmul(stack[..., None, :, :], pieces[0], out=pieces[1])
+    if whole < m:
+        np.matmul(stack, draws[..., whole:], out=out[..., whole:])
     return out
 
 
 def weighted_sum(values: Array, weights: Array) -> Array:
     """Sum over draws of values (B, n, m) times weights (B, m): (B, n)."""
-    return np.asarray(np.einsum("bnm,bm->bn", values, weights))
+    m = values.shape[-1]
+    out = np.zeros(values.shape[:-1])
+    for a in range(0, m, VECTOR_PIECE):
+        cut = slice(a, a + VECTOR_PIECE)
+        out += np.matmul(values[..., None, cut], weights[:, None, cut, None])[..., 0, 0]
+    return out
 
 
 def sum_of_products(left: Array, right: Array) -> Array:
     """Sum over blocks and draws of left (B, P, m) times right (B, Q, m): (P, Q)."""
-    step = max(8, PIECE // max(1, left.shape[1] * right.shape[1]))
+    step = _power_of_two(PIECE // max(1, left.shape[1] * right.shape[1]))
     out = np.zeros((left.shape[1], right.shape[1]))
     for a in range(0, left.shape[2], step):
         out += (left[..., a : a + step] @ transpose(right[..., a : a + step])).sum(axis=0)
     return out
+
+
+def _power_of_two(size: int) -> int:
+    """Round down to a power of two, at least 8."""
+    return max(8, 1 << (max(size, 1).bit_length() - 1))
+
+
+def _cut(draws: Array, step: int) -> Array:
+    """View draws (..., q, m) as pieces (..., m / step, q, step)."""
+    return np.swapaxes(draws.reshape(*draws.shape[:-1], -1, step), -2, -3)

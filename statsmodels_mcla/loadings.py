@@ -36,10 +36,14 @@ class LoadingSums:
     second: Array
 
     @classmethod
-    def of(cls, bucket: Bucket, draws: int) -> LoadingSums:
-        """Sums over nothing yet."""
+    def of(cls, bucket: Bucket, score: Array) -> LoadingSums:
+        """Sums over nothing yet, with memory for the scores (K, a, m)."""
         blocks, p, a = bucket.n_blocks, bucket.X.shape[2], _slopes(bucket).shape[1]
-        return cls(np.empty((blocks, a, draws)), np.zeros((blocks, a, p + a + 1)))
+        return cls(score, np.zeros((blocks, a, p + a + 1)))
+
+    def take(self, blocks: slice) -> LoadingSums:
+        """Sums of some blocks, in the same memory."""
+        return LoadingSums(self.score[blocks], self.second[blocks])
 
     def add(
         self,
@@ -47,7 +51,6 @@ class LoadingSums:
         u: Array,
         cut: slice,
         weight: Array,
-        shrink: Array,
         d1: Array,
         d2: Array,
         d1phi: Array | None,
@@ -59,8 +62,6 @@ class LoadingSums:
         u : ndarray (K, q, m)
         weight : ndarray (K, c)
             Of the draws of the cut.
-        shrink : ndarray (K,)
-            Factor on what was summed before.
         d1, d2, d1phi : ndarray (K, n, c)
             Derivatives of the log density of the rows in eta, twice, and in eta and the dispersion.
         """
@@ -68,7 +69,6 @@ class LoadingSums:
         p, a = bucket.X.shape[2], slopes.shape[1]
         drawn = u[..., cut]
         moves = [multiply_draws(slopes[:, k], drawn, np.empty_like(d1)) for k in range(a)]
-        self.second[...] *= shrink[:, None, None]
         for k, move in enumerate(moves):
             self.score[:, k, cut] = np.einsum("bnm,bnm->bm", d1, move)
             bent = d2 * move

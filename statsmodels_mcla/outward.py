@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from statsmodels_mcla.boundary import NO_LOSS, truncated, with_layouts
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.formula.terms import RandomTerm
-from statsmodels_mcla.linalg import Array, weighted_sum
+from statsmodels_mcla.linalg import Array, homogeneous, weighted_sum
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
@@ -117,8 +117,7 @@ def _moments(term: RandomTerm, beta: Array, phi: float, draws: WeightedDraws) ->
     sums = _LevelSums.of(term, bucket.rows)
     y, w, v_dispersion = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     eta = np.empty((*bucket.y.shape, v.shape[1]))
-    bucket.write_effects(draws.u, slice(0, v.shape[1]), eta, np.empty_like(eta))
-    eta += (bucket.offset + bucket.X @ beta)[..., None]
+    bucket.predictors(bucket.offset + bucket.X @ beta).write(homogeneous(draws.u), eta)
     terms = bucket.family.blocks(y, w, v_dispersion, eta, phi)
     scores = (sums.matrix @ terms.d1.reshape(-1, v.shape[1])).reshape(-1, term.dim, v.shape[1])
     weight = v[sums.block]

@@ -21,7 +21,7 @@ from scipy.special import gammaln
 from statsmodels_mcla.covariance import Covariance
 from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.laplace import Modes, scale_effects
-from statsmodels_mcla.linalg import Array, inverse_root, multiply_draws, transpose
+from statsmodels_mcla.linalg import Array, homogeneous, inverse_root, multiply_draws, transpose
 
 __all__ = [
     "BlockSampling",
@@ -100,12 +100,20 @@ class BlockT:
         """Proposal of some of the blocks."""
         return BlockT(self.centre[index], self.root[index], self.log_det[index], self.df)
 
+    def base_logpdf(self, t: Array) -> Array:
+        """Log density (B, m) of spherical t variates (B, q, m)."""
+        return spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, self.centre.shape[1])
+
+    def move(self, t: Array) -> Array:
+        """Effects from spherical t variates, both in homogeneous coordinates, (B, q + 1, m)."""
+        blocks, dim = self.centre.shape
+        affine = np.zeros((blocks, dim + 1, dim + 1))
+        affine[:, :dim, :dim], affine[:, :dim, dim], affine[:, dim, dim] = self.root, self.centre, 1.0
+        return multiply_draws(affine, t, np.empty_like(t))
+
     def transform(self, t: Array) -> tuple[Array, Array]:
         """Effects (B, q, m) and their log density (B, m) from spherical t variates."""
-        dim = self.centre.shape[1]
-        u = multiply_draws(self.root, t, np.empty_like(t))
-        u += self.centre[..., None]
-        return u, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, dim) - self.log_det[:, None]
+        return self.move(homogeneous(t))[:, :-1], self.base_logpdf(t) - self.log_det[:, None]
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draw n vectors of effects in each block, (B, q, n)."""

@@ -12,13 +12,7 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.draws import DrawPart
-from statsmodels_mcla.likelihood import (
-    SECTION,
-    WORTH_THREADS,
-    Task,
-    tasks_of,
-    weigh,
-)
+from statsmodels_mcla.kernel import SECTION, WORTH_THREADS, Task, tasks_of, weigh
 from statsmodels_mcla.linalg import Array, weighted_sum
 from statsmodels_mcla.threads import in_order
 from statsmodels_mcla.weights import normalise
@@ -109,7 +103,7 @@ def over_draws(
         for piece in task.part.sections(SECTION):
             u, log_g = task.part.draw(task.blocks, piece)
             found = weigh(task, u, log_g, beta, phi)
-            pieces.append((u, found.log_w, found.scores))
+            pieces.append((u[:, :-1], found.log_w, found.scores))
         u, log_w, s = (
             np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
             for parts in zip(*pieces, strict=True)

@@ -376,7 +376,7 @@ def test_sections_and_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> N
     model.draw(case.params, nsample=1024, rng=1)
     draws = model._current.position.draws
     whole = evaluate(model.design, away(case), draws)
-    monkeypatch.setattr("statsmodels_mcla.likelihood.CHUNK", 300)
+    monkeypatch.setattr("statsmodels_mcla.kernel.STEP", 300)
     monkeypatch.setattr("statsmodels_mcla.likelihood.SECTION", 100)
     for part in draws:
         part.cache.clear()
@@ -422,7 +422,7 @@ def test_plain_variance_is_the_textbook_one() -> None:
     model.draw(at, nsample=m, rng=1, sampling=JointSampling())
     found, _ = model._evaluate(at)
     (part,) = model._current.position.draws
-    u = np.hstack([part.draw(slice(0, 1), s)[0][0] for s in part.sections(10**9)])
+    u = np.hstack([part.draw(slice(0, 1), s)[0][0, :-1] for s in part.sections(10**9)])
     log_g = part.proposal.logpdf(u)
     Z = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])
     eta = 0.4 + Z @ u

@@ -48,6 +48,12 @@ class ConditionalFamily(ABC):
         Whether the response is a count, so that residuals need a randomised distribution function.
     quadratic : bool
         Whether the log density is quadratic in ``eta``, so that random effects given data are normal.
+    canonical : bool
+        Whether the log density is ``y eta - w c(eta)`` with a cumulant function c: see `cumulants`.
+    slope_shift : float
+        See `cumulants`.
+    bend_scale, bend_shift : float
+        See `bends`.
     link_function : MeanLink
         Mean as a function of ``eta``.
     """
@@ -57,6 +63,10 @@ class ConditionalFamily(ABC):
     mergeable: ClassVar[bool] = False
     discrete: ClassVar[bool] = False
     quadratic: ClassVar[bool] = False
+    canonical: ClassVar[bool] = False
+    slope_shift: ClassVar[float] = 0.0
+    bend_scale: ClassVar[float] = 1.0
+    bend_shift: ClassVar[float] = 0.0
 
     @property
     @abstractmethod
@@ -105,8 +115,7 @@ class ConditionalFamily(ABC):
         y, w, v, eta, phi
             As in `rows`; the data numbers must not vary over draws.
         work : Workspace, optional
-            Scratch of the calling thread. With it, ``d1`` and ``d2`` are valid only until its
-            next use.
+            Scratch of the calling thread.
 
         Returns
         -------
@@ -115,8 +124,58 @@ class ConditionalFamily(ABC):
             is beyond floating point (below -1e200) has loglik -inf and zero derivatives, so that
             weight zero times derivative is zero.
         """
+        if self.canonical:
+            bends = eta.copy()
+            with np.errstate(over="ignore"):
+                total = self.cumulants(w, bends, Workspace() if work is None else work)
+            if np.all(np.isfinite(total)):
+                d1 = y - w * (bends + self.slope_shift)
+                self.bends(bends)
+                loglik = (np.swapaxes(y, -1, -2) @ eta)[..., 0, :] - total
+                return BlockTerms(loglik, d1, -w * (self.bend_shift + self.bend_scale * bends))
         terms = self.rows(y, w, v, eta, phi)
         return without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
+
+    def cumulants(self, w: Array, eta: Array, work: Workspace) -> Array:
+        """Sum ``w c(eta)`` over axis -2, and overwrite ``eta`` with ``c'(eta) - slope_shift``.
+
+        For canonical families: the kernel of the likelihood in one array.  What is linear in ``eta`` is linear
+        in the random effects, and the likelihood adds it once a draw, not once a row and draw.  Sums that are
+        not finite may have overflowed; `rows` says what they are.
+
+        Parameters
+        ----------
+        w, eta
+            As in `rows`.
+        work : Workspace
+            Scratch of the calling thread.
+
+        Returns
+        -------
+        ndarray
+            Shape (..., m).
+
+        Raises
+        ------
+        TypeError
+            If the family is not `canonical`.
+        """
+        raise TypeError(f"{self.name} with link {self.link} is not canonical")
+
+    def bends(self, slopes: Array) -> None:
+        """Turn what `cumulants` left into ``b`` with ``c''(eta) = bend_shift + bend_scale b``, in place.
+
+        Parameters
+        ----------
+        slopes : ndarray
+            ``c'(eta) - slope_shift``.
+
+        Raises
+        ------
+        TypeError
+            If the family is not `canonical`.
+        """
+        raise TypeError(f"{self.name} with link {self.link} is not canonical")
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
         """Return the third derivative of the log density in ``eta``.

@@ -19,7 +19,7 @@ from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOGIT, PROBIT, BinomialLink, MeanLink
 from statsmodels_mcla.families.response import integer_response, refuse
-from statsmodels_mcla.families.terms import BlockTerms, Response, RowData, RowTerms, Workspace
+from statsmodels_mcla.families.terms import Response, RowData, RowTerms, Workspace
 
 _GROUP = 64  # rows multiplied before one log is taken
 
@@ -115,6 +115,11 @@ class Binomial(ConditionalFamily):
 class BinomialLogit(Binomial):
     """Binomial counts with the logit link."""
 
+    canonical: ClassVar[bool] = True
+    slope_shift: ClassVar[float] = 0.5
+    bend_scale: ClassVar[float] = -1.0
+    bend_shift: ClassVar[float] = 0.25
+
     @property
     def link_function(self) -> MeanLink:
         return LOGIT
@@ -125,29 +130,17 @@ class BinomialLogit(Binomial):
         p = np.where(eta >= 0, 1.0, small) / whole
         return RowTerms(_log_density(y, w, eta, small), y - w * p, -w * (small / (whole * whole)))
 
-    def blocks(
-        self,
-        y: Array,
-        w: Array,
-        v: Number,
-        eta: Array,
-        phi: float = 1.0,
-        work: Workspace | None = None,
-    ) -> BlockTerms:
-        work = Workspace() if work is None else work
-        q, d2 = work.array("d1", eta.shape), work.array("d2", eta.shape)
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.exp(eta, out=q)
-            np.add(q, 1.0, out=q)
-            np.log(q, out=d2)
-            loglik = _dot_rows(y, eta) - _dot_rows(w, d2)
-            np.divide(1.0, q, out=q)  # P(failure); zero where exp overflowed, which is right
-            np.multiply(q, q, out=d2)
-            np.subtract(d2, q, out=d2)
-            np.multiply(d2, w, out=d2)
-            np.multiply(q, w, out=q)
-            np.add(q, y - w, out=q)
-        return BlockTerms(_repaired(loglik, y, w, eta), q, d2)
+    def cumulants(self, w: Array, eta: Array, work: Workspace) -> Array:
+        logs = work.array("logs", eta.shape)
+        np.exp(eta, out=eta)
+        np.add(eta, 1.0, out=eta)
+        np.log(eta, out=logs)
+        np.multiply(logs, w, out=logs)
+        _probabilities(eta)
+        return np.asarray(np.add.reduce(logs, axis=-2))
+
+    def bends(self, slopes: Array) -> None:
+        np.multiply(slopes, slopes, out=slopes)  # p (1 - p) = 1/4 - (p - 1/2)^2
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
         small = np.exp(-np.abs(eta))
@@ -167,34 +160,21 @@ class BernoulliLogit(BinomialLogit):
     """The logit link where every response is 0 or 1 and every weight one.
 
     Then the log density of a block needs only the log of a product of 1 + exp(eta) over its rows:
-    one log for up to 64 rows (a draw whose product overflows is redone row by row).
+    one log for up to 64 rows.
     """
 
-    def blocks(
-        self,
-        y: Array,
-        w: Array,
-        v: Number,
-        eta: Array,
-        phi: float = 1.0,
-        work: Workspace | None = None,
-    ) -> BlockTerms:
-        work = Workspace() if work is None else work
-        q, d2 = work.array("d1", eta.shape), work.array("d2", eta.shape)
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.exp(eta, out=q)
-            np.add(q, 1.0, out=q)
-            loglik = _dot_rows(y, eta) - _log_product_rows(q)
-            np.divide(1.0, q, out=q)  # P(failure); zero where exp overflowed, which is right
-            np.multiply(q, q, out=d2)
-            np.subtract(d2, q, out=d2)
-            np.add(q, y - 1.0, out=q)
-        return BlockTerms(_repaired(loglik, y, w, eta), q, d2)
+    def cumulants(self, w: Array, eta: Array, work: Workspace) -> Array:
+        np.exp(eta, out=eta)
+        np.add(eta, 1.0, out=eta)
+        total = _log_product_rows(eta)
+        _probabilities(eta)
+        return total
 
 
-def _dot_rows(weights: Array, values: Array) -> Array:
-    """Return sum over rows of weights (..., n, 1) times values (..., n, m): (..., m)."""
-    return np.asarray((np.swapaxes(weights, -1, -2) @ values)[..., 0, :])
+def _probabilities(whole: Array) -> None:
+    """Turn 1 + exp(eta) into P(success) - 1/2."""
+    np.divide(1.0, whole, out=whole)  # zero where exp overflowed, which is right
+    np.subtract(0.5, whole, out=whole)
 
 
 def _log_product_rows(factors: Array) -> Array:
@@ -208,19 +188,6 @@ def _log_product_rows(factors: Array) -> Array:
         products = np.multiply.reduce(split, axis=-2)
         rest += np.log(products, out=products).sum(axis=-2)
     return rest
-
-
-def _repaired(loglik: Array, y: Array, w: Array, eta: Array) -> Array:
-    """Return ``loglik`` with the draws whose exp or product overflowed computed the stable way."""
-    lost = ~np.isfinite(loglik)
-    if not lost.any():
-        return loglik
-    eta_lost = np.swapaxes(eta, -1, -2)[lost]  # (draws lost, n)
-    y_lost = np.swapaxes(np.broadcast_to(y, eta.shape), -1, -2)[lost]
-    w_lost = np.swapaxes(np.broadcast_to(w, eta.shape), -1, -2)[lost]
-    small = np.exp(-np.abs(eta_lost))
-    loglik[lost] = _log_density(y_lost, w_lost, eta_lost, small).sum(axis=-1)
-    return loglik
 
 
 def _log_density(y: Array, w: Array, eta: Array, small: Array) -> Array:

@@ -18,7 +18,7 @@ from scipy import special
 from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOG, SQRT, MeanLink
-from statsmodels_mcla.families.terms import BlockTerms, RowData, RowTerms, Workspace, without_lost_draws
+from statsmodels_mcla.families.terms import RowData, RowTerms, Workspace
 
 
 class Poisson(ConditionalFamily):
@@ -70,6 +70,8 @@ class Poisson(ConditionalFamily):
 class PoissonLog(Poisson):
     """Poisson counts with the log link."""
 
+    canonical: ClassVar[bool] = True
+
     @property
     def link_function(self) -> MeanLink:
         return LOG
@@ -82,24 +84,13 @@ class PoissonLog(Poisson):
             d2 = -w * np.exp(eta)
             return RowTerms(y * eta + d2, y + d2, d2)
 
-    def blocks(
-        self,
-        y: Array,
-        w: Array,
-        v: Number,
-        eta: Array,
-        phi: float = 1.0,
-        work: Workspace | None = None,
-    ) -> BlockTerms:
-        work = Workspace() if work is None else work
-        d1, d2 = work.array("d1", eta.shape), work.array("d2", eta.shape)
-        with np.errstate(over="ignore"):
-            np.exp(eta, out=d2)
-            np.multiply(d2, -w, out=d2)
-            loglik = (np.swapaxes(y, -1, -2) @ eta)[..., 0, :]
-            loglik = loglik + np.add.reduce(d2, axis=-2)
-            np.add(d2, y, out=d1)
-        return without_lost_draws(loglik, d1, d2)
+    def cumulants(self, w: Array, eta: Array, work: Workspace) -> Array:
+        np.exp(eta, out=eta)
+        weighted = np.multiply(eta, w, out=work.array("weighted", eta.shape))
+        return np.asarray(np.add.reduce(weighted, axis=-2))
+
+    def bends(self, slopes: Array) -> None:
+        """Leave them: exp is its own derivative."""
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
         with np.errstate(over="ignore"):

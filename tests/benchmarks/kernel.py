@@ -20,7 +20,8 @@ from functools import partial
 
 import numpy as np
 
-from statsmodels_mcla.likelihood import CHUNK, evaluate
+from statsmodels_mcla.kernel import STEP
+from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.maximum import Draws
 from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.sampler import Sampler
@@ -44,7 +45,7 @@ def fastest(function: Callable[[], object], repeats: int) -> float:
 
 def exponential(repeats: int) -> float:
     """Nanoseconds that `np.exp` takes for one number, on arrays that fit the cache."""
-    x = np.random.default_rng(0).normal(size=CHUNK // 4)
+    x = np.random.default_rng(0).normal(size=STEP // 8)
     out = np.empty_like(x)
     return 1e9 * fastest(lambda: np.exp(x, out=out), 20 * repeats) / x.size
 
