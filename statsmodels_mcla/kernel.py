@@ -76,7 +76,7 @@ class Weighed(NamedTuple):
     mean: Array | None  # (K, q) sum of weight times u, where draws move with beta
 
 
-@dataclass
+@dataclass(frozen=True)
 class RowSums:
     """Sums over draws of weight times second derivatives, filled step by step.
 
@@ -121,8 +121,9 @@ class RowSums:
     def take(self, blocks: slice) -> RowSums:
         """Sums of some blocks, in the same memory."""
         loadings = None if self.loadings is None else self.loadings.take(blocks)
-        arrays = (self.top, self.curvature, self.mixed, self.dispersion)
-        return RowSums(*(array[blocks] for array in arrays), loadings)
+        return RowSums(
+            self.top[blocks], self.curvature[blocks], self.mixed[blocks], self.dispersion[blocks], loadings
+        )
 
 
 def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighed:

@@ -44,8 +44,6 @@ __all__ = [
 ]
 
 
-
-
 class _Chunk(NamedTuple):
     """Everything about a chunk of blocks, summed over them where `Evaluation` needs sums."""
 

@@ -50,10 +50,8 @@ class ConditionalFamily(ABC):
         Whether the log density is quadratic in ``eta``, so that random effects given data are normal.
     canonical : bool
         Whether the log density is ``y eta - w c(eta)`` with a cumulant function c: see `cumulants`.
-    slope_shift : float
-        See `cumulants`.
-    bend_scale, bend_shift : float
-        See `bends`.
+    slope_shift, bend_scale, bend_shift : float
+        See `cumulants` and `bends`.
     link_function : MeanLink
         Mean as a function of ``eta``.
     """
@@ -143,18 +141,6 @@ class ConditionalFamily(ABC):
         in the random effects, and the likelihood adds it once a draw, not once a row and draw.  Sums that are
         not finite may have overflowed; `rows` says what they are.
 
-        Parameters
-        ----------
-        w, eta
-            As in `rows`.
-        work : Workspace
-            Scratch of the calling thread.
-
-        Returns
-        -------
-        ndarray
-            Shape (..., m).
-
         Raises
         ------
         TypeError
@@ -164,11 +150,6 @@ class ConditionalFamily(ABC):
 
     def bends(self, slopes: Array) -> None:
         """Turn what `cumulants` left into ``b`` with ``c''(eta) = bend_shift + bend_scale b``, in place.
-
-        Parameters
-        ----------
-        slopes : ndarray
-            ``c'(eta) - slope_shift``.
 
         Raises
         ------
