@@ -268,7 +268,8 @@ class EffectDensity:
         """log phi for every draw, (B, m)."""
         return np.asarray(self.constant + self.linear @ scatter)
 
-    def write_score(self, scatter: Array, out: Array) -> None:
-        """Write d log phi / d theta for every draw into ``out``, (B, size, m)."""
-        np.matmul(self.slope, scatter, out=out)
+    def score(self, scatter: Array, out: Array | None = None) -> Array:
+        """d log phi / d theta for every draw, (B, size, m), into ``out`` if given."""
+        out = np.matmul(self.slope, scatter, out=out)
         out += self.offset[:, None]
+        return out

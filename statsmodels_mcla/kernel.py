@@ -145,7 +145,7 @@ def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighe
     scores = np.empty((bucket.n_blocks, p + size + a + (family.dispersion is not None), u.shape[2]))
     effects = u[:, :-1] if task.moving is None else task.moving.effects(u[:, :-1])
     scatter = density.scatter(effects)
-    density.write_score(scatter, scores[:, p : p + size])
+    density.score(scatter, scores[:, p : p + size])
     loadings = None if a == 0 else LoadingSums.of(bucket, scores[:, p + size : p + size + a])
     sums = RowSums.of(bucket, loadings)
     prior = density.logpdf(scatter) - log_g
