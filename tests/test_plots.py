@@ -21,9 +21,11 @@ from matplotlib.text import Text
 from scipy import stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM, plots
+from statsmodels_mcla.plots.envelope import residuals_with_envelope
 from statsmodels_mcla.plots.grids import group_rows, observed_averages, population_rows, typical_row
 from statsmodels_mcla.plots.methods import weights_of_block
 from statsmodels_mcla.plots.style import BLUE, VERMILION
+from statsmodels_mcla.simulation import simulate_responses
 
 mpl.use("Agg")
 
@@ -599,3 +601,64 @@ def test_all_parameters_are_profiled_by_default() -> None:
     assert [ax.get_title().split("\n")[0] for ax in fig.axes] == list(result.params.index)
     (single,) = result.plot_profile("herd Var").axes
     assert single.get_title().startswith("herd Var\n")
+
+
+# Residuals of a fit -----------------------------------------------------------------------------------
+
+
+def test_residuals_are_places_among_simulated_responses() -> None:
+    result = fit_of("sleepstudy_gamma")
+    model, params = result.model, result.params.to_numpy()
+    found, _ = residuals_with_envelope(model, params, np.random.default_rng(4), 50)
+    others = simulate_responses(
+        model.inputs, model.design, model.conditional_family, params, np.random.default_rng(4), 50
+    )
+    below = (others < model.endog[:, None]).sum(axis=1)
+    np.testing.assert_array_equal(np.floor(51 * stats.norm.cdf(found)), below)
+
+
+def test_ties_are_broken_at_random() -> None:
+    result = fit_of("cbpp")
+    draw = [
+        residuals_with_envelope(result.model, result.params.to_numpy(), np.random.default_rng(s), 99)[0]
+        for s in range(200)
+    ]
+    zero = result.model.endog == 0
+    u = stats.norm.cdf(np.array(draw)[:, zero])
+    assert zero.sum() > 10
+    assert np.all(u.min(axis=0) < 0.02)  # of P(y <= 0), anywhere
+    probability = np.mean(result.simulate(2000, rng=6).to_numpy()[zero] == 0, axis=1)
+    np.testing.assert_allclose(u.mean(axis=0), probability / 2, atol=0.05)
+
+
+def test_a_true_model_leaves_the_band_as_often_as_it_should() -> None:
+    result = fit_of("cbpp")
+    params = result.params.to_numpy()
+    shares = []
+    for seed, (_, y) in enumerate(result.simulate(25, rng=5).items()):
+        counts = np.column_stack([y, data_of("cbpp")["size"] - y])
+        model = result.model.clone_with(counts)
+        r, simulated = residuals_with_envelope(model, params, np.random.default_rng(seed), 99)
+        ax = plots.plot_residuals(r, np.arange(len(r), dtype=float), simulated).axes[0]
+        shares.append(len(ax.lines[-1].get_xdata()) / len(r))
+        plt.close(ax.figure)
+    assert 0.01 < np.mean(shares) < 0.10
+
+
+def test_residuals_find_a_wrong_model() -> None:
+    result = fit_of("cbpp")
+    wrong = result.params.to_numpy() + np.array([1.0, 0, 0, 0, 0])
+    r, simulated = residuals_with_envelope(result.model, wrong, np.random.default_rng(1), 99)
+    ax = plots.plot_residuals(r, np.arange(len(r), dtype=float), simulated).axes[0]
+    assert len(ax.lines[-1].get_xdata()) > 0.5 * len(r)
+
+
+def test_residuals_stand_over_the_fixed_part() -> None:
+    result = fit_of("cbpp")
+    ax = result.plot_residuals(nsim=40, rng=1).axes[1]
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), result.predict(which="linear", random="none"))
+    assert "(logit)" in ax.get_xlabel()
+    again = result.plot_residuals(nsim=40, rng=1).axes[1]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), again.lines[0].get_ydata())
+    with pytest.raises(ValueError, match="nsim must be an integer of at least 39"):
+        result.plot_residuals(nsim=20)

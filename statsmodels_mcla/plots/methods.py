@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from statsmodels_mcla.arguments import seed_of
 from statsmodels_mcla.plots.curve_request import CurveRequest
 from statsmodels_mcla.plots.curves import plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
+from statsmodels_mcla.plots.envelope import LEAST, residuals_with_envelope
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
 from statsmodels_mcla.plots.profiles import plot_profile
+from statsmodels_mcla.plots.residuals import plot_residuals
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
 if TYPE_CHECKING:
@@ -59,6 +62,45 @@ class PlotResults:
             See `statsmodels_mcla.plots.plot_random_effects`.
         """
         return plot_random_effects(self.random_effects_frame(term, alpha), alpha=alpha, ax=ax)
+
+    def plot_residuals(self: Any, nsim: int = 250, rng: Any = None, ax: Any = None) -> Figure:
+        """Draw simulated residuals: their normal QQ plot, and against the fitted linear predictor.
+
+        Parameters
+        ----------
+        nsim : int
+            Data sets to simulate from the fit: the residuals are the places of the responses among these, and the
+            bands show what the simulated data sets themselves have.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+        ax : sequence of 2 Axes, optional
+            A new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_residuals`.
+
+        Raises
+        ------
+        ValueError
+            If nsim is less than 39, too few for 95 % limits.
+
+        Notes
+        -----
+        The linear predictor is that of random effects zero: effects given the data would have the responses on both
+        axes, and a trend where there is none.
+        """
+        if isinstance(nsim, bool) or not isinstance(nsim, (int, np.integer)) or nsim < LEAST:
+            raise ValueError(
+                f"nsim must be an integer of at least {LEAST}, which 95 % limits need; got {nsim!r}"
+            )
+        generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
+        params = np.asarray(self.params, float)
+        residuals, simulated = residuals_with_envelope(self.model, params, generator, int(nsim))
+        fitted = np.asarray(self.predict(which="linear", random="none"))
+        label = f"linear predictor, random effects zero ({self.model.conditional_family.link})"
+        return plot_residuals(residuals, fitted, simulated, fitted_label=label, ax=ax)
 
     def plot_profile(
         self: Any, names: Any = None, kind: str = "zeta", alpha: float = 0.05, ax: Any = None
