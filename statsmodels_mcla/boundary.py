@@ -23,7 +23,7 @@ __all__ = [
 
 SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
-LITTLE = 0.5  # information of a level's rows about an effect, times its variance: below, loadings are regular
+LITTLE = 1.0  # information of a level's rows about an effect, times its variance: below, loadings tell more
 
 
 def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) -> tuple[Reduction, Array]:

@@ -15,7 +15,7 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.fitting import MonteCarloFit, fit_monte_carlo
 from statsmodels_mcla.laplace_fit import LaplaceFit, fit_laplace
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.outward import grown_reduction
+from statsmodels_mcla.outward import grown_reduction, is_flat
 from statsmodels_mcla.proposals import Sampling
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
@@ -151,32 +151,59 @@ def monte_carlo_maximum(
     origin = search_scale(design, start).origin
     if reduction is None:
         reduction = with_layouts(design, params, origin, Reduction.of(design).ranks)
-    done: dict[tuple[int, ...], MonteCarloMaximum] = {}
-    risen, again = False, True
+    trail: list[MonteCarloMaximum] = []
     while True:
-        # 1. fit at these ranks
         reduced = reduction.reduce(design)
         scale = search_scale(reduced, start)
         fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
         params = reduction.extend(fit.position.params)
-        found = MonteCarloMaximum(params, reduction, reduced, fit)
-        done[reduction.ranks] = found
-        # 2. down, where nothing is lost, or on with other effects where those drawn did not lead to a maximum
-        if not (risen and fit.converged):
-            lower, lower_params = reduction_without_loss(design, params, origin)
-            if lower.ranks in done and lower.ranks != reduction.ranks:
-                return done[lower.ranks]
-            if lower.ranks != reduction.ranks:
-                reduction, params = lower, lower_params
-                continue
-            if not fit.converged and lower.layouts != reduction.layouts and again:
-                reduction, again = lower, False  # variances became small on the way
-                continue
-        if not (fit.converged and reduction.singular):
-            return found
-        # 3. up, where the likelihood rises
-        grown = grown_reduction(design, reduction, reduced, fit.position, origin)
-        if grown is None or grown[0].ranks in done:
-            return found
-        reduction, params = grown
-        risen = True
+        trail.append(MonteCarloMaximum(params, reduction, reduced, fit))
+        step = _after(design, origin, trail)
+        if isinstance(step, MonteCarloMaximum):
+            return step
+        reduction, params = step
+
+
+Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
+
+
+def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:
+    """Say where to go after some fits, the last of which is the latest."""
+    found, before = trail[-1], trail[-2] if len(trail) > 1 else None
+    fit, reduction = found.fit, found.reduction
+    if (
+        before is not None
+        and fit.precision is not None
+        and sum(before.reduction.ranks) < sum(reduction.ranks)
+    ):
+        # the likelihood did rise, or only its noise
+        if is_flat(reduction, fit.position.params, fit.precision.se):
+            return before
+    else:
+        step = _down(design, origin, trail)
+        if step is not None:
+            return step
+    return _up(design, origin, trail) if fit.converged and reduction.singular else found
+
+
+def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
+    """Lower ranks where nothing is lost, or the same with other effects where those drawn led to no maximum."""
+    found = trail[-1]
+    lower, params = reduction_without_loss(design, found.params, origin)
+    if lower.ranks != found.reduction.ranks:
+        known = [m for m in trail if m.reduction.ranks == lower.ranks]
+        return known[-1] if known else (lower, params)
+    drawn = [m.reduction.layouts for m in trail]
+    return None if found.fit.converged or lower.layouts in drawn else (lower, params)
+
+
+def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:
+    """Higher ranks where the likelihood rises; a maximum left because little was lost did not lose nothing."""
+    found = trail[-1]
+    grown = grown_reduction(design, found.reduction, found.design, found.fit.position, origin)
+    if grown is None:
+        return found
+    known = [m for m in trail if m.reduction.ranks == grown[0].ranks]
+    if not known:
+        return grown
+    return known[-1] if known[-1].fit.converged else found

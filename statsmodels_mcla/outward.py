@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.boundary import NO_LOSS, truncated, with_layouts
+from statsmodels_mcla.boundary import truncated, with_layouts
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array, homogeneous, weighted_sum
@@ -26,7 +26,9 @@ from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
-__all__ = ["curvature_by_level", "grown_reduction"]
+__all__ = ["curvature_by_level", "grown_reduction", "is_flat"]
+
+NO_GAIN = 1e-6  # of log-likelihood: a slope, or a variance, of zero
 
 
 def grown_reduction(
@@ -78,10 +80,20 @@ def _best_step(M: Array, G: Array, size: Array, rank: int) -> Array | None:
     direction = np.linalg.eigh(scaled.sum(axis=0))[1][:, -1]
     scores = 0.5 * np.einsum("i,lij,j->l", direction, scaled, direction)
     slope, information = float(scores.sum()), float((scores * scores).sum())
-    if slope <= 0 or 0.5 * slope * slope <= NO_LOSS * information:
+    if slope <= 0 or 0.5 * slope * slope <= NO_GAIN * information:
         return None
     w = size * (lacking @ direction)
     return float(np.clip(slope / information, 0.01, 1.0)) * np.outer(w, w)
+
+
+def is_flat(reduction: Reduction, fitted: Array, se: Array) -> bool:
+    """Whether a standard effect adds nothing to the likelihood at a maximum in its loadings.
+
+    A variance nu that is lambda^2 has a log-likelihood of about nu nu^ / se^2 - nu^2 / (2 se^2) near zero, so that it
+    gains (nu^ / se)^2 / 2 = (lambda / se(lambda))^2 / 8.
+    """
+    places = reduction.diagonal_loadings
+    return bool(np.any((fitted[places] / se[places]) ** 2 < 8.0 * NO_GAIN))
 
 
 class _LevelSums(NamedTuple):

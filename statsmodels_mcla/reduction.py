@@ -336,6 +336,15 @@ class Reduction:
             row, column, tied = row + t.whole.size, column + t.part.size, tied + t.n_loadings
         return out
 
+    @property
+    def diagonal_loadings(self) -> np.ndarray:
+        """Fitted parameters that are diagonal entries of D: zero where a standard effect adds nothing."""
+        out = []
+        for t, _, places in self._places():
+            first = t.part.size + len(t.free[0])
+            out += [places[first + a] for a, (i, k) in enumerate(t.free[1]) if t.layout.others.index(i) == k]
+        return np.array(out, int)
+
     def jacobian(self, fitted: Array) -> Array:
         """Derivative of the model's parameters in the fitted ones, (P, P fitted); the identity where all is plain.
 
