@@ -17,6 +17,8 @@ from statsmodels.base.wrapper import populate_wrapper, union_dicts
 
 from statsmodels_mcla.bootstrap import BootstrapResults
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
+from statsmodels_mcla.criteria import InformationCriteria
+from statsmodels_mcla.effect_sizes import EffectSizes
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.influence import InfluenceResults
 from statsmodels_mcla.laplace_fit import laplace_covariance
@@ -30,6 +32,7 @@ from statsmodels_mcla.profile import ProfileResults
 from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.random_effects import RandomEffectResults
 from statsmodels_mcla.reduction import Reduction
+from statsmodels_mcla.residuals import ResidualMethods
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.simulation import SimulationResults
 from statsmodels_mcla.summary import summarise
@@ -56,8 +59,11 @@ __all__ = [
 
 class MixedGLMResults(
     PlotResults,
+    ResidualMethods,
     PredictionMethods,
     MarginMethods,
+    EffectSizes,
+    InformationCriteria,
     RandomEffectResults,
     InfluenceResults,
     SimulationResults,
@@ -205,16 +211,6 @@ class MixedGLMResults(
     def bse_fe(self) -> Array:
         """Standard errors of the fixed effects."""
         return np.asarray(self.bse)[: self.k_fe]
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion, -2 llf + 2 P."""
-        return float(-2.0 * self.llf + 2.0 * len(self.params))
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion, -2 llf + P log(nobs)."""
-        return float(-2.0 * self.llf + np.log(self.nobs) * len(self.params))
 
     @property
     def boundary(self) -> np.ndarray:
@@ -381,9 +377,13 @@ class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
         "bse_fe": ("generic_columns", "fe_names"),
         "vc_params": ("generic_columns", "vc_names"),
         "mcse": "columns",
+        "fittedvalues_mcse": "rows",
+        "resid_response": "rows",
+        "resid_pearson": "rows",
+        "resid_deviance": "rows",
     }
     _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
-    _methods: ClassVar = {"cov_mcse": "cov"}
+    _methods: ClassVar = {"cov_mcse": "cov", "resid_quantile": "rows"}
     _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
     del _wrap_methods["conf_int"]  # those of some parameters only have labels of their own
 

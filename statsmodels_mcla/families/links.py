@@ -42,10 +42,13 @@ class MeanLink(ABC):
     name : str
     strip : float
         Distance of the nearest singularity of the mean, as a function of complex eta, from the real line.
+    latent_variance : float or None
+        Variance of the latent variable of which a binary response tells whether it is positive; None if there is none.
     """
 
     name: ClassVar[str]
     strip: ClassVar[float] = 1.0
+    latent_variance: ClassVar[float | None] = None
 
     @abstractmethod
     def mean(self, eta: Array) -> Array:
@@ -180,6 +183,7 @@ class Logit(MeanLink):
     """P(success) = 1/(1 + exp(-eta))."""
 
     name: ClassVar[str] = "logit"
+    latent_variance: ClassVar[float | None] = np.pi**2 / 3.0
     strip: ClassVar[float] = np.pi
 
     def mean(self, eta: Array) -> Array:
@@ -203,6 +207,7 @@ class Probit(BinomialLink):
     """
 
     name: ClassVar[str] = "probit"
+    latent_variance: ClassVar[float | None] = 1.0
 
     def mean(self, eta: Array) -> Array:
         return np.asarray(special.ndtr(eta))
@@ -325,6 +330,7 @@ class CLogLog(BinomialLink):
     """P(failure) = exp(-exp(eta))."""
 
     name: ClassVar[str] = "cloglog"
+    latent_variance: ClassVar[float | None] = np.pi**2 / 6.0
     strip: ClassVar[float] = 0.5 * np.pi  # beyond, exp(-exp(eta)) grows without bound
 
     def mean(self, eta: Array) -> Array:

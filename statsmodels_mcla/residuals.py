@@ -1,0 +1,145 @@
+"""Fitted values given the data, residuals from them, and randomised quantile residuals by simulation."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from statsmodels_mcla.arguments import seed_of
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.inputs import ModelInputs
+from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.simulation import simulate_responses
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.prediction import MixedPrediction
+
+__all__ = ["ResidualMethods", "deviance_residuals", "pearson_residuals"]
+
+AT_A_TIME = 2**22  # simulated numbers
+
+
+def _proportions(inputs: ModelInputs) -> Array:
+    """Responses on the scale of the mean: binomial counts as proportions."""
+    return np.asarray(inputs.endog.to_numpy() / inputs.n_trials)
+
+
+def pearson_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
+    """Residuals over the standard deviation of the response, as GLM has them: not divided by a scale."""
+    unit = 1.0 if family.dispersion == "scale" else phi
+    size = np.sqrt(inputs.n_trials * inputs.var_weights / family.variance(mu, unit))
+    return np.asarray((_proportions(inputs) - mu) * size)
+
+
+def deviance_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
+    """Signed roots of what each row adds to the deviance, as GLM has them: not divided by a scale."""
+    y = inputs.endog.to_numpy()
+    deviance = inputs.var_weights * family.unit_deviance(y, mu, phi, inputs.n_trials)
+    return np.asarray(np.sign(_proportions(inputs) - mu) * np.sqrt(np.maximum(deviance, 0.0)))
+
+
+class ResidualMethods:
+    """Fitted values and residuals of a fit."""
+
+    model: Any
+    params: Any
+
+    if TYPE_CHECKING:
+
+        def get_prediction(self, *args: Any, **kwargs: Any) -> MixedPrediction: ...  # noqa: D102
+
+    @cached_property
+    def _fitted_values(self) -> tuple[Array, Array]:
+        found = self.get_prediction(random="conditional")
+        return found.predicted_mean, found.mcse
+
+    @property
+    def _phi(self) -> float:
+        phi: float = self.model.design.split(np.asarray(self.params))[2]
+        return phi
+
+    @property
+    def fittedvalues(self) -> Array:
+        """Mean of each row given the data, E(mu | y), (N,); binomial: probabilities.
+
+        Conditional means are what squared error is least for; lme4 takes the mean at the conditional modes.
+        """
+        return self._fitted_values[0]
+
+    @property
+    def fittedvalues_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``fittedvalues``, and so of ``resid_response``."""
+        return self._fitted_values[1]
+
+    @property
+    def resid_response(self) -> Array:
+        """Response (binomial: proportion of successes) less ``fittedvalues``, (N,)."""
+        return _proportions(self.model.inputs) - self.fittedvalues
+
+    @property
+    def resid_pearson(self) -> Array:
+        """Response residuals over the conditional standard deviation of the response, (N,).
+
+        As in GLM the scale of families that have one is left out, and variance weights and numbers of trials are in.
+        """
+        model = self.model
+        return pearson_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
+
+    @property
+    def resid_deviance(self) -> Array:
+        """Signed roots of the deviance of each row at ``fittedvalues``, (N,); the scale is left out as in GLM."""
+        model = self.model
+        return deviance_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
+
+    def resid_quantile(self, nsim: int = 250, rng: Any = None, scale: str = "uniform") -> Array:
+        """Randomised quantile residuals: the place of each response among simulated ones, ties broken at random.
+
+        Parameters
+        ----------
+        nsim : int
+            Simulations of each row from the fitted model, with fresh random effects.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+        scale : {"uniform", "normal"}
+            Uniform on (0, 1) or standard normal if the model is true.
+
+        Returns
+        -------
+        ndarray (N,)
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+
+        Notes
+        -----
+        Dunn and Smyth (1996) for discrete responses; by simulation as in the R package DHARMa.  Each residual has
+        its law exactly (up to the error of the estimates) for any ``nsim``; rows of one level depend on each other.
+        Other simulations move a uniform residual u by about sqrt(u (1 - u) / nsim).
+        """
+        if isinstance(nsim, bool) or not isinstance(nsim, (int, np.integer)) or nsim < 1:
+            raise ValueError(f"nsim must be a positive integer, got {nsim!r}")
+        if scale not in ("uniform", "normal"):
+            raise ValueError(f"scale must be 'uniform' or 'normal', got {scale!r}")
+        model, nsim = self.model, int(nsim)
+        y = model.inputs.endog.to_numpy()
+        generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
+        below, equal = np.zeros(len(y)), np.zeros(len(y))
+        step = max(1, AT_A_TIME // len(y))
+        for start in range(0, nsim, step):
+            simulated = simulate_responses(
+                model.inputs,
+                model.design,
+                model.conditional_family,
+                np.asarray(self.params),
+                generator,
+                min(step, nsim - start),
+            )
+            below += (simulated < y[:, None]).sum(axis=1)
+            equal += (simulated == y[:, None]).sum(axis=1)
+        out = (below + generator.random(len(y)) * (equal + 1.0)) / (nsim + 1.0)
+        return np.asarray(stats.norm.ppf(out) if scale == "normal" else out)

@@ -1,0 +1,84 @@
+"""Information criteria: against the derivatives that effective degrees of freedom are, by refits of another method."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+from helpers import KIND, Small, assert_monte_carlo, fit_of, laplace_of, small
+from scipy import stats
+
+
+def eta_given_data(case: Small, y: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Conditional means of the linear predictors at the quadrature maximum for a response."""
+    arguments = {**case.arguments(), "y": y}
+    fit = oracle.quadrature_mle(**arguments)
+    moments = oracle.posterior_moments(fit.params, **arguments)
+    place = np.searchsorted(moments.levels, arguments["group"])
+    return arguments["X"] @ fit.beta + moments.mean[place, 0], fit
+
+
+@pytest.mark.parametrize("name", ["gaussian-identity", "poisson-log"])
+def test_effective_degrees_of_freedom_are_what_fitted_values_follow_the_data_by(name: str) -> None:
+    kind = KIND[name]
+    if name == "poisson-log":  # counts of about 30, for which a change by one is small
+        kind = replace(kind, intercept=3.5)
+    case = small(kind, "intercept", seed=1, sizes=(3, 2, 3, 3))
+    y = case.data["y"].to_numpy(float)
+    eta, fit = eta_given_data(case, y)
+    assert not fit.singular
+    h = 1.0 if kind.oracle_family == "poisson" else 1e-3
+    own = []
+    for i in range(len(y)):
+        step = h * (np.arange(len(y)) == i)
+        up, down = (eta_given_data(case, y + sign * step)[0][i] for sign in (1, -1))
+        own.append((up - down) / (2 * h))
+    truth = float((np.exp(eta) if kind.oracle_family == "poisson" else np.ones(len(y))) @ np.array(own))
+    result = case.model().fit(rng=1, mcse_tol=0.005)
+    assert_monte_carlo(result.effective_df, result.effective_df_mcse, truth, small=0.02, error=2e-3 * truth)
+    assert 2.5 < truth < 7  # two fixed effects, four levels, estimated variances
+
+
+def test_caic_of_epil() -> None:
+    problem, fit = oracle.problem("epil"), fit_of("epil")
+    truth = oracle.quadrature_mle(**problem.arguments)
+    moments = oracle.posterior_moments(truth.params, **problem.arguments)
+    place = np.searchsorted(moments.levels, problem.group)
+    eta = problem.X @ truth.beta + moments.mean[place, 0]
+    llf = stats.poisson.logpmf(problem.y, np.exp(eta)).sum()
+    known = (
+        np.exp(eta) @ moments.sd[place, 0] ** 2
+    )  # effective degrees of freedom if the parameters were known
+    assert fit._conditional_aic.llf == pytest.approx(llf, abs=0.05)
+    assert known < fit.effective_df < known + 7.5
+    assert fit.caic == pytest.approx(-2 * fit._conditional_aic.llf + 2 * fit.effective_df)
+    assert 0 < fit.caic_mcse < 0.05
+    assert fit.caic < fit.aic
+    assert laplace_of("epil").caic == pytest.approx(fit.caic, abs=0.1)
+
+
+def test_monte_carlo_errors() -> None:
+    fit = fit_of("epil")
+    assert fit.aic_mcse == 2 * fit.llf_mcse == fit.bic_mcse
+    assert fit.aic == -2 * fit.llf + 2 * len(fit.params)
+    assert fit.bic == pytest.approx(-2 * fit.llf + np.log(236) * len(fit.params))
+    laplace = laplace_of("epil")
+    assert laplace.aic_mcse is None
+    again = pickle.loads(pickle.dumps(fit))
+    assert again.caic == pytest.approx(fit.caic, abs=1e-8)
+
+
+@pytest.mark.slow
+def test_monte_carlo_errors_are_calibrated() -> None:
+    """Over seeds the conditional AIC varies as much as it says."""
+    from helpers import model_of
+
+    fits = [model_of("epil_slopes").fit(rng=k, nsample=256) for k in range(24)]
+    values = np.array([[f.caic, f.effective_df] for f in fits])
+    claimed = np.array([[f.caic_mcse, f.effective_df_mcse] for f in fits])
+    ratio = values.std(axis=0, ddof=1) / np.sqrt((claimed**2).mean(axis=0))
+    assert np.all((ratio > 0.6) & (ratio < 1.5)), ratio
