@@ -14,9 +14,6 @@ from statsmodels_mcla.inputs import ModelInputs
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.simulation import simulate_responses
 
-if TYPE_CHECKING:
-    from statsmodels_mcla.prediction import MixedPrediction
-
 __all__ = ["ResidualMethods", "deviance_residuals", "pearson_residuals"]
 
 AT_A_TIME = 2**22  # simulated numbers
@@ -49,7 +46,7 @@ class ResidualMethods:
 
     if TYPE_CHECKING:
 
-        def get_prediction(self, *args: Any, **kwargs: Any) -> MixedPrediction: ...  # noqa: D102
+        def get_prediction(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
 
     @cached_property
     def _fitted_values(self) -> tuple[Array, Array]:
