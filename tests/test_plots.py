@@ -523,6 +523,22 @@ def test_curves_of_groups_are_conditional_on_the_data() -> None:
     np.testing.assert_allclose(y, result.predict(rows, random="conditional"))
 
 
+def test_colours_of_many_groups_are_explained() -> None:
+    data = data_of("toenail")
+    patients = data["patientID"].unique()[:10]
+    ax = (
+        fit_of("toenail")
+        .plot_fit("time", by="treatment", groups={"patientID": patients}, random=(), observed=False)
+        .axes[0]
+    )
+    arm = data.groupby("patientID")["treatment"].first()[patients].value_counts()
+    named = {
+        str(line.get_label()): to_hex(line.get_color()) for line in ax.lines if not len(line.get_xdata())
+    }
+    assert set(named) == {f"{name}, {count} groups" for name, count in arm.items()}
+    assert len(set(named.values())) == 2
+
+
 def test_categories_of_a_formula_are_categories_of_the_picture() -> None:
     result = fit_of("cbpp")
     fig = result.plot_fit("period")

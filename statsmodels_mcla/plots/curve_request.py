@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -142,8 +142,11 @@ class CurveRequest:
         for k, (level, rows) in enumerate(parts):
             own = known.index(rows[self.by].iloc[0]) if known else k + bool(out)
             colour = 0 if many else own
-            label = f"{self.group} {level}"
-            out.append(self._curve(get_prediction, rows, label, "conditional", alpha, colour, 0, group=True))
+            category = category_label(self.by, rows[self.by].iloc[0]) if known else ""
+            found = self._curve(
+                get_prediction, rows, f"{self.group} {level}", "conditional", alpha, colour, 0
+            )
+            out.append(replace(found, of_group=True, category=category))
         return out
 
     def _categories(self) -> list[Any]:
@@ -166,12 +169,11 @@ class CurveRequest:
         alpha: float,
         colour: int,
         dash: int,
-        group: bool = False,
     ) -> Curve:
         found = get_prediction(rows, which=self.which, random=random).summary_frame(alpha)
         mean, lower, upper = (found[c].to_numpy(float) for c in ("mean", "mean_ci_lower", "mean_ci_upper"))
         x = rows[self.x].to_numpy(str if self.categorical else float)
-        return Curve(label, x, mean, lower, upper, colour, dash, group)
+        return Curve(label, x, mean, lower, upper, colour, dash)
 
     def observed(self) -> list[Points]:
         """Averages of the response, where they compare with the curves."""

@@ -38,6 +38,8 @@ class Curve:
         Curves that share a category of ``by`` share a colour; those of one kind share a dash.
     of_group : bool
         Whether it belongs to one group rather than to the population.
+    category : str
+        Category that its colour stands for; the legend names it where groups are too many to be named.
     """
 
     label: str
@@ -48,6 +50,7 @@ class Curve:
     colour: int = 0
     dash: int = 0
     of_group: bool = False
+    category: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,10 @@ def plot_fit(
         dash = DASHES[curve.dash % len(DASHES)]
         axes.plot(curve.x, curve.mean, dash, lw=2.0, zorder=3, label=curve.label, **style)
     if many:
-        axes.plot([], [], lw=0.9, color=LIGHT, label=f"{sum(c.of_group for c in curves)} groups")
+        thin = [(CYCLE[c.colour % len(CYCLE)], c.category) for c in curves if c.of_group]
+        for colour, category in dict.fromkeys(thin):
+            count = f"{thin.count((colour, category))} groups"
+            axes.plot([], [], lw=0.9, color=colour, label=f"{category}, {count}" if category else count)
     for group in points:
         at = group.x if categories is None else np.array([place[c] + 0.12 for c in group.x])
         size = 10.0 + 60.0 * group.count / max(float(group.count.max()), 1.0)
@@ -136,6 +142,8 @@ def plot_fit(
     handles, labels = axes.get_legend_handles_labels()
     kind = f"{shown} band" if categories is None else f"{shown} interval"
     title = f"{legend or ('curve' if categories is None else 'estimate')} and {kind}"
+    if many and all(c.of_group for c in curves):
+        title = "groups given the data"
     text: dict[str, Any] = {"title": title, "title_fontsize": 8.5, "fontsize": 8.5, "frameon": False}
     if ax is None:
         columns = int(np.clip(LEGEND_CHARACTERS // (max(map(len, labels)) + 8), 1, 3))
