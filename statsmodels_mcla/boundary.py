@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from statsmodels_mcla.reduction import Layout, Reduction
 from statsmodels_mcla.scale import FIRST_SD
 
 __all__ = [
+    "LIMIT",
     "NO_LOSS",
     "pivots_of",
     "reduction_without_loss",
@@ -23,6 +25,7 @@ __all__ = [
 
 SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
+LIMIT = 1e-6  # of log-likelihood: a dispersion that is smaller than any error of it
 LITTLE = 1.0  # information of a level's rows about an effect, times its variance: below, loadings tell more
 
 
@@ -63,7 +66,21 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
         ranks.append(rank)
     out = params.copy()
     out[p : p + covariance.size] = covariance.pack(matrices)
-    return with_layouts(design, out, origin, ranks), out
+    reduction = with_layouts(design, out, origin, ranks)
+    at_limit = dispersion_without_loss(design, out)
+    if at_limit:
+        out[-1] = 0.0
+    return replace(reduction, at_limit=at_limit), out
+
+
+def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
+    """Whether a dispersion of zero loses no (Laplace) likelihood, where the family exists there."""
+    if design.family.limit(design.y, design.w) is None:
+        return False
+    zero = np.append(params[:-1], 0.0)
+    p = design.n_fixed
+    matrices = design.covariance.matrices(params[p : p + design.covariance.size])
+    return params[-1] == 0.0 or _height(design, zero, matrices) > _height(design, params, matrices) - LIMIT
 
 
 def _height(design: MixedDesign, params: Array, matrices: list[Array]) -> float:

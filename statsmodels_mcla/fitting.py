@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from statsmodels_mcla.frozen import Climbed, Polished, climb, inverse_information, settle
+from statsmodels_mcla.frozen import Climbed, Polished, climb, inverse_information, redrawn, settle
 from statsmodels_mcla.likelihood import Evaluation, evaluate
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import Precision
@@ -120,7 +120,10 @@ def polish(
         last = x, g
         step = -np.linalg.solve(slope, g)
         length = float(np.sqrt(max(float(step @ (-H @ step)), 0.0)))
-        position = sampler.at(scale.natural(x + step * min(1.0, 0.5 / length)), position)
+        there = redrawn(scale, sampler, x + step * min(1.0, 0.5 / length), position)
+        if there is None:
+            break
+        position = there
         metric = inverse_information(found.hessian)
     assert best is not None  # noqa: S101 - the loop runs at least once
     return best
@@ -130,10 +133,16 @@ def _first_climb(
     scale: SearchScale, sampler: Sampler, params: Array, settings: FitSettings
 ) -> tuple[Climbed, Sampler]:
     """Climb, and return the sampler to go on with; joint draws are too noisy, so blocks lead the way for them."""
+    x = scale.from_natural(params)
+
+    def begin(sampler: Sampler) -> Position:
+        # an approximation that ran away is no place to start from: the model without random effects always is
+        return redrawn(scale, sampler, x) or sampler.at(scale.natural(np.zeros_like(x)))
+
     if not sampler.sampling.joint:
-        return climb(scale, sampler, sampler.at(params), settings), sampler
+        return climb(scale, sampler, begin(sampler), settings), sampler
     scout = sampler.by_blocks()
-    climbed = climb(scale, scout, scout.at(params), settings)
+    climbed = climb(scale, scout, begin(scout), settings)
     sampler = sampler if settings.nsample is None else sampler.with_size(settings.nsample)
     return climbed._replace(position=sampler.at(climbed.position.params)), sampler
 

@@ -13,7 +13,7 @@ from statsmodels_mcla.scale import SearchScale
 from statsmodels_mcla.search import SearchModel
 from statsmodels_mcla.settings import FitSettings
 
-__all__ = ["Climbed", "Polished", "climb", "inverse_information", "settle"]
+__all__ = ["Climbed", "Polished", "climb", "inverse_information", "redrawn", "settle"]
 
 
 class Polished(NamedTuple):
@@ -59,13 +59,24 @@ def climb(
         step = step if np.all(np.isfinite(step)) else np.zeros_like(step)
         fraction = frozen.trusted(x, step)
         # 3. draw again from there
-        x = x + fraction * step
-        position = sampler.at(scale.natural(x), position)
+        there = redrawn(scale, sampler, x + fraction * step, position)
+        if there is None:
+            break
+        x, position = x + fraction * step, there
         if fraction == 1.0 and step @ step < 0.04:
             break
     end = frozen.at(x)
     metric = np.eye(len(x)) if end is None else inverse_information(end.hessian)
     return Climbed(position, metric, dict(fitted.mle_retvals), dict(fitted.mle_settings))
+
+
+def redrawn(scale: SearchScale, sampler: Sampler, x: Array, near: Position | None = None) -> Position | None:
+    """Make the draws at x, or nothing where the likelihood has no conditional modes to make them around."""
+    try:
+        with np.errstate(all="ignore"):
+            return sampler.at(scale.natural(x), near)
+    except (FloatingPointError, np.linalg.LinAlgError):
+        return None
 
 
 class _Frozen:
@@ -146,10 +157,13 @@ def settle(
             )
         step = np.asarray(fitted.params) - x
         fraction = frozen.trusted(x, step)
-        x = x + fraction * step
         if fraction == 1.0:
+            x = x + step
             break
-        position = sampler.at(scale.natural(x), position)
+        there = redrawn(scale, sampler, x + fraction * step, position)
+        if there is None:
+            break
+        x, position = x + fraction * step, there
     params = scale.natural(x)
     found = frozen.at(x) if fraction == 1.0 else None
     if found is None:

@@ -6,14 +6,15 @@ the Laplace fit, and the Monte Carlo fit at the ranks that the covariance matric
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statsmodels_mcla.boundary import reduction_without_loss, singular_working, with_layouts
+from statsmodels_mcla.boundary import LIMIT, reduction_without_loss, singular_working, with_layouts
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.fitting import MonteCarloFit, fit_monte_carlo
 from statsmodels_mcla.laplace_fit import LaplaceFit, fit_laplace
+from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.outward import grown_reduction, is_flat
 from statsmodels_mcla.proposals import Sampling
@@ -25,6 +26,7 @@ from statsmodels_mcla.starting import GLMStart, fit_without_random_effects, sear
 
 __all__ = ["Draws", "LaplaceMaximum", "MonteCarloMaximum", "laplace_maximum", "monte_carlo_maximum"]
 
+NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
 SEPARATED_STEPS = 6  # of an optimiser where there is no maximum; linear predictors grow by about one a step
 
 
@@ -111,11 +113,14 @@ def laplace_maximum(
     scale = search_scale(design, start)
     fit = fit_laplace(design, scale, np.zeros(design.n_params), gtol=gtol, maxiter=maxiter, disp=disp)
     reduction, params = reduction_without_loss(design, fit.params, scale.origin)
-    ranks = Reduction.of(design).ranks
-    while reduction.ranks != ranks:
-        ranks = reduction.ranks
+    shape = Reduction.of(design).shape
+    while reduction.shape != shape:
+        shape = reduction.shape
         free = reduction.free_working
-        x = scale.from_semi_natural(np.where(free, singular_working(design, params), 0.0))
+        working = np.where(free, singular_working(design, params), 0.0)
+        if reduction.at_limit:
+            working[-1] = np.finfo(float).tiny
+        x = scale.from_semi_natural(working)
         fit = fit_laplace(design, scale, x, gtol=gtol, maxiter=maxiter, disp=disp, free=free)
         reduction, params = reduction_without_loss(design, fit.params, scale.origin)
     separating = tuple(separating_terms(design, fit.evaluation.modes, params, start.curvature))
@@ -174,7 +179,7 @@ def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -
     if (
         before is not None
         and fit.precision is not None
-        and sum(before.reduction.ranks) < sum(reduction.ranks)
+        and sum(before.reduction.shape) < sum(reduction.shape)
     ):
         # the likelihood did rise, or only its noise
         if is_flat(reduction, fit.position.params, fit.precision.se):
@@ -183,15 +188,17 @@ def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -
         step = _down(design, origin, trail)
         if step is not None:
             return step
-    return _up(design, origin, trail) if fit.converged and reduction.singular else found
+    return (
+        _up(design, origin, trail) if fit.converged and (reduction.singular or reduction.at_limit) else found
+    )
 
 
 def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
     """Lower ranks where nothing is lost, or the same with other effects where those drawn led to no maximum."""
     found = trail[-1]
     lower, params = reduction_without_loss(design, found.params, origin)
-    if lower.ranks != found.reduction.ranks:
-        known = [m for m in trail if m.reduction.ranks == lower.ranks]
+    if lower.shape != found.reduction.shape:
+        known = [m for m in trail if m.reduction.shape == lower.shape]
         return known[-1] if known else (lower, params)
     drawn = [m.reduction.layouts for m in trail]
     return None if found.fit.converged or lower.layouts in drawn else (lower, params)
@@ -201,9 +208,26 @@ def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> S
     """Higher ranks where the likelihood rises; a maximum left because little was lost did not lose nothing."""
     found = trail[-1]
     grown = grown_reduction(design, found.reduction, found.design, found.fit.position, origin)
+    if grown is None and found.reduction.at_limit:
+        grown = with_dispersion(design, found)
     if grown is None:
         return found
-    known = [m for m in trail if m.reduction.ranks == grown[0].ranks]
+    known = [m for m in trail if m.reduction.shape == grown[0].shape]
     if not known:
         return grown
     return known[-1] if known[-1].fit.converged else found
+
+
+def with_dispersion(design: MixedDesign, found: MonteCarloMaximum) -> tuple[Reduction, Array] | None:
+    """Leave a dispersion of zero where the likelihood rises from there, and say where to go on."""
+    free = replace(found.reduction, at_limit=False)
+    params = np.append(found.params[:-1], NEARLY_ZERO)
+    reduced, fitted = free.reduce(design), free.restrict(params)
+    like = found.fit.sampler
+    sampler = Sampler.start(reduced, like.sampling, like.seed, like.quasi, None)
+    at_zero = evaluate(reduced, fitted, sampler.at(fitted).draws)
+    slope, information = at_zero.score[-1], abs(at_zero.hessian[-1, -1])
+    if slope <= 0 or 0.5 * slope * slope <= LIMIT * information:
+        return None
+    params[-1] = np.clip(slope / information, 1e-3, 1.0)
+    return free, params

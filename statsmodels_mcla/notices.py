@@ -38,6 +38,8 @@ def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, conv
     warn_separating([model.random_terms[k].name for k in laplace.separating])
     warn_singular([name[k] for k in reduction.vanished])
     warn_degenerate([name[k] for k in reduction.singular if k not in reduction.vanished])
+    if reduction.at_limit:
+        warn_dispersion(model.conditional_family.dispersion)
     warn_convergence(converged or laplace.endless)
 
 
@@ -81,6 +83,15 @@ def warn_degenerate(names: Sequence[str]) -> None:
             "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
             "covariance matrix of lower rank; (x || g) fits the effects without correlations",
         )
+
+
+def warn_dispersion(name: str) -> None:
+    """Tell of a dispersion of zero."""
+    _warn(
+        SingularFitWarning,
+        f"the dispersion {name!r} is zero at the maximum (a singular fit): it is reported as 0 without a standard "
+        "error, and the other results are those of the family without it",
+    )
 
 
 def warn_convergence(converged: bool) -> None:

@@ -12,6 +12,7 @@ reduced model has; rows of a level that lie in different blocks are independent 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -67,7 +68,8 @@ def grown_reduction(
         return None
     out = params.copy()
     out[at] = covariance.pack(matrices)
-    return with_layouts(design, out, origin, ranks), out
+    grown = with_layouts(design, out, origin, ranks)
+    return replace(grown, at_limit=reduction.at_limit), out
 
 
 def _best_step(M: Array, G: Array, size: Array, rank: int) -> Array | None:

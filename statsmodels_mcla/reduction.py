@@ -15,6 +15,8 @@ effects, G has rank r = r_1 + r_2, and
 The parameters (G_1, A, D) are as many as a matrix of rank r has, and all are interior: standard errors are as
 usual, and the derivatives of G carry them over to the variances and covariances of the model.  r = 0 is a term that
 vanishes; r_1 = d is a term as it stands.
+
+A dispersion of zero is left out likewise, where the family has a limit without one (negative binomial: Poisson).
 """
 
 from __future__ import annotations
@@ -195,11 +197,14 @@ class Reduction:
     ----------
     terms : tuple of ReducedTerm
     n_fixed, n_dispersion : int
+    at_limit : bool
+        Whether the dispersion is zero.
     """
 
     terms: tuple[ReducedTerm, ...]
     n_fixed: int
     n_dispersion: int
+    at_limit: bool = False
 
     @classmethod
     def of(cls, design: MixedDesign, layouts: Sequence[Layout] | None = None) -> Reduction:
@@ -212,6 +217,16 @@ class Reduction:
             for c, t, layout in zip(covariance, design.terms, layouts, strict=True)
         )
         return cls(terms, design.n_fixed, design.n_dispersion)
+
+    @property
+    def n_free_dispersion(self) -> int:
+        """Number of dispersion parameters that are not zero."""
+        return 0 if self.at_limit else self.n_dispersion
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rank of each term, and whether there is a dispersion: what tells reductions of a design apart."""
+        return (*self.ranks, self.n_free_dispersion)
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
@@ -249,13 +264,14 @@ class Reduction:
     @property
     def plain(self) -> bool:
         """Whether the fitted parameters are those of the model, and the drawn effects its effects."""
-        return all(t.plain for t in self.terms)
+        return all(t.plain for t in self.terms) and not self.at_limit
 
     @cached_property
     def keep(self) -> np.ndarray:
         """Parameters of the model that are not zero by reduction, (P,) bool: those that have standard errors."""
         inside = [np.full(t.whole.size, t.rank > 0) for t in self.terms]
-        return np.concatenate([np.ones(self.n_fixed, bool), *inside, np.ones(self.n_dispersion, bool)])
+        dispersion = np.full(self.n_dispersion, not self.at_limit)
+        return np.concatenate([np.ones(self.n_fixed, bool), *inside, dispersion])
 
     @cached_property
     def free_working(self) -> np.ndarray:
@@ -264,11 +280,15 @@ class Reduction:
         The factor of a matrix of rank r has r columns; the others are zero.
         """
         inside = [t.whole.lower[1] < t.rank for t in self.terms]
-        return np.concatenate([np.ones(self.n_fixed, bool), *inside, np.ones(self.n_dispersion, bool)])
+        dispersion = np.full(self.n_dispersion, not self.at_limit)
+        return np.concatenate([np.ones(self.n_fixed, bool), *inside, dispersion])
 
     def reduce(self, design: MixedDesign) -> MixedDesign:
         """Design of the effects that are drawn, with loadings that turn them into those of the model."""
-        if self.plain:
+        limit = design.family.limit(design.y, design.w) if self.at_limit else None
+        if limit is not None:
+            design = replace(design, family=limit[0], y=limit[1])
+        if all(t.plain for t in self.terms):
             return design
         terms, standard, ties = [], set(), []
         width = sum(t.levels * t.rank for t in self.terms)
@@ -315,7 +335,8 @@ class Reduction:
             theta.append(own)
             loadings.append(A)
             start += t.whole.size
-        return np.concatenate([params[: self.n_fixed], *theta, *loadings, params[start:]])
+        phi = params[start : start + self.n_free_dispersion]
+        return np.concatenate([params[: self.n_fixed], *theta, *loadings, phi])
 
     def extend(self, fitted: Array) -> Array:
         """Parameters of the model: natural scale, zero for vanished terms."""
@@ -323,7 +344,7 @@ class Reduction:
         parts = [
             t.whole.pack(t.extend(own, A)) for t, own, A in zip(self.terms, theta, loadings, strict=True)
         ]
-        return np.concatenate([beta, *parts, phi])
+        return np.concatenate([beta, *parts, phi, np.zeros(self.n_dispersion - self.n_free_dispersion)])
 
     def _places(self) -> list[tuple[ReducedTerm, slice, np.ndarray]]:
         """Where each term's parameters lie among the model's and among the fitted ones."""
@@ -356,7 +377,8 @@ class Reduction:
         J[: self.n_fixed, : self.n_fixed] = np.eye(self.n_fixed)
         for (t, rows, columns), own, A in zip(self._places(), theta, loadings, strict=True):
             J[rows, columns] = np.hstack(t.jacobian(own, A))
-        J[len(J) - self.n_dispersion :, len(fitted) - self.n_dispersion :] = np.eye(self.n_dispersion)
+        if not self.at_limit:
+            J[len(J) - self.n_dispersion :, len(fitted) - self.n_dispersion :] = np.eye(self.n_dispersion)
         return J
 
     def carry(self, fitted: Array, values: Array) -> Array:
@@ -376,6 +398,7 @@ class Reduction:
         inside, columns = np.ones(len(J), bool), np.ones(len(fitted), bool)
         for t, rows, places in self._places():
             inside[rows], columns[places] = not t.singular, not t.singular
+        inside[len(J) - self.n_dispersion :] = not self.at_limit
         inverse = np.linalg.inv(J[np.ix_(inside, columns)])
         out = np.full(len(J), np.nan)
         out[inside] = inverse.T @ score[columns]

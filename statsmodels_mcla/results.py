@@ -219,8 +219,8 @@ class MixedGLMResults(
 
     @property
     def singular(self) -> bool:
-        """Whether the maximum lies on the boundary: a variance of zero or a perfect correlation."""
-        return bool(self.reduction.singular)
+        """Whether the maximum lies on the boundary: a variance or dispersion of zero, or a perfect correlation."""
+        return bool(self.reduction.singular) or self.reduction.at_limit
 
     @property
     def llf_mcse(self) -> float | None:

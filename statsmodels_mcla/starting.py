@@ -39,11 +39,12 @@ class GLMStart:
 
 def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
     """Fit the GLM without random effects by Newton's method with step halving."""
-    family, X = design.family, design.X
+    family = design.family
+    size = np.sqrt(np.mean(design.X * design.X, axis=0))
+    X = design.X / size  # units do not matter to any cut-off
     mu = family.start_mean(design.y, design.w)
-    phi = family.start_phi(design.y, mu, freq_weights=design.w) if family.dispersion else 1.0
-    target = family.link_function.eta(mu) - design.offset
-    beta = np.linalg.lstsq(X, target, rcond=None)[0]
+    weights = {"freq_weights": design.w, "var_weights": design.v}
+    phi = family.start_phi(design.y, mu, **weights) if family.dispersion else 1.0
     y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
 
     def at(beta: Array) -> tuple[float, Array, Array, Array]:
@@ -51,7 +52,17 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         terms = family.rows(y, w, v, eta[:, None], phi)
         return float(terms.logf.sum()), terms.d1[:, 0], -terms.d2[:, 0], eta
 
-    height, d1, W, eta = at(beta)
+    # links with a range may not reach every row's own mean, but all of one mean
+    for target in (family.link_function.eta(mu), family.link_function.eta(np.full_like(mu, mu.mean()))):
+        beta = np.linalg.lstsq(X, target - design.offset, rcond=None)[0]
+        height, d1, W, eta = at(beta)
+        if np.isfinite(height):
+            break
+    else:
+        raise FloatingPointError(
+            "no fixed effects were found where every response is possible under the link: use another link, or shift "
+            "the offset"
+        )
     converged = False
     for _ in range(maxiter):
         # negative curvature of a row (non-canonical links) counts as none
@@ -68,8 +79,9 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         beta = beta + shrink * step
         height, d1, W, eta = trial
     if family.dispersion:
-        phi = family.start_phi(design.y, family.mean(eta), freq_weights=design.w)
-    return GLMStart(beta, phi, information, max(float(W.mean()), 1e-8), eta, converged)
+        phi = family.start_phi(design.y, family.mean(eta), **weights)
+    information = information * np.outer(size, size)
+    return GLMStart(beta / size, phi, information, max(float(W.mean()), 1e-8), eta, converged)
 
 
 def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
@@ -78,9 +90,9 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
     origin = np.zeros(design.n_params)
     stretch = np.zeros((design.n_params, design.n_params))
     origin[:p] = start.beta
-    spread = np.linalg.eigvalsh(start.information).max()
-    root = np.linalg.cholesky(start.information + 1e-10 * spread * np.eye(p))
-    stretch[:p, :p] = np.linalg.inv(root).T
+    size = np.sqrt(np.diag(start.information))
+    root = np.linalg.cholesky(start.information / np.outer(size, size) + 1e-10 * np.eye(p))
+    stretch[:p, :p] = np.linalg.inv(root).T / size[:, None]
     at = p
     for random_term, term in zip(design.terms, design.covariance.terms, strict=True):
         coordinate = random_term.Z.indices % term.dim

@@ -222,20 +222,14 @@ class ConditionalFamily(ABC):
     def specialise(self, y: Array, w: Array) -> ConditionalFamily:
         """Return the family with the fastest kernel that is exact for these rows.
 
-        Decided once per data set. The answer gives the same numbers as ``self`` up to round-off,
-        but only for rows like those shown (0/1 responses with weight one, for instance).
-
-        Parameters
-        ----------
-        y, w : ndarray
-            Data numbers of all the rows, any shape.
-
-        Returns
-        -------
-        ConditionalFamily
-            ``self`` where nothing is faster.
+        Decided once per data set. The answer gives the same numbers as ``self`` up to round-off, but only for data
+        numbers like those shown (0/1 responses with weight one, for instance); ``self`` where nothing is faster.
         """
         return self
+
+    def limit(self, y: Array, w: Array) -> tuple[ConditionalFamily, Array] | None:
+        """Return the family that this one becomes as its dispersion goes to zero, and its ``y``, or None."""
+        return None
 
     def start_mean(self, y: Array, w: Array) -> Array:
         """Return a mean for each row to start from, halfway between its own and the average response."""

@@ -97,6 +97,9 @@ class GaussianLog(ChangeOfLink, Gaussian):
     def link_function(self) -> MeanLink:
         return LOG
 
+    def start_mean(self, y: Array, w: Array) -> Array:
+        return np.maximum(super().start_mean(y, w), max(0.1 * float(np.mean(np.abs(y))), 1e-300))
+
     def curve(self, eta: Array) -> Curve:
         mu = LOG.mean(eta)
         return Curve(mu, mu, mu, mu)

@@ -14,8 +14,11 @@ from scipy import special
 from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOG, MeanLink
+from statsmodels_mcla.families.poisson import PoissonLog
 from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
 from statsmodels_mcla.families.terms import DispersionTerms, RowTerms
+
+POISSON = 1e-10  # dispersions below this, and zero, are Poisson to round-off
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class NegativeBinomialLog(ConditionalFamily):
     def link_function(self) -> MeanLink:
         return LOG
 
+    def limit(self, y: Array, w: Array) -> tuple[ConditionalFamily, Array]:
+        return PoissonLog(), w * y
+
     def start_mean(self, y: Array, w: Array) -> Array:
         return np.maximum(super().start_mean(y, w), 0.1)
 
@@ -49,7 +55,7 @@ class NegativeBinomialLog(ConditionalFamily):
         return np.where(y == 0.0, -1.0, 0.0)
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
-        r = 1.0 / phi
+        r = 1.0 / max(phi, POISSON)
         share, rest, log_whole = _shares(eta, r)
         total = y + r
         return RowTerms(
@@ -59,12 +65,12 @@ class NegativeBinomialLog(ConditionalFamily):
         )
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
-        r = 1.0 / phi
+        r = 1.0 / max(phi, POISSON)
         share, rest, _ = _shares(eta, r)
         return np.asarray(-w * (y + r) * share * rest * (rest - share))
 
     def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> DispersionTerms:
-        r = 1.0 / phi
+        r = 1.0 / max(phi, POISSON)
         share, _, log_whole = _shares(eta, r)
         rise_d1, rise_d2 = _log_rising_slopes(y, r)
         in_r = share + y * share / r - log_whole + rise_d1
@@ -73,7 +79,7 @@ class NegativeBinomialLog(ConditionalFamily):
         return DispersionTerms(-w * r**2 * in_r, w * r**3 * (r * in_r2 + 2.0 * in_r), -w * r * share * d1)
 
     def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> Array:
-        r = 1.0 / phi
+        r = 1.0 / max(phi, POISSON)
         share, rest, _ = _shares(eta, r)
         total = y + r
         return np.asarray(-w * r * share * rest * (y - 2.0 * total * share))
@@ -95,9 +101,9 @@ class NegativeBinomialLog(ConditionalFamily):
         return mu + phi * mu**2
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
-        excess = (endog - mu) / (mu + 1.0 / phi)  # (y + r)/(mu + r) - 1
+        excess = (endog - mu) / (mu + 1.0 / max(phi, POISSON))  # (y + r)/(mu + r) - 1
         log_ratio = np.log(np.where(endog > 0, endog, 1.0) / np.where(endog > 0, mu, 1.0))
-        return np.asarray(2.0 * (endog * log_ratio - (endog + 1.0 / phi) * np.log1p(excess)))
+        return np.asarray(2.0 * (endog * log_ratio - (endog + 1.0 / max(phi, POISSON)) * np.log1p(excess)))
 
     def sample(
         self,
@@ -107,7 +113,9 @@ class NegativeBinomialLog(ConditionalFamily):
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:
-        return np.asarray(rng.poisson(rng.gamma(1.0 / phi, phi * mu)), dtype=float)
+        return np.asarray(
+            rng.poisson(rng.gamma(1.0 / max(phi, POISSON), max(phi, POISSON) * mu)), dtype=float
+        )
 
     def cdf(
         self,
@@ -118,6 +126,8 @@ class NegativeBinomialLog(ConditionalFamily):
         var_weights: Number = 1.0,
     ) -> Array:
         k = np.floor(endog)
+        if phi < POISSON:
+            return np.where(k < 0, 0.0, special.pdtr(np.maximum(k, 0.0), mu))
         above = phi * mu / (1.0 + phi * mu)
         return np.where(k < 0, 0.0, special.betaincc(np.maximum(k, 0.0) + 1.0, 1.0 / phi, above))
 
