@@ -4,7 +4,8 @@ For a function h of a row's linear predictor eta, over draws at the maximum,
 
     E h = sum_k v_k h(eta_k),        dE h / dpsi = E dh/dpsi + Cov(h, s),
 
-s the complete-data score (as in Louis, 1982).  Two errors follow:
+s the complete-data score (as in Louis, 1982).  Draws that move along with the fixed effects (`transport`) bring
+their part of the derivative into dh/dpsi.  Two errors follow:
 
 * other random numbers (MCSE): e_r, the sum over the draws of replicate r of v_k (h_k - E h) (delta method over the
   normalised weights; Owen, Monte Carlo theory, methods and examples, sec. 9.2), and the slope times the Monte Carlo
@@ -29,7 +30,7 @@ from statsmodels_mcla.families import IDENTITY, MeanLink, NormalMean
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.likelihood import by_replicate
 from statsmodels_mcla.linalg import Array, transpose
-from statsmodels_mcla.linear_rows import Law, LinearRows, Placed
+from statsmodels_mcla.linear_rows import Law, LinearRows, Placed, Products
 
 __all__ = ["LINEAR", "Curve", "Moments", "ParameterErrors", "moments"]
 
@@ -181,10 +182,10 @@ def moments(
         for target, curve in zip(out, curves, strict=True):
             target.put(index, _prior_moments(setting, index, curve))
 
-    def of_draws(law: Law, index: np.ndarray, products: list[Array]) -> list[Moments]:
-        eta, *tied = products
+    def of_draws(law: Law, index: np.ndarray, products: Products) -> list[Moments]:
+        eta = products.Zu
         eta += setting.fixed[index][..., None]
-        return [_weighted_moments(setting, law, index, eta, tied, curve) for curve in curves]
+        return [_weighted_moments(setting, law, index, eta, products, curve) for curve in curves]
 
     for index, found in placed.map(of_draws):
         for target, part in zip(out, found, strict=True):
@@ -255,7 +256,7 @@ def _prior_moments(setting: _Setting, index: np.ndarray, curve: Curve) -> Moment
 
 
 def _weighted_moments(
-    setting: _Setting, law: Law, index: np.ndarray, eta: Array, tied: list[Array], curve: Curve
+    setting: _Setting, law: Law, index: np.ndarray, eta: Array, products: Products, curve: Curve
 ) -> Moments:
     """Moments over draws of the rows ``index`` (K, L) from eta (K, L, m) and its derivatives in the loadings."""
     values = curve.over_draws(eta, setting.spread[index])
@@ -266,8 +267,10 @@ def _weighted_moments(
     squares += values.square - values.mean**2
     var = (squares * v).sum(axis=-1)
     centred *= v
-    direct = setting.direct_slope(index, *((getattr(values, n) * v).sum(axis=-1) for n in ("d_eta", "d_var")))
-    for a, product in enumerate(tied):
+    d_eta, d_var = ((getattr(values, name) * v).sum(axis=-1) for name in ("d_eta", "d_var"))
+    direct = setting.direct_slope(index, d_eta, d_var)
+    direct[..., : setting.rows.X.shape[1]] += d_eta[..., None] * products.moves
+    for a, product in enumerate(products.ties):
         direct[..., setting.loadings.start + a] = (values.d_eta * product * v).sum(axis=-1)
     slope, mean_mc_var = _errors_of_mean(law, centred, direct, setting.errors)
     if not curve.linear:
@@ -275,7 +278,7 @@ def _weighted_moments(
     squares -= var[..., None]
     squares *= v
     direct = setting.direct_slope(index, np.zeros(index.shape), np.ones(index.shape))
-    for a, product in enumerate(tied):
+    for a, product in enumerate(products.ties):
         direct[..., setting.loadings.start + a] = 2.0 * (centred * product).sum(axis=-1)
     _, var_mc_var = _errors_of_mean(law, squares, direct, setting.errors)
     return Moments(mean, var, slope, mean_mc_var, var_mc_var)

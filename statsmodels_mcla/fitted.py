@@ -14,7 +14,7 @@ from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position, Sampler
 
-__all__ = ["Fitted"]
+__all__ = ["Fitted", "with_expectation_draws"]
 
 EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, of more
 EXPECTATION_STREAM = 1_000_001  # key of their base random numbers
@@ -82,14 +82,20 @@ class Fitted:
         seed = np.random.SeedSequence(
             sampler.seed.entropy, spawn_key=(*sampler.seed.spawn_key, EXPECTATION_STREAM)
         )
-        sampler = replace(sampler, seed=seed)
-        if not sampler.sampling.joint:
-            one, more = EXPECTATION_DRAWS
-            wanted = tuple(np.full(b.n_blocks, one if b.n_effects < 2 else more) for b in sampler.buckets)
-            sampler = sampler.grown(wanted)
+        sampler = with_expectation_draws(replace(sampler, seed=seed))
         return replace(self, sampler=sampler, position=sampler.at(self.params))
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """Likelihood, derivatives and block statistics over the draws at the maximum."""
         return evaluate(self.design, self.params, self.position.draws, n_jobs=self.n_jobs)
+
+
+def with_expectation_draws(sampler: Sampler) -> Sampler:
+    """Give every block at least the draws that expectations of its effects want; joint draws stay as they are."""
+    if sampler.sampling.joint:
+        return sampler
+    one, more = EXPECTATION_DRAWS
+    return sampler.grown(
+        tuple(np.full(b.n_blocks, one if b.n_effects < 2 else more) for b in sampler.buckets)
+    )

@@ -123,6 +123,23 @@ class Law(NamedTuple):
         return Law(self.v[index], self.s[index], self.replicate, self.correction)
 
 
+class Products(NamedTuple):
+    """Products of rows (K, L) with the effects.
+
+    Attributes
+    ----------
+    Zu : ndarray (K, L, m)
+    ties : list of ndarray (K, L, m)
+        The same of each tie.
+    moves : ndarray (K, L, p) or float
+        Z times the derivative of the draws in the fixed effects.
+    """
+
+    Zu: Array
+    ties: list[Array]
+    moves: Array | float
+
+
 def _law(draws: WeightedDraws) -> Law:
     return Law(draws.v, draws.s, draws.replicate, draws.correction)
 
@@ -188,14 +205,13 @@ class Placed:
         """Rows without effects."""
         return np.flatnonzero(self.block == -1)
 
-    def map(self, function: Callable[[Law, np.ndarray, list[Array]], T]) -> list[tuple[np.ndarray, T]]:
+    def map(self, function: Callable[[Law, np.ndarray, Products], T]) -> list[tuple[np.ndarray, T]]:
         """Apply a function to the draws of all rows that depend on some.
 
         Parameters
         ----------
         function : callable
-            Of a law of K sets, the rows (K, L) that depend on each, -1 for none, and Z u (K, L, m) for them,
-            followed by the same of each tie.
+            Of a law of K sets, the rows (K, L) that depend on each, -1 for none, and products for them.
 
         Returns
         -------
@@ -216,8 +232,8 @@ class Placed:
                 inside = place < here[sets, None]
                 rows = np.where(inside, order[np.where(inside, first[blocks[sets], None] + place, 0)], -1)
                 local = np.where(inside[..., None], place_of_effect[self.column[rows]], 0)
-                Zu = self._combine(draws.u, sets, local, rows)
-                out.append((rows, function(law.take(sets), rows, Zu)))
+                products = self._products(draws.u, draws.moves, sets, local, rows)
+                out.append((rows, function(law.take(sets), rows, products)))
             return out
 
         chunks = over_draws(
@@ -231,7 +247,7 @@ class Placed:
         return [found for chunk in chunks for found in chunk] + self._map_pairs(function, place_of_effect)
 
     def _map_pairs(
-        self, function: Callable[[Law, np.ndarray, list[Array]], T], place_of_effect: np.ndarray
+        self, function: Callable[[Law, np.ndarray, Products], T], place_of_effect: np.ndarray
     ) -> list[tuple[np.ndarray, T]]:
         """`map` for rows with effects of several blocks."""
         rows = np.flatnonzero(self.block == -2)
@@ -254,33 +270,37 @@ class Placed:
         out = []
         for k, members in enumerate(kinds):
             distinct = np.unique(members)
-            law, u, starts = _paired([made[int(b)] for b in distinct], distinct, fitted.sampler.seed)
+            law, u, moves, starts = _paired([made[int(b)] for b in distinct], distinct, fitted.sampler.seed)
             mine = np.flatnonzero(kind.ravel() == k)
             column = self.column[rows[mine]]
             local = place_of_effect[column] + starts[np.searchsorted(distinct, blocks[mine])]
             for a in range(0, len(mine), LAYER):
                 cut = slice(a, a + LAYER)
                 index = rows[mine[cut]][None]
-                Zu = self._combine(u, np.zeros(1, int), local[cut][None], index)
-                out.append((index, function(law, index, Zu)))
+                products = self._products(u, moves, np.zeros(1, int), local[cut][None], index)
+                out.append((index, function(law, index, products)))
         return out
 
-    def _combine(self, u: Array, sets: np.ndarray, place: np.ndarray, rows: np.ndarray) -> list[Array]:
-        """Z u (K, L, m) and the same of each tie, from effects u (., q, m) and the places (K, L, widest) of a row's."""
-        out = []
-        for entry in self.entries:
-            total = np.zeros((*rows.shape, u.shape[2]))
+    def _products(
+        self, u: Array, moves: Array | None, sets: np.ndarray, place: np.ndarray, rows: np.ndarray
+    ) -> Products:
+        """Products of rows (K, L) with effects u (., q, m) and their derivatives, at places (K, L, widest) in them."""
+
+        def combined(entry: Array, effects: Array) -> Array:
+            out = np.zeros((*rows.shape, effects.shape[2]))
             for j in range(place.shape[2]):
                 weight = entry[rows, j]
                 if weight.any():
-                    total += weight[..., None] * u[sets[:, None], place[:, :, j]]
-            out.append(total)
-        return out
+                    out += weight[..., None] * effects[sets[:, None], place[:, :, j]]
+            return out
+
+        Zu, *ties = (combined(entry, u) for entry in self.entries)
+        return Products(Zu, ties, 0.0 if moves is None else combined(self.entries[0], moves))
 
 
 def _paired(
     parts: Sequence[WeightedDraws], blocks: np.ndarray, seed: np.random.SeedSequence
-) -> tuple[Law, Array, np.ndarray]:
+) -> tuple[Law, Array, Array | None, np.ndarray]:
     """Joint law of the effects of several blocks from random pairs of their draws.
 
     Returns
@@ -288,6 +308,7 @@ def _paired(
     law : Law
     u : ndarray (1, q, m)
         Effects of the blocks, one after another.
+    moves : ndarray (1, q, p) or None
     starts : ndarray
         Where each block's effects begin.
     """
@@ -313,4 +334,5 @@ def _paired(
     s = s - weighted_sum(s, v)[..., None]
     starts = np.cumsum([0, *(part.u.shape[1] for part in parts[:-1])])
     law = Law(v, s, size, R / (R - 1.0) if R > 1 else np.inf)
-    return law, np.concatenate(u, axis=1), starts
+    moves = [part.moves for part in parts if part.moves is not None]
+    return law, np.concatenate(u, axis=1), np.concatenate(moves, axis=1) if moves else None, starts

@@ -16,11 +16,11 @@ from statsmodels_mcla.conditional import LINEAR, ParameterErrors, moments
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.linear_rows import Law, LinearRows, Placed
+from statsmodels_mcla.linear_rows import Law, LinearRows, Placed, Products
 
 __all__ = ["PredictiveLaw"]
 
-SLICES = 81
+SLICES = 41
 SCORES = np.linspace(-4.0, 4.0, SLICES - 1)
 EDGES = np.concatenate([[0.0], special.ndtr(SCORES), [1.0]])  # probabilities
 WEIGHTS = np.diff(EDGES)
@@ -73,10 +73,10 @@ class PredictiveLaw:
         out = np.repeat(found.mean[:, None], SLICES, axis=1)
         drawn = np.zeros(len(self.rows))
 
-        def of_draws(law: Law, index: np.ndarray, products: list[Array]) -> Array:
+        def of_draws(law: Law, index: np.ndarray, products: Products) -> Array:
             sets, m = index.shape, law.v.shape[1]
             v = np.broadcast_to(law.v[:, None], (*sets, m)).reshape(-1, m)
-            return slice_means(products[0].reshape(-1, m), v).reshape(*sets, SLICES)
+            return slice_means(products.Zu.reshape(-1, m), v).reshape(*sets, SLICES)
 
         for index, slices in Placed.of(self.fitted, self.rows).map(of_draws):
             inside = index >= 0

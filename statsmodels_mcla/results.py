@@ -19,7 +19,7 @@ from statsmodels_mcla.bootstrap import BootstrapResults
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
 from statsmodels_mcla.criteria import InformationCriteria
 from statsmodels_mcla.effect_sizes import EffectSizes
-from statsmodels_mcla.fitted import Fitted
+from statsmodels_mcla.fitted import Fitted, with_expectation_draws
 from statsmodels_mcla.influence import InfluenceResults
 from statsmodels_mcla.laplace_fit import laplace_covariance
 from statsmodels_mcla.margins import MarginMethods
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.linalg import Array
     from statsmodels_mcla.maximum import Draws, LaplaceMaximum, MonteCarloMaximum
-
-LAPLACE_DRAWS = 1024  # a block, for what is computed from a Laplace fit
 
 __all__ = [
     "MCLAMixedGLMResults",
@@ -334,7 +332,7 @@ def _draws_at(design: MixedDesign, found: LaplaceMaximum, n_jobs: int) -> Fitted
     """Draws at a Laplace fit: what is said of random effects and predictions is exact given the estimates."""
     reduced = found.reduction.reduce(design)
     sampler = Sampler.start(reduced, BlockSampling(), np.random.SeedSequence(0), True, None)
-    sampler = sampler.with_size(LAPLACE_DRAWS)
+    sampler = with_expectation_draws(sampler)
     position = sampler.at(found.reduction.restrict(found.params))
     return Fitted(reduced, found.reduction, sampler, position, n_jobs)
 

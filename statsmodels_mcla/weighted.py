@@ -33,7 +33,10 @@ class WeightedDraws(NamedTuple):
     v : ndarray (K, m)
         Normalised weights.
     s : ndarray (K, P, m)
-        Complete-data scores less their mean, the score of the block.
+        Complete-data scores less their mean, the score of the block; those of draws that move along with the fixed
+        effects, as in the likelihood.
+    moves : ndarray (K, q, p) or None
+        Derivative of the draws in the fixed effects (`transport`); None where they stay.
     replicate : int
         Consecutive draws that make one replicate.
     """
@@ -42,6 +45,7 @@ class WeightedDraws(NamedTuple):
     u: Array
     v: Array
     s: Array
+    moves: Array | None
     replicate: int
 
     @property
@@ -58,7 +62,10 @@ class WeightedDraws(NamedTuple):
     def take(self, k: int) -> WeightedDraws:
         """Draws of one of the blocks."""
         one = slice(k, k + 1)
-        return WeightedDraws(self.bucket.take(one), self.u[one], self.v[one], self.s[one], self.replicate)
+        moves = None if self.moves is None else self.moves[one]
+        return WeightedDraws(
+            self.bucket.take(one), self.u[one], self.v[one], self.s[one], moves, self.replicate
+        )
 
 
 def over_draws(
@@ -98,19 +105,23 @@ def over_draws(
     beta, _, phi = design.split(params)
     tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
 
-    def work(task: Task) -> T:
+    def work(still: Task) -> T:
+        task = still.moved(beta)
         pieces = []
         for piece in task.part.sections(SECTION):
             u, log_g = task.part.draw(task.blocks, piece)
             found = weigh(task, u, log_g, beta, phi)
-            pieces.append((u[:, :-1], found.log_w, found.scores))
+            effects = u[:, :-1]
+            effects = effects if task.moving is None else task.moving.effects(effects)
+            pieces.append((effects, found.log_w, found.scores))
         u, log_w, s = (
             np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
             for parts in zip(*pieces, strict=True)
         )
         v, _ = normalise(log_w)
         s -= weighted_sum(s, v)[..., None]
-        return function(WeightedDraws(task.bucket, u, v, s, task.part.replicate))
+        moves = None if task.moving is None else task.moving.slopes
+        return function(WeightedDraws(still.bucket, u, v, s, moves, task.part.replicate))
 
     size = sum(t.part.size * t.bucket.y.size for t in tasks)
     return list(in_order(n_jobs if size > WORTH_THREADS else 1, work, tasks))

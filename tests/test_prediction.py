@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import oracle
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from helpers import KIND, F, data_of, fit_of, small
+from helpers import KIND, F, data_of, differences, fit_of, small
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.conditional import LINEAR, Curve, moments
 from statsmodels_mcla.formula import FormulaError
+from statsmodels_mcla.new_rows import fixed_rows, prediction_rows
 
 GROUP = {"bacteria": "ID", "toenail": "patientID", "epil_slopes": "subject"}
 
@@ -150,9 +153,40 @@ def test_gaussian_predictions_have_closed_form() -> None:
     u = gain @ (data["y"].to_numpy() - eta)
     found = result.get_prediction(random="conditional")
     np.testing.assert_allclose(found.predicted_mean, eta + Z @ u, rtol=1e-6)
-    # Var(eta | y), and the part of the fixed effects in the sampling error: x - gain' z of beta
+    # the law of u given y depends on the fixed effects through -gain X, which draws that move know exactly
     conditional = np.diag(Z @ (Sigma - gain @ Z @ Sigma) @ Z.T)
-    assert np.all(found.se**2 > conditional)
     slope = X - Z @ gain @ X
-    cov = np.asarray(result.cov_params())[:2, :2]
-    assert np.all(found.se**2 > conditional + np.einsum("np,pq,nq->n", slope, cov, slope) - 1e-9)
+    np.testing.assert_allclose(found.law.errors.cov_params, result.cov_params())
+    (linear,) = moments(found.law.fitted, found.law.rows, [LINEAR], found.law.errors)
+    np.testing.assert_allclose(linear.var, conditional, rtol=1e-6)
+    np.testing.assert_allclose(linear.slope[:, :2], slope, atol=1e-9)
+    np.testing.assert_allclose(
+        found.se**2, conditional + linear.estimation_var(np.asarray(result.cov_params()))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "random"),
+    [
+        ("bacteria", "conditional"),
+        pytest.param("epil_slopes", "conditional", marks=pytest.mark.slow),
+        ("epil_slopes", "marginal"),
+    ],
+)
+def test_slopes_are_derivatives(name: str, random: str) -> None:
+    """Derivatives in the parameters against differences of expectations over draws made at shifted parameters."""
+    result = fit_of(name)
+    law = result.get_prediction(random=random).law
+    fixed = fixed_rows(result.model)
+    curves = [LINEAR, Curve(result.model.conditional_family.link_function)]
+
+    def means(params: np.ndarray) -> np.ndarray:
+        there = replace(law.fitted, position=law.fitted.sampler.at(params))
+        rows = prediction_rows(result.model, there, fixed, random).rows
+        return np.stack([found.mean for found in moments(there, rows, curves, law.errors)])
+
+    slopes = np.stack([found.slope for found in moments(law.fitted, law.rows, curves, law.errors)])
+    bse = np.asarray(result.bse)
+    error = np.abs(slopes - differences(means, np.asarray(result.params), 1e-2 * bse)) * bse
+    assert error.max() < (0.01 if name == "epil_slopes" and random == "conditional" else 1e-4)
+    assert np.abs(slopes * bse).max() > 0.05

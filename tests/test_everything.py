@@ -1,0 +1,99 @@
+"""Whatever results offer, they offer for every family and random-effect structure, and after pickling.
+
+`OFFERED` is the list to add to: a name, and what to ask of a result.  The answer must be finite, and the same from
+results that were pickled.  Whether it is right is for the tests of each part to say.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import KIND_IDS, KINDS, STRUCTURES, Kind, Small, small
+
+SIZES = (4, 5, 4, 5, 6)
+
+
+def new_rows(case: Small) -> pd.DataFrame:
+    """Rows with known levels, with new ones, and with levels that have not met before."""
+    known = case.data.iloc[[0, 1, -1]]
+    met = case.data.iloc[[2]].assign(a="a1", b="b2")
+    return pd.concat([known, known.assign(g="new", a="new", b="new"), met], ignore_index=True)
+
+
+def has_average(case: Small) -> bool:
+    """Whether the mean over normal random effects exists."""
+    return case.kind.oracle_link != "inverse"
+
+
+Ask = Callable[[Any, Small], Any]
+OFFERED: dict[str, Ask] = {
+    "random_effects_frame": lambda r, _: r.random_effects_frame().select_dtypes("number"),
+    "random_effects": lambda r, _: pd.concat(list(r.random_effects.values())).fillna(0.0),
+    "random_effects_mode": lambda r, _: pd.concat(list(r.random_effects_mode.values())).fillna(0.0),
+    "predict": lambda r, _: r.predict(),
+    "predict conditional": lambda r, _: r.predict(random="conditional"),
+    "prediction of the model's rows": lambda r, _: r.get_prediction(random="conditional").summary_frame(),
+    "prediction of new rows": lambda r, case: r.get_prediction(new_rows(case)).summary_frame(),
+    "linear prediction of new levels": lambda r, case: r.get_prediction(
+        new_rows(case), which="linear", random="conditional"
+    ).summary_frame(),
+    "get_margeff": lambda r, _: r.get_margeff().summary_frame(),
+}
+OFFERED_WITH_AVERAGE: dict[str, Ask] = {
+    "prediction of new levels": lambda r, case: r.get_prediction(
+        new_rows(case), random="conditional"
+    ).summary_frame(),
+    "population average": lambda r, _: r.get_prediction(random="marginal").summary_frame(),
+    "population_averaged": lambda r, _: r.population_averaged().summary_frame(),
+    "average marginal effects": lambda r, _: r.get_margeff(random="marginal").summary_frame(),
+}
+
+
+@functools.cache
+def fits(kind: Kind, structure: str, how: str) -> tuple[Small, Any, Any]:
+    """A fit, regular or at the boundary as the case may be, and the same after pickling."""
+    case = small(kind, structure, seed=4, sizes=SIZES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = case.model().fit(rng=1, mcse_tol=0.05) if how == "mcla" else case.model().fit_laplace()
+        return case, result, pickle.loads(pickle.dumps(result))
+
+
+def check(kind: Kind, structure: str, how: str) -> None:
+    case, result, again = fits(kind, structure, how)
+    asked = OFFERED | (OFFERED_WITH_AVERAGE if has_average(case) else {})
+    for name, ask in asked.items():
+        answer = ask(result, case)
+        values = np.asarray(answer, dtype=float)
+        assert values.size, name
+        assert np.all(np.isfinite(values)), f"{name}:\n{answer}"
+        np.testing.assert_allclose(np.asarray(ask(again, case), dtype=float), values, rtol=1e-8, err_msg=name)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_IDS)
+def test_everything_is_offered(kind: Kind, structure: str) -> None:
+    check(kind, structure, "laplace")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_IDS)
+def test_everything_is_offered_with_its_monte_carlo_error(kind: Kind, structure: str) -> None:
+    check(kind, structure, "mcla")
+
+
+def test_what_has_no_average_says_so() -> None:
+    (kind,) = (kind for kind in KINDS if kind.oracle_link == "inverse")
+    case, result, _ = fits(kind, "intercept", "laplace")
+    for name, ask in OFFERED_WITH_AVERAGE.items():
+        with pytest.raises(ValueError, match=r"1 / eta has no mean"):
+            ask(result, case)
+        assert name
