@@ -116,10 +116,16 @@ def plot_fit(
         dash = DASHES[curve.dash % len(DASHES)]
         axes.plot(curve.x, curve.mean, dash, lw=2.0, zorder=3, label=curve.label, **style)
     if many:
-        thin = [(CYCLE[c.colour % len(CYCLE)], c.category) for c in curves if c.of_group]
-        for colour, category in dict.fromkeys(thin):
+        thin = [(c.colour, c.category) for c in curves if c.of_group]
+        for colour, category in sorted(set(thin)):
             count = f"{thin.count((colour, category))} groups"
-            axes.plot([], [], lw=0.9, color=colour, label=f"{category}, {count}" if category else count)
+            axes.plot(
+                [],
+                [],
+                lw=0.9,
+                color=CYCLE[colour % len(CYCLE)],
+                label=f"{category}, {count}" if category else count,
+            )
     for group in points:
         at = group.x if categories is None else np.array([place[c] + 0.12 for c in group.x])
         size = 10.0 + 60.0 * group.count / max(float(group.count.max()), 1.0)
