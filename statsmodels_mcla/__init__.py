@@ -38,6 +38,8 @@ margin_rows, margins marginal effects and population averages
 sampler, fitting     draws at any parameter value; climb, polish, refine
 submodel, objective  nested models; their likelihoods as functions to climb under a constraint
 constrained, profile maxima with a quantity held; profile likelihoods and their limits
+nesting, chi_bar     how one model lies in another; null distributions of tests at the boundary
+comparison, anova    likelihood-ratio tests and tables of models; `score_test`
 maximum              Laplace start, terms at the boundary, Monte Carlo fit
 model, results       what the user sees; `summary`, `var_corr`, `notices`
 ==================== =======================================================================================
@@ -49,9 +51,10 @@ Frozen dataclasses hold all of this; only `MCLAMixedGLM` remembers its latest dr
 """
 
 from statsmodels_mcla import datasets
+from statsmodels_mcla.anova import anova
 from statsmodels_mcla.model import MCLAMixedGLM
 from statsmodels_mcla.proposals import BlockSampling, JointSampling
 
-__all__ = ["BlockSampling", "JointSampling", "MCLAMixedGLM", "__version__", "datasets"]
+__all__ = ["BlockSampling", "JointSampling", "MCLAMixedGLM", "__version__", "anova", "datasets"]
 
 __version__ = "0.1.0"

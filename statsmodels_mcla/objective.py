@@ -6,7 +6,7 @@ evaluation tells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -129,6 +129,11 @@ class Maximum:
     def params(self) -> Array:
         """Natural parameters of the whole model."""
         return self.top.params
+
+    @property
+    def whole(self) -> Submodel:
+        """Return all effects, at full rank."""
+        return replace(self.objective.submodel, reduction=Reduction.of(self.full))
 
     @property
     def reduction(self) -> Reduction:

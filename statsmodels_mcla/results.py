@@ -34,6 +34,7 @@ from statsmodels_mcla.random_effects import RandomEffectResults
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.residuals import ResidualMethods
 from statsmodels_mcla.sampler import Sampler
+from statsmodels_mcla.score_test import ScoreTestResults
 from statsmodels_mcla.simulation import SimulationResults
 from statsmodels_mcla.summary import summarise
 from statsmodels_mcla.var_corr import covariance_matrices, var_corr
@@ -66,6 +67,7 @@ class MixedGLMResults(
     InfluenceResults,
     SimulationResults,
     BootstrapResults,
+    ScoreTestResults,
     ProfileResults,
 ):
     """Fit of a generalized linear mixed model.
@@ -225,24 +227,29 @@ class MixedGLMResults(
         """Monte Carlo standard error of the log-likelihood; None for fits without draws."""
         return None
 
-    def compare_lr_test(self, restricted: Any) -> LikelihoodRatioTest:
+    def compare_lr_test(self, restricted: Any, rng: Any = 0) -> LikelihoodRatioTest:
         """Likelihood-ratio test against a model nested in this one.
 
         Parameters
         ----------
         restricted : results
-            Fit of the restricted model to the same rows, by the same method.
+            Fit of the restricted model to the same rows, by the same method; or of statsmodels' GLM, which has no
+            random effects.
+        rng : int or numpy.random.Generator
+            Source of randomness of null distributions that are simulated.
 
         Returns
         -------
         LikelihoodRatioTest
+            Where the restricted model sets variances to zero, the p-value is from a mixture of chi-square
+            distributions (chi-bar-square), as its ``distribution`` says.
 
         Raises
         ------
         ValueError
             If the models have different rows, families or methods, or the other one is not nested in this.
         """
-        return likelihood_ratio_test(self, getattr(restricted, "_results", restricted))
+        return likelihood_ratio_test(self, restricted, rng)
 
     def summary(self, title: str | None = None, alpha: float = 0.05) -> Summary:
         """Tables of the fit: facts, fixed effects, variance components.

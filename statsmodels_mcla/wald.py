@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 from statsmodels.base.model import LikelihoodModelResults
+from statsmodels.formula._manager import FormulaManager
 
 from statsmodels_mcla.arguments import check_alpha
+from statsmodels_mcla.contrasts import with_monte_carlo_errors
 from statsmodels_mcla.linalg import Array
 
 __all__ = ["WaldResults"]
@@ -74,8 +76,19 @@ class WaldResults(LikelihoodModelResults):
         r_matrix : str, list of str or array_like
             A hypothesis such as ``"Cross[R/R] = Cross[W/W]"``, or contrasts (k, p) of the fixed effects or
             (k, P) of all parameters.
+
+        Returns
+        -------
+        ContrastResults
+            For Monte Carlo fits with ``mcse``, the Monte Carlo error of each contrast, also in its tables.
         """
-        return super().t_test(self._full_length(r_matrix), cov_p=cov_p, use_t=use_t)
+        full = self._full_length(r_matrix)
+        found = super().t_test(full, cov_p=cov_p, use_t=use_t)
+        mcse = getattr(self, "monte_carlo", None)
+        if mcse is None:
+            return found
+        contrasts = FormulaManager().get_linear_constraints(full, self.model.data.cov_names)
+        return with_monte_carlo_errors(found, np.asarray(contrasts.constraint_matrix), mcse.cov_mcse)
 
     def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint Wald test of linear hypotheses; contrasts as in `t_test`."""
