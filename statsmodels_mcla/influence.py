@@ -12,12 +12,12 @@ Variances are skewed and a block may hold much of the data, so the step is taken
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from statsmodels_mcla.evaluation import Evaluation
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.linalg import Array
@@ -27,6 +27,8 @@ from statsmodels_mcla.scale import SearchScale
 from statsmodels_mcla.units import STEP, block_draws, differences, model_params, unit_hessians
 
 __all__ = ["BlockInfluence", "InfluenceResults", "leave_one_out"]
+
+UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that of all data
 
 
 def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: Array, se: Array) -> Array:
@@ -46,7 +48,9 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     Returns
     -------
     ndarray (units, k)
-        NaN where the rest of the data has no maximum nearby.
+        Where the rest of the data has no maximum nearby on the working scale (a small variance that it may not
+        have), by a Newton step on the natural scale, variances cut off at zero.  NaN where the rest of the data do
+        not tell the fixed effects.
     """
     design, k = fitted.design, len(fitted.params)
     scale = SearchScale(
@@ -54,8 +58,11 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     )  # search coordinates are the working parameters
     x = scale.from_natural(fitted.params)
 
+    def at(x: Array) -> Evaluation:
+        return evaluate(design, scale.natural(x), position.draws, n_jobs=fitted.n_jobs)
+
     def hessian(x: Array) -> Array:
-        found = evaluate(design, scale.natural(x), position.draws, n_jobs=fitted.n_jobs)
+        found = at(x)
         return scale.derivatives(x, found.score, found.hessian)[1]
 
     unit = [scale.derivatives(x, e, np.zeros((k, k))) for e in np.eye(k)]
@@ -66,7 +73,27 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     gradient = -scores @ J
     rest = total - J.T @ hessians @ J - np.einsum("ba,aij->bij", scores, bend)
     step = _stationary(gradient, rest, third)
-    return np.array([scale.natural(x + d) if np.all(np.isfinite(d)) else np.full(k, np.nan) for d in step])
+    found = np.all(np.isfinite(step), axis=1)
+    out = fitted.params - _newton(scores, at(x).hessian, hessians)
+    variance = np.concatenate(
+        [np.zeros(design.n_fixed, bool), design.covariance.is_variance, np.zeros(k, bool)]
+    )[:k]
+    out[:, variance] = np.maximum(out[:, variance], 0.0)
+    for b in np.flatnonzero(found):
+        out[b] = scale.natural(x + step[b])
+    # fixed effects that only this unit tells of have no estimate without it
+    p = design.n_fixed
+    rest = (hessians - at(x).hessian)[:, :p, :p] * np.outer(se[:p], se[:p])
+    out[np.linalg.eigvalsh(rest)[:, 0] < UNTOLD] = np.nan
+    return out
+
+
+def _newton(scores: Array, total: Array, hessians: Array) -> Array:
+    """Newton steps (I - I_b)^-1 s_b, (units, k); with I for I - I_b where that is not positive definite."""
+    rest = hessians - total
+    definite = np.linalg.eigvalsh(rest)[:, 0] > 0
+    rest = np.where(definite[:, None, None], rest, -total)
+    return np.asarray(np.linalg.solve(rest, scores[..., None])[..., 0])
 
 
 def _stationary(gradient: Array, hessian: Array, third: Array, maxiter: int = 50) -> Array:
@@ -104,29 +131,26 @@ class BlockInfluence:
         Change of every parameter: the estimate less the one without the block, which is approximated.
     bse : Series (P,)
         Standard errors of the estimates.
-    cov_params : ndarray (P, P)
+    distance : ndarray (blocks,)
+        d' I d, for the changes d of the parameters that were fitted and their information I.
+    n_fitted : int
+        Number of these: fewer than P at the boundary and where a correlation is one.
     """
 
     d_params: pd.DataFrame
     bse: pd.Series
-    cov_params: Array
+    distance: Array
+    n_fitted: int
 
     @property
     def dfbetas(self) -> pd.DataFrame:
         """Changes in units of the standard error of the estimate."""
         return self.d_params / self.bse
 
-    @cached_property
+    @property
     def cooks_distance(self) -> tuple[Array, Array]:
-        """Cook's distance d' C^-1 d / P of each block, with its chi-squared upper tail.
-
-        d is the change of the parameters and C their covariance; parameters at the boundary do not count.
-        """
-        used = np.isfinite(np.diag(self.cov_params))
-        d = self.d_params.to_numpy()[:, used]
-        k = int(used.sum())
-        whole = (d * np.linalg.solve(self.cov_params[np.ix_(used, used)], d.T).T).sum(axis=1)
-        return whole / k, stats.chi2.sf(whole, k)
+        """Cook's distance d' I d / P of each block, with the chi-squared upper tail of d' I d."""
+        return self.distance / self.n_fitted, stats.chi2.sf(self.distance, self.n_fitted)
 
     def summary_frame(self) -> pd.DataFrame:
         """``cooks_d`` and the standardised change of every parameter (``dfb_...``), a row a block.
@@ -156,15 +180,18 @@ class InfluenceResults(RobustResults):
         -----
         From the block's own score and Hessian at the estimates and the third derivative of the likelihood, on the
         scale of standard deviations.  A variance at zero stays there; where a block decides whether a variance is
-        zero, only a refit tells.  A row without random effects is a block of its own.
+        zero, only a refit tells.  NaN where the rest of the data do not tell the fixed effects, as in a design that is
+        one block.  A row without random effects is a block of its own.
         """
         fitted, se = self.fitted, np.sqrt(np.diag(self._fitted_cov))
         position = block_draws(fitted)
         hessians = unit_hessians(self._units, fitted, position, se)
         without = leave_one_out(fitted, position, self._unit_scores, hessians, se)
         change = model_params(fitted, fitted.params[None]) - model_params(fitted, without)
-        cov = np.asarray(self.normalized_cov_params)
+        moved = fitted.params - without
+        distance = np.einsum("bp,bp->b", moved, np.linalg.solve(self._fitted_cov, moved.T).T)
         names = self.model.data.param_names
         index = pd.Index(self._units.labels, name="block")
-        bse = pd.Series(np.sqrt(np.diag(cov)), index=names)
-        return BlockInfluence(pd.DataFrame(change, index=index, columns=names), bse, cov)
+        bse = pd.Series(np.sqrt(np.diag(np.asarray(self.normalized_cov_params))), index=names)
+        table = pd.DataFrame(change, index=index, columns=names)
+        return BlockInfluence(table, bse, distance, len(fitted.params))

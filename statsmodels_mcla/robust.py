@@ -202,6 +202,11 @@ class RobustResults:
         codes, n_groups = None, len(self._units)
         if groups is not None:
             codes, n_groups = group_codes(groups, getattr(self.model.data, "frame", None), self._units)
+        if n_groups < 2:
+            raise ValueError(
+                f"cov_type={cov_type!r} needs at least two independent groups of rows, but all depend on each other: "
+                "use the default covariance, or bootstrap()"
+            )
         cov = sandwich(self._unit_scores, self._fitted_cov, codes)
         if corrected:
             cov *= small_sample_factor(n_groups, self.nobs, len(self.params))

@@ -17,6 +17,8 @@ import pandas as pd
 import pytest
 from helpers import KIND_IDS, KINDS, STRUCTURES, Kind, Small, small
 
+from statsmodels_mcla.exceptions import MCLAWarning
+
 SIZES = (4, 5, 4, 5, 6)
 
 
@@ -45,6 +47,22 @@ OFFERED: dict[str, Ask] = {
         new_rows(case), which="linear", random="conditional"
     ).summary_frame(),
     "get_margeff": lambda r, _: r.get_margeff().summary_frame(),
+    "fittedvalues": lambda r, _: np.column_stack([r.fittedvalues, r.fittedvalues_mcse]),
+    "residuals": lambda r, _: np.column_stack([r.resid_response, r.resid_pearson, r.resid_deviance]),
+    "resid_quantile": lambda r, _: r.resid_quantile(nsim=20, rng=1, scale="normal"),
+    "simulate": lambda r, _: r.simulate(2, rng=1),
+    "simulate conditional": lambda r, _: r.simulate(2, rng=1, random="conditional"),
+    "r2": lambda r, _: r.r2(),
+    "icc": lambda r, _: r.icc(),
+    "information criteria": lambda r, _: [r.aic, r.bic, r.caic, r.caic_mcse, r.effective_df],
+    "clone_with": lambda r, _: r.model.clone_with(r.simulate(rng=2)[0]).fit_laplace().params,
+    "bootstrap": lambda r, _: r.bootstrap(2, rng=3, **QUICK if hasattr(r, "mcse") else {}).estimates,
+}
+QUICK: dict[str, Any] = {"nsample": 64}
+OFFERED_WITH_BLOCKS: dict[str, Ask] = {
+    "robust": lambda r, _: r.with_cov_type("robust").bse[~r.boundary],
+    "cluster": lambda r, case: r.with_cov_type("cluster", groups=case.data["g"].to_numpy()).bse[~r.boundary],
+    "get_influence": lambda r, _: r.get_influence().summary_frame().dropna(axis=1, how="all"),
 }
 OFFERED_WITH_AVERAGE: dict[str, Ask] = {
     "prediction of new levels": lambda r, case: r.get_prediction(
@@ -69,12 +87,17 @@ def fits(kind: Kind, structure: str, how: str) -> tuple[Small, Any, Any]:
 def check(kind: Kind, structure: str, how: str) -> None:
     case, result, again = fits(kind, structure, how)
     asked = OFFERED | (OFFERED_WITH_AVERAGE if has_average(case) else {})
+    if structure != "crossed":  # which is one block here
+        asked |= OFFERED_WITH_BLOCKS
     for name, ask in asked.items():
-        answer = ask(result, case)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MCLAWarning)
+            answer = ask(result, case)
+            repeated = np.asarray(ask(again, case), dtype=float)
         values = np.asarray(answer, dtype=float)
         assert values.size, name
         assert np.all(np.isfinite(values)), f"{name}:\n{answer}"
-        np.testing.assert_allclose(np.asarray(ask(again, case), dtype=float), values, rtol=1e-8, err_msg=name)
+        np.testing.assert_allclose(repeated, values, rtol=1e-8, err_msg=name)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

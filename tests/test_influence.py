@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import CALLS, SALAMANDER, F, data_of, fit_of, laplace_of
+from helpers import CALLS, KIND, SALAMANDER, F, data_of, fit_of, laplace_of, small
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
 
@@ -113,3 +113,48 @@ def test_parameters_at_the_boundary_have_no_influence() -> None:
     assert influence.d_params["g Var"].isna().all()
     assert np.isfinite(influence.d_params[["Intercept", "x"]]).all(axis=None)
     assert np.all(np.isfinite(influence.cooks_distance[0]))
+
+
+def test_small_variance_that_a_block_decides() -> None:
+    """Near the boundary the step falls back to the natural scale, and still tells the story."""
+    case = small(KIND["gaussian-identity"], "intercept", seed=3, sizes=(6,) * 8)
+    fit = case.model().fit_laplace()
+    assert 0 < fit.params["g Var"] < 0.5 * fit.bse["g Var"]
+    found = fit.get_influence().d_params.to_numpy()
+    of_row = fit._results._units.of_row
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rest = [case.model(case.data[of_row != b]).fit_laplace().params for b in range(8)]
+    truth = np.asarray(fit.params) - np.array(rest)
+    assert np.all(np.isfinite(found))
+    assert np.all(np.asarray(fit.params)[2] - found[:, 2] >= 0)
+    for j in range(4):
+        assert np.corrcoef(found[:, j], truth[:, j])[0, 1] > 0.95
+
+
+def test_what_only_one_block_tells_is_not_known_without_it() -> None:
+    data = data_of("cbpp").assign(special=lambda d: (d["herd"] == d["herd"].iloc[0]).astype(float))
+    model = MCLAMixedGLM.from_formula(
+        "incidence + I(size - incidence) ~ C(period) + special + (1 | herd)", data=data, family=F.Binomial()
+    )
+    table = model.fit_laplace().get_influence().dfbetas
+    assert table.isna().all(axis=1).tolist() == [True] + [False] * 14
+    crossed = small(KIND["poisson-log"], "crossed", seed=4).model()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = crossed.fit_laplace()
+    assert fit.get_influence().d_params.isna().all(axis=None)
+    with pytest.raises(ValueError, match="at least two independent groups"):
+        fit.with_cov_type("robust")
+
+
+def test_singular_covariance_matrices_count_with_their_rank() -> None:
+    case = small(KIND["poisson-log"], "slope", seed=3, sizes=(6,) * 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits = [case.model(case.data.assign(x=c * case.data["x"])).fit_laplace() for c in (1, 10)]
+    assert fits[0].singular
+    assert np.linalg.matrix_rank(np.asarray(fits[0].cov_params())) == 4
+    (cooks, p), (others, _) = (fit.get_influence().cooks_distance for fit in fits)
+    assert np.all(np.isfinite(cooks) & (cooks > 0) & (p > 0) & (p < 1))
+    np.testing.assert_allclose(others, cooks, rtol=0.02)  # whatever the units of x
