@@ -21,7 +21,7 @@ import numpy as np
 from statsmodels_mcla.frozen import Climbed, Polished, climb, inverse_information, redrawn, settle
 from statsmodels_mcla.likelihood import Evaluation, evaluate
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.mcse import Precision
+from statsmodels_mcla.mcse import Precision, standard_deviations
 from statsmodels_mcla.planning import doubled, plan
 from statsmodels_mcla.sampler import Position, Sampler
 from statsmodels_mcla.scale import SearchScale
@@ -30,6 +30,8 @@ from statsmodels_mcla.settings import FitSettings, Round
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 SE_DRAWS = 2**13  # draws a block beyond which standard errors alone ask for no more
 ROUGH, EXACT = 0.05, 1e-7  # distances to the maximum, in standard errors
+CLOSE, CONVERGED = 3e-4, 1e-3  # and those that are close to it, and that count as converged
+PART_OF_MCSE = 0.03  # what may be left of the way to the maximum, as a part of the Monte Carlo error
 
 __all__ = ["MonteCarloFit", "fit_monte_carlo"]
 
@@ -80,7 +82,8 @@ def polish(
     Parameters
     ----------
     tol : float
-        Distance to the maximum, in standard errors, to stop at.
+        Distance to the maximum, in standard errors, to stop at; `EXACT` stops earlier where what is left does
+        not matter beside the Monte Carlo error.
     metric : ndarray (P, P)
         Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
     known : Evaluation, optional
@@ -88,15 +91,21 @@ def polish(
     """
     best: Polished | None = None
     slope = last = None  # derivative of the score in x, and where and what the score was before
-    for _ in range(maxiter):
-        found = known or evaluate(
+
+    def look(tails: bool) -> Evaluation:
+        return evaluate(
             sampler.design,
             position.params,
             position.draws,
             metric=metric,
-            tails=tol == EXACT,
+            tails=tails,
             n_jobs=settings.n_jobs,
         )
+
+    for _ in range(maxiter):
+        # the tails of the weights are wanted of the last evaluation: of those that may well be it
+        tails = known is None and tol == EXACT and best is not None and best.decrement < 0.01
+        found = known or look(tails)
         known = None
         x = scale.from_natural(position.params)
         g, H = scale.derivatives(x, found.score, found.hessian)
@@ -109,7 +118,9 @@ def polish(
             break  # round-off: no further step helps
         if best is None or decrement < best.decrement:
             best = Polished(position, found, decrement)
-        if decrement < tol:
+        if decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(found)):
+            if tol == EXACT and not tails:
+                best = Polished(position, look(True), decrement)
             break
         # the score changes with the draws as well as by the Hessian: Broyden's update learns by how much
         if slope is None or last is None or decrement > 0.5:
@@ -127,6 +138,13 @@ def polish(
         metric = inverse_information(found.hessian)
     assert best is not None  # noqa: S101 - the loop runs at least once
     return best
+
+
+def _is_within_error(found: Evaluation) -> bool:
+    """Whether what is left of the way to the maximum is little beside the Monte Carlo error, for every parameter."""
+    inverse = inverse_information(found.hessian)
+    left = np.abs(inverse @ found.score)
+    return bool(np.all(left <= PART_OF_MCSE * standard_deviations(inverse @ found.score_var @ inverse)))
 
 
 def _first_climb(
@@ -207,7 +225,7 @@ def fit_monte_carlo(
             polished = polish(scale, sampler, position, settings, tol, metric, evaluation)
         position, evaluation = polished.position, polished.evaluation
         metric = inverse_information(evaluation.hessian)
-        converged = polished.decrement < (1e-4 if tol == EXACT else 2 * ROUGH)
+        converged = polished.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
         precision = _precision(evaluation) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         # standard errors are worth more draws too, though not any number of them
@@ -234,7 +252,7 @@ def fit_monte_carlo(
         # 4. draws too few or too poor to move with the estimate: the maximum over one set of them
         polished = settle(scale, sampler, position, settings, metric)
         position, evaluation = polished.position, polished.evaluation
-        converged = polished.decrement < 1e-4
+        converged = polished.decrement < CONVERGED
         precision = _precision(evaluation) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         record("frozen", sampler, evaluation, precision)

@@ -25,7 +25,9 @@ from statsmodels_mcla.linalg import Array
 
 __all__ = ["BaseNumbers", "IndependentNumbers", "SobolNumbers"]
 
-BITS = 52
+BITS = 52  # of a shifted point
+NET_BITS = 32  # of a point before the shift: scrambling takes time that grows with their square
+LEAST_NET = 1024  # points made at once, since the first few of them are what a smaller set would be
 STREAM = 4096  # independent draws a random stream
 
 
@@ -158,15 +160,18 @@ def _key(seed: np.random.SeedSequence) -> tuple[int, tuple[int, ...]]:
     return seed.entropy, tuple(seed.spawn_key)  # type: ignore[return-value]
 
 
-@lru_cache(maxsize=64)
 def _sobol(entropy: int, dims: int, size: int) -> np.ndarray:
     """Scrambled Sobol' points as integers of `BITS` bits, (dims, size)."""
+    return _net(entropy, dims, max(LEAST_NET, 1 << (size - 1).bit_length()))[:, :size]
+
+
+@lru_cache(maxsize=32)
+def _net(entropy: int, dims: int, size: int) -> np.ndarray:
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy, spawn_key=(dims,))))
     # in one dimension a scramble would only spoil the grid
-    points = qmc.Sobol(max(dims, 1), scramble=dims > 1, bits=BITS, rng=rng).random_base2(
-        (size - 1).bit_length()
-    )
-    return np.ascontiguousarray((points[:, :dims].T * 2.0**BITS).astype(np.uint64))
+    sobol = qmc.Sobol(max(dims, 1), scramble=dims > 1, bits=NET_BITS, rng=rng)
+    points = sobol.random_base2(size.bit_length() - 1)[:, :dims].T
+    return np.ascontiguousarray(points * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
 
 
 @lru_cache(maxsize=64)
