@@ -40,7 +40,9 @@ submodel, objective  nested models; their likelihoods as functions to climb unde
 constrained, profile maxima with a quantity held; profile likelihoods and their limits
 nesting, chi_bar     how one model lies in another; null distributions of tests at the boundary
 comparison, anova    likelihood-ratio tests and tables of models; `score_test`
-maximum              Laplace start, terms at the boundary, Monte Carlo fit
+reduction, loadings  terms of low rank and small variances in parameters that are free
+boundary, outward    ranks that lose nothing; slopes out of the boundary
+maximum              Laplace start, Monte Carlo fit, ranks of the covariance matrices
 model, results       what the user sees; `summary`, `var_corr`, `notices`
 ==================== =======================================================================================
 

@@ -150,7 +150,7 @@ class EffectSizes:
 
         @property
         def fitted(self) -> Fitted: ...  # noqa: D102
-        def cov_params(self) -> Any: ...  # noqa: D102
+        def cov_params(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
 
     def r2(self, method: str | None = None) -> pd.DataFrame:
         """Marginal and conditional R squared of Nakagawa, Johnson and Schielzeth (2017).

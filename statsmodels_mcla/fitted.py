@@ -24,13 +24,14 @@ EXPECTATION_STREAM = 1_000_001  # key of their base random numbers
 class Fitted:
     """A maximum with its draws, in the parameters that were fitted.
 
-    At a singular maximum these are not the parameters of the model, and the effects that are drawn are not all of
-    its effects: `jacobian` and `effects` translate.  For all other fits both are identities.
+    At and near a singular maximum these are not the parameters of the model, and the effects that are drawn are not
+    its effects: `jacobian`, `effects` and the methods of ``reduction`` translate.  Where ``reduction.plain``, all are
+    identities.
 
     Attributes
     ----------
     design : MixedDesign
-        Without terms that vanished in the fit, with the pivots of terms of reduced rank; identical rows merged.
+        Of the effects that are drawn (see `reduction`); identical rows merged.
     reduction : Reduction
         Between the parameters and effects of ``design`` and those of the model.
     sampler : Sampler

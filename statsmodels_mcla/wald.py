@@ -68,6 +68,19 @@ class WaldResults(LikelihoodModelResults):
             )
         return np.column_stack([array, np.zeros((len(array), len(self.params) - self.k_fe))])
 
+    def cov_params(self, r_matrix: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Covariance of the estimates, or of contrasts r_matrix of them; see statsmodels.
+
+        Parameters without standard errors (variances of zero) do not stand in the way of contrasts without them.
+        """
+        covariance = super().cov_params
+        if r_matrix is None or args:
+            return covariance(r_matrix, *args, **kwargs)
+        contrasts = [np.atleast_2d(c) for c in (r_matrix, kwargs.get("other")) if c is not None]
+        used = np.any(np.vstack(contrasts) != 0, axis=0)
+        whole = np.asarray(covariance(cov_p=kwargs.pop("cov_p", None)))
+        return covariance(r_matrix, cov_p=np.where(np.outer(used, used), whole, 0.0), **kwargs)
+
     def t_test(self, r_matrix: Any, cov_p: Array | None = None, use_t: bool | None = None) -> Any:
         """Wald z-test of linear hypotheses about the parameters.
 
