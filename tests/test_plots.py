@@ -13,7 +13,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import data_of, fit_of, model_of
+import statsmodels.api as sm
+from helpers import data_of, fit_of, laplace_of, model_of
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ from matplotlib.text import Text
 from scipy import stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM, plots
+from statsmodels_mcla.exceptions import SingularFitWarning
 from statsmodels_mcla.plots.envelope import residuals_with_envelope
 from statsmodels_mcla.plots.grids import group_rows, observed_averages, population_rows, typical_row
 from statsmodels_mcla.plots.methods import weights_of_block
@@ -678,3 +680,29 @@ def test_residuals_stand_over_the_fixed_part() -> None:
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), again.lines[0].get_ydata())
     with pytest.raises(ValueError, match="nsim must be an integer of at least 39"):
         result.plot_residuals(nsim=20)
+
+
+def test_pictures_of_a_laplace_fit() -> None:
+    result = laplace_of("cbpp")
+    assert len(result.plot_random_effects().axes) == 1
+    assert len(result.plot_fit("period").axes) == 1
+    assert len(result.plot_residuals(nsim=40, rng=1).axes) == 2
+    assert not hasattr(result, "plot_importance")
+
+
+def test_pictures_of_a_variance_of_zero() -> None:
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"y": rng.poisson(3, 60), "x": rng.normal(size=60), "g": np.repeat(np.arange(12), 5)})
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=sm.families.Poisson())
+    with pytest.warns(SingularFitWarning):
+        result = model.fit(rng=1)
+    assert result.params["g Var"] == 0.0
+    (ax,) = result.plot_random_effects().axes
+    assert all(np.all(np.asarray(line.get_xdata()) == 0) for line in ax.lines)
+    (ax,) = result.plot_profile("g Var").axes
+    assert "[0, " in ax.get_title()
+    (ax,) = result.plot_mc_history().axes
+    assert "exact" in ax.texts[0].get_text()
+    assert len(result.plot_importance().axes) == 4
+    assert len(result.plot_fit("x", random=("marginal", "none")).axes) == 1
+    assert len(result.plot_residuals(nsim=40, rng=1).axes) == 2

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from statsmodels_mcla.linalg import Array
 
 MAX_K_HAT = 0.7  # as in the warnings of a fit
+ROUND_OFF = 1e-9  # ratios below are no Monte Carlo errors
 MANY = 60  # blocks beyond which bars touch
 
 __all__ = ["plot_importance", "plot_mc_history"]
@@ -132,7 +133,16 @@ def plot_mc_history(history: pd.DataFrame, *, tolerance: float | None = None, ax
         Both axes logarithmic; open marks are rounds that only find out how many draws are needed.
     """
     fig, (axes,) = canvas(ax, 1, (5.2, 3.8))
-    known = history[np.isfinite(history["mcse_over_se"]) & (history["mcse_over_se"] > 0)]
+    known = history[np.isfinite(history["mcse_over_se"]) & (history["mcse_over_se"] > ROUND_OFF)]
+    if known.empty:
+        axes.text(
+            0.5,
+            0.6,
+            "no Monte Carlo error:\nthe likelihood is exact",
+            transform=axes.transAxes,
+            ha="center",
+            color=GREY,
+        )
     draws, ratio = known["total_draws"].to_numpy(float), 100.0 * known["mcse_over_se"].to_numpy(float)
     exact = (known["stage"] == "exact").to_numpy()
     axes.plot(draws, ratio, "-", color=LIGHT, lw=1.4, zorder=1)
