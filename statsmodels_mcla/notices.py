@@ -16,6 +16,7 @@ from statsmodels_mcla.exceptions import (
     SingularFitWarning,
 )
 from statsmodels_mcla.maximum import LaplaceMaximum
+from statsmodels_mcla.multimodal import unreached_mode
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.results import MCLAMixedGLMResults
 from statsmodels_mcla.settings import Round
@@ -108,7 +109,17 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
     monte_carlo = result.monte_carlo
     worst = int(np.argmin(monte_carlo.ess))
     heavy = int(np.argmax(np.nan_to_num(monte_carlo.k_hat, nan=-np.inf)))
-    if monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
+    second = unreached_mode(result.fitted) if result.converged else None
+    if second is not None:
+        _warn(
+            ImportanceWeightWarning,
+            f"the effects of block {monte_carlo.block_labels[second.block]!r} given the data have a second mode under "
+            f"this link, with {100 * second.share:.2g} % of their law, that the draws do not reach: estimates leave it "
+            "out, and Monte Carlo errors do not show that. Use another link, or draws as wide as "
+            "BlockSampling(df=3, inflate=3)",
+            level=4,
+        )
+    elif monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
         _warn(
             ImportanceWeightWarning,
             f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "

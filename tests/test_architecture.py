@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"likelihood"},
     {"mcse", "fitted", "weighted", "quantities"},
     {"frozen", "planning", "var_corr", "units", "simulation", "linear_rows"},
-    {"fitting", "outward", "bootstrap", "conditional", "objective"},
+    {"fitting", "outward", "multimodal", "bootstrap", "conditional", "objective"},
     {"constrained", "quantity_names"},
     {"returning"},
     {"profiling", "contrasts", "nesting"},

@@ -76,6 +76,11 @@ class ConditionalFamily(ABC):
         """Name of the link."""
         return self.link_function.name
 
+    @property
+    def log_concave(self) -> bool:
+        """Whether the log density is known to be concave in ``eta``."""
+        return self.quadratic
+
     # -- the log density ---------------------------------------------------------------------
 
     @abstractmethod

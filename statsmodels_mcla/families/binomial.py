@@ -124,6 +124,10 @@ class BinomialLogit(Binomial):
     def link_function(self) -> MeanLink:
         return LOGIT
 
+    @property
+    def log_concave(self) -> bool:
+        return True
+
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
         small = np.exp(-np.abs(eta))
         whole = 1.0 + small
@@ -210,6 +214,10 @@ class BinomialTails(Binomial):
     @property
     def link_function(self) -> MeanLink:
         return self.tails
+
+    @property
+    def log_concave(self) -> bool:
+        return self.tails.log_concave
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
         success, failure = self.tails.log_tails(eta)

@@ -77,6 +77,10 @@ class GammaLog(Gamma):
     def link_function(self) -> MeanLink:
         return LOG
 
+    @property
+    def log_concave(self) -> bool:
+        return True
+
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
         k = np.asarray(v / phi)
         log_y = np.log(y)
@@ -120,6 +124,10 @@ class GammaInverse(ChangeOfLink, Gamma):
     @property
     def link_function(self) -> MeanLink:
         return INVERSE
+
+    @property
+    def log_concave(self) -> bool:
+        return True
 
     def allowed(self, eta: Array) -> NDArray[np.bool_]:
         return eta > 0

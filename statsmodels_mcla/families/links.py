@@ -169,6 +169,8 @@ class Inverse(MeanLink):
 class BinomialLink(MeanLink):
     """A link of a probability, with both tails on the log scale."""
 
+    log_concave: ClassVar[bool] = False  # whether both tails are known to be
+
     @abstractmethod
     def log_tails(self, eta: Array) -> tuple[Tail, Tail]:
         """Return log P(success) and log P(failure) with two derivatives in ``eta``."""
@@ -207,6 +209,7 @@ class Probit(BinomialLink):
     """
 
     name: ClassVar[str] = "probit"
+    log_concave: ClassVar[bool] = True
     latent_variance: ClassVar[float | None] = 1.0
 
     def mean(self, eta: Array) -> Array:
@@ -330,6 +333,7 @@ class CLogLog(BinomialLink):
     """P(failure) = exp(-exp(eta))."""
 
     name: ClassVar[str] = "cloglog"
+    log_concave: ClassVar[bool] = True
     latent_variance: ClassVar[float | None] = np.pi**2 / 6.0
     strip: ClassVar[float] = 0.5 * np.pi  # beyond, exp(-exp(eta)) grows without bound
 

@@ -45,6 +45,10 @@ class NegativeBinomialLog(ConditionalFamily):
     def link_function(self) -> MeanLink:
         return LOG
 
+    @property
+    def log_concave(self) -> bool:
+        return True
+
     def limit(self, y: Array, w: Array) -> tuple[ConditionalFamily, Array]:
         return PoissonLog(), w * y
 

@@ -76,6 +76,10 @@ class PoissonLog(Poisson):
     def link_function(self) -> MeanLink:
         return LOG
 
+    @property
+    def log_concave(self) -> bool:
+        return True
+
     def open_direction(self, y: Array, w: Array) -> Array | None:
         return np.where(y == 0.0, -1.0, 0.0)
 
