@@ -42,6 +42,12 @@ nesting, chi_bar     how one model lies in another; null distributions of tests 
 comparison, anova    likelihood-ratio tests and tables of models; `score_test`
 reduction, loadings  terms of low rank and small variances in parameters that are free
 boundary, outward    ranks that lose nothing; slopes out of the boundary
+units, robust        independent units with their scores; sandwich covariances
+influence            what leaving out a unit would change
+simulation, cloning  responses from the fit, and the model for them; `bootstrap`
+residuals, criteria, residuals given the data; information criteria; shares of variance
+  effect_sizes
+separation           coefficients and variances without a finite maximum
 maximum              Laplace start, Monte Carlo fit, ranks of the covariance matrices
 model, results       what the user sees; `summary`, `var_corr`, `notices`
 ==================== =======================================================================================

@@ -9,7 +9,7 @@ import numpy as np
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.inputs import ModelInputs
+from statsmodels_mcla.inputs import ModelInputs, inputs_of
 
 __all__ = ["ClonableModel"]
 
@@ -43,7 +43,7 @@ class ClonableModel(LikelihoodModel):
         --------
         >>> again = model.clone_with(results.simulate(rng=1)[0]).fit()  # doctest: +SKIP
         """
-        return self._with_inputs(self.inputs.with_response(endog, self.conditional_family))
+        return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
 
     def with_unit_weights(self) -> Any:
         """Model with as many rows as the frequency weights add up to; itself if they are all one.
@@ -53,7 +53,8 @@ class ClonableModel(LikelihoodModel):
         ValueError
             If a frequency weight is not a whole number.
         """
-        weights = self.inputs.freq_weights
+        inputs = inputs_of(self)
+        weights = inputs.freq_weights
         if np.all(weights == 1.0):
             return self
         if np.any(weights != np.floor(weights)):
@@ -61,7 +62,7 @@ class ClonableModel(LikelihoodModel):
                 "freq_weights must be whole numbers for responses to be simulated row by row: a row of weight 2 "
                 "stands for two rows"
             )
-        return self._with_inputs(self.inputs.take(np.repeat(np.arange(len(weights)), weights.astype(int))))
+        return self._with_inputs(inputs.take(np.repeat(np.arange(len(weights)), weights.astype(int))))
 
     def _with_inputs(self, inputs: ModelInputs) -> Any:
         out = object.__new__(type(self))

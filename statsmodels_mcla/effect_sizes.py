@@ -27,7 +27,7 @@ from scipy import special
 
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.inputs import ModelInputs
+from statsmodels_mcla.inputs import ModelInputs, inputs_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.linear_rows import prior_basis
 from statsmodels_mcla.mcse import delta_method
@@ -172,7 +172,7 @@ class EffectSizes:
         ValueError
             If the method does not suit the family and link.
         """
-        shares = VarianceShares.of(self.model.inputs, self.model.design, method)
+        shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
         return self._with_errors(shares.r2, ["marginal", "conditional"])
 
     def icc(self, method: str | None = None) -> pd.DataFrame:
@@ -190,7 +190,7 @@ class EffectSizes:
             ``mcse``, and ``unadjusted`` (variance of the fixed effects in the denominator) with its own.
             Random slopes count with the variance that they have on average over rows (Johnson, 2014).
         """
-        shares = VarianceShares.of(self.model.inputs, self.model.design, method)
+        shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
         terms = [*term_keys(self.model.random_terms), "total"]
         both = self._with_errors(shares.icc, [*terms, *terms])
         adjusted, unadjusted = both.iloc[: len(terms)], both.iloc[len(terms) :]

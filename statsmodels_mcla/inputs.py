@@ -15,7 +15,7 @@ from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["ModelInputs", "read_arrays", "total_offset"]
+__all__ = ["ModelInputs", "inputs_of", "read_arrays", "total_offset"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,14 @@ class ModelInputs:
             np.ones(len(rows)),
             self.var_weights[rows],
         )
+
+
+def inputs_of(model: Any) -> ModelInputs:
+    """Inputs of a model, unless its data were removed."""
+    inputs: ModelInputs | None = model.inputs
+    if inputs is None:
+        raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
+    return inputs
 
 
 def read_arrays(

@@ -10,7 +10,7 @@ from scipy import stats
 
 from statsmodels_mcla.arguments import seed_of
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.inputs import ModelInputs
+from statsmodels_mcla.inputs import ModelInputs, inputs_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.simulation import simulate_responses
 
@@ -122,14 +122,14 @@ class ResidualMethods:
             raise ValueError(f"nsim must be a positive integer, got {nsim!r}")
         if scale not in ("uniform", "normal"):
             raise ValueError(f"scale must be 'uniform' or 'normal', got {scale!r}")
-        model, nsim = self.model, int(nsim)
-        y = model.inputs.endog.to_numpy()
+        model, inputs, nsim = self.model, inputs_of(self.model), int(nsim)
+        y = inputs.endog.to_numpy()
         generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
         below, equal = np.zeros(len(y)), np.zeros(len(y))
         step = max(1, AT_A_TIME // len(y))
         for start in range(0, nsim, step):
             simulated = simulate_responses(
-                model.inputs,
+                inputs,
                 model.design,
                 model.conditional_family,
                 np.asarray(self.params),

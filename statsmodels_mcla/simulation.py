@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from statsmodels_mcla.arguments import seed_of
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.inputs import ModelInputs
+from statsmodels_mcla.inputs import ModelInputs, inputs_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
@@ -189,12 +189,12 @@ class SimulationResults:
             raise ValueError(f"nsim must be a positive integer, got {nsim!r}")
         if random not in ("new", "conditional"):
             raise ValueError(f"random must be 'new' or 'conditional', got {random!r}")
-        model = self.model
+        model, inputs = self.model, inputs_of(self.model)
         generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
         params, effects = np.asarray(self.params, float), None
         if random == "conditional":
             effects = conditional_effects(model.design, self.fitted, params, generator, int(nsim))
         y = simulate_responses(
-            model.inputs, model.design, model.conditional_family, params, generator, int(nsim), effects
+            inputs, model.design, model.conditional_family, params, generator, int(nsim), effects
         )
-        return pd.DataFrame(y, index=model.inputs.endog.index, columns=range(int(nsim)))
+        return pd.DataFrame(y, index=inputs.endog.index, columns=range(int(nsim)))

@@ -289,3 +289,21 @@ def test_bad_bootstrap_arguments() -> None:
         fit_of("cbpp").bootstrap(1)
     with pytest.raises(ValueError, match="n_jobs must be"):
         fit_of("cbpp").bootstrap(4, n_jobs=0)
+
+
+def test_what_needs_the_data_says_so_when_they_are_gone() -> None:
+    fit = pickle.loads(pickle.dumps(laplace_of("cbpp")))
+    fit.remove_data()
+    for ask in (
+        fit.simulate,
+        lambda: fit.bootstrap(3),
+        fit.r2,
+        fit.resid_quantile,
+        lambda: fit.resid_pearson,
+        lambda: fit.caic,
+        fit.get_influence,
+        lambda: fit.with_cov_type("robust"),
+        lambda: fit.model.clone_with(np.zeros(56)),
+    ):
+        with pytest.raises(ValueError, match="the data of this fit were removed"):
+            ask()
