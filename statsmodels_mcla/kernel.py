@@ -7,6 +7,7 @@ out of the way: its threads wait for one another between calls, so that fewer, l
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class RowSums:
 
     def weights(self, log_w: Array) -> Array:
         """Weights relative to ``top``: the largest of the first draws, unless it is known already."""
-        if not np.all(self.top > -np.inf):
+        if not (self.top > -np.inf).all():
             np.maximum(self.top, log_w.max(axis=1), out=self.top)
         weights = log_w - np.where(self.top > -np.inf, self.top, 0.0)[:, None]
         return np.exp(weights, out=weights)
@@ -192,7 +193,7 @@ def _canonical_rows(section: _Section, log_w: Array, scores: Array, sums: RowSum
         eta = _SCRATCH.work.array("eta", (*bucket.y.shape, cut.stop - cut.start))
         predictors.write(u[..., cut], eta)
         total = family.cumulants(w, eta, _SCRATCH.work)  # from here on, eta holds slopes
-        if not np.isfinite(total.sum()):
+        if not math.isfinite(total.sum()):
             total = _without_overflow(bucket, predictors, u[..., cut], total, eta)
         np.subtract(linear[:, cut], total, out=log_w[:, cut])
         multiply_draws(minus_wX, eta, scores[:, :p, cut])

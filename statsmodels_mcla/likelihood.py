@@ -107,7 +107,7 @@ def evaluate(
     """
     beta, theta, phi = design.split(params)
     metric = np.eye(design.n_params) if metric is None else metric
-    tasks = [task.moved(beta) for task in tasks_of(design, params, draws)]
+    tasks = tasks_of(design, params, draws)
     work = sum(part.size * part.bucket.y.size for part in draws)
     threads = n_jobs if work > WORTH_THREADS else 1
 
@@ -115,6 +115,7 @@ def evaluate(
         return weigh(task, *task.part.draw(task.blocks, piece), beta, phi)
 
     def whole(task: Task) -> _Chunk:
+        task = task.moved(beta)
         pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
         return _finish(task, pieces, metric, tails, replicates)
 
@@ -122,7 +123,7 @@ def evaluate(
         chunks = list(in_order(threads, whole, tasks))
     else:  # few large blocks: share out the sections of their draws
         chunks = []
-        for task in tasks:
+        for task in (task.moved(beta) for task in tasks):
             pieces = in_order(threads, partial(section, task), task.part.sections(SECTION))
             chunks.append(_finish(task, list(pieces), metric, tails, replicates))
     return _total(design, theta, chunks)

@@ -33,7 +33,7 @@ VECTOR_PIECE = 2**13  # and for these numbers in a product of a matrix and a vec
 
 def transpose(stack: Array) -> Array:
     """Transpose each matrix of a stack."""
-    return np.swapaxes(stack, -1, -2)
+    return stack.swapaxes(-1, -2)
 
 
 def inverse_root(precision: Array) -> tuple[Array, Array]:
@@ -116,4 +116,4 @@ def _power_of_two(size: int) -> int:
 
 def _cut(draws: Array, step: int) -> Array:
     """View draws (..., q, m) as pieces (..., m / step, q, step)."""
-    return np.swapaxes(draws.reshape(*draws.shape[:-1], -1, step), -2, -3)
+    return draws.reshape(*draws.shape[:-1], -1, step).swapaxes(-2, -3)
