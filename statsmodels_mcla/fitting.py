@@ -92,7 +92,7 @@ def polish(
     best: Polished | None = None
     slope = last = None  # derivative of the score in x, and where and what the score was before
 
-    def look(tails: bool) -> Evaluation:
+    def look(position: Position, tails: bool) -> Evaluation:
         return evaluate(
             sampler.design,
             position.params,
@@ -102,25 +102,23 @@ def polish(
             n_jobs=settings.n_jobs,
         )
 
+    has_tails = False
     for _ in range(maxiter):
         # the tails of the weights are wanted of the last evaluation: of those that may well be it
         tails = known is None and tol == EXACT and best is not None and best.decrement < 0.01
-        found = known or look(tails)
+        found = known or look(position, tails)
         known = None
         x = scale.from_natural(position.params)
         g, H = scale.derivatives(x, found.score, found.hessian)
-        try:
-            np.linalg.cholesky(-H)
-        except np.linalg.LinAlgError:
-            return Polished(position, found, np.inf) if best is None else best
-        decrement = float(np.sqrt(max(float(g @ np.linalg.solve(-H, g)), 0.0)))
+        decrement = _distance(g, H)
+        if not np.isfinite(decrement):
+            best = best or Polished(position, found, np.inf)
+            break
         if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-6:
             break  # round-off: no further step helps
         if best is None or decrement < best.decrement:
-            best = Polished(position, found, decrement)
+            best, has_tails = Polished(position, found, decrement), tails
         if decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(found)):
-            if tol == EXACT and not tails:
-                best = Polished(position, look(True), decrement)
             break
         # the score changes with the draws as well as by the Hessian: Broyden's update learns by how much
         if slope is None or last is None or decrement > 0.5:
@@ -137,7 +135,18 @@ def polish(
         position = there
         metric = inverse_information(found.hessian)
     assert best is not None  # noqa: S101 - the loop runs at least once
+    if tol == EXACT and not has_tails:
+        best = best._replace(evaluation=look(best.position, True))
     return best
+
+
+def _distance(gradient: Array, hessian: Array) -> float:
+    """Length of the Newton step in standard errors; inf where the Hessian is not negative definite."""
+    try:
+        np.linalg.cholesky(-hessian)
+    except np.linalg.LinAlgError:
+        return np.inf
+    return float(np.sqrt(max(float(gradient @ np.linalg.solve(-hessian, gradient)), 0.0)))
 
 
 def _is_within_error(found: Evaluation) -> bool:
