@@ -16,7 +16,9 @@ from statsmodels_mcla.sampler import Position, Sampler
 
 __all__ = ["Fitted", "with_expectation_draws"]
 
-EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, of more
+EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, and at least for one of more
+WORK = 2**24  # rows x draws that cost little: blocks of several effects get more draws while that lasts
+MOST_DRAWS = 2**13  # so got
 EXPECTATION_STREAM = 1_000_001  # key of their base random numbers
 
 
@@ -83,7 +85,8 @@ class Fitted:
         seed = np.random.SeedSequence(
             sampler.seed.entropy, spawn_key=(*sampler.seed.spawn_key, EXPECTATION_STREAM)
         )
-        sampler = with_expectation_draws(replace(sampler, seed=seed))
+        rows = sum(b.rows.size for b in sampler.buckets if b.n_effects > 1)
+        sampler = with_expectation_draws(replace(sampler, seed=seed), min(WORK // max(rows, 1), MOST_DRAWS))
         return replace(self, sampler=sampler, position=sampler.at(self.params))
 
     @cached_property
@@ -92,11 +95,15 @@ class Fitted:
         return evaluate(self.design, self.params, self.position.draws, n_jobs=self.n_jobs)
 
 
-def with_expectation_draws(sampler: Sampler) -> Sampler:
-    """Give every block at least the draws that expectations of its effects want; joint draws stay as they are."""
+def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
+    """Give every block at least the draws that expectations of its effects want; joint draws stay as they are.
+
+    Blocks of several effects get at least ``several``.
+    """
     if sampler.sampling.joint:
         return sampler
     one, more = EXPECTATION_DRAWS
+    more = max(more, several)
     return sampler.grown(
         tuple(np.full(b.n_blocks, one if b.n_effects < 2 else more) for b in sampler.buckets)
     )

@@ -245,13 +245,13 @@ def _rebuilt(design: TermDesign, frame: pd.DataFrame, known: pd.DataFrame, *, ma
     absent = [column for column in known.columns if column not in frame.columns]
     if marginal and absent:
         try:
-            return design.rebuild(frame)
+            return design.rebuild(frame, known)
         except FormulaError:
-            found = design.rebuild(frame.assign(**dict.fromkeys(absent)))
+            found = design.rebuild(frame.assign(**dict.fromkeys(absent)), known)
             if np.isfinite(found.x).all():
                 return found
             raise
-    return design.rebuild(frame)
+    return design.rebuild(frame, known)
 
 
 def _row_values(value: Any, frame: pd.DataFrame | None, n: int, name: str) -> Array:

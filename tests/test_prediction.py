@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +12,13 @@ import oracle
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from helpers import KIND, F, data_of, differences, fit_of, small
+from helpers import KIND, F, assert_monte_carlo, data_of, differences, fit_of, laplace_of, small
+from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.conditional import LINEAR, Curve, moments
 from statsmodels_mcla.formula import FormulaError
+from statsmodels_mcla.linear_rows import Placed
 from statsmodels_mcla.new_rows import fixed_rows, prediction_rows
 
 GROUP = {"bacteria": "ID", "toenail": "patientID", "epil_slopes": "subject"}
@@ -136,6 +139,21 @@ def test_pickled() -> None:
     pd.testing.assert_frame_equal(again.summary_frame(), prediction.summary_frame())
 
 
+def test_unpickled_terms_learn_again_from_the_data() -> None:
+    """Factors and transforms left of the bar, which patsy cannot pickle."""
+    data = data_of("epil")
+    formula = "y ~ lbase + (0 + center(lage) | subject) + (1 | subject)"
+    model = MCLAMixedGLM.from_formula(formula, data=data, family=F.Poisson())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the second variance may be zero
+        result = model.fit_laplace()
+    again = pickle.loads(pickle.dumps(result))
+    for random in ("conditional", "marginal"):
+        truth = result.predict(data[:7], random=random)
+        np.testing.assert_allclose(again.predict(data[:7], random=random), truth, rtol=1e-10)
+        np.testing.assert_allclose(result.predict(random=random)[:7], truth)
+
+
 def test_gaussian_predictions_have_closed_form() -> None:
     """Linear mixed model: everything from the normal law of (u, y), by matrices."""
     simulated = small(KIND["gaussian-identity"], "slope", sizes=(8, 9, 10, 8, 9, 10, 7, 8))
@@ -186,7 +204,57 @@ def test_slopes_are_derivatives(name: str, random: str) -> None:
         return np.stack([found.mean for found in moments(there, rows, curves, law.errors)])
 
     slopes = np.stack([found.slope for found in moments(law.fitted, law.rows, curves, law.errors)])
-    bse = np.asarray(result.bse)
-    error = np.abs(slopes - differences(means, np.asarray(result.params), 1e-2 * bse)) * bse
+    bse = np.sqrt(np.diag(law.errors.cov_params))  # of the fitted parameters
+    error = np.abs(slopes - differences(means, law.fitted.params, 1e-2 * bse)) * bse
     assert error.max() < (0.01 if name == "epil_slopes" and random == "conditional" else 1e-4)
     assert np.abs(slopes * bse).max() > 0.05
+
+
+def test_effects_of_several_blocks_are_independent_given_the_data() -> None:
+    """A female and a male that were kept apart in the experiment: their blocks' draws are paired at random."""
+    result = laplace_of("salamander")
+    data = data_of("salamander")
+    female = data["Female"].iloc[0]
+    males = sorted(set(data["Male"]) - set(data.loc[data["Female"] == female, "Male"]))[::5]
+    rows = pd.DataFrame({"Cross": "R/R", "Female": female, "Male": males})
+    frame = result.random_effects_frame().set_index("level")
+    levels = f"C(Female)[{female}]", [f"C(Male)[{m}]" for m in males]
+    mean = result.fe_params.iloc[0] + frame.loc[levels[0], "mean"] + frame.loc[levels[1], "mean"].to_numpy()
+    sd = np.hypot(frame.loc[levels[0], "sd"], frame.loc[levels[1], "sd"].to_numpy())
+    linear = result.get_prediction(rows, random="conditional", which="linear")
+    apart = Placed.of(linear.law.fitted, linear.law.rows).block == -2
+    assert apart.sum() > 5
+    assert_monte_carlo(linear.predicted_mean[apart], linear.mcse[apart], mean[apart], small=0.05, error=0.005)
+    # a normal law with these moments is close to the conditional law
+    probability = result.predict(rows, random="conditional").to_numpy()
+    np.testing.assert_allclose(probability[apart], oracle.marginal_mean(mean, sd, "logit")[apart], atol=0.01)
+
+
+def test_intervals_of_new_observations_have_closed_form() -> None:
+    """Gaussian responses: everything is normal, but for the error of the scale."""
+    simulated = small(KIND["gaussian-identity"], "intercept", sizes=(12,) * 12)
+    result = simulated.model().fit_laplace()
+    for random in ("none", "conditional", "marginal"):
+        found = result.get_prediction(random=random, which="mean")
+        var = found.se**2 + result.params["scale"]
+        if random == "marginal":
+            var = var + result.vc_params.iloc[0]
+        limits = found.obs_conf_int(0.1)
+        np.testing.assert_allclose(limits.mean(axis=1), found.predicted_mean, atol=0.01)
+        np.testing.assert_allclose(np.diff(limits)[:, 0], 2 * 1.6448536 * np.sqrt(var), rtol=0.02)
+
+
+def test_intervals_of_new_counts_hold_what_they_promise() -> None:
+    """Probability of the limits under the law of a new level at the estimates, nearly, by quadrature."""
+    result = laplace_of("epil")
+    found = result.get_prediction(random="marginal").summary_frame(0.2).iloc[::40]
+    eta = fixed_part(result)[::40]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(61)
+    mu = np.exp(eta[:, None] + np.sqrt(result.vc_params.iloc[0]) * nodes)
+    below, inside = (
+        stats.poisson.cdf(found[limit].to_numpy()[:, None] + shift, mu) @ weights / weights.sum()
+        for limit, shift in (("obs_ci_lower", -1), ("obs_ci_upper", 0))
+    )
+    # at the estimates the interval holds more, since it counts their error too
+    assert np.all(below <= 0.1)
+    assert np.all((inside - below > 0.8) & (inside - below < 0.92))

@@ -108,7 +108,7 @@ class BarDesign:
             pieces.append([str(level[k]) for k in code])
         return tuple(":".join(row) for row in zip(*reversed(pieces), strict=True))
 
-    def rebuild(self, data: pd.DataFrame | Mapping[str, Any]) -> NewRows:
+    def rebuild(self, data: pd.DataFrame | Mapping[str, Any], fitted: pd.DataFrame | None = None) -> NewRows:
         """Evaluate the term on new rows, with the levels and transforms of the fitted ones.
 
         Parameters
@@ -116,6 +116,8 @@ class BarDesign:
         data : DataFrame
             New rows. A level that was not fitted, or is missing, is flagged; a missing value left of the
             bar becomes NaN.
+        fitted : DataFrame, optional
+            The fitted data, from which an unpickled term learns again what pickling lost.
 
         Returns
         -------
@@ -127,7 +129,7 @@ class BarDesign:
             For an unknown column, a new level left of the bar, or a term that pickling emptied.
         """
         frame = as_frame(data)
-        patsy = self.patsy or self._relearn(frame)
+        patsy = self.patsy or self._relearn(frame, fitted)
         with reading(self.bar.text, frame):
             x = patsy.matrix(frame)
             values = [factor.value(frame) for factor in patsy.groups]
@@ -135,13 +137,14 @@ class BarDesign:
         level = locate(self.observed, _interaction(codes, self.levels, len(frame)))
         return NewRows(level_major(level, x, len(self.observed)), level < 0, x)
 
-    def _relearn(self, frame: pd.DataFrame) -> Patsy:
-        if self.learnt:
+    def _relearn(self, frame: pd.DataFrame, fitted: pd.DataFrame | None) -> Patsy:
+        if fitted is None and self.learnt:
             raise FormulaError(
                 f"`{self.bar.text}` was unpickled, which loses what patsy learnt from the fitted data; "
                 "read the terms again from those (read_random_terms)"
             )
-        patsy = Patsy.learn(self.bar, frame, module_environment(self.modules))
+        source = frame if fitted is None else fitted
+        patsy = Patsy.learn(self.bar, source, module_environment(self.modules))
         if tuple(patsy.inner.column_names) != self.columns:
             raise FormulaError(f"`{self.bar.text}` is numerical in the fitted data and not in the new rows")
         return patsy

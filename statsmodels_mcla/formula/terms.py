@@ -71,8 +71,11 @@ class NewRows(NamedTuple):
 class TermDesign(Protocol):
     """How a random term was read, kept for rows to come."""
 
-    def rebuild(self, data: pd.DataFrame | Mapping[str, Any]) -> NewRows:
-        """Evaluate the term on new rows, with the levels and transforms of the fitted ones."""
+    def rebuild(self, data: pd.DataFrame | Mapping[str, Any], fitted: pd.DataFrame | None = None) -> NewRows:
+        """Evaluate the term on new rows, with the levels and transforms of the fitted ones.
+
+        Pickling loses what a term learnt from the fitted data; given those, it learns that again.
+        """
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,8 +120,8 @@ class VCDesign:
         pairs = zip(self.interactions, self.observed, strict=True)
         return tuple(label for interaction, columns in pairs for label in interaction.labels(columns))
 
-    def rebuild(self, data: pd.DataFrame | Mapping[str, Any]) -> NewRows:
-        """Evaluate the component on new rows.
+    def rebuild(self, data: pd.DataFrame | Mapping[str, Any], fitted: pd.DataFrame | None = None) -> NewRows:
+        """Evaluate the component on new rows; an unpickled one may learn again from the fitted data.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class VCDesign:
             pickling emptied.
         """
         frame = as_frame(data)
-        factors = self._relearn(frame) if self.factors is None else self.factors
+        factors = self._relearn(frame, fitted) if self.factors is None else self.factors
         with reading(self.text, frame):
             values = {code: factor.value(frame) for code, factor in factors.items()}
         n = len(frame)
@@ -166,8 +166,8 @@ class VCDesign:
         triplets = (np.concatenate(weights), where)
         return NewRows(sparse.csr_array(triplets, shape=(n, offset)), unknown, np.sqrt(squared)[:, None])
 
-    def _relearn(self, frame: pd.DataFrame) -> dict[str, Factor]:
-        if self.stateful:
+    def _relearn(self, frame: pd.DataFrame, fitted: pd.DataFrame | None) -> dict[str, Factor]:
+        if fitted is None and self.stateful:
             raise FormulaError(
                 f"`{self.text}` was unpickled, which loses what patsy learnt from the fitted data; "
                 "read the formulas again from those (read_vc_formulas)"
@@ -175,7 +175,8 @@ class VCDesign:
         codes = {factor.code for interaction in self.interactions for factor in interaction.factors}
         env = module_environment(self.modules)
         with reading(self.text, frame):
-            return {code: Factor.learn(EvalFactor(code), frame, env) for code in codes}
+            source = frame if fitted is None else fitted
+            return {code: Factor.learn(EvalFactor(code), source, env) for code in codes}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "factors": None}
