@@ -34,6 +34,12 @@ def has_average(case: Small) -> bool:
     return case.kind.oracle_link != "inverse"
 
 
+def columns(prediction: Any) -> np.ndarray:
+    """Predictions without intervals for new observations, which take their time."""
+    found = prediction.predicted_mean, prediction.se, prediction.mcse, *prediction.conf_int().T
+    return np.column_stack(found)
+
+
 Ask = Callable[[Any, Small], Any]
 OFFERED: dict[str, Ask] = {
     "random_effects_frame": lambda r, _: r.random_effects_frame().select_dtypes("number"),
@@ -41,8 +47,8 @@ OFFERED: dict[str, Ask] = {
     "random_effects_mode": lambda r, _: pd.concat(list(r.random_effects_mode.values())).fillna(0.0),
     "predict": lambda r, _: r.predict(),
     "predict conditional": lambda r, _: r.predict(random="conditional"),
-    "prediction of the model's rows": lambda r, _: r.get_prediction(random="conditional").summary_frame(),
-    "prediction of new rows": lambda r, case: r.get_prediction(new_rows(case)).summary_frame(),
+    "prediction of the model's rows": lambda r, _: columns(r.get_prediction(random="conditional")),
+    "prediction of new rows": lambda r, case: columns(r.get_prediction(new_rows(case))),
     "linear prediction of new levels": lambda r, case: r.get_prediction(
         new_rows(case), which="linear", random="conditional"
     ).summary_frame(),
@@ -68,7 +74,7 @@ OFFERED_WITH_AVERAGE: dict[str, Ask] = {
     "prediction of new levels": lambda r, case: r.get_prediction(
         new_rows(case), random="conditional"
     ).summary_frame(),
-    "population average": lambda r, _: r.get_prediction(random="marginal").summary_frame(),
+    "population average": lambda r, _: columns(r.get_prediction(random="marginal")),
     "population_averaged": lambda r, _: r.population_averaged().summary_frame(),
     "average marginal effects": lambda r, _: r.get_margeff(random="marginal").summary_frame(),
 }
