@@ -27,6 +27,7 @@ design               `MixedDesign`: validated data, cut into independent blocks,
 laplace, proposals   conditional modes; importance densities around them
 points, draws        base random numbers; frozen draws made from them on demand
 transport            how the draws move along with the fixed effects
+kernel               weights and scores of draws: the work on rows x draws
 likelihood, mcse     one fused pass: value, score, Hessian, Monte Carlo errors
 weighted             the law of the effects given the data, chunk by chunk
 linear_rows,         rows of a linear predictor and the draws that they depend on; moments of functions of them

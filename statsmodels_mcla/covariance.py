@@ -194,8 +194,9 @@ class Covariance:
         linear, offset = np.zeros(self.size + rest), np.zeros(self.size)
         slope = np.zeros((self.size, self.size + rest))
         linear[self.size :] = -0.5
+        precisions = self.precisions(theta)
         for term, s, (precision, log_det), count in zip(
-            self.terms, self.slices, self.precisions(theta), levels, strict=True
+            self.terms, self.slices, precisions, levels, strict=True
         ):
             constant -= 0.5 * count * (term.dim * LOG_2PI + log_det)
             rows, cols = term.lower
@@ -205,7 +206,7 @@ class Covariance:
             offset[s] = -0.5 * count * np.einsum("aii->a", pd)
             sandwich = np.einsum("aij,jk->aik", pd, precision)
             slope[s, s] = 0.5 * sandwich[:, rows, cols] * twice
-        return EffectDensity(self, theta, levels, constant, linear, offset, slope)
+        return EffectDensity(self, theta, levels, constant, linear, offset, slope, [p for p, _ in precisions])
 
     def hessian(self, theta: Array, levels: Array, scatter: Array) -> Array:
         """Second derivative of the log density in theta for given scatter, (size, size).
@@ -236,6 +237,7 @@ class EffectDensity:
     linear: Array
     offset: Array
     slope: Array
+    precisions: list[Array]  # G^-1 of every term
 
     def scatter(self, u: Array) -> Array:
         """Lower triangles of every S_t for every draw, and then the squared norms of standard effects.

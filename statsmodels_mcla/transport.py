@@ -133,9 +133,7 @@ def _precision_times(density: EffectDensity, columns: Array) -> Array:
     covariance = density.covariance
     out = np.empty_like(columns)
     start = 0
-    for term, (G_inv, _), count in zip(
-        covariance.terms, covariance.precisions(density.theta), density.levels, strict=True
-    ):
+    for term, G_inv, count in zip(covariance.terms, density.precisions, density.levels, strict=True):
         stop = start + count * term.dim
         part = columns[:, start:stop]
         out[:, start:stop] = (G_inv @ part.reshape(-1, term.dim, part.shape[2])).reshape(part.shape)
