@@ -152,12 +152,19 @@ def monte_carlo_maximum(
         Where to start.
     reduction : Reduction, optional
         Ranks to start with; full by default.
+
+    Raises
+    ------
+    ValueError
+        If a covariance matrix becomes singular and the importance density is the user's own.
     """
     origin = search_scale(design, start).origin
     if reduction is None:
         reduction = with_layouts(design, params, origin, Reduction.of(design).ranks)
     trail: list[MonteCarloMaximum] = []
     while True:
+        if not draws.sampling.adapts:
+            reduction = _as_they_stand(design, reduction)
         reduced = reduction.reduce(design)
         scale = search_scale(reduced, start)
         fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
@@ -167,6 +174,17 @@ def monte_carlo_maximum(
         if isinstance(step, MonteCarloMaximum):
             return step
         reduction, params = step
+
+
+def _as_they_stand(design: MixedDesign, reduction: Reduction) -> Reduction:
+    """Draw the effects of the model themselves, the only ones that a density of the user's own is for."""
+    if reduction.singular:
+        names = ", ".join(repr(reduction.terms[k].whole.name) for k in reduction.singular)
+        raise ValueError(
+            f"sampling: the covariance matrix of {names} is singular at the maximum, where the model has fewer effects "
+            "than the density: leave effects out of the model, or use BlockSampling()"
+        )
+    return Reduction.of(design)
 
 
 Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
@@ -200,8 +218,8 @@ def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) ->
     if lower.shape != found.reduction.shape:
         known = [m for m in trail if m.reduction.shape == lower.shape]
         return known[-1] if known else (lower, params)
-    drawn = [m.reduction.layouts for m in trail]
-    return None if found.fit.converged or lower.layouts in drawn else (lower, params)
+    drawn = [m.reduction.layouts for m in trail if m.reduction.ranks == lower.ranks]
+    return None if found.fit.converged or len(drawn) > 1 or lower.layouts in drawn else (lower, params)
 
 
 def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:

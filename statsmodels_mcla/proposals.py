@@ -56,6 +56,10 @@ class Sampling(Protocol):
     def joint(self) -> bool:
         """Whether all effects are drawn as one block."""
 
+    @property
+    def adapts(self) -> bool:
+        """Whether there is a density for whatever effects are drawn, not for those of one model alone."""
+
     def proposal(
         self,
         bucket: Bucket,
@@ -161,6 +165,7 @@ class BlockSampling:
     centre: str = "mean"
 
     joint = False
+    adapts = True
 
     def __post_init__(self) -> None:
         if self.df is not None and not self.df > 2:
@@ -325,6 +330,7 @@ class JointSampling:
     zeta: float = 5.0
 
     joint = True
+    adapts = True
 
     def __post_init__(self) -> None:
         p = np.array([self.p1, self.p2, self.p3], float)
@@ -372,6 +378,7 @@ class FixedSampling:
     density: Proposal
 
     joint = True
+    adapts = False
 
     def proposal(
         self,

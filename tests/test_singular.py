@@ -19,7 +19,7 @@ import statsmodels.api as sm
 from helpers import KIND, KIND_IDS, KINDS, assert_monte_carlo, differences, lower, no_warnings, small
 from scipy import optimize, special, stats
 
-from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla import JointSampling, MCLAMixedGLM
 from statsmodels_mcla.exceptions import SingularFitWarning
 from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.outward import curvature_by_level
@@ -224,13 +224,21 @@ def test_laplace_fit_on_the_boundary(name: str) -> None:
     assert moments.evaluation.value == pytest.approx(truth.llf, abs=0.5)
 
 
-def test_errors_are_honest_on_the_boundary() -> None:
-    """Over 30 seeds, (estimate - truth) / MCSE is about standard normal."""
-    truth = reference_of(ONE)
+@pytest.mark.parametrize(
+    ("name", "seeds"),
+    [
+        ("one", 30),
+        *(pytest.param(name, 60, marks=pytest.mark.slow) for name in CASES),
+    ],
+)
+def test_errors_are_honest_on_the_boundary(name: str, seeds: int) -> None:
+    """Over seeds, (estimate - truth) / MCSE is about standard normal."""
+    case = CASES[name]
+    truth = reference_of(case)
     z = []
-    for seed in range(30):
+    for seed in range(seeds):
         with pytest.warns(SingularFitWarning):
-            result = ONE.model().fit(rng=seed)
+            result = case.model().fit(rng=seed)
         z.append(
             np.append(
                 (result.params - truth.params) / result.mcse, (result.llf - truth.llf) / result.llf_mcse
@@ -476,3 +484,34 @@ def test_one_of_several_terms_is_singular() -> None:
     assert result.llf == pytest.approx(llf[0], abs=1e-8)
     np.testing.assert_allclose(result.params[names], truth, atol=1e-4)
     np.testing.assert_allclose(result.bse[names], bse, rtol=0.05)
+
+
+# Importance densities ---------------------------------------------------------------------------------
+
+
+class Wide:
+    """A density of one's own over all effects."""
+
+    def __init__(self, effects: int) -> None:
+        self.effects = effects
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        return rng.standard_normal((self.effects, n))
+
+    def logpdf(self, u: np.ndarray) -> np.ndarray:
+        return stats.norm.logpdf(u).sum(axis=0)
+
+
+def test_a_density_of_all_effects_is_no_density_of_fewer() -> None:
+    with pytest.raises(ValueError, match="'g' is singular at the maximum"):
+        ONE.model().fit(rng=1, sampling=Wide(80), nsample=1000)
+
+
+def test_a_joint_density_on_the_boundary() -> None:
+    case = Case(ONE.Lambda, 0, 8)
+    truth = reference_of(case)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joint draws are few effective ones
+        result = case.model().fit(rng=1, sampling=JointSampling(), nsample=20_000)
+    assert result.reduction.ranks == (1,)
+    assert_monte_carlo(result.params, result.mcse, truth.params, small=0.2 * truth.bse)
