@@ -163,6 +163,7 @@ class MixedGLMResults(
         self.normalized_cov_params  # noqa: B018 - needs the data when first asked for
         super().remove_data()
         self._fitted_source = None
+        self.__dict__.pop("_units", None)
         self.__dict__.pop("_maximum", None)
 
     def __getstate__(self) -> dict[str, Any]:

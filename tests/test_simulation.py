@@ -293,6 +293,7 @@ def test_bad_bootstrap_arguments() -> None:
 
 def test_what_needs_the_data_says_so_when_they_are_gone() -> None:
     fit = pickle.loads(pickle.dumps(laplace_of("cbpp")))
+    fit.with_cov_type("robust")
     fit.remove_data()
     for ask in (
         fit.simulate,
