@@ -28,10 +28,11 @@ def assert_honest(fits: list[Fit], dataset: str, mcse_ratio: float) -> list[Cali
     sd, mean = limits(len(fits))
     for c in found:
         # an error of the truth itself as large as this would move the mean and hide that of the fits
-        assert c.exact or c.blur < 0.1, c.parameter
+        assert c.exact or c.blur < 0.15, c.parameter
         assert c.within(sd, mean), f"{dataset}, {c.parameter}: sd {c.sd:.2f}, mean {c.mean:.2f}"
     for c in found[:-1]:  # parameters, without the log-likelihood
-        assert np.max(c.ratios) <= mcse_ratio
+        # in units of the true standard error, from which that of a fit may differ by its own error of 2 %
+        assert np.max(c.ratios) <= 1.02 * mcse_ratio
     return found
 
 
