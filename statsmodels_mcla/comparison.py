@@ -129,7 +129,7 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
     objective = maximum.objective
     params = nesting.embedding @ its.maximum_within(mine, nesting)
     submodel = at_its_ranks(maximum.whole.without(nesting.zero), params)
-    if nesting.zero or submodel.reduction.pivots != objective.submodel.reduction.pivots:
+    if nesting.zero or submodel.reduction != objective.submodel.reduction:
         objective = objective.on(submodel)
     point = objective.at(objective.locate(params))
     # 2. the statistic, and the law that it has if the restricted model is true

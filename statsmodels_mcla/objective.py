@@ -229,12 +229,12 @@ class LaplaceObjective:
     @cached_property
     def scale(self) -> SearchScale:
         """Working parameters, those that are zero included."""
-        return _working(self.submodel.model)
+        return _working(self.submodel.smooth)
 
     @cached_property
     def free(self) -> np.ndarray:
         """Places of x among the working parameters."""
-        return np.flatnonzero(self.submodel.reduction.free_working)
+        return np.flatnonzero(self.submodel.reduction.free_working[: self.submodel.smooth.n_params])
 
     @cached_property
     def deviations(self) -> np.ndarray:
@@ -249,7 +249,7 @@ class LaplaceObjective:
 
     def at(self, x: Array, near: Any = None) -> Point:
         """See `Objective`."""
-        scale, design = self.scale, self.submodel.model
+        scale, design = self.scale, self.submodel.smooth
         found = evaluate_laplace(design, scale.semi_natural(self._all(x)), near)
 
         def gradient(x: Array) -> Array:
@@ -269,12 +269,12 @@ class LaplaceObjective:
 
     def locate(self, params: Array) -> Array:
         """See `Objective`."""
-        semi_natural = singular_working(self.submodel.model, params[self.submodel.keep])
+        semi_natural = singular_working(self.submodel.smooth, self.submodel.inner(params))
         return self.scale.from_semi_natural(semi_natural)[self.free]
 
     def pull_back(self, x: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
         """See `Objective`."""
-        keep = self.submodel.keep
+        keep = np.flatnonzero(self.submodel.keep)[: self.submodel.smooth.n_params]
         g, H = self.scale.derivatives(self._all(x), gradient[keep], hessian[np.ix_(keep, keep)])
         return g[self.free], H[np.ix_(self.free, self.free)]
 

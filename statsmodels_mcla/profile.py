@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from scipy import stats
 from scipy.interpolate import CubicHermiteSpline
 
 from statsmodels_mcla.arguments import check_alpha
+from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.objective import Maximum
 from statsmodels_mcla.profiling import Limit, Profiler
@@ -161,7 +163,7 @@ def profile_limits(
 ) -> tuple[Array, Array]:
     """Profile-likelihood limits of some of the parameters and their Monte Carlo errors, both (k, 2).
 
-    NaN for covariances of effects without variance.
+    NaN for covariances of effects without variance, and with a warning for limits that are not found.
     """
     check_alpha(alpha)
     target = float(stats.norm.isf(0.5 * alpha))
@@ -171,8 +173,19 @@ def profile_limits(
         if maximum.reduction.keep[j] or quantity.ends(0.0)[0].zero:
             profiler = Profiler.of(maximum, quantity)
             for side, at in enumerate((-target, target)):
-                limits[row, side], mcse[row, side] = profiler.limit(at)
+                limits[row, side], mcse[row, side] = _limit_or_nan(profiler, at, names[j])
     return limits, mcse
+
+
+def _limit_or_nan(profiler: Profiler, target: float, name: str) -> Limit:
+    """Limit of a profile; NaN, and a warning, where none is found."""
+    try:
+        return profiler.limit(target)
+    except (RuntimeError, FloatingPointError, np.linalg.LinAlgError) as error:
+        side = "lower" if target < 0 else "upper"
+        message = f"the {side} profile limit of {name} is NaN: {error}"
+    warnings.warn(message, MCLAWarning, stacklevel=5)
+    return Limit(np.nan, np.nan)
 
 
 class ProfileResults(WaldResults):

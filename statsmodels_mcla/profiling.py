@@ -241,7 +241,8 @@ def _off_the_end(maximum: Maximum, quantity: Quantity) -> tuple[Objective, Array
     """
     submodel = maximum.objective.submodel
     pivots = quantity.pivots(submodel.reduction.pivots)
-    objective = maximum.objective.on(submodel.with_pivots(pivots))
+    at_limit = submodel.reduction.at_limit and not quantity.dispersed
+    objective = maximum.objective.on(submodel.with_pivots(pivots, at_limit))
     height = laplace_height(objective.submodel)
     floor = height(maximum.params) - FAR_LOSS
     for t in PATH:

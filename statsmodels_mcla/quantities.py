@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from statsmodels_mcla.linalg import Array
 
 __all__ = [
+    "BoundedDispersion",
     "Coordinate",
     "Correlation",
     "Dispersion",
@@ -189,6 +190,10 @@ class Quantity(Protocol):
     def pivots(self, at_end: Pivots) -> Pivots:
         """Coordinates of every term that a model needs in which the quantity is not at an end of its range."""
 
+    @property
+    def dispersed(self) -> bool:
+        """Whether it needs a dispersion that is not zero."""
+
     def inward(self, params: Array, t: float) -> Array:
         """Natural parameters inside the range, further from those at an end of it the larger t > 0 is."""
 
@@ -221,6 +226,8 @@ class Coordinate:
     def ends(self, estimate: float) -> tuple[End, End]:
         """See `Quantity`."""
         return LOWEST, HIGHEST
+
+    dispersed: ClassVar[bool] = False
 
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; the range has no end that is reached."""
@@ -271,6 +278,8 @@ class Variance:
         """See `Quantity`."""
         return End(0.0, 0.0, self.zero), HIGHEST
 
+    dispersed: ClassVar[bool] = False
+
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; the effect itself, if its term has none."""
         own = at_end[self.term] or (self.column,)
@@ -305,6 +314,8 @@ class Dispersion:
         """See `Quantity`."""
         return End(estimate - FAR_LOG, 0.0), End(estimate + FAR_LOG, np.inf)
 
+    dispersed: ClassVar[bool] = False
+
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; the range has no end that is reached."""
         return at_end
@@ -312,6 +323,38 @@ class Dispersion:
     def inward(self, params: Array, t: float) -> Array:
         """See `Quantity`."""
         return params
+
+
+@dataclass(frozen=True)
+class BoundedDispersion:
+    """A dispersion that may be zero, held by its root, as a variance is."""
+
+    index: int
+
+    @property
+    def scale(self) -> OuterScale:
+        """See `Quantity`."""
+        return Power(2)
+
+    def at(self, params: Array) -> Inner:
+        """See `Quantity`; alike `Variance`."""
+        return Variance(0, 0, self.index, ()).at(params)
+
+    def ends(self, estimate: float) -> tuple[End, End]:
+        """See `Quantity`."""
+        return End(0.0, 0.0, (self.index,)), HIGHEST
+
+    dispersed: ClassVar[bool] = True
+
+    def pivots(self, at_end: Pivots) -> Pivots:
+        """See `Quantity`."""
+        return at_end
+
+    def inward(self, params: Array, t: float) -> Array:
+        """See `Quantity`; t is the root."""
+        out = params.copy()
+        out[self.index] = t * t
+        return out
 
 
 @dataclass(frozen=True)
@@ -358,6 +401,8 @@ class Correlation:
     def ends(self, estimate: float) -> tuple[End, End]:
         """See `Quantity`."""
         return End(-NEAR_ONE, -1.0), End(NEAR_ONE, 1.0)
+
+    dispersed: ClassVar[bool] = False
 
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; all effects of the term."""
@@ -419,6 +464,8 @@ class SmoothFunction:
     def ends(self, estimate: float) -> tuple[End, End]:
         """See `Quantity`."""
         return self.lower, self.upper
+
+    dispersed: ClassVar[bool] = False
 
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; one effect of every term that it needs."""

@@ -14,6 +14,7 @@ from statsmodels_mcla.objective import Maximum
 from statsmodels_mcla.quantities import (
     HIGHEST,
     LOWEST,
+    BoundedDispersion,
     Coordinate,
     Correlation,
     Dispersion,
@@ -70,7 +71,8 @@ def quantity_of(name: Any, maximum: Maximum, names: list[str]) -> Quantity:
 
 def _parameter(index: int, design: MixedDesign) -> Quantity:
     if index >= design.n_fixed + design.covariance.size:
-        return Dispersion(index)
+        bounded = design.family.limit(design.y, design.w) is not None
+        return BoundedDispersion(index) if bounded else Dispersion(index)
     for variance in _variances(design):
         if variance.index == index:
             return variance

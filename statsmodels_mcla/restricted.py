@@ -171,7 +171,7 @@ def at_its_ranks(submodel: Submodel, params: Array) -> Submodel:
         sd = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
         rank = int((np.linalg.eigvalsh(G / np.outer(sd, sd)) > SINGULAR).sum())
         pivots.append(pivots_of(G, sd, rank))
-    return submodel.with_pivots(pivots)
+    return submodel.with_pivots(pivots, bool(submodel.model.n_dispersion and params[-1] == 0))
 
 
 def _child(seed: np.random.SeedSequence, *place: int) -> np.random.SeedSequence:

@@ -26,8 +26,8 @@ def laplace_height(submodel: Submodel) -> Callable[[Array], float]:
     """Laplace log-likelihood as a function of the natural parameters of the whole model."""
 
     def height(params: Array) -> float:
-        working = singular_working(submodel.model, params[submodel.keep])
-        return evaluate_laplace(submodel.model, working).value
+        working = singular_working(submodel.smooth, submodel.inner(params))
+        return evaluate_laplace(submodel.smooth, working).value
 
     return height
 
@@ -35,6 +35,9 @@ def laplace_height(submodel: Submodel) -> Callable[[Array], float]:
 def with_what_returns(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
     """Raise the ranks of covariance matrices where that raises the likelihood."""
     submodel = found.objective.submodel
+    if submodel.reduction.at_limit:
+        found = _with_dispersion(found, held)
+        submodel = found.objective.submodel
     if not submodel.reduction.singular:
         return found
     height = laplace_height(submodel)
@@ -52,6 +55,25 @@ def with_what_returns(found: ConstrainedMaximum, held: Held) -> ConstrainedMaxim
             larger = found.objective.on(current.with_pivots(pivots))
             found = maximise(larger, larger.locate(params), held)
     return found
+
+
+def _with_dispersion(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
+    """Let a dispersion of zero be positive, where that raises the likelihood."""
+    submodel = found.objective.submodel
+    if held.quantity.at(found.point.params).gradient[-1]:  # it is what is held
+        return found
+    free = submodel.with_pivots(submodel.reduction.pivots, at_limit=False)
+    path = []
+    for sd in SDS:
+        out = found.point.params.copy()
+        out[-1] = sd * sd
+        path.append(out)
+    floor = laplace_height(submodel)(found.point.params) + NO_LOSS
+    value, params = _best(laplace_height(free), path, floor)
+    if value <= floor:
+        return found
+    larger = found.objective.on(free)
+    return maximise(larger, larger.locate(params), held)
 
 
 def _sizes(submodel: Submodel, k: int) -> Array:

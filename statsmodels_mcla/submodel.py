@@ -59,10 +59,20 @@ class Submodel:
         """Parameters of the whole model (P,) of those of ``design``."""
         return self.spread(self.reduction.extend(fitted))
 
+    @cached_property
+    def smooth(self) -> MixedDesign:
+        """Return ``model``, or its limit without a dispersion where that is zero."""
+        limit = self.model.family.limit(self.model.y, self.model.w) if self.reduction.at_limit else None
+        return self.model if limit is None else replace(self.model, family=limit[0], y=limit[1])
+
+    def inner(self, params: Array) -> Array:
+        """Return the parameters of ``smooth`` of those of the whole model."""
+        return params[self.keep][: self.smooth.n_params]
+
     def spread(self, params: Array) -> Array:
-        """Parameters of the whole model (P,) of those of ``model``."""
+        """Parameters of the whole model (P,) of those of ``model`` or ``smooth``."""
         out = np.zeros(len(self.keep))
-        out[self.keep] = params
+        out[np.flatnonzero(self.keep)[: len(params)]] = params
         return out
 
     def restrict(self, params: Array) -> Array:
@@ -86,9 +96,10 @@ class Submodel:
         s = self.model.covariance.slices[term]
         return np.flatnonzero(self.keep)[self.model.n_fixed + s.start : self.model.n_fixed + s.stop]
 
-    def with_pivots(self, pivots: Sequence[tuple[int, ...]]) -> Submodel:
-        """Return the same effects with covariance matrices of other ranks."""
-        return replace(self, reduction=self.reduction.with_pivots(pivots))
+    def with_pivots(self, pivots: Sequence[tuple[int, ...]], at_limit: bool | None = None) -> Submodel:
+        """Return the same effects with covariance matrices of other ranks, and a dispersion of zero or not."""
+        limit = self.reduction.at_limit if at_limit is None else at_limit
+        return replace(self, reduction=replace(self.reduction.with_pivots(pivots), at_limit=limit))
 
     def without(self, zero: Collection[int]) -> Submodel:
         """Leave out the effects whose variances, entries of the whole model's parameters, are zero."""
@@ -109,7 +120,10 @@ class Submodel:
             wanted = min(self.reduction.ranks[k], int(stays.sum()))
             pivots.append(tuple(sorted(drawn + spare[: wanted - len(drawn)])))
         model = replace(self.model, terms=tuple(terms))
-        return Submodel(model, keep, Reduction.of(model).with_pivots(pivots), self.origin)
+        limit = self.reduction.at_limit or (model.n_dispersion > 0 and len(keep) - 1 in zero)
+        return Submodel(
+            model, keep, replace(Reduction.of(model).with_pivots(pivots), at_limit=limit), self.origin
+        )
 
 
 def _columns(term: RandomTerm, stays: np.ndarray) -> RandomTerm:
