@@ -16,8 +16,9 @@ from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.objective import Maximum
+from statsmodels_mcla.outer_scales import OuterScale
 from statsmodels_mcla.profiling import Limit, Profiler
-from statsmodels_mcla.quantities import End, OuterScale
+from statsmodels_mcla.quantities import End
 from statsmodels_mcla.quantity_names import quantity_of
 from statsmodels_mcla.wald import WaldResults
 

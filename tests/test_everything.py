@@ -42,6 +42,8 @@ def columns(prediction: Any) -> np.ndarray:
 
 Ask = Callable[[Any, Small], Any]
 OFFERED: dict[str, Ask] = {
+    "contrasts": lambda r, _: r.t_test(np.eye(2)).summary_frame(),
+    "score test": lambda r, _: list(r.score_test("I(x**2)")),
     "random_effects_frame": lambda r, _: r.random_effects_frame().select_dtypes("number"),
     "random_effects": lambda r, _: pd.concat(list(r.random_effects.values())).fillna(0.0),
     "random_effects_mode": lambda r, _: pd.concat(list(r.random_effects_mode.values())).fillna(0.0),
@@ -70,6 +72,9 @@ OFFERED_WITH_BLOCKS: dict[str, Ask] = {
     "cluster": lambda r, case: r.with_cov_type("cluster", groups=case.data["g"].to_numpy()).bse[~r.boundary],
     "get_influence": lambda r, _: r.get_influence().summary_frame().dropna(axis=1, how="all"),
 }
+OFFERED_SLOWLY: dict[str, Ask] = {
+    "profile interval": lambda r, _: r.conf_int(method="profile", parm="Intercept"),
+}
 OFFERED_WITH_AVERAGE: dict[str, Ask] = {
     "prediction of new levels": lambda r, case: r.get_prediction(
         new_rows(case), random="conditional"
@@ -93,6 +98,8 @@ def fits(kind: Kind, structure: str, how: str) -> tuple[Small, Any, Any]:
 def check(kind: Kind, structure: str, how: str, *, pickled: bool) -> None:
     case, result, again = fits(kind, structure, how)
     asked = OFFERED | (OFFERED_WITH_AVERAGE if has_average(case) else {})
+    if how == "mcla" or case.structure == "intercept":
+        asked |= OFFERED_SLOWLY
     if structure != "crossed":  # which is one block here
         asked |= OFFERED_WITH_BLOCKS
     for name, ask in asked.items():

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from helpers import KIND, REFERENCE, data_of, fit_of, laplace_of, model_of, small
-from scipy import stats
+from scipy import optimize, stats
 
 from statsmodels_mcla import MCLAMixedGLM
 
@@ -173,6 +173,30 @@ def test_lower_limit_of_an_insignificant_variance_is_zero(seed: int, sd: float) 
     assert profile.table.index[0] == 0
     assert profile.conf_int()["lower"] == 0
     assert result.profile_likelihood(lambda p: p["g Var"] / (1 + p["g Var"])).conf_int()["lower"] == 0
+
+
+@pytest.mark.parametrize("how", ["fit", "fit_laplace"])
+def test_a_dispersion_of_zero_is_the_end_of_its_profile(how: str) -> None:
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(12), 5)
+    y = rng.poisson(np.exp(1 + rng.normal(0, 0.5, 12)[g]))
+    data = pd.DataFrame({"y": y, "g": g})
+    model = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data, family=sm.families.NegativeBinomial(alpha=1.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = getattr(model, how)()
+    assert result.params["alpha"] == 0
+    low, high = result.conf_int(method="profile", parm="alpha").iloc[0]
+    assert low == 0
+    arguments = {"y": y.astype(float), "X": np.ones((60, 1)), "Zg": None, "group": g, "link": "log"}
+    top = oracle.quadrature_mle(family="poisson", **arguments)
+    start = np.array([*top.params, high])
+    held = optimize.minimize(
+        lambda p: -oracle.quadrature_loglike(np.array([*p, high]), family="negativebinomial", **arguments),
+        start[:2],
+        method="Nelder-Mead",
+    )
+    assert 2 * (top.llf + held.fun) == pytest.approx(stats.chi2.isf(0.05, 1), abs=0.05)
 
 
 def test_negative_control_a_clear_variance_stays_away_from_zero() -> None:
