@@ -688,6 +688,14 @@ def quadrature_score(params: Array, *model: Any, by_group: bool = False, **optio
     return scores if by_group else scores.sum(axis=0)
 
 
+def loglike_and_score_by_group(params: Array, *model: Any, **options: Any) -> tuple[Array, Array]:
+    """Log-likelihood (G,) and score (G, P) of each group, in sorted order, at natural parameters."""
+    rows = _rows(*model, **options)
+    w = _to_working(*_from_natural(params, rows), rows)
+    values, scores = _working_scores(rows, w)
+    return values, np.linalg.solve(_to_natural(w, rows)[1].T, scores.T).T
+
+
 def quadrature_hessian(params: Array, *model: Any, **options: Any) -> Array:
     """Hessian at natural parameters, (P, P), by Richardson's method on the exact score."""
     scores = quadrature_score(params, *model, by_group=True, **options)
