@@ -50,6 +50,7 @@ residuals, criteria, residuals given the data; information criteria; shares of v
   effect_sizes
 separation           coefficients and variances without a finite maximum
 maximum              Laplace start, Monte Carlo fit, ranks of the covariance matrices
+plots                pictures (matplotlib, imported when one is asked for)
 model, results       what the user sees; `summary`, `var_corr`, `notices`
 ==================== =======================================================================================
 

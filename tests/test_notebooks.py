@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from statsmodels_mcla.plots.methods import MonteCarloPlots, PlotResults
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 OF_ONE_COMPUTER = re.compile(r"/(?:home|root|tmp|Users|usr|opt|work)/|\b0x[0-9a-f]{6,}\b|[A-Z]:\\\\")
 
@@ -23,7 +25,8 @@ def text_of(output: dict[str, Any]) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
+    assert len(NOTEBOOKS) >= 5
+    assert len(PICTURES) == 6
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -47,6 +50,23 @@ def test_says_nothing_of_the_computer_it_ran_on(path: Path) -> None:
         for output in cell["outputs"]:
             found = OF_ONE_COMPUTER.search(text_of(output))
             assert found is None, found
+
+
+PICTURES = [
+    name for kind in (PlotResults, MonteCarloPlots) for name in vars(kind) if name.startswith("plot_")
+]
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_every_picture_is_shown(picture: str) -> None:
+    shown = [
+        cell
+        for path in NOTEBOOKS
+        for cell in code_cells(path)
+        if f".{picture}(" in "".join(cell["source"])
+        and any("image/png" in output.get("data", {}) for output in cell["outputs"])
+    ]
+    assert shown
 
 
 def test_what_is_looked_for_is_found() -> None:
