@@ -118,7 +118,10 @@ class _Frozen:
         found = self.at(x)
         if found is None:
             return -np.inf, np.zeros(len(x)), -np.eye(len(x))
-        return found.value, *self.scale.derivatives(x, found.score, found.hessian)
+        gradient, hessian = self.scale.derivatives(x, found.score, found.hessian)
+        if not (np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian))):  # a scale on its way to zero
+            return -np.inf, np.zeros(len(x)), -np.eye(len(x))
+        return found.value, gradient, hessian
 
     def trusted(self, x: Array, step: Array) -> float:
         """Fraction of a step at whose end the effective sample size is at least half of that at its start."""

@@ -185,7 +185,9 @@ def read_arrays(
 def _refuse_residual_effects(terms: tuple[RandomTerm, ...], n: int, family: ConditionalFamily) -> None:
     """One effect a row is the residual of a Gaussian response: their variances cannot be told apart."""
     for term in terms:
-        if family.quadratic and len(term.levels) >= n:
+        entries = term.Z.data
+        one_each = term.Z.nnz == n and bool(np.all(entries == entries[0]))
+        if family.quadratic and len(term.levels) >= n and one_each:
             raise ValueError(
                 f"the random term {term.name!r} has as many levels as there are rows ({n}): in a Gaussian model its "
                 "variance cannot be told apart from the scale; drop the term"

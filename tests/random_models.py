@@ -244,9 +244,12 @@ def build(recipe: Recipe) -> Drawn:
     g = np.repeat(np.arange(recipe.groups), sizes)
     n = len(g)
     x = COVARIATES[recipe.covariate](rng, g)
+    x[0] += 0.5  # a covariate that is constant where weights are positive is no model
+    x[-1] -= 0.5
     h, c, f = (rng.permutation(np.arange(n) % 2) for _ in range(3))
     offset = np.zeros(n) if recipe.offset is None else OFFSETS[recipe.offset](rng, n)
     weights = np.ones(n) if recipe.weights is None else WEIGHTS[recipe.weights](rng, n)
+    weights[[0, -1]] = np.maximum(weights[[0, -1]], 1.0)
     var_weights = rng.uniform(0.4, 2.5, n) if recipe.var_weights else np.ones(n)
     trials = rng.integers(1, recipe.trials + 1, n) if kind.oracle_family == "binomial" else np.ones(n, int)
     data = pd.DataFrame(

@@ -243,6 +243,13 @@ def test_formula(name: str) -> None:
         MCLAMixedGLM.from_formula(**(CALL | changes))
 
 
+def test_one_variance_for_intercepts_and_slopes_of_many_groups_is_no_residual() -> None:
+    """As many effects as rows, but not one a row."""
+    data = pd.DataFrame({"y": np.arange(6) % 5.0, "x": [0.1, 1, 0.3, 0.8, 0.2, 2], "g": list("aabbcc")})
+    vc = {"s": ["0 + C(g)", "0 + C(g):x"]}
+    MCLAMixedGLM.from_formula("y ~ 1", vc, data, family=sm.families.Gaussian())
+
+
 def test_as_many_levels_as_rows_in_a_gaussian_model() -> None:
     """The variance of the groups and the scale cannot be told apart."""
     data = data_of("sleepstudy").assign(row=lambda d: np.arange(len(d)))

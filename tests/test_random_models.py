@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.api as sm
 from hypothesis import HealthCheck, Phase, given, settings
 from random_models import STRUCTURES, Drawn, Recipe, build, recipes, truth_of
 from statsmodels.tools.sm_exceptions import DomainWarning
 
+from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
     ImportanceWeightWarning,
@@ -104,3 +107,18 @@ def test_two_hundred_random_models_match_quadrature_or_warn() -> None:
     seen = outcomes(200, tuple(STRUCTURES), anywhere=True)
     assert seen.total() == 200
     assert seen["matches"] >= 60, seen
+
+
+def test_a_saturated_gaussian_model_is_told_of() -> None:
+    """Five rows for five parameters: the scale runs to zero and the likelihood has no maximum."""
+    data = pd.DataFrame(
+        {"y": [1.0, 2.5, 0.3, 4.0, 1.1], "x": [0.0, 1.0, 2.0, 3.0, 5.0], "z": [0.3, -1, 2, 0.1, 1.4]}
+    ).assign(g=list("aabbc"))
+    model = MCLAMixedGLM.from_formula(
+        "y ~ x + (1 | g) + (0 + z | g)", data=data, family=sm.families.Gaussian()
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = model.fit(rng=1)
+    assert {w.category for w in caught} & {ConvergenceWarning, SingularFitWarning, ImportanceWeightWarning}
+    assert np.all(np.isfinite(result.params))
