@@ -14,8 +14,10 @@ __all__ = [
     "check_alpha",
     "check_positive",
     "check_search",
+    "checked_count",
     "checked_n_jobs",
     "checked_nsample",
+    "generator_of",
     "sampling_of",
     "seed_of",
 ]
@@ -68,6 +70,11 @@ def seed_of(rng: Any) -> np.random.SeedSequence:
     raise ValueError(f"rng must be a non-negative int or a numpy Generator, got {rng!r}")
 
 
+def generator_of(rng: Any) -> np.random.Generator:
+    """Generator of its own, from what `seed_of` takes."""
+    return np.random.Generator(np.random.PCG64(seed_of(rng)))
+
+
 def sampling_of(sampling: Any) -> Sampling:
     """Sampling setting of None, a setting, or a density of the user's own."""
     if sampling is None:
@@ -86,9 +93,15 @@ def checked_nsample(nsample: Any) -> int | None:
     """Check a number of draws."""
     if nsample is None:
         return None
-    if not isinstance(nsample, (int, np.integer)) or isinstance(nsample, bool) or nsample < 2:
-        raise ValueError(f"nsample must be an integer of at least 2, got {nsample!r}")
-    return int(nsample)
+    return checked_count("nsample", nsample, least=2)
+
+
+def checked_count(name: str, value: Any, least: int = 1, why: str = "") -> int:
+    """Check a whole number of at least ``least``; ``why`` follows in the message."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        wanted = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        raise ValueError(f"{name} must be {wanted}{why}, got {value!r}")
+    return int(value)
 
 
 def checked_n_jobs(n_jobs: Any) -> int:
@@ -121,5 +134,4 @@ def check_search(method: Any, maxiter: Any, options: Iterable[str]) -> None:
             raise ValueError(f"fit has no argument {name!r}, and no optimiser takes it as an option")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if isinstance(maxiter, bool) or not isinstance(maxiter, (int, np.integer)) or maxiter < 1:
-        raise ValueError(f"maxiter must be a positive integer, got {maxiter!r}")
+    checked_count("maxiter", maxiter)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from statsmodels_mcla.arguments import checked_n_jobs, seed_of
+from statsmodels_mcla.arguments import checked_count, checked_n_jobs, seed_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.progress import with_progress
 from statsmodels_mcla.simulation import simulate_responses
@@ -203,6 +203,7 @@ class BootstrapResults:
 
     model: Any
     params: Any
+    monte_carlo: Any
 
     def bootstrap(
         self,
@@ -245,19 +246,18 @@ class BootstrapResults:
         own data: that is nearer to their maximum than the estimates here, and finds variances of zero at once.
         A row of frequency weight w stands for w rows, with responses of their own.
         """
-        if isinstance(nrep, bool) or not isinstance(nrep, (int, np.integer)) or nrep < 2:
-            raise ValueError(f"nrep must be an integer of at least 2, got {nrep!r}")
+        nrep = checked_count("nrep", nrep, least=2)
         workers = 1 if n_jobs is None else checked_n_jobs(n_jobs)
         params = np.asarray(self.params, float)
         if not np.all(np.isfinite(params)):
             raise ValueError("bootstrap: the fit has no finite estimates to simulate from")
-        method = "fit_laplace" if getattr(self, "monte_carlo", None) is None else "fit"
+        method = "fit_laplace" if self.monte_carlo is None else "fit"
         if method == "fit":
             inner = None if workers == 1 else 1
             options = {"mcse_tol": 0.1, "n_jobs": inner, **options}
         work = partial(_refit, self.model.with_unit_weights(), params, method, options)
-        seeds = seed_of(rng).spawn(int(nrep))
-        found = list(with_progress(_map(work, seeds, workers), int(nrep), "bootstrap", disp))
+        seeds = seed_of(rng).spawn(nrep)
+        found = list(with_progress(_map(work, seeds, workers), nrep, "bootstrap", disp))
         names = self.model.data.param_names
         return Bootstrap(
             pd.Series(params, index=names),

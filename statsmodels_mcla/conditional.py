@@ -86,18 +86,9 @@ class ParameterErrors:
 
     @classmethod
     def of(cls, results: Any) -> ParameterErrors:
-        """Errors of a fit, carried over to the parameters that were fitted.
-
-        Those of the model are linear in them, and none is lost (see `Reduction`): a pseudo-inverse carries back.
-        """
-        fitted = results.fitted
-        keep = fitted.keep
-        back = np.linalg.pinv(fitted.jacobian[keep])
-
-        def carried(cov: Array) -> Array:
-            return np.asarray(back @ np.asarray(cov)[np.ix_(keep, keep)] @ back.T)
-
-        monte_carlo = getattr(results, "monte_carlo", None)
+        """Errors of a fit, carried over to the parameters that were fitted."""
+        carried = results.fitted.covariance_of_fitted
+        monte_carlo = results.monte_carlo
         return cls(
             carried(results.cov_params()),
             None if monte_carlo is None else carried(monte_carlo.cov_mcse),

@@ -31,11 +31,10 @@ from statsmodels_mcla.conditional import LINEAR, ParameterErrors, moments
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.inputs import ModelInputs
-from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.linalg import Array, covariance_root
 from statsmodels_mcla.linear_rows import LinearRows
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.scale import SearchScale
-from statsmodels_mcla.units import fitted_covariance
 
 __all__ = ["ConditionalAIC", "InformationCriteria", "conditional_aic"]
 
@@ -146,8 +145,7 @@ def _root_of(scale: SearchScale, x: Array, cov: Array) -> Array:
     k = len(x)
     J = np.stack([scale.derivatives(x, e, np.zeros((k, k)))[0] for e in np.eye(k)])
     back = np.linalg.inv(J)
-    values, vectors = np.linalg.eigh(back @ cov @ back.T)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    return covariance_root(back @ cov @ back.T)
 
 
 def _halved(sampler: Sampler) -> tuple[np.ndarray, ...]:
@@ -168,8 +166,8 @@ class _Setting:
 
     @classmethod
     def of(cls, inputs: ModelInputs, fitted: Fitted) -> _Setting:
-        used = np.flatnonzero(inputs.freq_weights * inputs.var_weights > 0)
-        Z = sp.csr_array(sp.csr_array(sp.hstack([t.Z for t in inputs.terms]))[used])
+        used = np.flatnonzero(inputs.used)
+        Z = sp.csr_array(inputs.Z[used])
         prior = np.zeros((len(used), sum(t.whole.size for t in fitted.reduction.terms)))
         rows = LinearRows.of(fitted, np.asarray(inputs.exog)[used], inputs.offset[used], Z, prior)
         return cls(fitted, rows, _Rows.of(inputs, fitted.design.family, used))
@@ -194,6 +192,7 @@ class InformationCriteria:
 
     model: Any
     params: Any
+    monte_carlo: Any
     nobs: float
 
     if TYPE_CHECKING:
@@ -227,8 +226,8 @@ class InformationCriteria:
 
     @cached_property
     def _conditional_aic(self) -> ConditionalAIC:
-        monte_carlo = getattr(self, "monte_carlo", None)
-        cov_mcse = None if monte_carlo is None else fitted_covariance(self.fitted, monte_carlo.cov_mcse)
+        monte_carlo = self.monte_carlo
+        cov_mcse = None if monte_carlo is None else self.fitted.covariance_of_fitted(monte_carlo.cov_mcse)
         return conditional_aic(self.model.inputs, self.fitted.fresh, cov_mcse)
 
     @property

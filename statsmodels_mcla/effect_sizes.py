@@ -22,17 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from scipy import special
 
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.differences import differences
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.inputs import ModelInputs, inputs_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.linear_rows import prior_basis
 from statsmodels_mcla.mcse import delta_method
 from statsmodels_mcla.reduction import Reduction
-from statsmodels_mcla.units import differences
 from statsmodels_mcla.var_corr import term_keys
 
 if TYPE_CHECKING:
@@ -90,8 +89,7 @@ class VarianceShares:
             )
         if method in ("lognormal", "trigamma") and family.link != "log":
             raise ValueError(f"method={method!r} is for log links; use {default!r}")
-        Z = sp.csr_array(sp.hstack([t.Z for t in inputs.terms]))
-        basis = prior_basis(Reduction.of(design), Z)
+        basis = prior_basis(Reduction.of(design), inputs.Z)
         return cls(design, family, np.asarray(inputs.exog), inputs.offset, inputs.freq_weights, basis, method)
 
     def fixed(self, params: Array) -> float:
@@ -145,6 +143,7 @@ class EffectSizes:
 
     model: Any
     params: Any
+    monte_carlo: Any
 
     if TYPE_CHECKING:
 
@@ -204,7 +203,7 @@ class EffectSizes:
         keep = fitted.keep
         at = np.ix_(keep, keep)
         cov = np.asarray(self.cov_params())[at]
-        monte_carlo = getattr(self, "monte_carlo", None)
+        monte_carlo = self.monte_carlo
 
         def of_kept(values: Array) -> Array:
             full = params.copy()

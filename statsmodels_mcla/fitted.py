@@ -74,6 +74,24 @@ class Fitted:
         """
         return self.reduction.effects(self.params)
 
+    def covariance_of_fitted(self, cov: Array) -> Array:
+        """Covariance of the fitted parameters (P fitted, P fitted) from that of the model's (P, P).
+
+        Those of the model are linear in them, and none is lost (see `Reduction`): a pseudo-inverse carries back.
+        """
+        back = np.linalg.pinv(self.jacobian[self.keep])
+        return np.asarray(back @ np.asarray(cov)[np.ix_(self.keep, self.keep)] @ back.T)
+
+    def covariance_of_model(self, cov: Array) -> Array:
+        """Covariance of the model's parameters (P, P) from that of the fitted ones; NaN at the boundary."""
+        return self.reduction.carry(self.params, cov)
+
+    def params_of_model(self, params: Array) -> Array:
+        """Parameters of the model (N, P) from fitted ones (N, P fitted); NaN at the boundary."""
+        out = np.stack([self.reduction.extend(p) for p in params])
+        out[:, ~self.keep] = np.nan
+        return out
+
     @cached_property
     def fresh(self) -> Fitted:
         """The same maximum with new draws, independent of those that found it, and at least `EXPECTATION_DRAWS`.

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from statsmodels_mcla.differences import differences
 from statsmodels_mcla.evaluation import Evaluation
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.likelihood import evaluate
@@ -24,7 +25,7 @@ from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.robust import RobustResults
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.scale import SearchScale
-from statsmodels_mcla.units import STEP, block_draws, differences, model_params, unit_hessians
+from statsmodels_mcla.units import STEP, block_draws, unit_hessians
 
 __all__ = ["BlockInfluence", "InfluenceResults", "leave_one_out"]
 
@@ -187,7 +188,7 @@ class InfluenceResults(RobustResults):
         position = block_draws(fitted)
         hessians = unit_hessians(self._units, fitted, position, se)
         without = leave_one_out(fitted, position, self._unit_scores, hessians, se)
-        change = model_params(fitted, fitted.params[None]) - model_params(fitted, without)
+        change = fitted.params_of_model(fitted.params[None]) - fitted.params_of_model(without)
         moved = fitted.params - without
         distance = np.einsum("bp,bp->b", moved, np.linalg.solve(self._fitted_cov, moved.T).T)
         names = self.model.data.param_names

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from statsmodels_mcla import validation
 from statsmodels_mcla.design import MixedDesign, merge_identical_rows
@@ -41,9 +42,19 @@ class ModelInputs:
     freq_weights: Array
     var_weights: Array
 
+    @property
+    def used(self) -> np.ndarray:
+        """Rows of positive weight, which the likelihood counts, (n,) bool."""
+        return np.asarray(self.freq_weights * self.var_weights > 0)
+
+    @property
+    def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
+        """Random-effects design of all rows, (n, Q), the terms side by side."""
+        return sp.csr_array(sp.hstack([t.Z for t in self.terms], format="csr"))
+
     def design(self, family: ConditionalFamily) -> MixedDesign:
         """Rows of positive weight as the likelihood takes them, identical ones merged."""
-        used = self.freq_weights * self.var_weights > 0
+        used = self.used
         pick = slice(None) if used.all() else np.flatnonzero(used)
         y, trials = self.endog.to_numpy()[pick], self.n_trials[pick]
         freq, var = self.freq_weights[pick], self.var_weights[pick]

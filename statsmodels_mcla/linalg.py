@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 __all__ = [
     "Array",
+    "covariance_root",
     "homogeneous",
     "inverse_root",
     "multiply_draws",
@@ -64,6 +65,12 @@ def inverse_root(precision: Array) -> tuple[Array, Array]:
     lower = np.linalg.cholesky(precision)
     log_det = 2.0 * np.log(np.diagonal(lower, axis1=-2, axis2=-1)).sum(axis=-1)
     return transpose(np.linalg.inv(lower)), log_det
+
+
+def covariance_root(G: Array) -> Array:
+    """Root R with R R' = G of a covariance matrix (d, d) that may be singular."""
+    values, vectors = np.linalg.eigh(G)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def homogeneous(draws: Array) -> Array:

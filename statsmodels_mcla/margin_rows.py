@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statsmodels_mcla.differences import extrapolated_differences
 from statsmodels_mcla.families import MeanLink, NormalMean
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.linear_rows import prior_basis
@@ -168,13 +169,5 @@ def effect_of_column(
 
 
 def slope_of(function: Callable[[Array], Array], at: Array) -> Array:
-    """Derivative (k, P) of a smooth function of the parameters, by central differences, once extrapolated."""
-    out = []
-    for j, value in enumerate(at):
-        step = np.zeros(len(at))
-        step[j] = STEP * (abs(value) or 1.0)
-        one, half = (
-            (function(at + h * step) - function(at - h * step)) / (2.0 * h * step[j]) for h in (1.0, 0.5)
-        )
-        out.append((4.0 * half - one) / 3.0)
-    return np.array(out).T
+    """Derivative (k, P) of a smooth function of the parameters, with steps that suit each."""
+    return extrapolated_differences(function, at, STEP * np.where(at == 0, 1.0, np.abs(at)))

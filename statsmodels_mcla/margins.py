@@ -20,6 +20,7 @@ from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.conditional import Curve, ParameterErrors, moments
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.margin_rows import MarginRows, effect_of_column, kind_of_column, slope_of
+from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.new_rows import fixed_rows, prediction_rows
 
 __all__ = ["MarginMethods", "MarginalEffects", "PopulationAveraged"]
@@ -47,11 +48,11 @@ class _Estimates:
 
     @property
     def se(self) -> Array:
-        return np.sqrt(np.maximum(np.diag(self.cov), 0.0))
+        return standard_deviations(self.cov)
 
     @property
     def mcse(self) -> Array:
-        return np.sqrt(np.maximum(np.diag(self.cov_mcse), 0.0))
+        return standard_deviations(self.cov_mcse)
 
     @classmethod
     def of(cls, names: list[str], estimate: Array, slope: Array, errors: ParameterErrors) -> _Estimates:

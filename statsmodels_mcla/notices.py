@@ -20,10 +20,10 @@ from statsmodels_mcla.multimodal import unreached_mode
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.results import MCLAMixedGLMResults
 from statsmodels_mcla.settings import Round
+from statsmodels_mcla.weights import MAX_K_HAT
 
 __all__ = ["ignore_round", "print_round", "warn_maximum", "warn_monte_carlo"]
 
-MAX_K_HAT = 0.7  # beyond, the mean weight converges too slowly to be of use (Vehtari et al., 2024)
 LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 

@@ -60,11 +60,20 @@ class End(NamedTuple):
 
 
 class Quantity(Protocol):
-    """What a profile is taken of."""
+    """What a profile is taken of; by default its own scale, a range without ends that are reached, no dispersion.
+
+    Attributes
+    ----------
+    dispersed : bool
+        Whether it needs a dispersion that is not zero.
+    """
+
+    dispersed: ClassVar[bool] = False
 
     @property
     def scale(self) -> OuterScale:
         """How users see it."""
+        return Plain()
 
     def at(self, params: Array) -> Inner:
         """Value and derivatives at natural parameters of the whole model (P,)."""
@@ -74,13 +83,11 @@ class Quantity(Protocol):
 
     def pivots(self, at_end: Pivots) -> Pivots:
         """Coordinates of every term that a model needs in which the quantity is not at an end of its range."""
-
-    @property
-    def dispersed(self) -> bool:
-        """Whether it needs a dispersion that is not zero."""
+        return at_end
 
     def inward(self, params: Array, t: float) -> Array:
         """Natural parameters inside the range, further from those at an end of it the larger t > 0 is."""
+        return params
 
 
 def _unit(index: int, size: int, value: float = 1.0) -> Array:
@@ -93,15 +100,10 @@ LOWEST, HIGHEST = End(-np.inf, -np.inf), End(np.inf, np.inf)
 
 
 @dataclass(frozen=True)
-class Coordinate:
+class Coordinate(Quantity):
     """A parameter itself: a fixed effect or a covariance."""
 
     index: int
-
-    @property
-    def scale(self) -> OuterScale:
-        """See `Quantity`."""
-        return Plain()
 
     def at(self, params: Array) -> Inner:
         """See `Quantity`."""
@@ -112,19 +114,9 @@ class Coordinate:
         """See `Quantity`."""
         return LOWEST, HIGHEST
 
-    dispersed: ClassVar[bool] = False
-
-    def pivots(self, at_end: Pivots) -> Pivots:
-        """See `Quantity`; the range has no end that is reached."""
-        return at_end
-
-    def inward(self, params: Array, t: float) -> Array:
-        """See `Quantity`."""
-        return params
-
 
 @dataclass(frozen=True)
-class Variance:
+class Variance(Quantity):
     """A variance, or a standard deviation, held by its root.
 
     Attributes
@@ -163,8 +155,6 @@ class Variance:
         """See `Quantity`."""
         return End(0.0, 0.0, self.zero), HIGHEST
 
-    dispersed: ClassVar[bool] = False
-
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; the effect itself, if its term has none."""
         own = at_end[self.term] or (self.column,)
@@ -178,7 +168,7 @@ class Variance:
 
 
 @dataclass(frozen=True)
-class Dispersion:
+class Dispersion(Quantity):
     """A dispersion, held by its logarithm; a limit too far away to be told from zero is zero."""
 
     index: int
@@ -199,20 +189,12 @@ class Dispersion:
         """See `Quantity`."""
         return End(estimate - FAR_LOG, 0.0), End(estimate + FAR_LOG, np.inf)
 
-    dispersed: ClassVar[bool] = False
-
-    def pivots(self, at_end: Pivots) -> Pivots:
-        """See `Quantity`; the range has no end that is reached."""
-        return at_end
-
-    def inward(self, params: Array, t: float) -> Array:
-        """See `Quantity`."""
-        return params
-
 
 @dataclass(frozen=True)
-class BoundedDispersion:
+class BoundedDispersion(Quantity):
     """A dispersion that may be zero, held by its root, as a variance is."""
+
+    dispersed: ClassVar[bool] = True
 
     index: int
 
@@ -229,12 +211,6 @@ class BoundedDispersion:
         """See `Quantity`."""
         return End(0.0, 0.0, (self.index,)), HIGHEST
 
-    dispersed: ClassVar[bool] = True
-
-    def pivots(self, at_end: Pivots) -> Pivots:
-        """See `Quantity`."""
-        return at_end
-
     def inward(self, params: Array, t: float) -> Array:
         """See `Quantity`; t is the root."""
         out = params.copy()
@@ -243,7 +219,7 @@ class BoundedDispersion:
 
 
 @dataclass(frozen=True)
-class Correlation:
+class Correlation(Quantity):
     """Correlation of two effects of a level, held by its inverse hyperbolic tangent.
 
     Attributes
@@ -287,8 +263,6 @@ class Correlation:
         """See `Quantity`."""
         return End(-NEAR_ONE, -1.0), End(NEAR_ONE, 1.0)
 
-    dispersed: ClassVar[bool] = False
-
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; all effects of the term."""
         return (*at_end[: self.term], tuple(range(self.dim)), *at_end[self.term + 1 :])
@@ -301,7 +275,7 @@ class Correlation:
 
 
 @dataclass(frozen=True)
-class SmoothFunction:
+class SmoothFunction(Quantity):
     """A function of the natural parameters, with derivatives by differences.
 
     Attributes
@@ -325,11 +299,6 @@ class SmoothFunction:
     needed: Pivots = ()
     variances: tuple[int, ...] = ()
 
-    @property
-    def scale(self) -> OuterScale:
-        """See `Quantity`."""
-        return Plain()
-
     def at(self, params: Array) -> Inner:
         """See `Quantity`; no step takes a parameter more than halfway to zero."""
         P, value = len(params), float(self.function(params))
@@ -349,8 +318,6 @@ class SmoothFunction:
     def ends(self, estimate: float) -> tuple[End, End]:
         """See `Quantity`."""
         return self.lower, self.upper
-
-    dispersed: ClassVar[bool] = False
 
     def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`; one effect of every term that it needs."""

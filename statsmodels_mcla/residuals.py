@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from statsmodels_mcla.arguments import seed_of
+from statsmodels_mcla.arguments import checked_count, generator_of
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.inputs import ModelInputs, inputs_of
 from statsmodels_mcla.linalg import Array
@@ -118,13 +118,12 @@ class ResidualMethods:
         its law exactly (up to the error of the estimates) for any ``nsim``; rows of one level depend on each other.
         Other simulations move a uniform residual u by about sqrt(u (1 - u) / nsim).
         """
-        if isinstance(nsim, bool) or not isinstance(nsim, (int, np.integer)) or nsim < 1:
-            raise ValueError(f"nsim must be a positive integer, got {nsim!r}")
+        nsim = checked_count("nsim", nsim)
         if scale not in ("uniform", "normal"):
             raise ValueError(f"scale must be 'uniform' or 'normal', got {scale!r}")
-        model, inputs, nsim = self.model, inputs_of(self.model), int(nsim)
+        model, inputs = self.model, inputs_of(self.model)
         y = inputs.endog.to_numpy()
-        generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
+        generator = generator_of(rng)
         below, equal = np.zeros(len(y)), np.zeros(len(y))
         step = max(1, AT_A_TIME // len(y))
         for start in range(0, nsim, step):

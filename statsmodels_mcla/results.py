@@ -90,6 +90,8 @@ class MixedGLMResults(
         The maximum with the draws made there, or what makes them when first asked for.
     """
 
+    monte_carlo: MonteCarloErrors | None = None  # fits without draws have no Monte Carlo errors
+
     def __init__(
         self,
         model: Any,
@@ -202,7 +204,7 @@ class MixedGLMResults(
             Columns group, effect, levels, estimate, std err and, for Monte Carlo fits, mcse.
         """
         at = slice(self.k_fe, self.k_fe + self.k_vc)
-        mcse = getattr(self, "monte_carlo", None)
+        mcse = self.monte_carlo
         cov = np.asarray(self.cov_params())
         return var_corr(
             self.facts.terms, self.vc_params, cov[at, at], None if mcse is None else mcse.cov_mcse[at, at]
@@ -272,6 +274,8 @@ class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
     others
         As in `MixedGLMResults`.
     """
+
+    monte_carlo: MonteCarloErrors
 
     def __init__(self, *args: Any, monte_carlo: MonteCarloErrors, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -23,9 +23,7 @@ from statsmodels_mcla.units import (
     RowUnits,
     Units,
     block_draws,
-    fitted_covariance,
     laplace_scores,
-    model_covariance,
     unit_scores,
     units_of,
 )
@@ -127,6 +125,7 @@ class RobustResults:
 
     model: Any
     params: Any
+    monte_carlo: Any
     nobs: float
     normalized_cov_params: Any
     _cache: dict[str, Any]
@@ -144,7 +143,7 @@ class RobustResults:
     @cached_property
     def _unit_scores(self) -> Array:
         """Scores of the independent units in the parameters that were fitted."""
-        if getattr(self, "monte_carlo", None) is None:  # of the likelihood that was maximised
+        if self.monte_carlo is None:  # of the likelihood that was maximised
             se = np.sqrt(np.diag(self._fitted_cov))
             return laplace_scores(self._units, self.fitted, self.model.design, se)
         return unit_scores(self._units, self.fitted, block_draws(self.fitted), self.fitted.params)
@@ -152,7 +151,7 @@ class RobustResults:
     @property
     def _fitted_cov(self) -> Array:
         """Inverse information of the parameters that were fitted."""
-        return fitted_covariance(self.fitted, np.asarray(self.normalized_cov_params))
+        return self.fitted.covariance_of_fitted(self.normalized_cov_params)
 
     def with_cov_type(
         self, cov_type: str = "robust", *, groups: Any = None, use_correction: bool | None = None
@@ -212,7 +211,7 @@ class RobustResults:
             cov *= small_sample_factor(n_groups, self.nobs, len(self.params))
         if n_groups <= len(cov):
             _warn_few(n_groups, len(cov))
-        out.cov_params_default = model_covariance(self.fitted, cov)
+        out.cov_params_default = self.fitted.covariance_of_model(cov)
         out.cov_kwds = {"n_groups": n_groups, "use_correction": corrected}
         if groups is not None:
             out.cov_kwds["groups"] = groups

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from statsmodels_mcla.arguments import seed_of
+from statsmodels_mcla.arguments import checked_count, generator_of
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.inputs import ModelInputs, inputs_of
-from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.linalg import Array, covariance_root
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
 if TYPE_CHECKING:
@@ -37,10 +36,8 @@ def draw_effects(design: MixedDesign, matrices: Sequence[Array], rng: np.random.
     """
     parts = []
     for term, G in zip(design.terms, matrices, strict=True):
-        values, vectors = np.linalg.eigh(G)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
         z = rng.standard_normal((len(term.levels), len(G), n))
-        parts.append((root @ z).reshape(-1, n))
+        parts.append((covariance_root(G) @ z).reshape(-1, n))
     return np.concatenate(parts)
 
 
@@ -76,10 +73,9 @@ def simulate_responses(
     """
     beta, _, phi = design.split(params)
     fixed = (np.asarray(inputs.exog) @ beta + inputs.offset)[:, None]
-    Z = sp.csr_array(sp.hstack([t.Z for t in inputs.terms]))
     if effects is None:
-        effects = _allowed_effects(inputs, design, family, params, fixed, Z, rng, nsim)
-    mu = family.mean(fixed + Z @ effects)
+        effects = _allowed_effects(inputs, design, family, params, fixed, rng, nsim)
+    mu = family.mean(fixed + inputs.Z @ effects)
     trials, v = inputs.n_trials[:, None], inputs.var_weights[:, None]
     return family.sample(rng, mu, phi, np.broadcast_to(trials, mu.shape), v)
 
@@ -90,7 +86,6 @@ def _allowed_effects(
     family: ConditionalFamily,
     params: Array,
     fixed: Array,
-    Z: sp.csr_array,
     rng: np.random.Generator,
     nsim: int,
 ) -> Array:
@@ -98,7 +93,7 @@ def _allowed_effects(
     matrices = design.covariance.matrices(theta)
     u = draw_effects(design, matrices, rng, nsim)
     # a row's density at its own response is zero exactly where the family has no mean
-    used = inputs.freq_weights * inputs.var_weights > 0
+    used = inputs.used
     data = family.row_data(
         inputs.endog.to_numpy()[used],
         inputs.n_trials[used],
@@ -107,11 +102,12 @@ def _allowed_effects(
     )
     y, w, v = data.y[:, None], data.w[:, None], np.broadcast_to(data.v, data.y.shape)[:, None]
     of_effect = design.graph.of_effect
-    touches = abs(Z[np.flatnonzero(used)])
+    Z = inputs.Z[np.flatnonzero(used)]
+    touches = abs(Z)
     touches.data[:] = 1.0
     for _ in range(MAX_TRIES):
         with np.errstate(all="ignore"):
-            lost = family.rows(y, w, v, fixed[used] + Z[np.flatnonzero(used)] @ u, phi).logf == -np.inf
+            lost = family.rows(y, w, v, fixed[used] + Z @ u, phi).logf == -np.inf
         if not lost.any():
             return u
         hit = (touches.T @ lost.astype(float)) > 0  # (Q, nsim): effects of rows that are lost
@@ -185,16 +181,15 @@ class SimulationResults:
             In the response's own form; binomial counts: successes.  `model.clone_with` takes a column.  A row gets one
             response whatever its frequency weight.
         """
-        if isinstance(nsim, bool) or not isinstance(nsim, (int, np.integer)) or nsim < 1:
-            raise ValueError(f"nsim must be a positive integer, got {nsim!r}")
+        nsim = checked_count("nsim", nsim)
         if random not in ("new", "conditional"):
             raise ValueError(f"random must be 'new' or 'conditional', got {random!r}")
         model, inputs = self.model, inputs_of(self.model)
-        generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
+        generator = generator_of(rng)
         params, effects = np.asarray(self.params, float), None
         if random == "conditional":
-            effects = conditional_effects(model.design, self.fitted, params, generator, int(nsim))
+            effects = conditional_effects(model.design, self.fitted, params, generator, nsim)
         y = simulate_responses(
-            inputs, model.design, model.conditional_family, params, generator, int(nsim), effects
+            inputs, model.design, model.conditional_family, params, generator, nsim, effects
         )
-        return pd.DataFrame(y, index=inputs.endog.index, columns=range(int(nsim)))
+        return pd.DataFrame(y, index=inputs.endog.index, columns=range(nsim))

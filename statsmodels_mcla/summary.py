@@ -36,7 +36,7 @@ def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
     left += [("Family:", results.facts.family), ("Link:", results.facts.link)]
     left += [("No. Observations:", f"{results.facts.n_rows}"), ("No. Blocks:", f"{results.facts.n_blocks}")]
     right = [("Log-Likelihood:", _number(results.llf))]
-    monte_carlo = getattr(results, "monte_carlo", None)
+    monte_carlo = results.monte_carlo
     if monte_carlo is not None:
         right.append(("  its MCSE:", _number(monte_carlo.llf_mcse)))
     right += [("AIC:", _number(results.aic)), ("BIC:", _number(results.bic))]
@@ -62,7 +62,7 @@ def _parameter_table(results: Any, which: slice, header: tuple[str, str, str], a
     ]
     names = [estimate, "std err", "z", p_name, *_limits(alpha)]
     shown = [_number, _number, _p, _p, _number, _number]
-    if getattr(results, "monte_carlo", None) is not None:
+    if results.monte_carlo is not None:
         columns.append(results.mcse)
         names.append("MCSE")
         shown.append(_number)
@@ -104,7 +104,7 @@ def summarise(results: Any, title: str | None, alpha: float) -> Summary:
     variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
     out.tables.append(_parameter_table(results, slice(fixed, total), variances, alpha))
     notes = []
-    if getattr(results, "monte_carlo", None) is not None:
+    if results.monte_carlo is not None:
         notes.append(
             "MCSE is the Monte Carlo standard error: how much an estimate would change with other random numbers."
         )

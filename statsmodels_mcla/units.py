@@ -7,18 +7,18 @@ hold their rows together, as a working correlation of zero does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.differences import differences
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.inputs import ModelInputs
 from statsmodels_mcla.laplace import modes_of_buckets
 from statsmodels_mcla.likelihood import evaluate
-from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.linalg import Array, covariance_root
 from statsmodels_mcla.sampler import Position
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "RowUnits",
     "Units",
     "block_draws",
-    "differences",
     "laplace_scores",
     "unit_hessians",
     "unit_scores",
@@ -60,8 +59,8 @@ class RowUnits:
     @classmethod
     def of(cls, inputs: ModelInputs, design: MixedDesign) -> RowUnits:
         """Read the units off the rows of a model and its whole design."""
-        used = _used(inputs)
-        block = _block_of_row(sp.csr_array(sp.hstack([t.Z for t in inputs.terms])), design.graph.of_effect)
+        used = inputs.used
+        block = _block_of_row(inputs.Z, design.graph.of_effect)
         of_row = np.full(len(used), -1)
         held, single = used & (block >= 0), np.flatnonzero(used & (block < 0))
         blocks, of_row[held] = np.unique(block[held], return_inverse=True)
@@ -109,7 +108,7 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     fitted : Fitted
         Its design may lack terms.
     """
-    whole, used = RowUnits.of(inputs, design), _used(inputs)
+    whole, used = RowUnits.of(inputs, design), inputs.used
     kept = [
         t
         for t, s in zip(inputs.terms, design.covariance.slices, strict=True)
@@ -149,10 +148,6 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     )
 
 
-def _used(inputs: ModelInputs) -> np.ndarray:
-    return np.asarray(inputs.freq_weights * inputs.var_weights > 0)
-
-
 def _stored(Z: sp.csr_array) -> sp.csr_array:
     out = Z.copy()
     out.eliminate_zeros()
@@ -165,24 +160,6 @@ def _block_of_row(Z: sp.csr_array, of_effect: np.ndarray) -> np.ndarray:
     out = np.full(Z.shape[0], -1)
     some = np.flatnonzero(np.diff(Z.indptr))
     out[some] = of_effect[Z.indices[Z.indptr[some]]]
-    return out
-
-
-def fitted_covariance(fitted: Fitted, cov: Array) -> Array:
-    """Covariance of the fitted parameters (k, k) from that of the model's (P, P)."""
-    back = np.linalg.pinv(fitted.jacobian[fitted.keep])
-    return np.asarray(back @ cov[np.ix_(fitted.keep, fitted.keep)] @ back.T)
-
-
-def model_covariance(fitted: Fitted, cov: Array) -> Array:
-    """Covariance of the model's parameters (P, P) from that of the fitted ones; NaN at the boundary."""
-    return fitted.reduction.carry(fitted.params, cov)
-
-
-def model_params(fitted: Fitted, params: Array) -> Array:
-    """Parameters of the model (units, P) from fitted ones (units, k); NaN at the boundary."""
-    out = np.stack([fitted.reduction.extend(p) for p in params])
-    out[:, ~fitted.keep] = np.nan
     return out
 
 
@@ -232,7 +209,7 @@ def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array)
 
     def value(params: Array) -> Array:
         beta, theta, phi = design.split(fitted.reduction.extend(params))
-        factors = [_root(G) for G in design.covariance.matrices(theta)]
+        factors = [covariance_root(G) for G in design.covariance.matrices(theta)]
         found = modes_of_buckets(design, design.buckets, beta, factors, phi)
         out = np.empty(design.n_blocks)
         for bucket, mode in zip(design.buckets, found, strict=True):
@@ -244,12 +221,6 @@ def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array)
     return _by_unit(units, fitted.design, fitted.params, units.of_model_block, scores, alone)
 
 
-def _root(G: Array) -> Array:
-    """Square root of a covariance matrix, possibly singular."""
-    values, vectors = np.linalg.eigh(G)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-
 def unit_hessians(units: Units, fitted: Fitted, position: Position, se: Array) -> Array:
     """Hessian of each unit, (units, k, k): differences of the exact scores of frozen draws."""
 
@@ -258,16 +229,6 @@ def unit_hessians(units: Units, fitted: Fitted, position: Position, se: Array) -
 
     out = differences(score, fitted.params, STEP * se)
     return 0.5 * (out + np.swapaxes(out, 1, 2))
-
-
-def differences(function: Callable[[Array], Array], at: Array, step: Array) -> Array:
-    """Central differences of a function of any shape, along a new last axis."""
-    out = []
-    for j, h in enumerate(step):
-        d = np.zeros(len(at))
-        d[j] = h
-        out.append((function(at + d) - function(at - d)) / (2.0 * h))
-    return np.stack(out, axis=-1)
 
 
 def _by_unit(

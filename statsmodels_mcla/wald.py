@@ -97,7 +97,7 @@ class WaldResults(LikelihoodModelResults):
         """
         full = self._full_length(r_matrix)
         found = super().t_test(full, cov_p=cov_p, use_t=use_t)
-        mcse = getattr(self, "monte_carlo", None)
+        mcse = self.monte_carlo
         if mcse is None:
             return found
         contrasts = FormulaManager().get_linear_constraints(full, self.model.data.cov_names)

@@ -6,7 +6,9 @@ import numpy as np
 
 from statsmodels_mcla.linalg import Array
 
-__all__ = ["effective_sample_size", "normalise", "pareto_k"]
+__all__ = ["MAX_K_HAT", "effective_sample_size", "normalise", "pareto_k"]
+
+MAX_K_HAT = 0.7  # beyond, a mean over the weights converges too slowly to be of use (see `pareto_k`)
 
 
 def normalise(log_w: Array) -> tuple[Array, Array]:

@@ -17,7 +17,17 @@ LONGEST = 450
 # Imports point strictly downward: a module may import what stands in a lower layer, and a package its own parts.
 LAYERS: list[set[str]] = [
     {"exceptions", "linalg", "threads", "families", "datasets", "settings", "progress"},
-    {"weights", "covariance", "points", "formula", "bucket", "evaluation", "chi_bar", "outer_scales"},
+    {
+        "weights",
+        "covariance",
+        "points",
+        "formula",
+        "bucket",
+        "evaluation",
+        "chi_bar",
+        "outer_scales",
+        "differences",
+    },
     {"design", "scale", "validation"},
     {"inputs", "laplace", "search", "reduction", "loadings"},
     {"proposals", "boundary", "separation", "starting", "laplace_fit", "transport", "submodel"},

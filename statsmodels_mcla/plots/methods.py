@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statsmodels_mcla.arguments import seed_of
+from statsmodels_mcla.arguments import checked_count, generator_of
 from statsmodels_mcla.plots.curve_request import CurveRequest
 from statsmodels_mcla.plots.curves import plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
@@ -91,11 +91,8 @@ class PlotResults:
         The linear predictor is that of random effects zero: effects given the data would have the responses on both
         axes, and a trend where there is none.
         """
-        if isinstance(nsim, bool) or not isinstance(nsim, (int, np.integer)) or nsim < LEAST:
-            raise ValueError(
-                f"nsim must be an integer of at least {LEAST}, which 95 % limits need; got {nsim!r}"
-            )
-        generator = np.random.Generator(np.random.PCG64(seed_of(rng)))
+        nsim = checked_count("nsim", nsim, LEAST, ", which 95 % limits need")
+        generator = generator_of(rng)
         params = np.asarray(self.params, float)
         residuals, simulated = residuals_with_envelope(self.model, params, generator, int(nsim))
         fitted = np.asarray(self.predict(which="linear", random="none"))

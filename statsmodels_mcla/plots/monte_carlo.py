@@ -17,6 +17,7 @@ from statsmodels_mcla.plots.style import (
     name_levels,
     picture_height,
 )
+from statsmodels_mcla.weights import MAX_K_HAT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from statsmodels_mcla.linalg import Array
 
-MAX_K_HAT = 0.7  # as in the warnings of a fit
 ROUND_OFF = 1e-9  # ratios below are no Monte Carlo errors
 MANY = 60  # blocks beyond which bars touch
 
