@@ -27,8 +27,9 @@ def assert_honest(fits: list[Fit], dataset: str, mcse_ratio: float) -> list[Cali
     found = calibrations(fits, truth(dataset))
     sd, mean = limits(len(fits))
     for c in found:
-        # an error of the truth itself as large as this would move the mean and hide that of the fits
-        assert c.exact or c.blur < 0.15, c.parameter
+        # an error of the truth itself moves the mean by as much: a quarter of what is allowed hides nothing (the truth
+        # of salamander, from draws too, has 0.1 of the MCSE of its most precise estimate)
+        assert c.exact or c.blur < 0.25 * mean[1], c.parameter
         assert c.within(sd, mean), f"{dataset}, {c.parameter}: sd {c.sd:.2f}, mean {c.mean:.2f}"
     for c in found[:-1]:  # parameters, without the log-likelihood
         # in units of the true standard error, from which that of a fit may differ by its own error of 2 %
