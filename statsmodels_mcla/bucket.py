@@ -15,9 +15,7 @@ __all__ = ["Bucket", "Predictors", "Ties"]
 
 Index = np.ndarray
 
-SPARSE = (
-    10  # effects a block, for each effect of a row, beyond which it is cheaper to gather those than to use Z
-)
+SPARSE = 10  # effects a block, for each effect of a row, beyond which gathering those is cheaper than using Z
 _BY_BLOCK = ("blocks", "rows", "effects", "y", "w", "v", "offset", "X", "Z")
 
 

@@ -35,6 +35,7 @@ from statsmodels_mcla.linalg import Array, covariance_root
 from statsmodels_mcla.linear_rows import LinearRows
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.scale import SearchScale
+from statsmodels_mcla.starting import working_scale
 
 __all__ = ["ConditionalAIC", "InformationCriteria", "conditional_aic"]
 
@@ -111,7 +112,7 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
     """
     setting = _Setting.of(inputs, fitted)
     design, k = fitted.design, len(fitted.params)
-    scale = SearchScale(design.covariance, design.n_fixed, design.n_dispersion, np.zeros(k), np.eye(k))
+    scale = working_scale(design)
     x = scale.from_natural(fitted.params)
     root = np.zeros((k, k)) if cov_mcse is None else _root_of(scale, x, cov_mcse)
     means, halves = [], []

@@ -165,9 +165,8 @@ class MixedDesign:
         first = np.searchsorted(pairs[:, 0], np.arange(self.n_blocks + 1))
         out = []
         for a, b in pairwise(first):
-            levels = list(
-                dict.fromkeys(self.unit_labels[u] for u in pairs[a:b, 1])
-            )  # a term may be in two parts
+            # once each: a term may be in two parts
+            levels = list(dict.fromkeys(self.unit_labels[u] for u in pairs[a:b, 1]))
             more = f", ... ({len(levels)} levels)" if len(levels) > 2 else ""
             out.append(", ".join(levels[:2]) + more if levels else "rows without random effects")
         return out

@@ -29,7 +29,7 @@ def differences(function: Callable[[Array], Array], at: Array, step: Array) -> A
         d = np.zeros(len(at))
         d[j] = h
         out.append((function(at + d) - function(at - d)) / (2.0 * h))
-    return np.stack(out, axis=-1)
+    return np.stack(out, axis=-1) if out else np.empty((*np.shape(function(at)), 0))
 
 
 def extrapolated_differences(function: Callable[[Array], Array], at: Array, step: Array) -> Array:

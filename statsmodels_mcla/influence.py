@@ -24,7 +24,7 @@ from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.robust import RobustResults
 from statsmodels_mcla.sampler import Position
-from statsmodels_mcla.scale import SearchScale
+from statsmodels_mcla.starting import working_scale
 from statsmodels_mcla.units import STEP, block_draws, unit_hessians
 
 __all__ = ["BlockInfluence", "InfluenceResults", "leave_one_out"]
@@ -54,9 +54,7 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
         not tell the fixed effects.
     """
     design, k = fitted.design, len(fitted.params)
-    scale = SearchScale(
-        design.covariance, design.n_fixed, design.n_dispersion, np.zeros(k), np.eye(k)
-    )  # search coordinates are the working parameters
+    scale = working_scale(design)
     x = scale.from_natural(fitted.params)
 
     def at(x: Array) -> Evaluation:

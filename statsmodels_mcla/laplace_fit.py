@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.differences import differences
 from statsmodels_mcla.laplace import LaplaceEvaluation, evaluate_laplace
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.scale import SearchScale
@@ -134,14 +135,12 @@ def laplace_covariance(design: MixedDesign, fit: LaplaceFit, moving: np.ndarray)
     # steps of a thousandth of a standard error or so, in the working parameters themselves
     size = 1e-3 * np.abs(np.diag(scale.stretch))[free]
 
-    def gradient(working: Array) -> Array:
+    def gradient(values: Array) -> Array:
+        working = at.copy()
+        working[free] = values
         return evaluate_laplace(design, working, fit.evaluation.modes).gradient[free]
 
-    H = np.empty((len(free), len(free)))
-    for row, (j, h) in enumerate(zip(free, size, strict=True)):
-        step = np.zeros(len(at))
-        step[j] = h
-        H[row] = (gradient(at + step) - gradient(at - step)) / (2.0 * h)
+    H = differences(gradient, at[free], size)
     out = np.full((len(at), len(at)), np.nan)
     information = -0.5 * (H + H.T)
     try:

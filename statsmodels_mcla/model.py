@@ -241,10 +241,8 @@ class MCLAMixedGLM(DrawnLikelihood):
             model_spec=read.design_info,
             **read.rows,
         )
-        model.formula, model.full_formula = (
-            read.fixed,
-            formula,
-        )  # as MixedLM: the formula of the fixed effects
+        model.formula = read.fixed  # of the fixed effects, as MixedLM has it
+        model.full_formula = formula
         model.data.frame = read.frame
         return model
 
@@ -397,17 +395,15 @@ class MCLAMixedGLM(DrawnLikelihood):
         # 1. Laplace fit: where to start, and at which ranks of the covariance matrices
         laplace = laplace_maximum(self.design, gtol=1e-2)
         report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
-        patience = (
-            0.0 if laplace.endless else max_seconds
-        )  # a likelihood that rises for ever is worth no draws
+        # a likelihood that rises for ever is worth no draws
+        patience = 0.0 if laplace.endless else max_seconds
         settings = FitSettings(
             mcse_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
         )
         first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
-        # 2. Monte Carlo fit, down to lower ranks and up to higher ones
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # far from the maximum; what is not finite is refused
+        # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,
+        # and what is not finite is refused
+        with np.errstate(over="ignore", invalid="ignore"):
             found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks)
         # 3. what the user reads
         self._current = CurrentDraws(found.design, found.fit.position, found.reduction, jobs)

@@ -14,6 +14,7 @@ import numpy as np
 
 from statsmodels_mcla.boundary import singular_working
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.differences import differences
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood import evaluate
@@ -22,7 +23,7 @@ from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.scale import SearchScale
-from statsmodels_mcla.starting import fit_without_random_effects, search_scale
+from statsmodels_mcla.starting import fit_without_random_effects, search_scale, working_scale
 from statsmodels_mcla.submodel import Submodel
 
 __all__ = ["LaplaceObjective", "Maximum", "MonteCarloObjective", "Objective", "Point", "difference_error"]
@@ -146,12 +147,6 @@ def _whole(full: MixedDesign, reduction: Reduction) -> Submodel:
     return Submodel(full, np.ones(full.n_params, bool), reduction, origin)
 
 
-def _working(design: MixedDesign) -> SearchScale:
-    """Return the working parameters themselves as coordinates."""
-    P = design.n_params
-    return SearchScale(design.covariance, design.n_fixed, design.n_dispersion, np.zeros(P), np.eye(P))
-
-
 def difference_error(one: Point, other: Point) -> float:
     """Monte Carlo standard error of the difference of two log-likelihoods.
 
@@ -179,7 +174,7 @@ class MonteCarloObjective:
     @cached_property
     def scale(self) -> SearchScale:
         """From x to the parameters of the design whose effects are drawn."""
-        return _working(self.sampler.design)
+        return working_scale(self.sampler.design)
 
     @cached_property
     def deviations(self) -> np.ndarray:
@@ -229,7 +224,7 @@ class LaplaceObjective:
     @cached_property
     def scale(self) -> SearchScale:
         """Working parameters, those that are zero included."""
-        return _working(self.submodel.smooth)
+        return working_scale(self.submodel.smooth)
 
     @cached_property
     def free(self) -> np.ndarray:
@@ -257,9 +252,7 @@ class LaplaceObjective:
             there = evaluate_laplace(design, scale.semi_natural(w), found.modes)
             return scale.gradient_of_semi_natural(w, there.gradient)[self.free]
 
-        h = 1e-4 * np.maximum(np.abs(x), 0.1)
-        H = np.array([(gradient(x + e) - gradient(x - e)) / (2.0 * e.sum()) for e in np.diag(h)])
-        H = H.reshape(len(x), len(x))
+        H = differences(gradient, x, 1e-4 * np.maximum(np.abs(x), 0.1))
         g = scale.gradient_of_semi_natural(self._all(x), found.gradient)[self.free]
         return Point(x, self.natural(x), found.value, g, 0.5 * (H + H.T), 0.0, (), found.modes)
 

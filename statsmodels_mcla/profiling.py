@@ -24,9 +24,7 @@ __all__ = ["Limit", "ProfilePoint", "Profiler"]
 NEAR_TARGET = 0.03  # distance of zeta from its target at which the last Newton step is taken on trust
 SPACING = 0.5  # of zeta between the points of a table
 MAX_POINTS = 25
-FAR_LOSS = (
-    2.0  # of log-likelihood, where the profile of a quantity begins whose estimate is at an end of its range
-)
+FAR_LOSS = 2.0  # of log-likelihood, where the profile of an estimate at an end of its range begins
 PATH = 0.02 * 1.4 ** np.arange(40)
 
 

@@ -10,7 +10,7 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.scale import FIRST_SD, SearchScale
 
-__all__ = ["GLMStart", "fit_without_random_effects", "search_scale"]
+__all__ = ["GLMStart", "fit_without_random_effects", "search_scale", "working_scale"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         phi = family.start_phi(design.y, family.mean(eta), **weights)
     information = information * np.outer(size, size)
     return GLMStart(beta / size, phi, information, max(float(W.mean()), 1e-8), eta, converged)
+
+
+def working_scale(design: MixedDesign) -> SearchScale:
+    """Search coordinates that are the working parameters themselves."""
+    P = design.n_params
+    return SearchScale(design.covariance, design.n_fixed, design.n_dispersion, np.zeros(P), np.eye(P))
 
 
 def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:

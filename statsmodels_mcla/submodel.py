@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.differences import differences
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.reduction import Reduction
@@ -85,10 +86,8 @@ class Submodel:
         J = self.reduction.jacobian(fitted)
         H = J.T @ hessian @ J
         if self.design.ties:  # covariances are not linear in the loadings
-            steps = STEP * np.eye(len(fitted))
-            ahead = np.array([gradient @ self.reduction.jacobian(fitted + e) for e in steps])
-            behind = np.array([gradient @ self.reduction.jacobian(fitted - e) for e in steps])
-            H = H + (ahead - behind) / (2.0 * STEP)
+            steps = np.full(len(fitted), STEP)
+            H = H + differences(lambda f: gradient @ self.reduction.jacobian(f), fitted, steps)
         return J.T @ gradient, 0.5 * (H + H.T)
 
     def parameters(self, term: int) -> np.ndarray:

@@ -62,9 +62,8 @@ def trapezoid_mean(
     if not np.isfinite(largest):
         nothing = np.full(eta.shape, np.nan)
         return NormalMean(nothing, nothing, nothing, nothing)
-    depth = min(
-        strip / largest, np.sqrt(2.0 * EXPONENT)
-    )  # beyond, the density's growth costs more than it gains
+    # beyond the latter, the density's growth costs more than it gains
+    depth = min(strip / largest, np.sqrt(2.0 * EXPONENT))
     width = 2.0 * np.pi * depth / (EXPONENT + 0.5 * depth**2)
     count = int(np.ceil(REACH / width))
     nodes = REACH / count * np.arange(-count, count + 1)

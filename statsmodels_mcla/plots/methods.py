@@ -94,7 +94,7 @@ class PlotResults:
         nsim = checked_count("nsim", nsim, LEAST, ", which 95 % limits need")
         generator = generator_of(rng)
         params = np.asarray(self.params, float)
-        residuals, simulated = residuals_with_envelope(self.model, params, generator, int(nsim))
+        residuals, simulated = residuals_with_envelope(self.model, params, generator, nsim)
         fitted = np.asarray(self.predict(which="linear", random="none"))
         label = f"linear predictor, random effects zero ({self.model.conditional_family.link})"
         return plot_residuals(residuals, fitted, simulated, fitted_label=label, ax=ax)
