@@ -17,42 +17,66 @@ g, log_w, v_k        importance density, log importance weight, normalised weigh
 U, V                 Hessian of the Monte Carlo log-likelihood, Monte Carlo variance of its score
 ==================== =======================================================================================
 
-Modules, each using only those above it
----------------------------------------
-==================== =======================================================================================
-exceptions, linalg   warnings; stacks of small matrices
-families, covariance the densities of y given u and of u, with exact derivatives
-weights, formula     log-weight algebra; reading formulas
-design               `MixedDesign`: validated data, cut into independent blocks, stacked into buckets
-laplace, proposals   conditional modes; importance densities around them
-points, draws        base random numbers; frozen draws made from them on demand
-transport            how the draws move along with the fixed effects
-kernel               weights and scores of draws: the work on rows x draws
-likelihood, mcse     one fused pass: value, score, Hessian, Monte Carlo errors
-weighted             the law of the effects given the data, chunk by chunk
-linear_rows,         rows of a linear predictor and the draws that they depend on; moments of functions of them
-  conditional        given the data, with their errors
-random_effects       means, modes and standard deviations of every level
-new_rows, predictive rows to predict for; the law of a new observation
-prediction           means and linear predictors with their intervals
-margin_rows, margins marginal effects and population averages
-sampler, fitting     draws at any parameter value; climb, polish, refine
-submodel, objective  nested models; their likelihoods as functions to climb under a constraint
-constrained, profile maxima with a quantity held; profile likelihoods and their limits
-nesting, chi_bar     how one model lies in another; null distributions of tests at the boundary
-comparison, anova    likelihood-ratio tests and tables of models; `score_test`
-reduction, loadings  terms of low rank and small variances in parameters that are free
-boundary, outward    ranks that lose nothing; slopes out of the boundary
-units, robust        independent units with their scores; sandwich covariances
-influence            what leaving out a unit would change
-simulation, cloning  responses from the fit, and the model for them; `bootstrap`
-residuals, criteria, residuals given the data; information criteria; shares of variance
-  effect_sizes
-separation           coefficients and variances without a finite maximum
-maximum              Laplace start, Monte Carlo fit, ranks of the covariance matrices
-plots                pictures (matplotlib, imported when one is asked for)
-model, results       what the user sees; `summary`, `var_corr`, `notices`
-==================== =======================================================================================
+Modules, each using only those above or beside it
+-------------------------------------------------
+exceptions, settings
+    warnings; what a fit is told, and what it tells round by round
+linalg, differences, threads, progress
+    stacks of small matrices; central differences; work on threads; progress bars
+families, covariance
+    the densities of y given u and of u, with exact derivatives
+weights, points
+    log-weight algebra; base random numbers
+formula, validation
+    reading formulas; checks of what users pass in
+bucket, design, inputs
+    `MixedDesign`: validated data, cut into independent blocks, stacked into buckets
+scale, starting, search
+    coordinates of the search around the model without random effects; statsmodels' optimisers
+laplace, laplace_fit
+    conditional modes; the maximum of Laplace's approximation
+reduction, loadings, boundary, submodel
+    singular covariance matrices in parameters that are free; ranks that lose nothing; nested models
+separation
+    coefficients and variances without a finite maximum
+transport, proposals, draws, sampler, arguments
+    draws that move along with the fixed effects; importance densities around the modes; frozen draws made on demand,
+    at any parameter value; what users pass to a fit
+kernel, evaluation, likelihood, mcse
+    weights and scores of draws: the work on rows x draws; one fused pass: value, score, Hessian, Monte Carlo errors
+planning, frozen, fitting
+    how many draws next; climb on frozen draws; polish and refine
+fitted, weighted
+    the maximum with its draws; the law of the effects given the data, chunk by chunk
+outward, multimodal, maximum
+    slopes out of the boundary; modes that draws do not reach; Laplace start, Monte Carlo fit, ranks
+linear_rows, conditional, var_corr, random_effects
+    rows of a linear predictor and the draws that they depend on; moments of functions of them given the data, with
+    their errors; standard deviations and correlations; means and modes of every level
+new_rows, predictive, prediction
+    rows to predict for; the law of a new observation; means and linear predictors with their intervals
+margin_rows, margins
+    marginal effects and population averages
+units, robust, influence
+    independent units with their scores; sandwich covariances; what leaving out a unit would change
+simulation, cloning, bootstrap, residuals
+    responses from the fit, and the model for them; refits; residuals given the data and among simulated responses
+criteria, effect_sizes
+    information criteria; shares of variance
+objective, outer_scales, quantities, quantity_names, constrained, returning
+    likelihoods to climb under a constraint; functions of the parameters; maxima with one of them held, at their ranks
+contrasts, wald, profiling, profile
+    Wald tests and intervals; profile likelihoods and their limits
+chi_bar, nesting, nested_fits, restricted, comparison, anova, score_test
+    null distributions at the boundary; how one model lies in another; likelihood-ratio and score tests; tables
+monte_carlo, plots
+    what the draws tell of the estimates; pictures (matplotlib, imported when one is asked for)
+summary, results
+    what the user reads
+current, drawn_likelihood, notices, model
+    what the user calls; the draws that a model remembers; progress lines and warnings
+datasets
+    data that come with the package
 
 One evaluation: `Sampler.at(params)` finds the conditional modes of every block, builds a proposal around each and
 returns a `Position` with frozen draws; `evaluate(design, params, draws)` makes the draws chunk by chunk, weighs

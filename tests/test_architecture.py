@@ -155,6 +155,23 @@ def test_every_module_has_a_layer(path: Path) -> None:
     layer_of(name_of(path))
 
 
+def modules_of_the_package_docstring() -> list[set[str]]:
+    """Modules that stand beside each other in the list of `statsmodels_mcla.__doc__`, from its top to its end."""
+    text = (statsmodels_mcla.__doc__ or "").split("Modules, each using")[1].split("---\n")[1].split("\n\n")[0]
+    return [set(line.split(", ")) for line in text.splitlines() if not line.startswith(" ")]
+
+
+def test_the_package_docstring_lists_every_module_below_those_that_it_uses() -> None:
+    place = {name: k for k, names in enumerate(modules_of_the_package_docstring()) for name in names}
+    assert {name.split(".")[0] for name in IDS} - {"__init__", "__main__"} | {"datasets"} == set(place)
+    for path in MODULES:
+        name = name_of(path).split(".")[0]
+        for imported in imports_of(tree_of(path)):
+            target = imported.removeprefix("statsmodels_mcla.").split(".")[0]
+            if name in place and target in place and name_of(path) != "formula.api":
+                assert place[target] <= place[name], f"{name} uses {target}, which stands below it"
+
+
 def test_no_circles_within_subpackages() -> None:
     for package in ("formula", "families", "plots"):
         graph = {
