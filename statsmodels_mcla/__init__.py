@@ -21,8 +21,8 @@ Modules, each using only those above or beside it
 -------------------------------------------------
 exceptions, settings
     warnings; what a fit is told, and what it tells round by round
-linalg, differences, threads, progress
-    stacks of small matrices; central differences; work on threads; progress bars
+linalg, differences, streams, threads, progress
+    stacks of small matrices; central differences; streams of random numbers; work on threads; progress bars
 families, covariance
     the densities of y given u and of u, with exact derivatives
 weights, points

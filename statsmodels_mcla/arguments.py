@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statsmodels_mcla.proposals import BlockSampling, FixedSampling, Proposal, Sampling
+from statsmodels_mcla.streams import generator
 
 __all__ = [
     "check_alpha",
@@ -72,7 +73,7 @@ def seed_of(rng: Any) -> np.random.SeedSequence:
 
 def generator_of(rng: Any) -> np.random.Generator:
     """Generator of its own, from what `seed_of` takes."""
-    return np.random.Generator(np.random.PCG64(seed_of(rng)))
+    return generator(seed_of(rng))
 
 
 def sampling_of(sampling: Any) -> Sampling:

@@ -18,6 +18,7 @@ from statsmodels_mcla.arguments import checked_count, checked_n_jobs, seed_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.progress import with_progress
 from statsmodels_mcla.simulation import simulate_responses
+from statsmodels_mcla.streams import child, generator
 
 __all__ = ["Bootstrap", "BootstrapResults"]
 
@@ -172,11 +173,10 @@ def _refit(
     model: Any, params: Array, method: str, options: dict[str, Any], seed: np.random.SeedSequence
 ) -> _Refit:
     """Simulate one data set and fit it."""
-    streams = [np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k)) for k in range(2)]
-    rng = np.random.Generator(np.random.PCG64(streams[0]))
+    rng = generator(seed, 0)
     y = simulate_responses(model.inputs, model.design, model.conditional_family, params, rng, 1)[:, 0]
     if method == "fit":
-        options = {**options, "rng": streams[1]}
+        options = {**options, "rng": child(seed, 1)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are counted instead
         try:

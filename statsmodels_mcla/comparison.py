@@ -16,6 +16,7 @@ from statsmodels_mcla.nested_fits import check_same_data, fit_of
 from statsmodels_mcla.nesting import Nesting, nesting_of
 from statsmodels_mcla.objective import difference_error
 from statsmodels_mcla.restricted import Information, RestrictedModel, at_its_ranks
+from statsmodels_mcla.streams import generator
 
 __all__ = ["LikelihoodRatioTest", "RestrictionTest", "likelihood_ratio_test", "null_distribution"]
 
@@ -92,7 +93,7 @@ def null_distribution(
     """
     free = nesting.free.shape[1]
     sizes = tuple(len(cone.columns) for cone in nesting.cones)
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = generator(seed)
     if sizes in ((), (1,)):
         return chi_bar_square(free, sizes, None, np.zeros(0), rng)
     found = information()

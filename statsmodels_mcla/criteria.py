@@ -36,6 +36,7 @@ from statsmodels_mcla.linear_rows import LinearRows
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.scale import SearchScale
 from statsmodels_mcla.starting import working_scale
+from statsmodels_mcla.streams import child, generator
 
 __all__ = ["ConditionalAIC", "InformationCriteria", "conditional_aic"]
 
@@ -117,10 +118,8 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
     root = np.zeros((k, k)) if cov_mcse is None else _root_of(scale, x, cov_mcse)
     means, halves = [], []
     for index in range(SETS):
-        seed = np.random.SeedSequence(
-            fitted.sampler.seed.entropy, spawn_key=(*fitted.sampler.seed.spawn_key, STREAM, index)
-        )
-        moved = root @ np.random.Generator(np.random.PCG64(seed)).standard_normal(k)
+        seed = child(fitted.sampler.seed, STREAM, index)
+        moved = root @ generator(seed).standard_normal(k)
         sampler = replace(fitted.sampler, seed=seed, sizes=_halved(fitted.sampler))
         once = setting.parts(sampler, scale.natural(x + moved))
         again = once if cov_mcse is None else setting.parts(sampler, scale.natural(x - moved))

@@ -15,8 +15,9 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.linalg import Array, homogeneous
-from statsmodels_mcla.points import STREAM, BaseNumbers, stream
+from statsmodels_mcla.points import STREAM, BaseNumbers
 from statsmodels_mcla.proposals import BlockT, Proposal
+from statsmodels_mcla.streams import generator
 from statsmodels_mcla.transport import Transport
 
 __all__ = ["BlockDraws", "DrawPart", "JointDraws"]
@@ -136,7 +137,7 @@ class JointDraws:
 
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
-        rng = stream(self.seed, section.start // STREAM)
+        rng = generator(self.seed, section.start // STREAM)
         u = self.proposal.sample(rng, section.stop - section.start)[self.bucket.effects[0]]
         return homogeneous(u[None]), self.proposal.logpdf(u)[None]
 

@@ -13,6 +13,7 @@ from statsmodels_mcla.likelihood import Evaluation, evaluate
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position, Sampler
+from statsmodels_mcla.streams import child
 
 __all__ = ["Fitted", "with_expectation_draws"]
 
@@ -100,9 +101,7 @@ class Fitted:
         Estimates average over blocks and can do with fewer draws than what is said of a single block.
         """
         sampler = self.sampler
-        seed = np.random.SeedSequence(
-            sampler.seed.entropy, spawn_key=(*sampler.seed.spawn_key, EXPECTATION_STREAM)
-        )
+        seed = child(sampler.seed, EXPECTATION_STREAM)
         rows = sum(b.rows.size for b in sampler.buckets if b.n_effects > 1)
         sampler = with_expectation_draws(replace(sampler, seed=seed), min(WORK // max(rows, 1), MOST_DRAWS))
         return replace(self, sampler=sampler, position=sampler.at(self.params))

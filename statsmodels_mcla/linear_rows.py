@@ -20,6 +20,7 @@ from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.linalg import Array, weighted_sum
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
+from statsmodels_mcla.streams import generator
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
 __all__ = ["Law", "LinearRows", "Placed", "block_of_effects", "prior_basis"]
@@ -312,8 +313,7 @@ def _paired(
     starts : ndarray
         Where each block's effects begin.
     """
-    spawn = (*seed.spawn_key, PAIRING, *(int(b) for b in blocks))
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed.entropy, spawn_key=spawn)))
+    rng = generator(seed, PAIRING, *(int(b) for b in blocks))
     R = min(part.replicates for part in parts)
     size = max(part.replicate for part in parts)
     weight, u = np.ones((1, R * size)), []

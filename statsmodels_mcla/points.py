@@ -22,6 +22,7 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.stats import qmc
 
 from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.streams import generator
 
 __all__ = ["BaseNumbers", "IndependentNumbers", "SobolNumbers"]
 
@@ -140,20 +141,13 @@ class IndependentNumbers:
         size = section.stop - section.start
         out = np.empty((len(blocks), self.n_effects, size))
         for place, block in enumerate(blocks):
-            rng = stream(self.seed, int(block), section.start // STREAM)
+            rng = generator(self.seed, int(block), section.start // STREAM)
             z = rng.standard_normal((size, self.n_effects)).T
             if np.isfinite(df):  # a stream of its own: more draws must not change the earlier ones
-                chi = stream(self.seed, int(block), section.start // STREAM, 1)
+                chi = generator(self.seed, int(block), section.start // STREAM, 1)
                 z = z / np.sqrt(chi.chisquare(df, size) / df)
             out[place] = z
         return out
-
-
-def stream(seed: np.random.SeedSequence, *place: int) -> np.random.Generator:
-    """Generator that belongs to a place in the computation."""
-    return np.random.Generator(
-        np.random.PCG64(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *place)))
-    )
 
 
 def _key(seed: np.random.SeedSequence) -> tuple[int, tuple[int, ...]]:
@@ -167,7 +161,7 @@ def _sobol(entropy: int, dims: int, size: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _net(entropy: int, dims: int, size: int) -> np.ndarray:
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy, spawn_key=(dims,))))
+    rng = generator(np.random.SeedSequence(entropy), dims)
     # in one dimension a scramble would only spoil the grid
     sobol = qmc.Sobol(max(dims, 1), scramble=dims > 1, bits=NET_BITS, rng=rng)
     points = sobol.random_base2(size.bit_length() - 1)[:, :dims].T
@@ -177,7 +171,7 @@ def _net(entropy: int, dims: int, size: int) -> np.ndarray:
 @lru_cache(maxsize=64)
 def _shifts(key: tuple[int, tuple[int, ...]], blocks: int, replicates: int, dims: int) -> np.ndarray:
     """Digital shifts (blocks, replicates, dims)."""
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key[0], spawn_key=key[1])))
+    rng = generator(np.random.SeedSequence(key[0]), *key[1])
     return rng.integers(0, 2**BITS, size=(blocks, replicates, dims), dtype=np.uint64)
 
 

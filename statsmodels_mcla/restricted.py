@@ -26,6 +26,7 @@ from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.simulation import simulate_responses
+from statsmodels_mcla.streams import child, generator
 from statsmodels_mcla.submodel import Submodel
 
 __all__ = ["Information", "RestrictedModel", "at_its_ranks", "schur"]
@@ -131,7 +132,7 @@ class RestrictedModel:
     def observed_scores(self) -> Array:
         """Scores at the responses that were observed, over independent sets of draws, (REPEATS, P)."""
         return np.array(
-            [self.block_scores(self.design, _child(self.seed, 0, k)).sum(axis=0) for k in range(REPEATS)]
+            [self.block_scores(self.design, child(self.seed, 0, k)).sum(axis=0) for k in range(REPEATS)]
         )
 
     def simulated_scores(self, inputs: ModelInputs) -> list[Array]:
@@ -143,10 +144,10 @@ class RestrictedModel:
             Rows of unit weight.
         """
         count = int(np.clip(CONTRIBUTIONS // self.design.n_blocks, FEWEST, MOST))
-        rng = np.random.Generator(np.random.PCG64(_child(self.seed, 1, 0)))
+        rng = generator(self.seed, 1, 0)
         responses = simulate_responses(inputs, self.design, self.family, self.params, rng, count)
         designs = (inputs.with_response(y, self.family).design(self.family) for y in responses.T)
-        return [self.block_scores(d, _child(self.seed, 2, k)) for k, d in enumerate(designs)]
+        return [self.block_scores(d, child(self.seed, 2, k)) for k, d in enumerate(designs)]
 
     def information(self, scores: list[Array]) -> Information:
         """Information from simulated scores of blocks, which are independent with mean zero."""
@@ -172,10 +173,6 @@ def at_its_ranks(submodel: Submodel, params: Array) -> Submodel:
         rank = int((np.linalg.eigvalsh(G / np.outer(sd, sd)) > SINGULAR).sum())
         pivots.append(pivots_of(G, sd, rank))
     return submodel.with_pivots(pivots, bool(submodel.model.n_dispersion and params[-1] == 0))
-
-
-def _child(seed: np.random.SeedSequence, *place: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *place))
 
 
 def schur(J: Array, k: int) -> Array:

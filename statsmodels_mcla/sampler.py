@@ -12,6 +12,7 @@ from statsmodels_mcla.laplace import Modes, modes_of_buckets
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.points import BaseNumbers, IndependentNumbers, SobolNumbers
 from statsmodels_mcla.proposals import BlockSampling, BlockT, Sampling
+from statsmodels_mcla.streams import child
 from statsmodels_mcla.transport import Transport
 
 __all__ = ["Position", "Sampler"]
@@ -104,7 +105,7 @@ class Sampler:
     def numbers(self, k: int, epoch: int) -> BaseNumbers:
         """Base numbers of a bucket."""
         bucket = self.buckets[k]
-        seed = np.random.SeedSequence(self.seed.entropy, spawn_key=(*self.seed.spawn_key, k, epoch))
+        seed = child(self.seed, k, epoch)
         if self.quasi:
             return SobolNumbers(bucket.n_effects, REPLICATES, seed, bucket.n_blocks)
         return IndependentNumbers(bucket.n_effects, seed)

@@ -16,7 +16,7 @@ LONGEST = 450
 
 # Imports point strictly downward: a module may import what stands in a lower layer, and a package its own parts.
 LAYERS: list[set[str]] = [
-    {"exceptions", "linalg", "threads", "families", "datasets", "settings", "progress"},
+    {"exceptions", "linalg", "streams", "threads", "families", "datasets", "settings", "progress"},
     {
         "weights",
         "covariance",
