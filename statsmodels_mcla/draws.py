@@ -23,7 +23,7 @@ from statsmodels_mcla.transport import Transport
 __all__ = ["BlockDraws", "DrawPart", "JointDraws"]
 
 ENOUGH = 32  # draws of a replicate that fourth moments can be asked of
-CACHE_BYTES = 2**25  # base numbers of a part up to this size are kept, larger ones are made again
+CACHE_BYTES = 2**29  # base numbers of a part up to this size are kept, larger ones are made again
 
 
 class DrawPart(Protocol):
