@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from statsmodels_mcla.arguments import checked_count, checked_n_jobs, seed_of
+from statsmodels_mcla.arguments import check_alpha, checked_count, checked_n_jobs, seed_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.progress import with_progress
 from statsmodels_mcla.simulation import simulate_responses
@@ -105,18 +105,30 @@ class Bootstrap:
         -------
         DataFrame (P, 2)
             Limits of variances and dispersions are cut off at zero.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, or fewer than two refits did not fail.
         """
         return self._limits(alpha, method)[0]
 
     def conf_int_mcse(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
-        """Monte Carlo standard errors of the limits, (P, 2); of quantiles by Maritz and Jarrett (1978)."""
+        """Monte Carlo standard errors of the limits; of quantiles by Maritz and Jarrett (1978).
+
+        Parameters
+        ----------
+        alpha, method
+            As in `conf_int`.
+
+        Returns
+        -------
+        DataFrame (P, 2)
+        """
         return self._limits(alpha, method)[1]
 
     def _limits(self, alpha: float, method: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        if not 0 < alpha < 1:
-            raise ValueError(
-                f"alpha must lie between 0 and 1, such as 0.05 for 95 % intervals; got {alpha!r}"
-            )
+        check_alpha(alpha)
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         params, values = self.params.to_numpy(), self.used.to_numpy()
@@ -139,7 +151,18 @@ class Bootstrap:
         return pd.DataFrame(limits, index=index), pd.DataFrame(mcse, index=index)
 
     def summary_frame(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
-        """Estimates with bootstrap bias, standard errors, their Monte Carlo errors and intervals."""
+        """Estimates with bootstrap bias, standard errors, their Monte Carlo errors and intervals.
+
+        Parameters
+        ----------
+        alpha, method
+            As in `conf_int`.
+
+        Returns
+        -------
+        DataFrame
+            A row a parameter.
+        """
         limits = self.conf_int(alpha, method)
         return pd.DataFrame(
             {

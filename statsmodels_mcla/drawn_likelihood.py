@@ -82,13 +82,45 @@ class DrawnLikelihood(ClonableModel):
 
         The draws are those made by the last `fit` or `draw`.  After a singular fit, covariance matrices are
         taken at the ranks that the fit found.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            Fixed effects, variances and covariances, dispersion.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer parameters, or a covariance matrix is not positive definite.
         """
         return self._evaluate(params)[0].value
 
     def score(self, params: Any) -> Array:
-        """Gradient of `loglike` (P,); NaN for covariance matrices that a fit found to be singular."""
+        """Gradient of `loglike`, exact.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            As in `loglike`.
+
+        Returns
+        -------
+        ndarray (P,)
+            NaN for covariance matrices that a fit found to be singular.
+        """
         return self._evaluate(params)[1].derivatives(params)[0]
 
     def hessian(self, params: Any) -> Array:
-        """Second derivative of `loglike` (P, P); NaN for covariance matrices that a fit found to be singular."""
+        """Second derivative of `loglike`, exact.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            As in `loglike`.
+
+        Returns
+        -------
+        ndarray (P, P)
+            NaN for covariance matrices that a fit found to be singular.
+        """
         return self._evaluate(params)[1].derivatives(params)[1]

@@ -144,17 +144,53 @@ class MarginalEffects:
         return 2.0 * stats.norm.sf(np.abs(self.tvalues))
 
     def conf_int(self, alpha: float = 0.05) -> Array:
-        """Confidence intervals (k, 2)."""
+        """Confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        ndarray (k, 2)
+
+        Raises
+        ------
+        ValueError
+            If the effects are those of every row (``at="all"``), which have no standard errors.
+        """
         return self._known().limits(alpha)
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Effects in a table, a row a column of ``exog``; headings are statsmodels' own, and MCSE."""
+        """Effects in a table; headings are statsmodels' own, and MCSE.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            A row a column of ``exog``.
+        """
         head = METHODS[self.margeff_options["method"]]
         heads = [head, "Std. Err.", "z", "Pr(>|z|)", "Conf. Int. Low", "Cont. Int. Hi.", "MCSE"]
         return self._known().table(alpha, heads)
 
     def summary(self, alpha: float = 0.05) -> Summary:
-        """Effects as text, HTML or LaTeX."""
+        """Effects as text, HTML or LaTeX.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+        """
         head = METHODS[self.margeff_options["method"]]
         heads = [head, "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
         facts = [(k.capitalize(), v) for k, v in self.margeff_options.items()]
@@ -199,15 +235,45 @@ class PopulationAveraged:
         return pd.DataFrame(self.estimates.cov_mcse, index=self.estimates.names, columns=self.estimates.names)
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Confidence intervals."""
+        """Confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame (p, 2)
+        """
         return pd.DataFrame(self.estimates.limits(alpha), index=self.estimates.names)
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Coefficients in a table."""
+        """Coefficients in a table, a row a fixed effect.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+        """
         return self.estimates.table(alpha, ["coef", "std err", "z", "P>|z|", "ci_lower", "ci_upper", "mcse"])
 
     def summary(self, alpha: float = 0.05) -> Summary:
-        """Coefficients as text, HTML or LaTeX."""
+        """Coefficients as text, HTML or LaTeX.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+        """
         heads = ["coef", "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
         facts = [("Link", self.link), ("Method", "least squares of the link of average means")]
         return _summary("Population-Averaged Coefficients", facts, self.summary_frame(alpha), heads)

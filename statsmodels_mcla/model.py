@@ -266,10 +266,16 @@ class MCLAMixedGLM(DrawnLikelihood):
         offset, exposure : array_like (N,), optional
             Those of the model for its own rows by default, 0 and 1 for new ones.
         which : {"mean", "linear"}
+            Mean of the response (binomial: probability of success) or linear predictor.
 
         Returns
         -------
         ndarray (N,)
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
         """
         if which not in ("mean", "linear"):
             raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")

@@ -72,7 +72,7 @@ class MixedPrediction:
         return self.se**2
 
     def conf_int(self, alpha: float = 0.05, method: str = "endpoint") -> Array:
-        """Intervals for the predicted quantities, (N, 2).
+        """Intervals for the predicted quantities.
 
         Parameters
         ----------
@@ -82,6 +82,15 @@ class MixedPrediction:
             An interval for the linear predictor, transformed (as GLM predictions have it), or the prediction -+
             normal quantile times its standard error, which may leave the range of the mean.  The linear predictor
             of a population average is the one whose mean it is.
+
+        Returns
+        -------
+        ndarray (N, 2)
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
         """
         check_alpha(alpha)
         if method not in ("endpoint", "delta"):
@@ -94,7 +103,7 @@ class MixedPrediction:
         return np.column_stack(self.link.interval(self.linear[:, 0] - half, self.linear[:, 0] + half))
 
     def obs_conf_int(self, alpha: float = 0.05) -> Array:
-        """Prediction intervals for a new observation of each row, (N, 2); binomial: for the fraction of successes.
+        """Prediction intervals for a new observation of each row; binomial: for the fraction of successes.
 
         They count the sampling error of the estimates, what is not known of the random effects, and the variation
         of the response.  With ``random="none"`` the effects are taken to be zero; with "marginal" the observation
@@ -104,6 +113,11 @@ class MixedPrediction:
         ----------
         alpha : float
             One minus the level; limits of discrete responses cover at least that.
+
+        Returns
+        -------
+        ndarray (N, 2)
+            NaN in rows with missing values.
         """
         check_alpha(alpha)
         out = np.full((len(self.predicted_mean), 2), np.nan)
@@ -220,6 +234,11 @@ class PredictionMethods:
         -------
         MixedPrediction
             With ``predicted_mean``, ``se``, ``mcse``, ``conf_int()``, ``obs_conf_int()`` and ``summary_frame()``.
+
+        Raises
+        ------
+        ValueError
+            As in `predict`.
         """
         if which not in WHICH:
             raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")

@@ -257,6 +257,12 @@ class MixedGLMResults(
     def summary(self, title: str | None = None, alpha: float = 0.05) -> Summary:
         """Tables of the fit: facts, fixed effects, variance components.
 
+        Parameters
+        ----------
+        title : str, optional
+        alpha : float
+            One minus the level of the intervals.
+
         Returns
         -------
         statsmodels.iolib.summary.Summary

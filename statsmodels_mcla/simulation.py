@@ -180,6 +180,11 @@ class SimulationResults:
         DataFrame (N, nsim)
             In the response's own form; binomial counts: successes.  `model.clone_with` takes a column.  A row gets one
             response whatever its frequency weight.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, or the family has no mean at most random effects (inverse link).
         """
         nsim = checked_count("nsim", nsim)
         if random not in ("new", "conditional"):
