@@ -17,8 +17,8 @@ g, log_w, v_k        importance density, log importance weight, normalised weigh
 U, V                 Hessian of the Monte Carlo log-likelihood, Monte Carlo variance of its score
 ==================== =======================================================================================
 
-Modules, each using only those above or beside it
--------------------------------------------------
+Modules, each using only those listed before it
+-----------------------------------------------
 exceptions, settings
     warnings; what a fit is told, and what it tells round by round
 linalg, differences, streams, threads, progress

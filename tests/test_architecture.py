@@ -1,4 +1,4 @@
-"""The shape of the package, read off its syntax trees: layers, edges, no global random state, sizes."""
+"""The shape of the package, read off its syntax trees: order, edges, no global random state, sizes."""
 
 from __future__ import annotations
 
@@ -14,63 +14,16 @@ PACKAGE = Path(statsmodels_mcla.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "datasets" not in path.parts)
 LONGEST = 450
 
-# Imports point strictly downward: a module may import what stands in a lower layer, and a package its own parts.
-LAYERS: list[set[str]] = [
-    {"exceptions", "linalg", "streams", "threads", "families", "datasets", "settings", "progress"},
-    {
-        "weights",
-        "covariance",
-        "points",
-        "formula",
-        "bucket",
-        "evaluation",
-        "chi_bar",
-        "outer_scales",
-        "differences",
-    },
-    {"design", "scale", "validation"},
-    {"inputs", "laplace", "search", "reduction", "loadings"},
-    {"proposals", "boundary", "separation", "starting", "laplace_fit", "transport", "submodel"},
-    {"draws", "arguments"},
-    {"kernel", "sampler", "cloning"},
-    {"likelihood"},
-    {"mcse", "fitted", "weighted", "quantities"},
-    {"frozen", "planning", "var_corr", "units", "simulation", "linear_rows"},
-    {"fitting", "outward", "multimodal", "bootstrap", "conditional", "objective"},
-    {"constrained", "quantity_names"},
-    {"returning"},
-    {"profiling", "contrasts", "nesting"},
-    {"restricted", "nested_fits"},
-    {
-        "maximum",
-        "summary",
-        "current",
-        "wald",
-        "robust",
-        "random_effects",
-        "new_rows",
-        "predictive",
-    },
-    {
-        "comparison",
-        "profile",
-        "influence",
-        "prediction",
-        "margin_rows",
-        "criteria",
-        "effect_sizes",
-        "residuals",
-    },
-    {"margins"},
-    {"monte_carlo", "anova", "score_test"},
-    {"plots"},
-    {"results"},
-    {"notices", "drawn_likelihood"},
-    {"model"},
-    {"formula.api"},
-    {"__init__", "__main__"},
-]
-LAYER = {name: k for k, names in enumerate(LAYERS) for name in names}
+
+def order_of_the_package_docstring() -> list[str]:
+    """Modules and subpackages as `statsmodels_mcla.__doc__` lists them, line by line."""
+    text = (statsmodels_mcla.__doc__ or "").split("Modules, each using")[1].split("---\n")[1].split("\n\n")[0]
+    lines = [line for line in text.splitlines() if not line.startswith(" ")]
+    return [name for line in lines for name in line.split(", ")]
+
+
+# A module may import what is listed before it, and a subpackage its own parts.
+ORDER = [*order_of_the_package_docstring(), "formula.api", "__init__", "__main__"]
 
 # statsmodels and pandas only where users' data and results pass
 EDGES = {
@@ -109,9 +62,9 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def layer_of(name: str) -> int:
-    """Layer of a module, or of the subpackage that it is in."""
-    return LAYER[name if name in LAYER else name.split(".")[0]]
+def place_of(name: str) -> int:
+    """Place in the order of a module, or of the subpackage that it is in."""
+    return ORDER.index(name if name in ORDER else name.split(".")[0])
 
 
 def tree_of(path: Path) -> ast.Module:
@@ -147,29 +100,14 @@ def test_imports_point_downward(path: Path) -> None:
             continue
         target = imported.removeprefix("statsmodels_mcla.")
         same = target.split(".")[0] == name.split(".")[0] and "formula.api" not in (name, target)
-        assert same or layer_of(target) < layer_of(name), f"{name} imports {target}, which is no lower layer"
+        assert same or place_of(target) < place_of(name), (
+            f"{name} imports {target}, which the package docstring lists after it"
+        )
 
 
-@pytest.mark.parametrize("path", MODULES, ids=IDS)
-def test_every_module_has_a_layer(path: Path) -> None:
-    layer_of(name_of(path))
-
-
-def modules_of_the_package_docstring() -> list[set[str]]:
-    """Modules that stand beside each other in the list of `statsmodels_mcla.__doc__`, from its top to its end."""
-    text = (statsmodels_mcla.__doc__ or "").split("Modules, each using")[1].split("---\n")[1].split("\n\n")[0]
-    return [set(line.split(", ")) for line in text.splitlines() if not line.startswith(" ")]
-
-
-def test_the_package_docstring_lists_every_module_below_those_that_it_uses() -> None:
-    place = {name: k for k, names in enumerate(modules_of_the_package_docstring()) for name in names}
-    assert {name.split(".")[0] for name in IDS} - {"__init__", "__main__"} | {"datasets"} == set(place)
-    for path in MODULES:
-        name = name_of(path).split(".")[0]
-        for imported in imports_of(tree_of(path)):
-            target = imported.removeprefix("statsmodels_mcla.").split(".")[0]
-            if name in place and target in place and name_of(path) != "formula.api":
-                assert place[target] <= place[name], f"{name} uses {target}, which stands below it"
+def test_the_package_docstring_lists_every_module_once() -> None:
+    found = {name.split(".")[0] for name in IDS} | {"datasets"}
+    assert sorted(ORDER) == sorted(found | {"formula.api", "__init__", "__main__"})
 
 
 def test_no_circles_within_subpackages() -> None:
