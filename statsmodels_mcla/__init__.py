@@ -35,13 +35,13 @@ scale, starting, search
     coordinates of the search around the model without random effects; statsmodels' optimisers
 laplace, laplace_fit
     conditional modes; the maximum of Laplace's approximation
-reduction, loadings, boundary, submodel
+reduction, boundary, submodel
     singular covariance matrices in parameters that are free; ranks that lose nothing; nested models
 separation
     coefficients and variances without a finite maximum
-transport, proposals, draws, sampler, arguments
-    draws that move along with the fixed effects; importance densities around the modes; frozen draws made on demand,
-    at any parameter value; what users pass to a fit
+transport, loadings, proposals, draws, sampler, arguments
+    draws that move along with the fixed effects; derivatives in loadings; importance densities around the modes;
+    frozen draws made on demand, at any parameter value; what users pass to a fit
 kernel, evaluation, likelihood, mcse
     weights and scores of draws: the work on rows x draws; one fused pass: value, score, Hessian, Monte Carlo errors
 planning, frozen, fitting

@@ -44,7 +44,7 @@ class Task(NamedTuple):
     def moved(self, beta: Array) -> Task:
         """Task whose draws have moved along with the fixed effects; itself where they do not."""
         transport = self.part.transport
-        if transport is None or self.bucket.ties is not None:
+        if transport is None:
             return self
         moving = transport.take(self.blocks).at(beta, self.bucket, self.density)
         return self._replace(bucket=moving.bucket, moving=moving)
@@ -147,7 +147,7 @@ def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighe
     effects = u[:, :-1] if task.moving is None else task.moving.effects(u[:, :-1])
     scatter = density.scatter(effects)
     density.score(scatter, scores[:, p : p + size])
-    loadings = None if a == 0 else LoadingSums.of(bucket, scores[:, p + size : p + size + a])
+    loadings = None if a == 0 else LoadingSums.of(bucket, scores[:, p + size : p + size + a], task.moving)
     sums = RowSums.of(bucket, loadings)
     prior = density.logpdf(scatter) - log_g
     log_w = np.empty_like(prior)

@@ -6,6 +6,9 @@ derivatives of eta in (beta, a) are zero, so
 
     d log f / d a_k         = sum over rows of d1 T_k u
     d2 log f / d a_k d a_l  = sum over rows of d2 (T_k u) (T_l u),  and alike with X and the dispersion.
+
+Draws that move along with beta (see `transport`) add T_k D (beta - beta_0) to T_k u, and d1 T_k D to the second
+derivative in a_k and beta.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 
 from statsmodels_mcla.bucket import Bucket
 from statsmodels_mcla.linalg import Array, multiply_draws, weighted_sum
+from statsmodels_mcla.transport import Moving
 
 __all__ = ["LoadingSums", "place_second"]
 
@@ -30,20 +34,30 @@ class LoadingSums:
         d log f / d a for every draw.
     second : ndarray (K, a, p + a + 1)
         Sum over draws of weight times the second derivatives in a loading and (beta, loadings, dispersion).
+    shift : ndarray (K, a, n, 1) or None
+        T D (beta - beta_0) where draws move along with beta.
+    drift : ndarray (K, a, n, p) or None
+        T D.
     """
 
     score: Array
     second: Array
+    shift: Array | None = None
+    drift: Array | None = None
 
     @classmethod
-    def of(cls, bucket: Bucket, score: Array) -> LoadingSums:
+    def of(cls, bucket: Bucket, score: Array, moving: Moving | None) -> LoadingSums:
         """Sums over nothing yet, with memory for the scores (K, a, m)."""
-        blocks, p, a = bucket.n_blocks, bucket.X.shape[2], _slopes(bucket).shape[1]
-        return cls(score, np.zeros((blocks, a, p + a + 1)))
+        slopes = _slopes(bucket)
+        second = np.zeros((bucket.n_blocks, slopes.shape[1], bucket.X.shape[2] + slopes.shape[1] + 1))
+        if moving is None:
+            return cls(score, second)
+        return cls(score, second, slopes @ moving.shift[:, None], slopes @ moving.slopes[:, None])
 
     def take(self, blocks: slice) -> LoadingSums:
         """Sums of some blocks, in the same memory."""
-        return LoadingSums(self.score[blocks], self.second[blocks])
+        shift, drift = (None if part is None else part[blocks] for part in (self.shift, self.drift))
+        return LoadingSums(self.score[blocks], self.second[blocks], shift, drift)
 
     def add(
         self,
@@ -69,7 +83,11 @@ class LoadingSums:
         p, a = bucket.X.shape[2], slopes.shape[1]
         drawn = u[..., cut]
         moves = [multiply_draws(slopes[:, k], drawn, np.empty_like(d1)) for k in range(a)]
+        if self.shift is not None:
+            moves = [move + self.shift[:, k] for k, move in enumerate(moves)]
         for k, move in enumerate(moves):
+            if self.drift is not None:
+                self.second[:, k, :p] += np.einsum("bn,bnp->bp", weighted_sum(d1, weight), self.drift[:, k])
             self.score[:, k, cut] = np.einsum("bnm,bnm->bm", d1, move)
             bent = d2 * move
             self.second[:, k, :p] += np.einsum("bn,bnp->bp", weighted_sum(bent, weight), bucket.X)
