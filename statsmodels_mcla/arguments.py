@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.proposals import BlockSampling, FixedSampling, Proposal, Sampling
 from statsmodels_mcla.streams import generator
 
@@ -18,6 +19,7 @@ __all__ = [
     "checked_count",
     "checked_n_jobs",
     "checked_nsample",
+    "checked_numbers",
     "generator_of",
     "sampling_of",
     "seed_of",
@@ -119,6 +121,17 @@ def check_alpha(alpha: Any) -> None:
     """Refuse an alpha that is no probability strictly between 0 and 1."""
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float, np.number)) or not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, such as 0.05 for 95 % intervals; got {alpha!r}")
+
+
+def checked_numbers(values: Any, name: str) -> Array:
+    """Check a sequence of numbers, one at least, and return it as an array."""
+    try:
+        found = np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    if found.ndim != 1 or not len(found):
+        raise ValueError(f"{name} must be a sequence of numbers, one at least; got {values!r}")
+    return found
 
 
 def check_positive(**values: Any) -> None:

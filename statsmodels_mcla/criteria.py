@@ -206,12 +206,16 @@ class InformationCriteria:
 
     @property
     def aic(self) -> float:
-        """Akaike's information criterion, -2 llf + 2 P."""
+        """Akaike's information criterion, -2 llf + 2 P.
+
+        P counts every parameter of the model, as in lme4, those that the data put at the boundary (a variance of 0,
+        a correlation of 1) among them.
+        """
         return float(-2.0 * self.llf + 2.0 * len(self.params))
 
     @property
     def bic(self) -> float:
-        """Schwarz's information criterion, -2 llf + P log(nobs)."""
+        """Schwarz's information criterion, -2 llf + P log(nobs), with P and nobs as in `aic` and ``nobs``."""
         return float(-2.0 * self.llf + np.log(self.nobs) * len(self.params))
 
     @property

@@ -179,9 +179,19 @@ class InfluenceResults(RobustResults):
         -----
         From the block's own score and Hessian at the estimates and the third derivative of the likelihood, on the
         scale of standard deviations.  A variance at zero stays there; where a block decides whether a variance is
-        zero, only a refit tells.  NaN where the rest of the data do not tell the fixed effects, as in a design that is
-        one block.  A row without random effects is a block of its own.
+        zero, only a refit tells.  NaN where the rest of the data do not tell the fixed effects.  A row without random
+        effects is a block of its own.
+
+        Raises
+        ------
+        ValueError
+            If all rows depend on each other, as they do with crossed random effects.
         """
+        if len(self._units) < 2:
+            raise ValueError(
+                "influence needs at least two independent groups of rows, but all depend on each other (crossed random "
+                "effects): leave out levels by refits, model.clone_with or a subset of the data"
+            )
         fitted, se = self.fitted, np.sqrt(np.diag(self._fitted_cov))
         position = block_draws(fitted)
         hessians = unit_hessians(self._units, fitted, position, se)

@@ -20,7 +20,7 @@ from statsmodels_mcla.arguments import (
 from statsmodels_mcla.current import CurrentDraws
 from statsmodels_mcla.drawn_likelihood import DrawnLikelihood
 from statsmodels_mcla.families import conditional_family
-from statsmodels_mcla.formula.factors import environment
+from statsmodels_mcla.formula.factors import environment, rows_of
 from statsmodels_mcla.formula.reading import read_model, with_design_info, without_design_info
 from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.inputs import read_arrays
@@ -229,7 +229,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             "var_weights": var_weights,
         }
         if subset is not None:
-            data = data.loc[subset]
+            data = rows_of(data, subset)
         read = read_model(formula, data, vc_formulas, groups, re_formula, rows, env, missing)
         model = cls(
             read.endog,
@@ -280,7 +280,13 @@ class MCLAMixedGLM(DrawnLikelihood):
         if which not in ("mean", "linear"):
             raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
         rows = fixed_rows(self, exog, transform=False, offset=offset, exposure=exposure)
-        eta = rows.X @ np.asarray(params, dtype=float)[: self.design.n_fixed] + rows.offset
+        values, fixed = np.asarray(params, dtype=float), self.design.n_fixed
+        if values.shape not in ((fixed,), (len(self.data.param_names),)):
+            raise ValueError(
+                f"params has shape {values.shape}; give the {fixed} fixed effects, {self.data.fe_names}, or all "
+                f"{len(self.data.param_names)} parameters"
+            )
+        eta = rows.X @ values[:fixed] + rows.offset
         return self.conditional_family.mean(eta) if which == "mean" else eta
 
     # -- fits ----------------------------------------------------------------------------------
@@ -393,6 +399,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         """
         del full_output
         check_positive(mcse_tol=mcse_tol, max_draws=max_draws, max_seconds=max_seconds)
+        if quasi not in (True, False):
+            raise ValueError(f"quasi must be True or False, got {quasi!r}")
         check_search(method, maxiter, options)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))

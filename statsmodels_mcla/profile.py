@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 from scipy.interpolate import CubicHermiteSpline
 
-from statsmodels_mcla.arguments import check_alpha
+from statsmodels_mcla.arguments import check_alpha, checked_numbers
 from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.objective import Maximum
@@ -122,7 +122,7 @@ def profile(maximum: Maximum, name: Any, names: list[str], grid: Any = None) -> 
     if grid is None:
         profiler.walk(FARTHEST)
     else:
-        asked = _fill(profiler, np.unique(np.asarray(grid, float)), scale, ends)
+        asked = _fill(profiler, np.unique(checked_numbers(grid, "grid")), scale, ends)
     points = profiler.points()
     inner = np.array([p.inner for p in points])
     asked |= {end.inner: end.outer for end in ends if np.isfinite(end.outer)}

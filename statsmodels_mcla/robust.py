@@ -65,7 +65,8 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tupl
     Parameters
     ----------
     groups : str or array_like (N,)
-        Name of a column of the data, or one value a row of the model.
+        Name of a column of the data, or one value a row of the model; of a Series that has more rows than the model
+        (those that were dropped for missing values), the values at the labels of the model's rows.
     data : DataFrame or None
         Rows of the model.
     units : RowUnits
@@ -85,8 +86,10 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tupl
             known = "there is no data frame" if data is None else f"the columns are {list(data.columns)}"
             raise ValueError(f"groups={groups!r} is not a column of the data: {known}")
         groups = data[groups]
-    values = pd.Series(np.asarray(groups)) if np.ndim(groups) == 1 else None
     n = len(units.of_row)
+    if data is not None and isinstance(groups, pd.Series) and len(groups) > n and groups.index.is_unique:
+        groups = groups.reindex(data.index)
+    values = pd.Series(np.asarray(groups)) if np.ndim(groups) == 1 else None
     if values is None or len(values) != n:
         raise ValueError(
             f"groups must have one value for each of the {n} rows of the model, got shape {np.shape(groups)}"
@@ -101,8 +104,8 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tupl
     if len(cut):
         a, b = (names[pairs[cut[0] + k, 1]] for k in (0, 1))
         raise ValueError(
-            f"groups cuts the block {units.labels[pairs[cut[0], 0]]!r}, which has rows in {a!r} and in {b!r}: rows "
-            "that share random effects are dependent, so a group must hold whole blocks"
+            f"groups cuts the block {units.labels[pairs[cut[0], 0]]!r}, which has rows in {str(a)!r} and in "
+            f"{str(b)!r}: rows that share random effects are dependent, so a group must hold whole blocks"
         )
     return pairs[:, 1], len(names)
 

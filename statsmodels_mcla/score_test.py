@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import patsy
+import scipy.sparse as sp
 
 from statsmodels_mcla import validation
 from statsmodels_mcla.arguments import seed_of
@@ -56,6 +57,10 @@ def added_by_formula(model: Any, term: str, eval_env: int) -> tuple[pd.DataFrame
     frame = getattr(model.data, "frame", None)
     if frame is None:
         raise ValueError("term: the model was not made from a formula; give exog_extra or exog_vc_extra")
+    if not isinstance(term, str):
+        raise TypeError(
+            f"term must be a formula such as 'x + (1 | site)', got {term!r}; arrays go to exog_extra"
+        )
     fixed, bars = split_formula("0 ~ " + term.strip().lstrip("+~"))
     env = environment(eval_env, 1)
     right = fixed.partition("~")[2].strip()
@@ -98,6 +103,31 @@ def _independent(X: Array, extra: Array) -> np.ndarray:
     return np.array(keep, int)
 
 
+def _refuse_known(term: RandomTerm, known: Sequence[RandomTerm]) -> None:
+    """Refuse a random term with effects that the model has already: their variances are not told apart."""
+    Z = sp.csc_array(sp.hstack([t.Z for t in known]))
+    of_model = {_column(Z, j) for j in range(Z.shape[1])}
+    new = sp.csc_array(term.Z)
+    d = len(term.columns)
+    twice = [
+        name
+        for k, name in enumerate(term.columns)
+        if all(_column(new, j) in of_model for j in range(k, new.shape[1], d))
+    ]
+    if twice:
+        raise ValueError(
+            f"term: the model has the effect {twice[0]} of {term.name!r} already; give the new effects alone, "
+            "(0 + x | g) for a slope"
+        )
+
+
+def _column(Z: sp.csc_array, j: int) -> tuple[bytes, bytes]:
+    """A column of a sparse matrix as a key."""
+    part = slice(Z.indptr[j], Z.indptr[j + 1])
+    order = np.argsort(Z.indices[part])
+    return Z.indices[part][order].astype(np.int64).tobytes(), Z.data[part][order].astype(float).tobytes()
+
+
 def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
     """Test terms that a fit does not have.
 
@@ -121,6 +151,8 @@ def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: 
     keep = _independent(fit.exog, values)
     if not len(keep) and not terms:
         raise ValueError("term: it adds nothing to the fixed and random effects that the model has")
+    for term in terms:
+        _refuse_known(term, fit.terms)
     wide = np.column_stack([fit.exog, values[:, keep]])
 
     def larger(inputs: ModelInputs, rows: np.ndarray | None = None) -> ModelInputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,12 @@ def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
         worst = int(np.argmin(monte_carlo.ess / monte_carlo.draws))
         right.append(("Draws per block:", f"{few}" if few == many else f"{few} to {many}"))
         right.append(("Smallest ESS:", f"{monte_carlo.ess[worst]:.0f} of {monte_carlo.draws[worst]}"))
-        right.append(("Largest k-hat:", f"{np.nanmax([*monte_carlo.k_hat, -np.inf]):.2f}"))
+        if len(monte_carlo.draws) > 1:
+            right.append(("  in block:", shorten(monte_carlo.block_labels[worst], 24, placeholder=" ...")))
+        known = np.isfinite(monte_carlo.k_hat)  # weights that are all equal have no tail
+        right.append(
+            ("Largest k-hat:", f"{np.max(monte_carlo.k_hat[known]):.2f}" if known.any() else "equal weights")
+        )
     right.append(("Covariance Type:", results.cov_type))
     right.append(("Converged:", "yes" if results.converged else "NO"))
     return left, right

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 from statsmodels.base.model import LikelihoodModelResults
 from statsmodels.formula._manager import FormulaManager
+from statsmodels.stats.multitest import multitest_alias, multitest_methods_names
 
 from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.contrasts import with_monte_carlo_errors
@@ -72,6 +73,8 @@ class WaldResults(LikelihoodModelResults):
         """Covariance of the estimates, or of contrasts r_matrix of them; see statsmodels.
 
         Parameters without standard errors (variances of zero) do not stand in the way of contrasts without them.
+        Their rows are NaN; packages that multiply the whole matrix (marginaleffects) take
+        ``vcov=results.cov_params().fillna(0).to_numpy()``, the covariance with these parameters held where they are.
         """
         covariance = super().cov_params
         if r_matrix is None or args:
@@ -102,6 +105,50 @@ class WaldResults(LikelihoodModelResults):
             return found
         contrasts = FormulaManager().get_linear_constraints(full, self.model.data.cov_names)
         return with_monte_carlo_errors(found, np.asarray(contrasts.constraint_matrix), mcse.cov_mcse)
+
+    def t_test_pairwise(
+        self, term_name: str, method: str = "hs", alpha: float = 0.05, factor_labels: Any = None
+    ) -> Any:
+        """Tests of the differences between all levels of a factor, adjusted for their number.
+
+        Parameters
+        ----------
+        term_name : str
+            Name of the factor in the formula, such as ``"C(site)"``.
+        method : str
+            Adjustment, one of those of `statsmodels.stats.multitest.multipletests`.
+        alpha : float
+            Familywise error, or false discovery rate.
+        factor_labels : list of str, optional
+            Labels of the levels in the table.
+
+        Returns
+        -------
+        MultiCompResult
+            Its ``result_frame`` holds a row a pair.
+
+        Raises
+        ------
+        ValueError
+            If there is no such factor, or no such method.
+        """
+        check_alpha(alpha)
+        if method not in multitest_alias and method not in multitest_methods_names:
+            raise ValueError(f"method must be one of {', '.join(multitest_alias)}, got {method!r}")
+        info = getattr(self.model.data, "model_spec", None)
+        if info is None:
+            raise ValueError("term_name: the model was not made from a formula; use t_test with contrasts")
+        factors = [
+            t.name()
+            for t in info.terms
+            if len(t.factors) == 1 and info.factor_infos[t.factors[0]].type == "categorical"
+        ]
+        if term_name not in factors:
+            known = ", ".join(factors) or "none"
+            raise ValueError(
+                f"term_name: there is no factor {term_name!r} in the fixed effects; there are: {known}"
+            )
+        return super().t_test_pairwise(term_name, method=method, alpha=alpha, factor_labels=factor_labels)
 
     def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint Wald test of linear hypotheses; contrasts as in `t_test`."""

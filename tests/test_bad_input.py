@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import statsmodels.api as sm
-from helpers import EPIL, data_of, model_of
+from helpers import EPIL, data_of, laplace_of, model_of
 from statsmodels.genmod.families import links
 from statsmodels.tools.sm_exceptions import ValueWarning
 
@@ -232,6 +232,8 @@ FORMULAS: dict[str, tuple[dict[str, Any], str]] = {
     "weights-length": ({"formula": "y ~ 1 + (1 | herd)", "freq_weights": np.ones(55)}, "freq_weights"),
     "text-response": ({"formula": "herd ~ 1 + (1 | period)"}, "herd"),
     "re-formula-alone": ({"formula": "y ~ 1", "re_formula": "~w"}, "groups"),
+    "subset": ({"formula": "y ~ 1 + (1 | herd)", "subset": ["nowhere"]}, "subset"),
+    "subset-length": ({"formula": "y ~ 1 + (1 | herd)", "subset": [True, False]}, "subset"),
     "intercept-twice": ({"formula": "y ~ 1 + C(period) + I(1.0 * (size > 0)) + (1 | herd)"}, "rank|zero"),
 }
 
@@ -287,6 +289,7 @@ FITS: dict[str, tuple[dict[str, Any], str]] = {
     "method": ({"method": "steepest"}, "method"),
     "maxiter": ({"maxiter": 0}, "maxiter"),
     "max-draws": ({"max_draws": 0}, "max_draws"),
+    "quasi": ({"quasi": "no"}, "quasi"),
     "max-seconds": ({"max_seconds": -1.0}, "max_seconds"),
 }
 
@@ -350,3 +353,26 @@ def test_laplace_settings() -> None:
 def test_errors_of_formulas_show_the_term() -> None:
     with pytest.raises(ValueError, match=r"\(nothere \| subject\)"):
         MCLAMixedGLM.from_formula(f"{EPIL} + (nothere | subject)", data=data_of("epil"), family=POISSON)
+
+
+# Results ----------------------------------------------------------------------------------------------
+
+NEW = {"period": ["1"], "herd": ["1"]}
+AFTER: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "score-known": (lambda r: r.score_test("(1 | herd)"), "has the effect Intercept of 'herd' already"),
+    "score-known-too": (lambda r: r.score_test("(1 + size | herd)"), r"\(0 \+ x \| g\)"),
+    "score-number": (lambda r: r.score_test(3), "term must be a formula"),
+    "pairs-factor": (lambda r: r.t_test_pairwise("nowhere"), "term_name.*'nowhere'.*there are: "),
+    "pairs-number": (lambda r: r.t_test_pairwise("Intercept"), "term_name"),
+    "pairs-method": (lambda r: r.t_test_pairwise("C(period)", method="best"), "method must be one of"),
+    "grid-text": (lambda r: r.profile_likelihood("herd Var", grid="a"), "grid must be a sequence of numbers"),
+    "grid-empty": (lambda r: r.profile_likelihood("herd Var", grid=[]), "grid must be a sequence of numbers"),
+    "params-length": (lambda r: r.model.predict([1.0, 2.0]), "params has shape"),
+}
+
+
+@pytest.mark.parametrize("name", AFTER)
+def test_what_results_are_asked(name: str) -> None:
+    ask, message = AFTER[name]
+    with pytest.raises((ValueError, TypeError), match=message):
+        ask(laplace_of("cbpp"))

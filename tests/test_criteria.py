@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 import oracle
+import pandas as pd
 import pytest
-from helpers import KIND, Small, assert_monte_carlo, fit_of, laplace_of, small
+import statsmodels.api as sm
+from helpers import KIND, F, Small, assert_monte_carlo, fit_of, laplace_of, small
 from scipy import stats
+
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import SingularFitWarning
 
 
 def eta_given_data(case: Small, y: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -82,3 +87,14 @@ def test_monte_carlo_errors_are_calibrated() -> None:
     claimed = np.array([[f.caic_mcse, f.effective_df_mcse] for f in fits])
     ratio = values.std(axis=0, ddof=1) / np.sqrt((claimed**2).mean(axis=0))
     assert np.all((ratio > 0.6) & (ratio < 1.5)), ratio
+
+
+def test_parameters_at_the_boundary_are_counted() -> None:
+    """As in lme4: AIC exceeds that of the model without the random effects by 2."""
+    data = pd.DataFrame({"y": np.tile([0, 1], 40), "g": np.repeat(np.arange(8), 10)})
+    model = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data=data, family=F.Binomial())
+    with pytest.warns(SingularFitWarning):
+        fit = model.fit_laplace()
+    plain = sm.GLM.from_formula("y ~ 1", data, family=F.Binomial()).fit()
+    assert fit.aic == pytest.approx(plain.aic + 2.0, abs=1e-6)
+    assert fit.bic == pytest.approx(plain.bic_llf + np.log(80.0), abs=1e-6)

@@ -7,10 +7,13 @@ from typing import Any
 
 import marginaleffects
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.api as sm
 from helpers import F, data_of
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import SingularFitWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*get_categories:DeprecationWarning")  # of polars, within it
 
@@ -68,6 +71,23 @@ def test_average_comparisons() -> None:
     p = len(slope)
     variance = slope @ np.asarray(result().cov_params())[:p, :p] @ slope
     assert found["std_error"][0] == pytest.approx(np.sqrt(variance), rel=1e-5)
+
+
+def test_with_a_variance_of_zero() -> None:
+    """Its covariance is unknown, NaN; held at zero, the slope is that of the fit without random effects."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame(
+        {"x": rng.normal(size=80), "y": np.tile([0, 1], 40), "g": np.repeat(np.arange(8), 10)}
+    )
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=F.Binomial())
+    with pytest.warns(SingularFitWarning):
+        fit = model.fit_laplace()
+    held = fit.cov_params().fillna(0).to_numpy()
+    found = marginaleffects.avg_slopes(fit, variables="x", vcov=held)
+    plain = sm.GLM.from_formula("y ~ x", data, family=F.Binomial()).fit()
+    truth = marginaleffects.avg_slopes(plain, variables="x")
+    assert found["estimate"][0] == pytest.approx(truth["estimate"][0], rel=1e-4)
+    assert found["std_error"][0] == pytest.approx(truth["std_error"][0], rel=1e-4)
 
 
 def test_average_predictions_by_group() -> None:

@@ -258,3 +258,10 @@ def test_intervals_of_new_counts_hold_what_they_promise() -> None:
     # at the estimates the interval holds more, since it counts their error too
     assert np.all(below <= 0.1)
     assert np.all((inside - below > 0.8) & (inside - below < 0.92))
+
+
+def test_text_where_the_data_of_the_fit_had_numbers() -> None:
+    data = data_of("epil")
+    model = MCLAMixedGLM.from_formula("y ~ age + (1 | subject)", data=data, family=sm.families.Poisson())
+    with pytest.raises(ValueError, match=r"y ~ age.*another type.*columns of text here: .*age"):
+        model.fit_laplace().predict(data[:3].assign(age="old"))

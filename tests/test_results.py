@@ -312,6 +312,24 @@ def test_summary_says_it_all(result: Any) -> None:
     assert f"{result.bse.iloc[5]:.4f}" in text
 
 
+def test_summary_names_the_block_with_the_fewest_effective_draws(result: Any) -> None:
+    worst = result.mc_diagnostics()["ess_ratio"].idxmin()
+    (line,) = [line for line in result.summary().as_text().splitlines() if "in block:" in line]
+    shown = line.partition("in block:")[2].strip()
+    assert worst.startswith(shown.removesuffix(" ..."))
+    assert len(shown) >= 4
+
+
+def test_summary_of_equal_weights() -> None:
+    """A Gaussian model's posterior is the importance density: its weights have no tail."""
+    model = MCLAMixedGLM.from_formula(
+        "Reaction ~ Days + (1 | Subject)", data=data_of("sleepstudy"), family=sm.families.Gaussian()
+    )
+    text = model.fit(rng=1).summary().as_text()
+    assert "equal weights" in text
+    assert "inf" not in text
+
+
 def test_summary_shows_one_tailed_variances(result: Any) -> None:
     line = next(line for line in result.summary().as_text().splitlines() if line.startswith("F Var"))
     assert f"{result.pvalues.iloc[4]:.3f}" in line

@@ -192,3 +192,23 @@ def test_bad_arguments_are_refused_before_the_fit(arguments: dict[str, Any], mes
     cov_type = arguments.pop("cov_type")
     with pytest.raises(ValueError, match=message):
         model_of("cbpp").fit(cov_type=cov_type, cov_kwds=arguments)
+
+
+def test_groups_with_the_rows_that_were_dropped() -> None:
+    """A Series of all rows of the data is read at the labels of those that the model uses."""
+    data = data_of("cbpp").set_index(pd.Index([f"row {i}" for i in range(56)]))
+    data["size"] = data["size"].astype(float)
+    data.loc[["row 3", "row 20"], "size"] = np.nan
+    data["valley"] = data["herd"].astype(int) % 7
+    fit = MCLAMixedGLM.from_formula(
+        "incidence + I(size - incidence) ~ C(period) + (1 | herd)", data=data, family=F.Binomial()
+    ).fit_laplace()
+    by_name, shuffled = (
+        fit.with_cov_type("cluster", groups=g)
+        for g in ("valley", data["valley"].sample(frac=1.0, random_state=1))
+    )
+    np.testing.assert_array_equal(by_name.bse, shuffled.bse)
+    with pytest.raises(ValueError, match="54 rows"):
+        fit.with_cov_type("cluster", groups=data["valley"].to_numpy())
+    with pytest.raises(ValueError, match=r"rows in '\d' and in '\d'"):
+        fit.with_cov_type("cluster", groups="period")

@@ -35,6 +35,7 @@ __all__ = [
     "numeric_columns",
     "object_index",
     "reading",
+    "rows_of",
 ]
 
 Box = type(C(()))
@@ -54,6 +55,16 @@ def as_frame(data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
     if not len(data):
         raise FormulaError("data has no rows")
     return data
+
+
+def rows_of(data: pd.DataFrame | Mapping[str, Any], subset: Any) -> pd.DataFrame:
+    """Rows of a table given by booleans or index labels."""
+    try:
+        return as_frame(data).loc[subset]
+    except (KeyError, IndexError, TypeError, pd.errors.IndexingError) as error:
+        raise FormulaError(
+            f"subset must be one boolean for each row of the data, or labels of its index: {error}"
+        ) from error
 
 
 def environment(eval_env: Any, reference: int) -> EvalEnvironment:
@@ -90,6 +101,15 @@ def reading(text: str, frame: pd.DataFrame) -> Iterator[None]:
         yield
     except FormulaError:
         raise
+    except AttributeError as error:  # of patsy, where a number was expected
+        text_columns = [
+            str(c) for c in frame.columns if frame[c].dtype.kind in "OSU" or frame[c].dtype == "string"
+        ]
+        shown = ", ".join(text_columns) or "none"
+        raise FormulaError(
+            f"`{text}` cannot be evaluated: a column has another type than in the data of the fit (columns of text "
+            f"here: {shown})"
+        ) from error
     except (PatsyError, SyntaxError, TypeError, ValueError) as error:
         cause = error.__cause__
         if isinstance(cause, NameError):
