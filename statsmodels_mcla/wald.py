@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 from statsmodels.base.model import LikelihoodModelResults
 from statsmodels.formula._manager import FormulaManager
-from statsmodels.stats.multitest import multitest_alias, multitest_methods_names
+from statsmodels.stats.multitest import multitest_alias
 
 from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.contrasts import with_monte_carlo_errors
@@ -133,7 +133,7 @@ class WaldResults(LikelihoodModelResults):
             If there is no such factor, or no such method.
         """
         check_alpha(alpha)
-        if method not in multitest_alias and method not in multitest_methods_names:
+        if method not in multitest_alias:
             raise ValueError(f"method must be one of {', '.join(multitest_alias)}, got {method!r}")
         info = getattr(self.model.data, "model_spec", None)
         if info is None:
