@@ -12,7 +12,7 @@ import numpy as np
 from statsmodels_mcla.arguments import seed_of
 from statsmodels_mcla.chi_bar import ChiBarSquare, chi_bar_square
 from statsmodels_mcla.exceptions import MCLAWarning
-from statsmodels_mcla.nested_fits import check_same_data, fit_of
+from statsmodels_mcla.nested_fits import check_same_data, fit_of, mixed_fit_of
 from statsmodels_mcla.nesting import Nesting, nesting_of
 from statsmodels_mcla.objective import difference_error
 from statsmodels_mcla.restricted import Information, RestrictedModel, at_its_ranks
@@ -118,7 +118,7 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
         If the models cannot be compared; the message says why.
     """
     seed = seed_of(rng)
-    mine, its = fit_of(full, "full"), fit_of(restricted, "restricted")
+    mine, its = mixed_fit_of(full, "full"), fit_of(restricted, "restricted")
     check_same_data(mine, its)
     nesting = nesting_of(mine.design, mine.exog, mine.terms, its.exog, its.terms)
     if nesting.df <= 0:

@@ -20,7 +20,7 @@ from statsmodels_mcla.objective import LaplaceObjective
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.submodel import Submodel
 
-__all__ = ["GLMFit", "MixedFit", "NestedFit", "check_same_data", "fit_of"]
+__all__ = ["GLMFit", "MixedFit", "NestedFit", "check_same_data", "fit_of", "mixed_fit_of"]
 
 ROWS = {
     "endog": "response",
@@ -174,7 +174,7 @@ class GLMFit:
         return found.value, objective.natural(found.x)
 
 
-def fit_of(results: Any, name: str) -> Any:
+def fit_of(results: Any, name: str) -> NestedFit:
     """Return the fit that results are of.
 
     Raises
@@ -194,13 +194,28 @@ def fit_of(results: Any, name: str) -> Any:
     )
 
 
-def _density(fit: Any) -> ConditionalFamily:
+def mixed_fit_of(results: Any, name: str) -> MixedFit:
+    """Return the fit that results of this package are of.
+
+    Raises
+    ------
+    ValueError
+        If they are of another kind of model.
+    """
+    fit = fit_of(results, name)
+    if isinstance(fit, MixedFit):
+        return fit
+    raise ValueError(
+        f"{name} is a fit of statsmodels' GLM: only the smallest of the models compared may be one"
+    )
+
+
+def _density(fit: NestedFit) -> ConditionalFamily:
     """Families with their links are equal if they are the same density."""
-    density: ConditionalFamily = fit.family
-    return density
+    return fit.family
 
 
-def check_same_data(full: MixedFit, restricted: Any) -> None:
+def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
     """Refuse fits whose likelihoods are not comparable.
 
     Raises

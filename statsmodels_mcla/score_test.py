@@ -29,7 +29,7 @@ from statsmodels_mcla.formula.terms import RandomTerm
 from statsmodels_mcla.inputs import ModelInputs
 from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.nested_fits import MixedFit, fit_of
+from statsmodels_mcla.nested_fits import mixed_fit_of
 from statsmodels_mcla.nesting import nesting_of
 from statsmodels_mcla.proposals import BlockSampling
 from statsmodels_mcla.restricted import Information, RestrictedModel, schur
@@ -146,7 +146,7 @@ def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: 
         If nothing is added.
     """
     seed = seed_of(rng)
-    fit: MixedFit = fit_of(results, "results")
+    fit = mixed_fit_of(results, "results")
     values = X.to_numpy(float)
     keep = _independent(fit.exog, values)
     if not len(keep) and not terms:

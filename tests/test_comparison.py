@@ -321,6 +321,11 @@ def test_anova_of_several_models_in_any_order() -> None:
     assert table.loc["intercept", "distribution"].startswith("chi-bar-square")
 
 
+def test_only_the_smallest_model_may_be_a_glm() -> None:
+    with pytest.raises(ValueError, match="only the smallest of the models compared may be one"):
+        anova(glm_of("cbpp_null"), glm_of("cbpp"), laplace_of("cbpp"))
+
+
 def test_anova_names_the_models_that_do_not_fit_together() -> None:
     with pytest.raises(ValueError, match="'a' against 'b'"):
         anova(laplace("z + (1 | g)"), laplace("x + (1 + x || g)"), names=["a", "b"])
