@@ -211,6 +211,9 @@ class PopulationAveraged:
     link: str
     estimates: _Estimates
 
+    def __str__(self) -> str:
+        return str(self.summary())
+
     @property
     def params(self) -> pd.Series:
         """Coefficients."""

@@ -89,16 +89,21 @@ class Draws:
     seed : numpy.random.SeedSequence
     quasi : bool
     nsample : int or None
+    max_draws : float
+        Most draws for a block.
     """
 
     sampling: Sampling
     seed: np.random.SeedSequence
     quasi: bool
     nsample: int | None
+    max_draws: float = np.inf
 
     def sampler(self, design: MixedDesign) -> Sampler:
         """Sampler with the draws that a fit of the design starts with: few, to find the way."""
-        return Sampler.start(design, self.sampling, self.seed, self.quasi, self.nsample)
+        most = self.max_draws if self.nsample is None else self.nsample
+        limit = max(int(most), 2) if np.isfinite(most) else None
+        return Sampler.start(design, self.sampling, self.seed, self.quasi, limit)
 
 
 def laplace_maximum(

@@ -373,7 +373,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             Randomised quasi-Monte Carlo (default) or independent draws; joint densities are always drawn from
             independently.
         max_draws : int
-            Most draws for a block.
+            Most draws for a block, rounded up as ``nsample`` is.
         max_seconds : float
             No further draws are added after this time.
         n_jobs : int, optional
@@ -403,7 +403,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             raise ValueError(f"quasi must be True or False, got {quasi!r}")
         check_search(method, maxiter, options)
         check_covariance(self, cov_type, **(cov_kwds or {}))
-        draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
+        draws = Draws(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample), max_draws)
         if start_params is not None:
             start_params = self._checked(start_params)
         # 1. Laplace fit: where to start, and at which ranks of the covariance matrices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,11 +47,14 @@ class ProfileLikelihood:
     estimate: float
     llf: float
     table: pd.DataFrame
-    _inner: Array
-    _slope: Array
-    _estimate: float
-    _scale: OuterScale
-    _ends: tuple[End, End]
+    _inner: Array = field(repr=False)
+    _slope: Array = field(repr=False)
+    _estimate: float = field(repr=False)
+    _scale: OuterScale = field(repr=False)
+    _ends: tuple[End, End] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"Profile likelihood of {self.name}: estimate {self.estimate:.6g}, llf {self.llf:.4f}\n{self.table}"
 
     def conf_int(self, alpha: float = 0.05) -> pd.Series:
         """Limits of the interval, and their Monte Carlo errors, interpolated between the points of the profile.

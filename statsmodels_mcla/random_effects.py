@@ -15,6 +15,7 @@ from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.conditional import LINEAR, Moments, ParameterErrors, moments
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.formula.terms import RandomTerm
+from statsmodels_mcla.inputs import inputs_of
 from statsmodels_mcla.laplace import modes_of_buckets, scale_effects
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.linear_rows import LinearRows
@@ -93,7 +94,7 @@ class RandomEffectResults:
 
     @cached_property
     def _effect_moments(self) -> EffectMoments:
-        n_effects = sum(t.Z.shape[1] for t in self.model.random_terms)
+        n_effects = sum(t.Z.shape[1] for t in inputs_of(self.model).terms)
         return effect_moments(self.fitted.fresh, n_effects, ParameterErrors.of(self))
 
     @cached_property
@@ -109,17 +110,17 @@ class RandomEffectResults:
         dict of DataFrame
             By term, indexed by level, a column an effect.  A level without data has mean 0.
         """
-        return _by_term(self.model.random_terms, self._effect_moments.mean)
+        return _by_term(inputs_of(self.model).terms, self._effect_moments.mean)
 
     @property
     def random_effects_mode(self) -> dict[str, pd.DataFrame]:
         """Conditional modes of the random effects, which lme4's ``ranef`` gives; tables as in `random_effects`."""
-        return _by_term(self.model.random_terms, self._effect_modes)
+        return _by_term(inputs_of(self.model).terms, self._effect_modes)
 
     @property
     def random_effects_sd(self) -> dict[str, pd.DataFrame]:
         """Conditional standard deviations given the data and the estimates; tables as in `random_effects`."""
-        return _by_term(self.model.random_terms, self._effect_moments.sd)
+        return _by_term(inputs_of(self.model).terms, self._effect_moments.sd)
 
     def random_effects_frame(self, term: str | None = None, alpha: float = 0.05) -> pd.DataFrame:
         """Random effects with their uncertainty, a row an effect.
@@ -150,7 +151,7 @@ class RandomEffectResults:
         estimated as zero is 0.
         """
         check_alpha(alpha)
-        terms = self.model.random_terms
+        terms = inputs_of(self.model).terms
         keys = term_keys(terms)
         out = pd.DataFrame(
             {

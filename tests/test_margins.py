@@ -174,3 +174,8 @@ def test_weights_count_as_rows() -> None:
     result = model.fit_laplace()
     every = result.get_margeff(at="all").margeff
     np.testing.assert_allclose(result.get_margeff().margeff, np.average(every, axis=0, weights=weight))
+
+
+def test_population_averages_are_printed_as_their_table() -> None:
+    averaged = laplace_of("bacteria").population_averaged()
+    assert str(averaged) == str(averaged.summary())

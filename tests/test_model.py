@@ -890,3 +890,12 @@ def test_pairwise_and_likelihood_ratio_truth_are_in_the_table() -> None:
         "R/W-W/W",
         "W/R-W/W",
     }
+
+
+@pytest.mark.parametrize("options", [{}, {"quasi": False}, {"sampling": JointSampling()}])
+def test_no_more_draws_than_the_most_that_are_allowed(options: dict[str, Any]) -> None:
+    """From the first ones on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = model_of("cbpp").fit(rng=1, max_draws=64, **options)
+    assert fit.mc_diagnostics()["draws"].max() == 64

@@ -294,3 +294,9 @@ def test_results_pickle_after_profiling_and_refuse_without_data() -> None:
     again.remove_data()
     with pytest.raises(ValueError, match="remove_data"):
         again.conf_int(method="profile")
+
+
+def test_profiles_are_printed() -> None:
+    profile = fit_of("cbpp").profile_likelihood("herd Var", grid=[0.3])
+    assert str(profile).startswith("Profile likelihood of herd Var: estimate 0.41")
+    assert "_inner" not in repr(profile)

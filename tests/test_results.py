@@ -424,6 +424,15 @@ def test_remove_data() -> None:
     assert found.model.exog is None
     again = pickle.loads(pickle.dumps(found))
     assert again.summary().as_text() == text
+    for ask in (
+        lambda: again.random_effects,
+        lambda: again.random_effects_mode,
+        again.random_effects_frame,
+        again.plot_residuals,
+        again.get_influence,
+    ):
+        with pytest.raises(ValueError, match="remove_data"):
+            ask()
 
 
 def test_save_without_data(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from statsmodels_mcla.inputs import inputs_of
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.simulation import simulate_responses
 
@@ -38,9 +39,10 @@ def residuals_with_envelope(
     residuals : ndarray (N,)
     simulated : ndarray (N, nsim)
     """
-    y = model.inputs.endog.to_numpy()
+    inputs = inputs_of(model)
+    y = inputs.endog.to_numpy()
     nsim = min(nsim, max(LEAST, NUMBERS // len(y)))
-    others = simulate_responses(model.inputs, model.design, model.conditional_family, params, generator, nsim)
+    others = simulate_responses(inputs, model.design, model.conditional_family, params, generator, nsim)
     both = np.column_stack([y, others])
     order = np.lexsort((generator.random(both.shape), both), axis=1)
     rank = np.empty_like(order)
