@@ -151,10 +151,10 @@ class Profiler:
         return self.known[-1]
 
     def points(self) -> list[ProfilePoint]:
-        """What is known, in order, the maximum among it."""
+        """What is known, in order, the maximum among it; searches that did not end are no points of a profile."""
         slope = 1.0 / self.se if self.start.converged else 0.0
         top = ProfilePoint(self.estimate, self.maximum.top.value, 0.0, 0.0, slope, self.start)
-        return sorted([*self.known, top], key=lambda p: p.inner)
+        return sorted([*(p for p in self.known if p.found.converged), top], key=lambda p: p.inner)
 
     def limit(self, target: float) -> Limit:
         """Find where zeta takes a value; the end of the range where it never does.
@@ -229,7 +229,8 @@ class Profiler:
             k = int(np.argmax(jumps)) if jumps else 0
             if not jumps or jumps[k] < 2.5 * SPACING:
                 break
-            self.at(0.5 * (points[k].inner + points[k + 1].inner))
+            if not self.at(0.5 * (points[k].inner + points[k + 1].inner)).found.converged:
+                break
 
 
 def _off_the_end(maximum: Maximum, quantity: Quantity) -> tuple[Objective, Array]:

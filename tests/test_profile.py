@@ -300,3 +300,23 @@ def test_profiles_are_printed() -> None:
     profile = fit_of("cbpp").profile_likelihood("herd Var", grid=[0.3])
     assert str(profile).startswith("Profile likelihood of herd Var: estimate 0.41")
     assert "_inner" not in repr(profile)
+
+
+def test_profile_of_a_correlation_of_one() -> None:
+    """Between near one and one the likelihood is all but flat; its profile falls away from one all the same."""
+    rng = np.random.default_rng(11)
+    data = pd.DataFrame({"x": rng.normal(size=300), "g": np.repeat(np.arange(30), 10)})
+    uniform = rng.random(300)
+    eta = 0.3 + 0.3 * data["x"] + np.repeat(rng.normal(size=30), 10) * (1 + 0.8 * data["x"])
+    data["y"] = (uniform < 1 / (1 + np.exp(-eta))).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = MCLAMixedGLM.from_formula("y ~ x + (x | g)", data=data, family=sm.families.Binomial()).fit(
+            rng=1
+        )
+    assert fit.cov_re["g"].iloc[0, 1] ** 2 == pytest.approx(np.prod(np.diag(fit.cov_re["g"])))
+    found = fit.profile_likelihood("Corr(Intercept, x)")
+    assert (found.table["llf"] <= fit.llf + 4 * found.table["mcse"]).all()
+    assert found.table["llf"].is_monotonic_increasing
+    by_hand = fit.profile_likelihood("Corr(Intercept, x)", grid=[0.5, 0.7, 0.75, 0.8, 0.85, 0.9])
+    assert found.conf_int()["lower"] == pytest.approx(by_hand.conf_int()["lower"], abs=0.01)
