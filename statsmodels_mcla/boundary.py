@@ -17,6 +17,7 @@ __all__ = [
     "LIMIT",
     "NO_LOSS",
     "pivots_of",
+    "reduction_to",
     "reduction_without_loss",
     "singular_working",
     "truncated",
@@ -71,6 +72,19 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
     if at_limit:
         out[-1] = 0.0
     return replace(reduction, at_limit=at_limit), out
+
+
+def reduction_to(
+    design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]
+) -> tuple[Reduction, Array]:
+    """Give covariance matrices the nearest values of given ranks; arguments as in `reduction_without_loss`."""
+    covariance, p = design.covariance, design.n_fixed
+    at = slice(p, p + covariance.size)
+    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
+    lower = [truncated(*parts) for parts in zip(covariance.matrices(params[at]), sizes, ranks, strict=True)]
+    out = params.copy()
+    out[at] = covariance.pack(lower)
+    return with_layouts(design, out, origin, ranks), out
 
 
 def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:

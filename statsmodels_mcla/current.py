@@ -34,8 +34,7 @@ class CurrentDraws:
         key = params.tobytes()
         if self._last is None or self._last[0] != key:
             try:
-                fitted = self.reduction.restrict(params)
-                found = evaluate(self.design, fitted, self.position.draws, n_jobs=self.n_jobs)
+                found = evaluate(self.design, self._fitted(params), self.position.draws, n_jobs=self.n_jobs)
             except np.linalg.LinAlgError as error:
                 raise ValueError(
                     "params: a covariance matrix is not positive definite, or a variance not > 0"
@@ -47,4 +46,8 @@ class CurrentDraws:
         """Score and Hessian in the model's parameters: NaN in singular terms."""
         params = np.asarray(params, float)
         found = self.evaluate(params)
-        return self.reduction.derivatives(self.reduction.restrict(params), found.score, found.hessian)
+        return self.reduction.derivatives(self._fitted(params), found.score, found.hessian)
+
+    def _fitted(self, params: Array) -> Array:
+        """Fitted parameters, with the signs of loadings that the draws are for."""
+        return self.reduction.with_signs_of(self.reduction.restrict(params), self.position.params)

@@ -66,6 +66,8 @@ class BlockDraws:
         Places of the blocks in that whole bucket.
     size : int
     transport : Transport, optional
+    mirrored : ndarray of bool (q,), optional
+        Effects that half of the draws have with the other sign.
     """
 
     bucket: Bucket
@@ -74,6 +76,7 @@ class BlockDraws:
     members: np.ndarray
     size: int
     transport: Transport | None = None
+    mirrored: np.ndarray | None = None
     cache: dict[tuple[int, int, int, int], tuple[Array, Array]] = field(default_factory=dict, repr=False)
 
     @property
@@ -94,6 +97,8 @@ class BlockDraws:
             t = self.numbers.spherical_t(proposal.df, self.members[blocks], self.size, section)
             if self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_effects > 0:
                 t = _match_moments(t, self.replicate)
+            elif self.mirrored is not None:
+                t = _mirror(t, self.replicate, self.mirrored)
             made = homogeneous(t), proposal.base_logpdf(t)
             if 8 * self.bucket.n_blocks * (self.bucket.n_effects + 2) * self.size <= CACHE_BYTES:
                 self.cache[key] = made
@@ -140,6 +145,20 @@ class JointDraws:
         rng = generator(self.seed, section.start // STREAM)
         u = self.proposal.sample(rng, section.stop - section.start)[self.bucket.effects[0]]
         return homogeneous(u[None]), self.proposal.logpdf(u)[None]
+
+
+def _mirror(t: Array, replicate: int, effects: np.ndarray) -> Array:
+    """Let half of the draws of each replicate have the values of the others, with the other sign in some effects.
+
+    The likelihood is even in the loading of a standard effect.  So is its average over such draws where the loading
+    is small, and a variance next to zero is not decided by noise.
+    """
+    half = replicate // 2
+    if half == 0:
+        return t
+    out = t.reshape(*t.shape[:2], t.shape[2] // replicate, replicate).copy()
+    out[..., half : 2 * half] = out[..., :half] * np.where(effects, -1.0, 1.0)[:, None, None]
+    return out.reshape(t.shape)
 
 
 def _match_moments(t: Array, replicate: int, rounds: int = 2) -> Array:

@@ -10,13 +10,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statsmodels_mcla.boundary import LIMIT, reduction_without_loss, singular_working, with_layouts
+from statsmodels_mcla.boundary import (
+    LIMIT,
+    reduction_to,
+    reduction_without_loss,
+    singular_working,
+    with_layouts,
+)
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.fitting import MonteCarloFit, fit_monte_carlo
 from statsmodels_mcla.laplace_fit import LaplaceFit, fit_laplace
 from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.outward import grown_reduction, is_flat
+from statsmodels_mcla.outward import flat_terms, grown_reduction
 from statsmodels_mcla.proposals import Sampling
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Sampler
@@ -199,13 +205,9 @@ def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -
     """Say where to go after some fits, the last of which is the latest."""
     found, before = trail[-1], trail[-2] if len(trail) > 1 else None
     fit, reduction = found.fit, found.reduction
-    if (
-        before is not None
-        and fit.precision is not None
-        and sum(before.reduction.shape) < sum(reduction.shape)
-    ):
+    if before is not None and sum(before.reduction.shape) < sum(reduction.shape):
         # the likelihood did rise, or only its noise
-        if is_flat(reduction, fit.position.params, fit.precision.se):
+        if _flat(found):
             return before
     else:
         step = _down(design, origin, trail)
@@ -216,10 +218,24 @@ def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -
     )
 
 
+def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
+    """Terms of a maximum with less variance than its Monte Carlo errors can tell from none."""
+    precision = found.fit.precision
+    if precision is None:
+        return ()
+    return flat_terms(found.reduction, found.fit.position.params, precision.se)
+
+
 def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
     """Lower ranks where nothing is lost, or the same with other effects where those drawn led to no maximum."""
     found = trail[-1]
     lower, params = reduction_without_loss(design, found.params, origin)
+    flat = _flat(found)
+    if flat and lower.shape == found.reduction.shape:
+        ranks = [rank - (k in flat) for k, rank in enumerate(lower.ranks)]
+        at_limit = lower.at_limit
+        lower, params = reduction_to(design, params, origin, ranks)
+        lower = replace(lower, at_limit=at_limit)
     if lower.shape != found.reduction.shape:
         known = [m for m in trail if m.reduction.shape == lower.shape]
         return known[-1] if known else (lower, params)
@@ -238,7 +254,7 @@ def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> S
     known = [m for m in trail if m.reduction.shape == grown[0].shape]
     if not known:
         return grown
-    return known[-1] if known[-1].fit.converged else found
+    return known[-1] if known[-1].fit.converged and not _flat(known[-1]) else found
 
 
 def with_dispersion(design: MixedDesign, found: MonteCarloMaximum) -> tuple[Reduction, Array] | None:

@@ -27,9 +27,11 @@ from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.weighted import WeightedDraws, over_draws
 
-__all__ = ["curvature_by_level", "grown_reduction", "is_flat"]
+__all__ = ["curvature_by_level", "flat_terms", "grown_reduction"]
 
-NO_GAIN = 1e-6  # of log-likelihood: a slope, or a variance, of zero
+NO_GAIN = (
+    5e-4  # of log-likelihood, for a variance of 3 % of its standard error: Monte Carlo errors decide on less
+)
 
 
 def grown_reduction(
@@ -88,14 +90,18 @@ def _best_step(M: Array, G: Array, size: Array, rank: int) -> Array | None:
     return float(np.clip(slope / information, 0.01, 1.0)) * np.outer(w, w)
 
 
-def is_flat(reduction: Reduction, fitted: Array, se: Array) -> bool:
-    """Whether a standard effect adds nothing to the likelihood at a maximum in its loadings.
+def flat_terms(reduction: Reduction, fitted: Array, se: Array) -> tuple[int, ...]:
+    """Terms with an effect that adds nothing to the likelihood at a maximum.
 
-    A variance nu that is lambda^2 has a log-likelihood of about nu nu^ / se^2 - nu^2 / (2 se^2) near zero, so that it
-    gains (nu^ / se)^2 / 2 = (lambda / se(lambda))^2 / 8.
+    A variance nu has a log-likelihood of about nu nu^ / se^2 - nu^2 / (2 se^2) near zero, so that it gains
+    (nu^ / se)^2 / 2; in terms of a loading lambda, nu = lambda^2, that is (lambda / se(lambda))^2 / 8.
     """
-    places = reduction.diagonal_loadings
-    return bool(np.any((fitted[places] / se[places]) ** 2 < 8.0 * NO_GAIN))
+    z = fitted / se
+    pairs = zip(reduction.pivot_variances, reduction.diagonal_loadings, strict=True)
+    gains = [
+        np.concatenate([z[variances] ** 2 / 2.0, z[loadings] ** 2 / 8.0]) for variances, loadings in pairs
+    ]
+    return tuple(k for k, gain in enumerate(gains) if np.any(gain < NO_GAIN))
 
 
 class _LevelSums(NamedTuple):

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -357,14 +358,37 @@ class Reduction:
             row, column, tied = row + t.whole.size, column + t.part.size, tied + t.n_loadings
         return out
 
-    @property
-    def diagonal_loadings(self) -> np.ndarray:
-        """Fitted parameters that are diagonal entries of D: zero where a standard effect adds nothing."""
+    def _columns(self) -> list[np.ndarray]:
+        """Where the columns of each term's D lie among the fitted parameters, the diagonal entry first."""
         out = []
         for t, _, places in self._places():
-            first = t.part.size + len(t.free[0])
-            out += [places[first + a] for a, (i, k) in enumerate(t.free[1]) if t.layout.others.index(i) == k]
-        return np.array(out, int)
+            column = np.array([k for _, k in t.free[1]], int)
+            own = places[t.part.size + len(t.free[0]) :]
+            out += [own[column == k] for k in range(t.layout.standard)]
+        return out
+
+    @property
+    def diagonal_loadings(self) -> list[np.ndarray]:
+        """Where each term's diagonal entries of D lie: zero where a standard effect adds nothing."""
+        first = iter(column[0] for column in self._columns())
+        return [np.array(list(islice(first, t.layout.standard)), int) for t in self.terms]
+
+    @property
+    def pivot_variances(self) -> list[np.ndarray]:
+        """Where the variances of each term's pivots lie among the fitted parameters."""
+        diagonal = [np.equal(*t.part.lower) for t, _, _ in self._places()]
+        return [p[: t.part.size][d] for (t, _, p), d in zip(self._places(), diagonal, strict=True)]
+
+    def with_signs_of(self, fitted: Array, other: Array) -> Array:
+        """Fitted parameters of the same covariance matrices, with the signs of another's diagonal entries of D.
+
+        The likelihood is even in the columns of D; its average over draws that were made for one sign is not.
+        """
+        out = fitted.copy()
+        for column in self._columns():
+            if fitted[column[0]] * other[column[0]] < 0:
+                out[column] *= -1.0
+        return out
 
     def jacobian(self, fitted: Array) -> Array:
         """Derivative of the model's parameters in the fitted ones, (P, P fitted); the identity where all is plain.

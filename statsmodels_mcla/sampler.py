@@ -162,10 +162,18 @@ class Sampler:
                     members,
                     size,
                     transport if whole else transport.take(members),
+                    _standard_effects(design, bucket),
                 )
                 old = made.get(_part_key(part))
                 draws.append(part if not isinstance(old, BlockDraws) else part.with_numbers_of(old))
         return Position(np.array(params, float), modes, tuple(draws))
+
+
+def _standard_effects(design: MixedDesign, bucket: Bucket) -> np.ndarray | None:
+    """Which effects of a block are standard, their sizes being loadings; None if there are none."""
+    terms = zip(design.covariance.terms, bucket.levels, strict=True)
+    standard = [np.full(count * term.dim, term.standard) for term, count in terms]
+    return np.concatenate(standard) if design.standard else None
 
 
 def _part_key(part: DrawPart) -> tuple[bytes, int, tuple[int, ...]]:
