@@ -91,7 +91,8 @@ class Sampler:
             return 1024
         if bucket.family.quadratic:  # the draws serve the curvature alone
             return REPLICATES * max(64, 1 << (2 * bucket.n_effects).bit_length())
-        return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_effects, 32)
+        few = REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_effects, 32)
+        return 2 * few if self.design.standard else few  # half of those of standard effects mirror the others
 
     def with_size(self, nsample: int) -> Sampler:
         """Give every block ``nsample`` draws."""
