@@ -205,14 +205,12 @@ def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -
     """Say where to go after some fits, the last of which is the latest."""
     found, before = trail[-1], trail[-2] if len(trail) > 1 else None
     fit, reduction = found.fit, found.reduction
-    if before is not None and sum(before.reduction.shape) < sum(reduction.shape):
-        # the likelihood did rise, or only its noise
-        if _flat(found):
-            return before
-    else:
-        step = _down(design, origin, trail)
-        if step is not None:
-            return step
+    raised = before is not None and sum(before.reduction.shape) < sum(reduction.shape)
+    if before is not None and raised and _flat(found):
+        return before  # the likelihood did not rise, only its noise
+    step = _drawn_otherwise(design, origin, trail) if raised else _down(design, origin, trail)
+    if step is not None:
+        return step
     return (
         _up(design, origin, trail) if fit.converged and (reduction.singular or reduction.at_limit) else found
     )
@@ -239,8 +237,30 @@ def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) ->
     if lower.shape != found.reduction.shape:
         known = [m for m in trail if m.reduction.shape == lower.shape]
         return known[-1] if known else (lower, params)
-    drawn = [m.reduction.layouts for m in trail if m.reduction.ranks == lower.ranks]
-    return None if found.fit.converged or len(drawn) > 1 or lower.layouts in drawn else (lower, params)
+    return _drawn_otherwise(design, origin, trail)
+
+
+def _drawn_otherwise(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
+    """Keep the ranks, but draw as suits the estimate: where there was no maximum, or a variance came out small.
+
+    The information about a small variance of effects that are drawn themselves is a difference of large numbers.
+    """
+    found = trail[-1]
+    reduction = found.reduction
+    suited = with_layouts(design, found.params, origin, reduction.ranks)
+    suited = replace(suited, at_limit=reduction.at_limit)
+    drawn = [m.reduction.layouts for m in trail if m.reduction.ranks == reduction.ranks]
+    settled = found.fit.converged and not _small(found)
+    return None if settled or len(drawn) > 1 or suited.layouts in drawn else (suited, found.params)
+
+
+def _small(found: MonteCarloMaximum) -> bool:
+    """Whether a variance of effects that are drawn themselves is less than half of its standard error."""
+    precision = found.fit.precision
+    places = np.concatenate([np.zeros(0, int), *found.reduction.pivot_variances])
+    return precision is not None and bool(
+        np.any(found.fit.position.params[places] < 0.5 * precision.se[places])
+    )
 
 
 def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:

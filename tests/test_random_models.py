@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from helpers import KIND
 from hypothesis import HealthCheck, Phase, given, settings
 from random_models import STRUCTURES, Drawn, Recipe, build, recipes, truth_of
 from statsmodels.tools.sm_exceptions import DomainWarning
@@ -124,3 +125,25 @@ def test_a_saturated_gaussian_model_is_told_of() -> None:
         result = model.fit(rng=1)
     assert {w.category for w in caught} & {ConvergenceWarning, SingularFitWarning, ImportanceWeightWarning}
     assert np.all(np.isfinite(result.params))
+
+
+def test_a_variance_that_only_noise_holds_up_is_zero() -> None:
+    """Its maximum is at 2 % of its standard error: what Monte Carlo errors cannot tell from zero is told of as zero."""
+    recipe = Recipe(
+        KIND["poisson-sqrt"],
+        structure="crossed",
+        groups=4,
+        sizes="even",
+        covariate="shifted",
+        unit=1e-5,
+        size_of_effects=0.2,
+        rarity=0.0,
+        noise=0.1,
+        trials=3,
+        offset=None,
+        weights=None,
+        var_weights=False,
+        by_name=True,
+        seed=4,
+    )
+    assert check(recipe) == "SingularFitWarning"

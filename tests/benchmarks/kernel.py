@@ -75,7 +75,8 @@ def main() -> None:
     head = ["draws a block", "ns, one thread", "ns, two threads", "throughput ratio", "targets met"]
     print(markdown(head, rows))
     print(
-        f"\nTargets: at most {MOST:g} ns on one thread, and {LEAST:g} times that throughput, {MOST / LEAST:.1f} ns, on two."
+        f"\nTargets: at most {MOST:g} ns on one thread, and {LEAST:g} times that throughput, {MOST / LEAST:.1f} ns, "
+        "on two."
     )
     print(f"np.exp alone: {number(exponential(repeats))} ns a number.")
     print(environment())
