@@ -119,7 +119,8 @@ def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
     """
     if sampler.sampling.joint:
         return sampler
-    one, more = EXPECTATION_DRAWS
+    twice = 2 if sampler.design.standard else 1  # half of those of standard effects mirror the others
+    one, more = (twice * count for count in EXPECTATION_DRAWS)
     more = max(more, several)
     return sampler.grown(
         tuple(np.full(b.n_blocks, one if b.n_effects < 2 else more) for b in sampler.buckets)
