@@ -22,12 +22,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.linalg import Array, inverse_root
 
-__all__ = ["Covariance", "CovarianceTerm", "EffectDensity"]
+__all__ = ["Covariance", "CovarianceTerm", "EffectDensity", "EffectLaw"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -164,80 +165,101 @@ class Covariance:
             out[s, s] = g[np.ix_(rows, rows)] * (cols[:, None] == cols[None, :])
         return out
 
-    def precisions(self, theta: Array) -> list[tuple[Array, float]]:
-        """Inverse and log-determinant of every G.
+    def law(self, theta: Array) -> EffectLaw:
+        """N(0, Sigma) at the given natural parameters (size,).
 
         Raises
         ------
         numpy.linalg.LinAlgError
             If a matrix is not positive definite.
         """
-        out = []
-        for g in self.matrices(theta):
-            lower = np.linalg.cholesky(g)
-            inv_lower = np.linalg.inv(lower)
-            out.append((inv_lower.T @ inv_lower, float(2.0 * np.log(np.diagonal(lower)).sum())))
-        return out
+        return EffectLaw(
+            self, [TermLaw.of(t, theta[s]) for t, s in zip(self.terms, self.slices, strict=True)]
+        )
 
-    def density(self, theta: Array, levels: tuple[int, ...]) -> EffectDensity:
-        """Log density of a block's effects, ready for any number of draws.
 
-        Parameters
-        ----------
-        theta : ndarray (size,)
-            Natural parameters.
-        levels : tuple of int
-            Number of levels of each term in the block.
-        """
-        constant = 0.0
-        rest = sum(t.standard for t in self.terms)
-        linear, offset = np.zeros(self.size + rest), np.zeros(self.size)
-        slope = np.zeros((self.size, self.size + rest))
-        linear[self.size :] = -0.5
-        precisions = self.precisions(theta)
-        for term, s, (precision, log_det), count in zip(
-            self.terms, self.slices, precisions, levels, strict=True
-        ):
-            constant -= 0.5 * count * (term.dim * LOG_2PI + log_det)
+class TermLaw(NamedTuple):
+    """N(0, G) of one level of a term, and what its derivatives in the parameters of G are made of."""
+
+    precision: Array  # (d, d) G^-1
+    log_det: float
+    relative: Array  # (size, d, d) G^-1 dG
+
+    @classmethod
+    def of(cls, term: CovarianceTerm, theta: Array) -> TermLaw:
+        """Law at given variances and covariances."""
+        root, log_det = inverse_root(term.matrix(theta)[None])
+        precision = root[0] @ root[0].T
+        return cls(precision, float(log_det[0]), precision @ term.basis)
+
+
+@dataclass(frozen=True)
+class EffectLaw:
+    """Normal law of the random effects at given variances and covariances."""
+
+    covariance: Covariance
+    terms: list[TermLaw]
+
+    def density(self, levels: tuple[int, ...]) -> EffectDensity:
+        """Log density of a block's effects, ready for any number of draws, for the levels of each term in it."""
+        covariance = self.covariance
+        size, constant = covariance.size, 0.0
+        rest = sum(t.standard for t in covariance.terms)
+        linear, offset = np.zeros(size + rest), np.zeros(size)
+        slope = np.zeros((size, size + rest))
+        linear[size:] = -0.5
+        for term, s, law, count in zip(covariance.terms, covariance.slices, self.terms, levels, strict=True):
+            constant -= 0.5 * count * (term.dim * LOG_2PI + law.log_det)
             rows, cols = term.lower
             twice = np.where(rows == cols, 1.0, 2.0)  # vech(S) holds each covariance once
-            linear[s] = -0.5 * precision[rows, cols] * twice
-            pd = np.einsum("ij,ajk->aik", precision, term.basis)
-            offset[s] = -0.5 * count * np.einsum("aii->a", pd)
-            sandwich = np.einsum("aij,jk->aik", pd, precision)
-            slope[s, s] = 0.5 * sandwich[:, rows, cols] * twice
-        return EffectDensity(self, theta, levels, constant, linear, offset, slope, [p for p, _ in precisions])
+            linear[s] = -0.5 * law.precision[rows, cols] * twice
+            offset[s] = -0.5 * count * np.einsum("aii->a", law.relative)
+            slope[s, s] = 0.5 * (law.relative @ law.precision)[:, rows, cols] * twice
+        return EffectDensity(self, levels, constant, linear, offset, slope)
 
-    def hessian(self, theta: Array, levels: Array, scatter: Array) -> Array:
+    def hessian(self, levels: Array, scatter: Array) -> Array:
         """Second derivative of the log density in theta for given scatter, (size, size).
 
         ``levels`` and ``scatter`` (lower triangles of every S_t, concatenated) may be totals over blocks,
         since the log density is linear in both.
         """
-        out = np.zeros((self.size, self.size))
-        for term, s, (precision, _), count in zip(
-            self.terms, self.slices, self.precisions(theta), levels, strict=True
-        ):
-            pd = np.einsum("ij,ajk->aik", precision, term.basis)
-            total = term.matrix(scatter[s])
-            out[s, s] = 0.5 * count * np.einsum("aij,bji->ab", pd, pd) - np.einsum(
-                "aij,bjk,ki->ab", pd, pd, precision @ total
-            )
+        covariance = self.covariance
+        out = np.zeros((covariance.size, covariance.size))
+        for term, s, law, count in zip(covariance.terms, covariance.slices, self.terms, levels, strict=True):
+            products = law.relative[:, None] @ law.relative
+            weight = 0.5 * count * np.eye(term.dim) - law.precision @ term.matrix(scatter[s])
+            out[s, s] = np.einsum("abij,ji->ab", products, weight)
         return 0.5 * (out + out.T)
+
+    def precision_times(self, columns: Array, levels: tuple[int, ...]) -> Array:
+        """Sigma^-1 times columns (B, q, c)."""
+        out = np.empty_like(columns)
+        start = 0
+        for term, law, count in zip(self.covariance.terms, self.terms, levels, strict=True):
+            stop = start + count * term.dim
+            part = columns[:, start:stop]
+            out[:, start:stop] = (law.precision @ part.reshape(-1, term.dim, part.shape[2])).reshape(
+                part.shape
+            )
+            start = stop
+        return out
 
 
 @dataclass(frozen=True)
 class EffectDensity:
     """log phi(u; 0, Sigma) of one block as a linear function of its scatter matrices."""
 
-    covariance: Covariance
-    theta: Array
+    law: EffectLaw
     levels: tuple[int, ...]
     constant: float
     linear: Array
     offset: Array
     slope: Array
-    precisions: list[Array]  # G^-1 of every term
+
+    @property
+    def covariance(self) -> Covariance:
+        """Structure of the covariance."""
+        return self.law.covariance
 
     def scatter(self, u: Array) -> Array:
         """Lower triangles of every S_t for every draw, and then the squared norms of standard effects.
@@ -275,3 +297,7 @@ class EffectDensity:
         out = np.matmul(self.slope, scatter, out=out)
         out += self.offset[:, None]
         return out
+
+    def precision_times(self, columns: Array) -> Array:
+        """Sigma^-1 times columns (B, q, c)."""
+        return self.law.precision_times(columns, self.levels)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.bucket import Bucket, Predictors
+from statsmodels_mcla.bucket import Bucket
 from statsmodels_mcla.covariance import EffectDensity
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.draws import DrawPart
@@ -26,9 +26,10 @@ from statsmodels_mcla.transport import Moving
 
 __all__ = ["SECTION", "WORTH_THREADS", "Task", "Weighed", "tasks_of", "weigh"]
 
-STEP = 2**18  # rows x draws of a step
-COLUMNS = 2**12  # draws of a step, at most
+STEP = 2**19  # rows x draws of a step
+COLUMNS = 2**10  # draws of a step: more where they fit, fewer where those of one block do not
 SECTION = 2**13  # draws of a block that one thread makes at a time
+KEPT = 3 * 2**23  # bytes of an array that is freed and kept; glibc ignores what is above 2^25
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
 
 
@@ -52,11 +53,11 @@ class Task(NamedTuple):
 
 def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
     """Cut all blocks into chunks, with the design and density of the effects at the given parameters."""
-    theta, loadings = design.split(params)[1], design.loadings(params)
+    law, loadings = design.covariance.law(design.split(params)[1]), design.loadings(params)
     return [
         Task(part, density, blocks, bucket.at(loadings))
         for part in draws
-        for density in [design.covariance.density(theta, part.bucket.levels)]
+        for density in [law.density(part.bucket.levels)]
         for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part, design.n_params))
     ]
 
@@ -174,11 +175,15 @@ class _Section(NamedTuple):
 
 def _fill(section: _Section, log_w: Array, scores: Array, sums: RowSums) -> None:
     """Fill the log weights, the scores in beta, loadings and dispersion, and the sums over rows."""
-    rows = _canonical_rows if section.bucket.family.canonical else _rows
-    rows(section, log_w, scores, sums)
-    if not np.all(np.isfinite(sums.curvature)):  # later draws weigh incomparably more than the first ones
+    if section.bucket.family.canonical:
+        _canonical_rows(section, log_w, scores, sums)
+        if math.isfinite(log_w.sum()) and math.isfinite(sums.curvature.sum()):
+            return
+        sums.clear(np.full(len(log_w), -np.inf))  # an overflow: the long way, which has none
+    _rows(section, log_w, scores, sums)
+    if not math.isfinite(sums.curvature.sum()):  # later draws weigh incomparably more than the first ones
         sums.clear(log_w.max(axis=1))
-        rows(section, log_w, scores, sums)
+        _rows(section, log_w, scores, sums)
 
 
 def _canonical_rows(section: _Section, log_w: Array, scores: Array, sums: RowSums) -> None:
@@ -193,8 +198,6 @@ def _canonical_rows(section: _Section, log_w: Array, scores: Array, sums: RowSum
         eta = _SCRATCH.work.array("eta", (*bucket.y.shape, cut.stop - cut.start))
         predictors.write(u[..., cut], eta)
         total = family.cumulants(w, eta, _SCRATCH.work)  # from here on, eta holds slopes
-        if not math.isfinite(total.sum()):
-            total = _without_overflow(bucket, predictors, u[..., cut], total, eta)
         np.subtract(linear[:, cut], total, out=log_w[:, cut])
         multiply_draws(minus_wX, eta, scores[:, :p, cut])
         weights = sums.weights(log_w[:, cut])
@@ -208,16 +211,6 @@ def _canonical_rows(section: _Section, log_w: Array, scores: Array, sums: RowSum
     scores[:, :p] += transpose(bucket.X) @ (y - w * family.slope_shift)
     shift = family.bend_shift * sums.weights(log_w).sum(axis=1) if family.bend_shift else np.zeros(len(log_w))
     sums.curvature[...] = -bucket.w * (shift[:, None] + family.bend_scale * sums.curvature)
-
-
-def _without_overflow(bucket: Bucket, predictors: Predictors, u: Array, total: Array, slopes: Array) -> Array:
-    """Sums of w c(eta), computed the stable way where they overflowed; slopes are zeroed in draws without weight."""
-    eta = np.empty_like(slopes)
-    predictors.write(u, eta)
-    stable = bucket.family.rows(np.zeros((1, 1)), bucket.w[..., None], 1.0, eta).logf.sum(axis=-2)
-    total = np.where(np.isfinite(total), total, -stable)
-    slopes[...] = np.where((total < np.inf)[:, None], slopes, 0.0)
-    return total
 
 
 def _rows(section: _Section, log_w: Array, scores: Array, sums: RowSums) -> None:
@@ -254,8 +247,19 @@ def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:
 def _cuts(bucket: Bucket, draws: int) -> list[slice]:
     """Cut draws into steps: powers of two, so that products are cut evenly."""
     room = STEP // max(1, bucket.n_blocks * bucket.n_rows)
-    step = min(max(256, 1 << max(0, room.bit_length() - 1)), COLUMNS)
+    step = max(256, 1 << max(0, room.bit_length() - 1))
     return [slice(a, min(a + step, draws)) for a in range(0, draws, step)]
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep the memory of arrays of a few MB, rather than return and fetch it in every pass.
+
+    glibc fits what it keeps to the largest array that was freed; no page of this one is ever touched.
+    """
+    np.empty(KEPT // 8)
+
+
+_keep_freed_memory()
 
 
 class _Scratch(threading.local):

@@ -27,13 +27,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from statsmodels_mcla.covariance import EffectLaw
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.evaluation import BlockStatistics, Evaluation
 from statsmodels_mcla.kernel import SECTION, WORTH_THREADS, Task, Weighed, tasks_of, weigh
 from statsmodels_mcla.linalg import Array, multiply_draws, sum_of_products, weighted_sum
 from statsmodels_mcla.loadings import place_second
-from statsmodels_mcla.threads import in_order
+from statsmodels_mcla.threads import on_threads
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = [
@@ -105,7 +106,7 @@ def evaluate(
     FloatingPointError
         If a block has no draw of positive weight.
     """
-    beta, theta, phi = design.split(params)
+    beta, _, phi = design.split(params)
     metric = np.eye(design.n_params) if metric is None else metric
     tasks = tasks_of(design, params, draws)
     work = sum(part.size * part.bucket.y.size for part in draws)
@@ -120,13 +121,13 @@ def evaluate(
         return _finish(task, pieces, metric, tails, replicates)
 
     if len(tasks) >= threads:
-        chunks = list(in_order(threads, whole, tasks))
+        chunks = on_threads(threads, whole, tasks)
     else:  # few large blocks: share out the sections of their draws
         chunks = []
         for task in (task.moved(beta) for task in tasks):
-            pieces = in_order(threads, partial(section, task), task.part.sections(SECTION))
-            chunks.append(_finish(task, list(pieces), metric, tails, replicates))
-    return _total(design, theta, chunks)
+            pieces = on_threads(threads, partial(section, task), task.part.sections(SECTION))
+            chunks.append(_finish(task, pieces, metric, tails, replicates))
+    return _total(design, tasks[0].density.law, chunks)
 
 
 def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, replicates: bool) -> _Chunk:
@@ -175,9 +176,8 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, repli
     share, d = by_replicate(v, r), by_replicate(weighted, r)
     excess = share - 1.0 / R
     loglik_var = correction * (excess * excess).sum(axis=1)
-    turn = np.broadcast_to(metric, (len(s), P, P))
-    error = multiply_draws(turn, d, np.empty_like(d))
-    squares = multiply_draws(turn, s, np.empty_like(s))
+    error = multiply_draws(metric[None], d, np.empty_like(d))
+    squares = multiply_draws(metric[None], s, np.empty_like(s))
     np.multiply(squares, squares, out=squares)
     squares *= v[:, None]
     spread = by_replicate(squares, r)
@@ -220,7 +220,7 @@ def _joined(pieces: list[Weighed]) -> tuple[Array, Array, Array]:
     return log_w, scores, scatter
 
 
-def _total(design: MixedDesign, theta: Array, chunks: list[_Chunk]) -> Evaluation:
+def _total(design: MixedDesign, law: EffectLaw, chunks: list[_Chunk]) -> Evaluation:
     index = np.concatenate([c.blocks for c in chunks])
     order = np.argsort(index, kind="stable")
 
@@ -241,7 +241,7 @@ def _total(design: MixedDesign, theta: Array, chunks: list[_Chunk]) -> Evaluatio
     hessian = np.sum([c.hessian for c in chunks], axis=0)
     levels, scatter = (np.sum([getattr(c, name) for c in chunks], axis=0) for name in ("levels", "scatter"))
     theta_at = slice(design.n_fixed, design.n_fixed + design.covariance.size)
-    hessian[theta_at, theta_at] += design.covariance.hessian(theta, levels, scatter)
+    hessian[theta_at, theta_at] += law.hessian(levels, scatter)
     return Evaluation(
         design.constant + float(blocks.loglik.sum()),
         float(blocks.loglik_var.sum()),

@@ -30,6 +30,7 @@ __all__ = [
 
 PIECE = 2**18  # multiplications: OpenBLAS and MKL start threads for larger products of matrices,
 VECTOR_PIECE = 2**13  # and for these numbers in a product of a matrix and a vector, or of two vectors
+RELEASES = 500  # results of a product for which numpy lets other threads run
 
 
 def transpose(stack: Array) -> Array:
@@ -99,21 +100,33 @@ def multiply_draws(stack: Array, draws: Array, out: Array) -> Array:
 
 def weighted_sum(values: Array, weights: Array) -> Array:
     """Sum over draws of values (B, n, m) times weights (B, m): (B, n)."""
-    m = values.shape[-1]
-    out = np.zeros(values.shape[:-1])
-    for a in range(0, m, VECTOR_PIECE):
-        cut = slice(a, a + VECTOR_PIECE)
-        out += np.matmul(values[..., None, cut], weights[:, None, cut, None])[..., 0, 0]
-    return out
+    step, whole = _long_pieces(values.shape[-1], values.size, VECTOR_PIECE)
+    total = np.matmul(values[..., None, whole:], weights[:, None, whole:, None])[..., 0, 0]
+    if whole:
+        rows = values[..., :whole].reshape(*values.shape[:-1], whole // step, 1, step)
+        columns = weights[:, None, :whole].reshape(len(weights), 1, whole // step, step, 1)
+        total += np.matmul(rows, columns)[..., 0, 0].sum(axis=-1)
+    return np.asarray(total)
 
 
 def sum_of_products(left: Array, right: Array) -> Array:
     """Sum over blocks and draws of left (B, P, m) times right (B, Q, m): (P, Q)."""
-    step = _power_of_two(PIECE // max(1, left.shape[1] * right.shape[1]))
-    out = np.zeros((left.shape[1], right.shape[1]))
-    for a in range(0, left.shape[2], step):
-        out += (left[..., a : a + step] @ transpose(right[..., a : a + step])).sum(axis=0)
-    return out
+    pairs = left.shape[1] * right.shape[1]
+    step, whole = _long_pieces(left.shape[-1], left.size * right.shape[1], PIECE // max(1, pairs))
+    total = np.matmul(left[..., whole:], transpose(right[..., whole:])).sum(axis=0)
+    if whole:
+        pieces = np.matmul(_cut(left[..., :whole], step), transpose(_cut(right[..., :whole], step)))
+        total += pieces.sum(axis=(0, 1))
+    return np.asarray(total)
+
+
+def _long_pieces(m: int, products: int, longest: int) -> tuple[int, int]:
+    """Draws of the pieces that a sum over m draws is cut into, and how many draws are in them; the rest is short.
+
+    numpy keeps Python's other threads waiting during products with few *results*, however long their sums are.
+    """
+    step = _power_of_two(min(longest, products // RELEASES))
+    return step, m // step * step if m > step else 0
 
 
 def _power_of_two(size: int) -> int:
@@ -123,4 +136,4 @@ def _power_of_two(size: int) -> int:
 
 def _cut(draws: Array, step: int) -> Array:
     """View draws (..., q, m) as pieces (..., m / step, q, step)."""
-    return draws.reshape(*draws.shape[:-1], -1, step).swapaxes(-2, -3)
+    return draws.reshape(*draws.shape[:-1], draws.shape[-1] // step, step).swapaxes(-2, -3)

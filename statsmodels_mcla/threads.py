@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import islice
 from typing import TypeVar
 
-__all__ = ["in_order"]
+__all__ = ["on_threads"]
 
 T = TypeVar("T")
 S = TypeVar("S")
 
 
 @lru_cache(maxsize=8)
-def _pool(n_jobs: int) -> ThreadPoolExecutor:
+def _helpers(n: int) -> ThreadPoolExecutor:
     """Threads that are kept, and with them their memory."""
-    return ThreadPoolExecutor(n_jobs, thread_name_prefix="mcla")
+    return ThreadPoolExecutor(n, thread_name_prefix="mcla")
 
 
-def in_order(n_jobs: int, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """Map over threads, in order, with few results waiting at a time."""
-    if n_jobs == 1:
-        yield from map(function, items)
-        return
-    rest = iter(items)
-    submit = _pool(n_jobs).submit
-    waiting = deque(submit(function, item) for item in islice(rest, 4 * n_jobs))
-    try:
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(submit(function, item) for item in islice(rest, 1))
-    finally:  # an error or Ctrl-C: what has not begun must not
-        for future in waiting:
-            future.cancel()
+class _Line(Iterator[int]):
+    """Numbers 0, 1, ..., each of which one thread gets; closed, there are no more."""
+
+    def __init__(self, stop: int) -> None:
+        self._next, self._stop = 0, stop
+        self._lock = threading.Lock()
+
+    def __next__(self) -> int:
+        with self._lock:
+            if self._next >= self._stop:
+                raise StopIteration
+            self._next += 1
+            return self._next - 1
+
+    def close(self) -> None:
+        """Let nobody begin anything more."""
+        with self._lock:
+            self._stop = 0
+
+
+def on_threads(n_jobs: int, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """Map over threads, of which the caller is one: waking another for all the work would take longer."""
+    if n_jobs == 1 or len(items) < 2:
+        return list(map(function, items))
+    results: dict[int, T] = {}
+    line = _Line(len(items))
+
+    def work() -> None:
+        try:
+            for index in line:
+                results[index] = function(items[index])
+        finally:  # an error or Ctrl-C: what has not begun must not
+            line.close()
+
+    helpers = [_helpers(n_jobs - 1).submit(work) for _ in range(min(n_jobs, len(items)) - 1)]
+    work()
+    for helper in helpers:
+        if not helper.cancel():  # one that has not begun would find nothing left to do
+            helper.result()
+    return [results[index] for index in range(len(items))]

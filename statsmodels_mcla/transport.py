@@ -70,7 +70,7 @@ class Transport:
             bucket.X + Z @ self.slopes, bucket.offset - (Z @ (self.slopes @ self.beta)[..., None])[..., 0]
         )
         moved = self.slopes @ (beta - self.beta)
-        return Moving(moving, moved[..., None], self.slopes, _precision_times(density, self.slopes), density)
+        return Moving(moving, moved[..., None], self.slopes, density.precision_times(self.slopes), density)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Moving:
         """
         p = self.slopes.shape[2]
         twice = -np.einsum("kqi,kqj->ij", self.slopes, self.pull)
-        rest = _precision_times(self.density, mean[..., None])
+        rest = self.density.precision_times(mean[..., None])
         parts = [np.zeros((p, 0))]
         start = 0
         for term, count in zip(self.density.covariance.terms, self.density.levels, strict=True):
@@ -126,16 +126,3 @@ class Moving:
             parts.append(np.einsum("pij,aij->pa", both, term.basis))
             start = stop
         return twice, np.concatenate(parts, axis=1)
-
-
-def _precision_times(density: EffectDensity, columns: Array) -> Array:
-    """Sigma^-1 times columns (K, q, c)."""
-    covariance = density.covariance
-    out = np.empty_like(columns)
-    start = 0
-    for term, G_inv, count in zip(covariance.terms, density.precisions, density.levels, strict=True):
-        stop = start + count * term.dim
-        part = columns[:, start:stop]
-        out[:, start:stop] = (G_inv @ part.reshape(-1, term.dim, part.shape[2])).reshape(part.shape)
-        start = stop
-    return out

@@ -14,7 +14,7 @@ from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.kernel import SECTION, WORTH_THREADS, Task, tasks_of, weigh
 from statsmodels_mcla.linalg import Array, weighted_sum
-from statsmodels_mcla.threads import in_order
+from statsmodels_mcla.threads import on_threads
 from statsmodels_mcla.weights import normalise
 
 __all__ = ["WeightedDraws", "over_draws"]
@@ -124,4 +124,4 @@ def over_draws(
         return function(WeightedDraws(still.bucket, u, v, s, moves, task.part.replicate))
 
     size = sum(t.part.size * t.bucket.y.size for t in tasks)
-    return list(in_order(n_jobs if size > WORTH_THREADS else 1, work, tasks))
+    return on_threads(n_jobs if size > WORTH_THREADS else 1, work, tasks)
