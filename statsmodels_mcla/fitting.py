@@ -7,7 +7,7 @@ maximum.
 
 1. `climb`: from the Laplace fit, maximise over frozen draws with a statsmodels optimiser, rebuild, repeat.
 2. `polish`: Newton steps, the draws rebuilt at each, until the score is zero.
-3. `plan` more draws where the error comes from, and polish again, until the errors are below the tolerance.
+3. `plan` more draws where the error comes from, and polish again, until the errors are surely below the tolerance.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class MonteCarloFit:
     converged : bool
         The score is zero and the Hessian negative definite.
     precise : bool
-        The Monte Carlo errors are as small as asked for.
+        The Monte Carlo errors, in units of the standard errors as they are estimated, are as small as asked for.
     history : tuple of Round
     mle_retvals, mle_settings : dict
         Of the last climb.
@@ -239,7 +239,11 @@ def fit_monte_carlo(
         precise = precision is not None and precision.meets(settings.mcse_tol)
         # standard errors are worth more draws too, though not any number of them
         many = max(int(n.max()) for n in sampler.sizes) >= SE_DRAWS
-        enough = precise and (many or (precision is not None and precision.has_steady_se(settings.mcse_tol)))
+        enough = (
+            precision is not None
+            and precision.surely_meets(settings.mcse_tol)
+            and (many or precision.has_steady_se(settings.mcse_tol))
+        )
         record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
         if tol == EXACT and enough:
             break

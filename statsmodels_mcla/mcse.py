@@ -16,6 +16,7 @@ from statsmodels_mcla.likelihood import Evaluation
 from statsmodels_mcla.linalg import Array
 
 SE_TOL = 0.02  # Monte Carlo error of a standard error, as a fraction of it
+SE_ERRORS = 3.0  # of these errors by which a standard error may be too large before a fit stops
 
 __all__ = ["Precision", "delta_method", "standard_deviations"]
 
@@ -82,6 +83,23 @@ class Precision:
     def meets(self, tol: float) -> bool:
         """Whether every MCSE is at most ``tol`` standard errors and no bias more than half its MCSE."""
         return self.worst_ratio <= tol and self.worst_bias <= 0.5
+
+    def surely_meets(self, tol: float) -> bool:
+        """Whether that holds even if each standard error is too large by three of its own Monte Carlo errors.
+
+        The rule to stop by: a fit that stops as soon as it `meets` the tolerance favours draws that make standard
+        errors look large, and is left with Monte Carlo errors above the tolerance in units of the true ones.
+        """
+        return self.excess(tol) <= 1.0 and self.worst_bias <= 0.5
+
+    def excess(self, tol: float) -> float:
+        """How many times too large Monte Carlo variances are for ``MCSE / SE * (1 + 3 errors of SE) <= tol``.
+
+        Where variances are k times smaller, both MCSEs and errors of standard errors are sqrt(k) times smaller, and
+        r / sqrt(k) * (1 + e / sqrt(k)) = tol is solved for k.
+        """
+        r, e = self.mcse / self.se, SE_ERRORS * self.se_error
+        return float(np.max((r + np.sqrt(r * r + 4.0 * r * e * tol)) / (2.0 * tol))) ** 2
 
     def has_steady_se(self, tol: float) -> bool:
         """Whether the standard errors themselves have a Monte Carlo error of at most ``tol``, or 2 % if larger."""

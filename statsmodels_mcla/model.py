@@ -363,7 +363,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             the fit chooses: see ``mcse_tol``.
         mcse_tol : float
             Draws are added, where the error comes from, until every Monte Carlo error is at most this
-            fraction of its standard error.
+            fraction of its standard error, even if that is too large by three of its own Monte Carlo errors.
         rng : int or numpy.random.Generator, optional
             Source of randomness; the same value gives the same numbers.
         sampling : BlockSampling, JointSampling or Proposal, optional

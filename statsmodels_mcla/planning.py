@@ -26,9 +26,9 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     tol = settings.mcse_tol
     blocks = evaluation.blocks
     # first the estimates; what is left to do for their standard errors shows when they are precise
-    if not precision.meets(tol):
+    if not precision.surely_meets(tol):
         shares = (blocks.score_var / precision.se**2).sum(axis=1)
-        needed = max((precision.worst_ratio / (0.95 * tol)) ** 2, 4.0 if precision.worst_bias > 0.5 else 1.2)
+        needed = max(precision.excess(0.95 * tol), 4.0 if precision.worst_bias > 0.5 else 1.2)
     else:
         shares = (blocks.curvature_var / precision.se**4).sum(axis=1)
         needed = max((float(precision.se_error.max()) / (0.9 * max(tol, SE_TOL))) ** 2, 1.2)
