@@ -46,17 +46,19 @@ kernel, evaluation, likelihood, mcse
     weights and scores of draws: the work on rows x draws; one fused pass: value, score, Hessian, Monte Carlo errors
 planning, frozen, fitting
     how many draws next; climb on frozen draws; polish and refine
-fitted, weighted
-    the maximum with its draws; the law of the effects given the data, chunk by chunk
+fitted, variation, weighted
+    the maximum with its draws; what other random numbers would make of it; the law of the effects given the data,
+    chunk by chunk
 outward, multimodal, maximum
     slopes out of the boundary; modes that draws do not reach; Laplace start, Monte Carlo fit, ranks
 linear_rows, conditional, var_corr, random_effects
     rows of a linear predictor and the draws that they depend on; moments of functions of them given the data, with
     their errors; standard deviations and correlations; means and modes of every level
-new_rows, predictive, prediction
-    rows to predict for; the law of a new observation; means and linear predictors with their intervals
-margin_rows, margins
-    marginal effects and population averages
+new_rows, predictive, predicted, prediction
+    rows to predict for; the law of a new observation; means and linear predictors as functions of a fit, and with
+    their intervals
+margin_rows, parameter_functions, margins
+    effects of columns row by row; functions of the parameters with their errors; averages over the population
 units, robust, influence
     independent units with their scores; sandwich covariances; what leaving out a unit would change
 simulation, cloning, bootstrap, residuals
@@ -65,12 +67,12 @@ criteria, effect_sizes
     information criteria; shares of variance
 objective, outer_scales, quantities, quantity_names, constrained, returning
     likelihoods to climb under a constraint; functions of the parameters; maxima with one of them held, at their ranks
-contrasts, wald, profiling, profile
-    Wald tests and intervals; profile likelihoods and their limits
+monte_carlo, contrasts, wald, profiling, profile
+    what the draws tell of the estimates; Wald tests and intervals; profile likelihoods and their limits
 chi_bar, nesting, nested_fits, restricted, comparison, anova, score_test
     null distributions at the boundary; how one model lies in another; likelihood-ratio and score tests; tables
-monte_carlo, plots
-    what the draws tell of the estimates; pictures (matplotlib, imported when one is asked for)
+plots
+    pictures (matplotlib, imported when one is asked for)
 summary, results
     what the user reads
 current, drawn_likelihood, notices, model

@@ -20,7 +20,7 @@ from statsmodels_mcla.proposals import BlockT, Proposal
 from statsmodels_mcla.streams import generator
 from statsmodels_mcla.transport import Transport
 
-__all__ = ["BlockDraws", "DrawPart", "JointDraws"]
+__all__ = ["BlockDraws", "DrawPart", "JointDraws", "TiltedDraws"]
 
 ENOUGH = 32  # draws of a replicate that fourth moments can be asked of
 CACHE_BYTES = 2**29  # base numbers of a part up to this size are kept, larger ones are made again
@@ -145,6 +145,56 @@ class JointDraws:
         rng = generator(self.seed, section.start // STREAM)
         u = self.proposal.sample(rng, section.stop - section.start)[self.bucket.effects[0]]
         return homogeneous(u[None]), self.proposal.logpdf(u)[None]
+
+
+@dataclass(frozen=True)
+class TiltedDraws:
+    """Draws of which some have more weight: what a mean owes to them is the derivative in that weight.
+
+    Attributes
+    ----------
+    part : DrawPart
+    batch, batches : int
+        Which of so many batches of replicates.
+    log_weight : float
+        Log of the factor of their weights.
+    """
+
+    part: DrawPart
+    batch: int
+    batches: int
+    log_weight: float
+
+    @property
+    def bucket(self) -> Bucket:
+        """See `DrawPart`."""
+        return self.part.bucket
+
+    @property
+    def size(self) -> int:
+        """See `DrawPart`."""
+        return self.part.size
+
+    @property
+    def replicate(self) -> int:
+        """See `DrawPart`."""
+        return self.part.replicate
+
+    @property
+    def transport(self) -> Transport | None:
+        """See `DrawPart`."""
+        return self.part.transport
+
+    def sections(self, longest: int) -> list[slice]:
+        """See `DrawPart`."""
+        return self.part.sections(longest)
+
+    def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
+        """See `DrawPart`."""
+        u, log_g = self.part.draw(blocks, section)
+        replicate = np.arange(section.start, section.stop) // self.replicate
+        chosen = replicate * self.batches // (self.size // self.replicate) == self.batch
+        return u, log_g - self.log_weight * chosen
 
 
 def _mirror(t: Array, replicate: int, effects: np.ndarray) -> Array:

@@ -33,6 +33,7 @@ from statsmodels_mcla.linear_rows import prior_basis
 from statsmodels_mcla.mcse import delta_method
 from statsmodels_mcla.reduction import Reduction
 from statsmodels_mcla.var_corr import term_keys
+from statsmodels_mcla.variation import Varied
 
 if TYPE_CHECKING:
     from statsmodels_mcla.fitted import Fitted
@@ -150,6 +151,7 @@ class EffectSizes:
         @property
         def fitted(self) -> Fitted: ...  # noqa: D102
         def cov_params(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+        def _varied(self, function: Any, *, slow: bool = False) -> Varied: ...
 
     def r2(self, method: str | None = None) -> pd.DataFrame:
         """Marginal and conditional R squared of Nakagawa, Johnson and Schielzeth (2017).
@@ -164,7 +166,7 @@ class EffectSizes:
         -------
         DataFrame
             Rows ``marginal`` (fixed effects) and ``conditional`` (random effects too); columns ``estimate``,
-            ``std err`` by the delta method and, for Monte Carlo fits, ``mcse``.
+            ``std err`` by the delta method and, for Monte Carlo fits, ``mcse`` and ``std err mcse``.
 
         Raises
         ------
@@ -185,33 +187,37 @@ class EffectSizes:
         Returns
         -------
         DataFrame
-            A row a term and ``total``; ``estimate`` (adjusted: fixed effects held fixed) with ``std err`` and
-            ``mcse``, and ``unadjusted`` (variance of the fixed effects in the denominator) with its own.
+            A row a term and ``total``; ``estimate`` (adjusted: fixed effects held fixed) with ``std err``,
+            ``mcse`` and ``std err mcse``, and ``unadjusted`` (variance of the fixed effects in the denominator) with
+            its own.
             Random slopes count with the variance that they have on average over rows (Johnson, 2014).
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
         terms = [*term_keys(self.model.random_terms), "total"]
         both = self._with_errors(shares.icc, [*terms, *terms])
         adjusted, unadjusted = both.iloc[: len(terms)], both.iloc[len(terms) :]
-        names = {"estimate": "unadjusted", "std err": "unadjusted std err", "mcse": "unadjusted mcse"}
-        return pd.concat([adjusted, unadjusted.rename(columns=names)], axis=1)
+        renamed = unadjusted.rename(columns=lambda name: f"unadjusted {name}")
+        return pd.concat([adjusted, renamed.rename(columns={"unadjusted estimate": "unadjusted"})], axis=1)
 
     def _with_errors(self, function: Callable[[Array], Array], index: list[str]) -> pd.DataFrame:
         """Values of a function of the parameters with errors by the delta method."""
-        fitted, params = self.fitted, np.asarray(self.params, float)
-        out = pd.DataFrame({"estimate": function(params)}, index=index)
-        keep = fitted.keep
+        keep = self.fitted.keep
         at = np.ix_(keep, keep)
-        cov = np.asarray(self.cov_params())[at]
-        monte_carlo = self.monte_carlo
 
-        def of_kept(values: Array) -> Array:
-            full = params.copy()
-            full[keep] = values
-            return function(full)
+        def gradient(params: Array, cov: Array) -> Array:
+            def of_kept(values: Array) -> Array:
+                full = params.copy()
+                full[keep] = values
+                return function(full)
 
-        gradient = differences(of_kept, params[keep], STEP * np.sqrt(np.diag(cov)))
-        out["std err"] = delta_method(gradient, cov)
-        if monte_carlo is not None:
-            out["mcse"] = delta_method(gradient, monte_carlo.cov_mcse[at])
+            return differences(of_kept, params[keep], STEP * np.sqrt(np.diag(cov[at])))
+
+        def errors(params: Array, cov: Array) -> Array:
+            return delta_method(gradient(params, cov), cov[at])
+
+        params, cov = np.asarray(self.params, float), np.asarray(self.cov_params())
+        out = pd.DataFrame({"estimate": function(params), "std err": errors(params, cov)}, index=index)
+        if self.monte_carlo is not None:
+            out["mcse"] = delta_method(gradient(params, cov), self.monte_carlo.cov_mcse[at])
+            out["std err mcse"] = self._varied(errors, slow=True).mcse
         return out

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import numpy as np
 
 from statsmodels_mcla.linalg import Array
 
@@ -65,6 +67,9 @@ class Evaluation:
         What each replicate adds to the log-likelihood of each block, less the average, chunk by chunk; empty
         unless asked for.  Two evaluations with the same base numbers differ by the differences of these, and
         the Monte Carlo error of the difference is theirs.
+    score_errors : ndarray (B, P, batches)
+        What batches of replicates add to the error of the score of each block; without batches unless asked for.
+        The products of these with themselves add up to the Monte Carlo variance of the score.
     """
 
     value: float
@@ -76,3 +81,4 @@ class Evaluation:
     value_bias: float
     blocks: BlockStatistics
     replicates: tuple[Array, ...] = ()
+    score_errors: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))

@@ -26,6 +26,7 @@ from statsmodels_mcla.robust import RobustResults
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.starting import working_scale
 from statsmodels_mcla.units import STEP, block_draws, unit_hessians
+from statsmodels_mcla.variation import errors_of_group, n_groups
 
 __all__ = ["BlockInfluence", "InfluenceResults", "leave_one_out"]
 
@@ -134,12 +135,18 @@ class BlockInfluence:
         d' I d, for the changes d of the parameters that were fitted and their information I.
     n_fitted : int
         Number of these: fewer than P at the boundary and where a correlation is one.
+    mcse : DataFrame (blocks, P)
+        Monte Carlo standard errors of ``d_params``; zero for fits without draws.
+    distance_mcse : ndarray (blocks,)
+        Those of ``distance``.
     """
 
     d_params: pd.DataFrame
     bse: pd.Series
     distance: Array
     n_fitted: int
+    mcse: pd.DataFrame
+    distance_mcse: Array
 
     @property
     def dfbetas(self) -> pd.DataFrame:
@@ -151,8 +158,13 @@ class BlockInfluence:
         """Cook's distance d' I d / P of each block, with the chi-squared upper tail of d' I d."""
         return self.distance / self.n_fitted, stats.chi2.sf(self.distance, self.n_fitted)
 
+    @property
+    def cooks_distance_mcse(self) -> Array:
+        """Monte Carlo standard error of each Cook's distance."""
+        return self.distance_mcse / self.n_fitted
+
     def summary_frame(self) -> pd.DataFrame:
-        """``cooks_d`` and the standardised change of every parameter (``dfb_...``), a row a block.
+        """``cooks_d``, the standardised change of every parameter (``dfb_...``) and their ``mcse``, a row a block.
 
         Returns
         -------
@@ -161,7 +173,9 @@ class BlockInfluence:
         """
         out = self.dfbetas.add_prefix("dfb_")
         out.insert(0, "cooks_d", self.cooks_distance[0])
-        return out
+        errors = (self.mcse / self.bse).add_prefix("dfb_")
+        errors.insert(0, "cooks_d", self.cooks_distance_mcse)
+        return pd.concat([out, errors.add_suffix(" mcse")], axis=1)
 
 
 class InfluenceResults(RobustResults):
@@ -203,4 +217,36 @@ class InfluenceResults(RobustResults):
         index = pd.Index(self._units.labels, name="block")
         bse = pd.Series(np.sqrt(np.diag(np.asarray(self.normalized_cov_params))), index=names)
         table = pd.DataFrame(change, index=index, columns=names)
-        return BlockInfluence(table, bse, distance, len(fitted.params))
+        by_model, of_distance = self._influence_errors(position, hessians, moved)
+        errors = pd.DataFrame(by_model, index=index, columns=names).where(table.notna())
+        return BlockInfluence(table, bse, distance, len(fitted.params), errors, of_distance)
+
+    def _influence_errors(self, position: Position, hessians: Array, moved: Array) -> tuple[Array, Array]:
+        """Monte Carlo errors of the changes of the model's parameters (units, P) and of their lengths (units,).
+
+        To first order a change is (I - I_b)^-1 s_b: the error of the block's own score and that of the information.
+        """
+        fitted, cov = self.fitted, self._fitted_cov
+        variation = self._plain_variation
+        if variation is None:
+            return np.zeros((len(moved), len(self.params))), np.zeros(len(moved))
+        errors = evaluate(
+            fitted.design, fitted.params, position.draws, score_errors=True, n_jobs=fitted.n_jobs
+        ).score_errors
+        if position is not fitted.position:
+            variation = variation.padded(n_groups(errors))
+        first = n_groups(errors) - len(variation.d_params)
+        total, lengths, information = 0.0, 0.0, np.linalg.inv(cov)
+        used = self._units.of_block >= 0
+        for g, (d_params, d_cov) in enumerate(zip(variation.d_params, variation.d_cov, strict=True)):
+            d_scores = hessians @ d_params
+            if g + first >= 0:
+                np.add.at(d_scores, self._units.of_block[used], errors_of_group(errors, g + first)[used])
+            change = _newton(d_scores, -information, hessians) + moved @ information @ d_cov
+            total = total + (change @ fitted.jacobian.T) ** 2
+            bent = moved @ information
+            lengths = (
+                lengths
+                + (2.0 * np.sum(bent * change, axis=1) - np.einsum("bp,pq,bq->b", bent, d_cov, bent)) ** 2
+            )
+        return np.sqrt(total), np.sqrt(lengths)

@@ -38,11 +38,14 @@ from statsmodels_mcla.threads import on_threads
 from statsmodels_mcla.weights import effective_sample_size, normalise, pareto_k
 
 __all__ = [
+    "BATCHES",
     "BlockStatistics",
     "Evaluation",
     "by_replicate",
     "evaluate",
 ]
+
+BATCHES = 16  # of replicates that errors of the score are kept for
 
 
 class _Chunk(NamedTuple):
@@ -64,6 +67,7 @@ class _Chunk(NamedTuple):
     value_bias: float
     draws: int
     excess: Array  # (K, R) share of each replicate in the weights, less the average share
+    score_errors: Array  # (K, P, BATCHES)
 
 
 def evaluate(
@@ -74,6 +78,7 @@ def evaluate(
     metric: Array | None = None,
     tails: bool = False,
     replicates: bool = False,
+    score_errors: bool = False,
     n_jobs: int = 1,
 ) -> Evaluation:
     """Log-likelihood, score, Hessian and their Monte Carlo errors in one pass over the draws.
@@ -92,6 +97,8 @@ def evaluate(
         Whether to fit the tails of the weights (Pareto k-hat).
     replicates : bool
         Whether to keep what each replicate adds to the log-likelihood.
+    score_errors : bool
+        Whether to keep what batches of replicates add to the error of the score of each block.
     n_jobs : int
         Threads.
 
@@ -118,7 +125,7 @@ def evaluate(
     def whole(task: Task) -> _Chunk:
         task = task.moved(beta)
         pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
-        return _finish(task, pieces, metric, tails, replicates)
+        return _finish(task, pieces, metric, tails, replicates, score_errors)
 
     if len(tasks) >= threads:
         chunks = on_threads(threads, whole, tasks)
@@ -126,11 +133,13 @@ def evaluate(
         chunks = []
         for task in (task.moved(beta) for task in tasks):
             pieces = on_threads(threads, partial(section, task), task.part.sections(SECTION))
-            chunks.append(_finish(task, pieces, metric, tails, replicates))
+            chunks.append(_finish(task, pieces, metric, tails, replicates, score_errors))
     return _total(design, tasks[0].density.law, chunks)
 
 
-def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, replicates: bool) -> _Chunk:
+def _finish(
+    task: Task, pieces: list[Weighed], metric: Array, tails: bool, replicates: bool, score_errors: bool
+) -> _Chunk:
     """Normalise the weights of a chunk and take all weighted moments."""
     part, density, bucket = task.part, task.density, task.bucket
     P = metric.shape[1]
@@ -205,6 +214,7 @@ def _finish(task: Task, pieces: list[Weighed], metric: Array, tails: bool, repli
         float(value_bias),
         m,
         excess if replicates else excess[:, :0],
+        np.sqrt(correction) * _in_batches(d) if score_errors else d[..., :0],
     )
 
 
@@ -213,6 +223,14 @@ def by_replicate(values: Array, replicate: int) -> Array:
     if replicate == 1:
         return values
     return np.asarray(values.reshape(*values.shape[:-1], -1, replicate).sum(axis=-1))
+
+
+def _in_batches(values: Array) -> Array:
+    """Sums over `BATCHES` batches of replicates (..., R), of one each where there are as many."""
+    R = values.shape[-1]
+    if R <= BATCHES:
+        return np.concatenate([values, np.zeros((*values.shape[:-1], BATCHES - R))], axis=-1)
+    return np.asarray(np.add.reduceat(values, np.arange(BATCHES) * R // BATCHES, axis=-1))
 
 
 def _joined(pieces: list[Weighed]) -> tuple[Array, Array, Array]:
@@ -252,4 +270,5 @@ def _total(design: MixedDesign, law: EffectLaw, chunks: list[_Chunk]) -> Evaluat
         float(sum(c.value_bias for c in chunks)),
         blocks,
         tuple(c.excess for c in chunks if c.excess.size),
+        gather("score_errors"),
     )

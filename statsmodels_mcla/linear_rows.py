@@ -9,7 +9,7 @@ their draws are paired at random, within replicates.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
@@ -80,6 +80,11 @@ class LinearRows:
             step[start + a] = 1.0
             ties.append(sp.csr_array(known @ (fitted.reduction.effects(fitted.params + step) - effects)))
         return cls(X, offset, sp.csr_array(known @ effects), tuple(ties), prior)
+
+    def moved(self, loadings: Array) -> LinearRows:
+        """Rows at other loadings, from their change (a,)."""
+        Z = sum((tie * change for tie, change in zip(self.ties, loadings, strict=True)), self.Z)
+        return replace(self, Z=sp.csr_array(Z))
 
 
 def prior_basis(reduction: Reduction, Z: sp.csr_array) -> Array:

@@ -6,84 +6,24 @@ less.  Both summaries here are smooth functions of the parameters, with errors b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.iolib.summary import Summary
-from statsmodels.iolib.table import SimpleTable
 
-from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.conditional import Curve, ParameterErrors, moments
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.margin_rows import MarginRows, effect_of_column, kind_of_column, slope_of
-from statsmodels_mcla.mcse import standard_deviations
 from statsmodels_mcla.new_rows import fixed_rows, prediction_rows
+from statsmodels_mcla.parameter_functions import ParameterFunctions, summary_of
 
 __all__ = ["MarginMethods", "MarginalEffects", "PopulationAveraged"]
 
 AT = ("overall", "mean", "median", "zero", "all")
 METHODS = {"dydx": "dy/dx", "eyex": "d(lny)/d(lnx)", "dyex": "dy/d(lnx)", "eydx": "d(lny)/dx"}
-
-
-@dataclass(frozen=True)
-class _Estimates:
-    """Functions of the parameters with their errors.
-
-    Attributes
-    ----------
-    names : list of str
-    estimate : ndarray (k,)
-    cov, cov_mcse : ndarray (k, k)
-        Sampling and Monte Carlo covariance.
-    """
-
-    names: list[str]
-    estimate: Array
-    cov: Array
-    cov_mcse: Array
-
-    @property
-    def se(self) -> Array:
-        return standard_deviations(self.cov)
-
-    @property
-    def mcse(self) -> Array:
-        return standard_deviations(self.cov_mcse)
-
-    @classmethod
-    def of(cls, names: list[str], estimate: Array, slope: Array, errors: ParameterErrors) -> _Estimates:
-        """Delta method, from the slope (k, P) in the fitted parameters."""
-        C = np.zeros_like(errors.cov_params) if errors.cov_mcse is None else errors.cov_mcse
-        return cls(names, estimate, slope @ errors.cov_params @ slope.T, slope @ C @ slope.T)
-
-    def limits(self, alpha: float) -> Array:
-        check_alpha(alpha)
-        half = stats.norm.isf(0.5 * alpha) * self.se
-        return np.column_stack([self.estimate - half, self.estimate + half])
-
-    def table(self, alpha: float, heads: Sequence[str]) -> pd.DataFrame:
-        z = self.estimate / self.se
-        columns = [
-            self.estimate,
-            self.se,
-            z,
-            2.0 * stats.norm.sf(np.abs(z)),
-            *self.limits(alpha).T,
-            self.mcse,
-        ]
-        return pd.DataFrame(dict(zip(heads, columns, strict=True)), index=self.names)
-
-
-def _summary(title: str, facts: list[tuple[str, str]], table: pd.DataFrame, heads: Sequence[str]) -> Summary:
-    out = Summary()
-    out.tables.append(SimpleTable([[f"{k}:", v] for k, v in facts], title=title))
-    cells = [[f"{v:.4g}" for v in row] for row in table.to_numpy()]
-    out.tables.append(SimpleTable(cells, headers=list(heads), stubs=list(table.index)))
-    return out
 
 
 @dataclass(frozen=True)
@@ -104,9 +44,9 @@ class MarginalEffects:
     margeff: Array
     names: list[str]
     margeff_options: dict[str, str]
-    estimates: _Estimates | None
+    estimates: ParameterFunctions | None
 
-    def _known(self) -> _Estimates:
+    def _known(self) -> ParameterFunctions:
         if self.estimates is None:
             raise ValueError(
                 "at='all' gives the effects of every row without standard errors; use at='overall'"
@@ -132,6 +72,20 @@ class MarginalEffects:
     def cov_mcse(self) -> Array:
         """Monte Carlo covariance of the effects."""
         return self._known().cov_mcse
+
+    @property
+    def margeff_se_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``margeff_se``."""
+        return self._known().errors.se
+
+    @property
+    def pvalues_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``pvalues``."""
+        return self._known().errors.pvalues()
+
+    def conf_int_mcse(self, alpha: float = 0.05) -> Array:
+        """Monte Carlo standard errors of the limits of `conf_int`, (k, 2)."""
+        return self._known().errors.limits(alpha)
 
     @property
     def tvalues(self) -> Array:
@@ -194,7 +148,7 @@ class MarginalEffects:
         head = METHODS[self.margeff_options["method"]]
         heads = [head, "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
         facts = [(k.capitalize(), v) for k, v in self.margeff_options.items()]
-        return _summary("MCLAMixedGLM Marginal Effects", facts, self.summary_frame(alpha), heads)
+        return summary_of("MCLAMixedGLM Marginal Effects", facts, self.summary_frame(alpha), heads)
 
 
 @dataclass(frozen=True)
@@ -205,11 +159,11 @@ class PopulationAveraged:
     ----------
     link : str
         Whose scale they are on.
-    estimates : _Estimates
+    estimates : ParameterFunctions
     """
 
     link: str
-    estimates: _Estimates
+    estimates: ParameterFunctions
 
     def __str__(self) -> str:
         return str(self.summary())
@@ -228,6 +182,15 @@ class PopulationAveraged:
     def mcse(self) -> pd.Series:
         """Monte Carlo standard errors."""
         return pd.Series(self.estimates.mcse, index=self.estimates.names)
+
+    @property
+    def bse_mcse(self) -> pd.Series:
+        """Monte Carlo standard errors of ``bse``."""
+        return pd.Series(self.estimates.errors.se, index=self.estimates.names)
+
+    def conf_int_mcse(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Monte Carlo standard errors of the limits of `conf_int`, (p, 2)."""
+        return pd.DataFrame(self.estimates.errors.limits(alpha), index=self.estimates.names)
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance of the coefficients."""
@@ -279,7 +242,7 @@ class PopulationAveraged:
         """
         heads = ["coef", "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
         facts = [("Link", self.link), ("Method", "least squares of the link of average means")]
-        return _summary("Population-Averaged Coefficients", facts, self.summary_frame(alpha), heads)
+        return summary_of("Population-Averaged Coefficients", facts, self.summary_frame(alpha), heads)
 
 
 class MarginMethods:
@@ -309,18 +272,21 @@ class MarginMethods:
         variance nu that is beta / sqrt(1 + nu), and for a log link the intercept moves by nu / 2; otherwise the
         average follows no straight line exactly, and the fit is the nearest one.
         """
-        fitted, errors, model = self.fitted.fresh, ParameterErrors.of(self), self.model
+        fitted, errors, model = self.fitted, ParameterErrors.of(self), self.model
         link = model.conditional_family.link_function
         at = prediction_rows(model, fitted, fixed_rows(model), "marginal")
-        (found,) = moments(fitted, at.rows, [Curve(link)], errors)
-        w = model.freq_weights
-        linear = link.eta(found.mean)
-        X = at.rows.X
+        w, X = model.freq_weights, at.rows.X
         solve = np.linalg.solve(X.T @ (X * w[:, None]), X.T * w)
-        slope = solve @ (found.slope / link.mean_deriv(linear)[:, None])
+
+        def coefficients(params: Array) -> tuple[Array, Array]:
+            there = replace(fitted, position=replace(fitted.position, params=params))
+            (found,) = moments(there, at.rows, [Curve(link)], errors)
+            linear = link.eta(found.mean)
+            slope = solve @ (found.slope / link.mean_deriv(linear)[:, None])
+            return solve @ (linear - at.rows.offset), slope
+
         names = list(model.data.fe_names)
-        found_params = solve @ (linear - at.rows.offset)
-        return PopulationAveraged(link.name, _Estimates.of(names, found_params, slope, errors))
+        return PopulationAveraged(link.name, ParameterFunctions.of(names, coefficients, self))
 
     def get_margeff(
         self,
@@ -401,8 +367,7 @@ class MarginMethods:
         def average(params: Array) -> Array:
             return np.average(effects(params), axis=0, weights=weights)
 
-        estimate = average(fitted.params)
-        slope = slope_of(average, fitted.params)
-        return MarginalEffects(
-            estimate, names, options, _Estimates.of(names, estimate, slope, ParameterErrors.of(self))
+        found = ParameterFunctions.of(
+            names, lambda params: (average(params), slope_of(average, params)), self
         )
+        return MarginalEffects(found.estimate, names, options, found)

@@ -71,14 +71,6 @@ class PredictionRows:
     n_trials: Array
     var_weights: Array
 
-    def fill(self, values: Array) -> Array:
-        """Values of all rows from those of the complete ones; NaN for the others."""
-        if self.complete.all():
-            return values
-        out = np.full((len(self.complete), *values.shape[1:]), np.nan)
-        out[self.complete] = values
-        return out
-
 
 def fixed_rows(
     model: Any, exog: Any = None, transform: bool = True, offset: Any = None, exposure: Any = None

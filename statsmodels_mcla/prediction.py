@@ -7,6 +7,7 @@ depends on the estimates (`conditional`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +16,12 @@ import pandas as pd
 from scipy import stats
 
 from statsmodels_mcla.arguments import check_alpha
-from statsmodels_mcla.conditional import LINEAR, Curve, Moments, ParameterErrors, moments
-from statsmodels_mcla.families import MeanLink
+from statsmodels_mcla.conditional import ParameterErrors
 from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.new_rows import PredictionRows, fixed_rows, prediction_rows
+from statsmodels_mcla.new_rows import fixed_rows, prediction_rows
+from statsmodels_mcla.predicted import Predicted
 from statsmodels_mcla.predictive import PredictiveLaw
+from statsmodels_mcla.variation import wald_limits
 
 __all__ = ["MixedPrediction", "PredictionMethods"]
 
@@ -32,34 +34,51 @@ class MixedPrediction:
 
     Attributes
     ----------
-    predicted_mean : ndarray (N,)
-        Means (binomial: probabilities) or, with ``which="linear"``, linear predictors.
-    se : ndarray (N,)
-        Standard errors.  With ``random="conditional"`` they count what the data leave open of the random effects
-        and the sampling error of the estimates (Booth and Hobert, 1998); otherwise the latter alone.
-    mcse : ndarray (N,)
-        Monte Carlo standard errors of ``predicted_mean``.
-    linear : ndarray (N, 2)
-        A linear predictor and its standard error, which intervals are built on.
     which, random : str
     row_labels : Index or None
-    link : MeanLink
-    law : PredictiveLaw
-        Of a new observation of each complete row.
     complete : ndarray of bool (N,)
         Rows without missing values; the others are NaN.
+    source : Predicted
+        Predictions of the complete rows as functions of the fit.
     """
 
-    predicted_mean: Array
-    se: Array
-    mcse: Array
-    linear: Array
     which: str
     random: str
     row_labels: pd.Index | None
-    link: MeanLink = field(repr=False)
-    law: PredictiveLaw = field(repr=False)
     complete: np.ndarray = field(repr=False)
+    source: Predicted = field(repr=False)
+
+    def _filled(self, values: Array) -> Array:
+        out = np.full((len(self.complete), *values.shape[1:]), np.nan)
+        out[self.complete] = values
+        return out
+
+    @property
+    def predicted_mean(self) -> Array:
+        """Means (binomial: probabilities) or, with ``which="linear"``, linear predictors, (N,)."""
+        return self._filled(self.source.here[0][:, 0])
+
+    @property
+    def mcse(self) -> Array:
+        """Monte Carlo standard errors of ``predicted_mean``."""
+        return self._filled(self.source.here[1])
+
+    @property
+    def se(self) -> Array:
+        """Standard errors (N,).
+
+        With ``random="conditional"`` they count what the data leave open of the random effects and the sampling
+        error of the estimates (Booth and Hobert, 1998); otherwise the latter alone.
+        """
+        return self._filled(self.source.here[0][:, 1])
+
+    @property
+    def se_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``se``.
+
+        The predictions are made again for the deviations of each of 16 batches of replicates, once.
+        """
+        return self._filled(self.source.varied.mcse[:, 1])
 
     @property
     def se_mean(self) -> Array:
@@ -92,15 +111,28 @@ class MixedPrediction:
         ValueError
             If an argument is out of range.
         """
+        limits = self._limits(alpha, method)
+        return self._filled(limits(self.source.here[0]))
+
+    def conf_int_mcse(self, alpha: float = 0.05, method: str = "endpoint") -> Array:
+        """Monte Carlo standard errors of the limits of `conf_int`, (N, 2)."""
+        return self._filled(self.source.varied.through(self._limits(alpha, method)).mcse)
+
+    def _limits(self, alpha: float, method: str) -> Callable[[Array], Array]:
+        """Limits (..., 2) as a function of what `Predicted` gives (..., 4)."""
         check_alpha(alpha)
         if method not in ("endpoint", "delta"):
             raise ValueError(f"method must be 'endpoint' or 'delta', got {method!r}")
-        quantile = stats.norm.isf(0.5 * alpha)
+        quantile = float(stats.norm.isf(0.5 * alpha))
         if self.which == "linear" or method == "delta":
-            half = quantile * self.se
-            return np.column_stack([self.predicted_mean - half, self.predicted_mean + half])
-        half = quantile * self.linear[:, 1]
-        return np.column_stack(self.link.interval(self.linear[:, 0] - half, self.linear[:, 0] + half))
+            return lambda found: wald_limits(found[..., :2], quantile)
+        interval = self.source.link.interval
+
+        def limits(found: Array) -> Array:
+            low, high = np.moveaxis(wald_limits(found[..., 2:], quantile), -1, 0)
+            return np.stack(interval(low, high), axis=-1)
+
+        return limits
 
     def obs_conf_int(self, alpha: float = 0.05) -> Array:
         """Prediction intervals for a new observation of each row; binomial: for the fraction of successes.
@@ -119,38 +151,47 @@ class MixedPrediction:
         ndarray (N, 2)
             NaN in rows with missing values.
         """
-        check_alpha(alpha)
-        out = np.full((len(self.predicted_mean), 2), np.nan)
-        out[self.complete] = np.column_stack(self.law.interval(alpha))
-        return out
+        return self._filled(self._obs_limits(alpha))
 
-    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
+    def obs_conf_int_mcse(self, alpha: float = 0.05) -> Array:
+        """Monte Carlo standard errors of the limits of `obs_conf_int`, (N, 2)."""
+        return self._filled(self.source.obs_limits_mcse(alpha, self._obs_limits(alpha)))
+
+    def _obs_limits(self, alpha: float) -> Array:
+        check_alpha(alpha)
+        return np.column_stack(self.source.law.interval(alpha))
+
+    def summary_frame(self, alpha: float = 0.05, *, mcse: bool = True) -> pd.DataFrame:
         """Predictions in a table.
 
         Parameters
         ----------
         alpha : float
             One minus the level of the intervals.
+        mcse : bool
+            Whether to give the Monte Carlo errors of standard errors and limits too, which take some twenty times as
+            long as the predictions.
 
         Returns
         -------
         DataFrame
-            ``mean``, ``mean_se``, ``mean_ci_lower``, ``mean_ci_upper``, ``mcse`` and, for means, ``obs_ci_lower`` and
-            ``obs_ci_upper``, see `obs_conf_int`.
+            ``mean``, ``mean_se``, ``mean_ci_lower``, ``mean_ci_upper``; for means ``obs_ci_lower`` and
+            ``obs_ci_upper``, see `obs_conf_int`; ``mcse``, that of the mean, and those of the other columns, named
+            after them.
         """
-        limits = self.conf_int(alpha)
-        out = pd.DataFrame(
-            {
-                "mean": self.predicted_mean,
-                "mean_se": self.se,
-                "mean_ci_lower": limits[:, 0],
-                "mean_ci_upper": limits[:, 1],
-                "mcse": self.mcse,
-            },
-            index=self.row_labels,
-        )
+        columns = {"mean": self.predicted_mean, "mean_se": self.se}
+        intervals: dict[str, tuple[Callable[[float], Array], Callable[[float], Array]]]
+        intervals = {"mean_ci": (self.conf_int, self.conf_int_mcse)}
         if self.which == "mean":
-            out[["obs_ci_lower", "obs_ci_upper"]] = self.obs_conf_int(alpha)
+            intervals["obs_ci"] = (self.obs_conf_int, self.obs_conf_int_mcse)
+        out = pd.DataFrame(columns, index=self.row_labels)
+        for name, (limits, _) in intervals.items():
+            out[[f"{name}_lower", f"{name}_upper"]] = limits(alpha)
+        out["mcse"] = self.mcse
+        if mcse:
+            out["mean_se_mcse"] = self.se_mcse
+            for name, (_, errors) in intervals.items():
+                out[[f"{name}_lower_mcse", f"{name}_upper_mcse"]] = errors(alpha)
         return out
 
 
@@ -159,6 +200,7 @@ class PredictionMethods:
 
     model: Any
     fitted: Any
+    _variation: Any
 
     def predict(
         self,
@@ -246,36 +288,8 @@ class PredictionMethods:
         fixed = fixed_rows(self.model, exog, transform, offset, exposure)
         at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights)
         family = self.model.conditional_family
-        curves = [LINEAR] if which == "linear" else [LINEAR, Curve(family.link_function)]
-        found = moments(fitted, at.rows, curves, errors)
-        labels = at.index if row_labels is None else pd.Index(row_labels)
         law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights)
-        return _prediction(found, at, law, which, random, labels)
-
-
-def _prediction(
-    found: list[Moments], at: PredictionRows, law: PredictiveLaw, which: str, random: str, labels: Any
-) -> MixedPrediction:
-    cov_params, link = law.errors.cov_params, law.family.link_function
-
-    def standard_error(part: Moments) -> Array:
-        open_part = part.var if random == "conditional" else 0.0
-        return np.sqrt(open_part + part.estimation_var(cov_params))
-
-    chosen, linear = found[-1], found[0]
-    centre, spread = linear.mean, standard_error(linear)
-    if random == "marginal" and which == "mean":
-        centre = link.eta(chosen.mean)
-        spread = standard_error(chosen) / np.abs(link.mean_deriv(centre))
-    return MixedPrediction(
-        at.fill(chosen.mean),
-        at.fill(standard_error(chosen)),
-        at.fill(chosen.mcse),
-        at.fill(np.column_stack([centre, spread])),
-        which,
-        random,
-        labels,
-        link,
-        law,
-        at.complete,
-    )
+        source = Predicted(law, which, random, self._variation)
+        source.here  # noqa: B018 - what cannot be predicted is refused now
+        labels = at.index if row_labels is None else pd.Index(row_labels)
+        return MixedPrediction(which, random, labels, at.complete, source)

@@ -7,6 +7,7 @@ error of the estimates (delta method, as in `conditional`) and effects that are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.linear_rows import Law, LinearRows, Placed, Products
+from statsmodels_mcla.variation import Varied
 
 __all__ = ["PredictiveLaw"]
 
@@ -104,6 +106,43 @@ class PredictiveLaw:
             for limit, p in zip(limits, (0.5 * alpha, 1.0 - 0.5 * alpha), strict=True):
                 limit[cut] = self._quantile(mu, p, cut)
         return limits[0], limits[1]
+
+    def interval_mcse(self, alpha: float, limits: Array, others: Sequence[PredictiveLaw]) -> Array:
+        """Monte Carlo errors of limits (N, 2).
+
+        An error of the distribution function is one of its inverse, divided by the density.  A limit of counts is
+        another count if the distribution function there is on the other side of the probability.
+
+        Parameters
+        ----------
+        alpha : float
+        limits : ndarray (N, 2)
+            As `interval` gives them.
+        others : sequence of PredictiveLaw
+            At the deviations of each batch of replicates (`variation.perturbed`).
+        """
+        p = np.array([0.5 * alpha, 1.0 - 0.5 * alpha])
+        at = limits * self.n_trials[:, None] if self.family.discrete else limits
+        step = 1.0 if self.family.discrete else 1e-3 * np.diff(limits, axis=1)
+        points = np.concatenate([at - step, at, at + step], axis=1)
+        found = Varied.of(self._distribution(points), [o._distribution(points) for o in others])  # noqa: SLF001
+        below, here, above = np.split(found.value, 3, axis=1)
+        below_mcse, here_mcse, _ = np.split(found.mcse, 3, axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if not self.family.discrete:
+                return np.asarray(here_mcse / (above - below) * 2.0 * step)
+            less, more = special.ndtr((below - p) / below_mcse), special.ndtr((p - here) / here_mcse)
+        return np.asarray(np.sqrt(less + more - (more - less) ** 2) / self.n_trials[:, None])
+
+    def _distribution(self, points: Array) -> Array:
+        """Distribution function of a new observation of each row at points (N, k)."""
+        eta, out = self.linear_predictors(), np.empty(points.shape)
+        for a in range(0, len(eta), ROWS):
+            cut = slice(a, a + ROWS)
+            mu = self.family.mean(eta[cut])
+            for k in range(points.shape[1]):
+                out[cut, k] = self._cdf(points[cut, k], mu, cut)
+        return out
 
     def _cdf(self, y: Array, mu: Array, cut: slice) -> Array:
         """Distribution function of a new observation at y (N,), for means mu (N, SLICES)."""

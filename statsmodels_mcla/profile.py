@@ -218,8 +218,8 @@ class ProfileResults(WaldResults):
         Returns
         -------
         ndarray or DataFrame (k, 2)
-            Limits on the scale of ``params``, those of variances never below zero.  The ``attrs["mcse"]`` of
-            profile intervals hold the Monte Carlo errors of the limits, as nested lists.
+            Limits on the scale of ``params``, those of variances never below zero.  The Monte Carlo errors of profile
+            limits are in ``attrs["mcse"]``, as nested lists; `conf_int_mcse` has those of Wald limits.
 
         Raises
         ------

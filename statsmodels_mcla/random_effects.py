@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from statsmodels_mcla.laplace import modes_of_buckets, scale_effects
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.linear_rows import LinearRows
 from statsmodels_mcla.var_corr import term_keys
+from statsmodels_mcla.variation import EstimateErrors, Varied, perturbed
 
 __all__ = ["EffectMoments", "RandomEffectResults", "conditional_modes_of", "effect_moments"]
 
@@ -91,6 +92,7 @@ class RandomEffectResults:
 
     model: Any
     fitted: Any
+    _variation: Any
 
     @cached_property
     def _effect_moments(self) -> EffectMoments:
@@ -122,7 +124,23 @@ class RandomEffectResults:
         """Conditional standard deviations given the data and the estimates; tables as in `random_effects`."""
         return _by_term(inputs_of(self.model).terms, self._effect_moments.sd)
 
-    def random_effects_frame(self, term: str | None = None, alpha: float = 0.05) -> pd.DataFrame:
+    @cached_property
+    def _total_errors(self) -> EstimateErrors:
+        """Monte Carlo errors of the conditional means with their total standard deviations."""
+        fitted, errors, n = self.fitted.fresh, ParameterErrors.of(self), len(self._effect_moments.mean)
+
+        def both(found: EffectMoments) -> Array:
+            return np.column_stack([found.mean, found.sd_total])
+
+        there = [
+            both(effect_moments(moved, n, replace(errors, cov_params=cov)))
+            for moved, cov in perturbed(fitted, errors.cov_params, self._variation)
+        ]
+        return EstimateErrors(Varied.of(both(self._effect_moments), there))
+
+    def random_effects_frame(
+        self, term: str | None = None, alpha: float = 0.05, *, mcse: bool = True
+    ) -> pd.DataFrame:
         """Random effects with their uncertainty, a row an effect.
 
         Parameters
@@ -131,6 +149,9 @@ class RandomEffectResults:
             Name of one term; all by default.
         alpha : float
             One minus the level of the intervals.
+        mcse : bool
+            Whether to give the Monte Carlo errors of sd_total and of the limits too, which take some twenty times as
+            long as the rest.
 
         Returns
         -------
@@ -138,7 +159,7 @@ class RandomEffectResults:
             ``term``, ``level``, ``effect``; ``mean`` and ``mode`` given the data; ``sd``, the conditional standard
             deviation, the estimates taken as true, and ``sd_total``, which counts their sampling error too; ``mcse``
             and ``sd_mcse``, Monte Carlo standard errors of mean and sd; ``lower`` and ``upper``, mean -+ normal
-            quantile times sd_total.
+            quantile times sd_total; ``sd_total_mcse``, ``lower_mcse`` and ``upper_mcse``.
 
         Raises
         ------
@@ -170,6 +191,9 @@ class RandomEffectResults:
         )
         out["mcse"], out["sd_mcse"] = found.mcse, found.sd_mcse
         out["lower"], out["upper"] = found.mean - half, found.mean + half
+        if mcse:
+            out["sd_total_mcse"] = self._total_errors.se
+            out[["lower_mcse", "upper_mcse"]] = self._total_errors.limits(alpha)
         if term is None:
             return out
         names = np.repeat([t.name for t in terms], [t.Z.shape[1] for t in terms])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from statsmodels_mcla.simulation import simulate_responses
 __all__ = ["ResidualMethods", "deviance_residuals", "pearson_residuals"]
 
 AT_A_TIME = 2**22  # simulated numbers
+STEP = 1e-2  # of differences in the mean, in its MCSE
 
 
 def _proportions(inputs: ModelInputs) -> Array:
@@ -90,6 +92,25 @@ class ResidualMethods:
         """Signed roots of the deviance of each row at ``fittedvalues``, (N,); the scale is left out as in GLM."""
         model = self.model
         return deviance_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
+
+    @property
+    def resid_pearson_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``resid_pearson`` from those of ``fittedvalues``, (N,)."""
+        return self._mcse_of_residuals(pearson_residuals)
+
+    @property
+    def resid_deviance_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``resid_deviance`` from those of ``fittedvalues``, (N,)."""
+        return self._mcse_of_residuals(deviance_residuals)
+
+    def _mcse_of_residuals(self, residuals: Callable[..., Array]) -> Array:
+        """Half the difference of residuals between means an MCSE apart on both sides."""
+        model, mu, mcse = self.model, self.fittedvalues, self.fittedvalues_mcse
+        low, high = (
+            residuals(model.inputs, model.conditional_family, mu + sign * STEP * mcse, self._phi)
+            for sign in (-1, 1)
+        )
+        return np.abs(high - low) / (2.0 * STEP)
 
     def resid_quantile(self, nsim: int = 250, rng: Any = None, scale: str = "uniform") -> Array:
         """Randomised quantile residuals: the place of each response among simulated ones, ties broken at random.

@@ -37,7 +37,7 @@ from statsmodels_mcla.sampler import Sampler
 from statsmodels_mcla.score_test import ScoreTestResults
 from statsmodels_mcla.simulation import SimulationResults
 from statsmodels_mcla.summary import summarise
-from statsmodels_mcla.var_corr import covariance_matrices, var_corr
+from statsmodels_mcla.var_corr import covariance_matrices, var_corr, var_corr_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,6 +163,7 @@ class MixedGLMResults(
     def remove_data(self) -> None:
         """Remove the data, and with them what needs them: predictions, random effects, profiles."""
         self.normalized_cov_params  # noqa: B018 - needs the data when first asked for
+        self._variation  # noqa: B018 - the same
         super().remove_data()
         self._fitted_source = None
         self.__dict__.pop("_units", None)
@@ -201,14 +202,16 @@ class MixedGLMResults(
         Returns
         -------
         DataFrame
-            Columns group, effect, levels, estimate, std err and, for Monte Carlo fits, mcse.
+            Columns group, effect, levels, estimate, std err and, for Monte Carlo fits, mcse and std err mcse.
         """
         at = slice(self.k_fe, self.k_fe + self.k_vc)
-        mcse = self.monte_carlo
+        monte_carlo, terms = self.monte_carlo, self.facts.terms
         cov = np.asarray(self.cov_params())
-        return var_corr(
-            self.facts.terms, self.vc_params, cov[at, at], None if mcse is None else mcse.cov_mcse[at, at]
-        )
+        if monte_carlo is None:
+            return var_corr(terms, self.vc_params, cov[at, at], None)
+        out = var_corr(terms, self.vc_params, cov[at, at], monte_carlo.cov_mcse[at, at])
+        varied = self._varied(lambda params, cov: var_corr_errors(terms, params[at], cov[at, at]))
+        return out.assign(**{"std err mcse": varied.mcse})
 
     @property
     def bse_fe(self) -> Array:
@@ -393,13 +396,18 @@ class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
         "bse_fe": ("generic_columns", "fe_names"),
         "vc_params": ("generic_columns", "vc_names"),
         "mcse": "columns",
+        "bse_mcse": "columns",
+        "tvalues_mcse": "columns",
+        "pvalues_mcse": "columns",
         "fittedvalues_mcse": "rows",
         "resid_response": "rows",
         "resid_pearson": "rows",
         "resid_deviance": "rows",
+        "resid_pearson_mcse": "rows",
+        "resid_deviance_mcse": "rows",
     }
     _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
-    _methods: ClassVar = {"cov_mcse": "cov", "resid_quantile": "rows"}
+    _methods: ClassVar = {"cov_mcse": "cov", "conf_int_mcse": "columns", "resid_quantile": "rows"}
     _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
     del _wrap_methods["conf_int"]  # those of some parameters only have labels of their own
 

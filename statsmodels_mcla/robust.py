@@ -11,6 +11,7 @@ added up within groups of blocks.
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,40 +19,71 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.likelihood import evaluate
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.units import (
     RowUnits,
     Units,
     block_draws,
     laplace_scores,
+    unit_hessians,
     unit_scores,
     units_of,
 )
+from statsmodels_mcla.variation import SCALE, Variation, errors_of_group, n_groups
 
 if TYPE_CHECKING:
     from statsmodels_mcla.fitted import Fitted
 
-__all__ = ["COV_TYPES", "RobustResults", "check_covariance", "group_codes", "sandwich", "small_sample_factor"]
+__all__ = ["COV_TYPES", "RobustResults", "Sandwich", "check_covariance", "group_codes", "small_sample_factor"]
 
 COV_TYPES = ("nonrobust", "robust", "cluster")
 
 
-def sandwich(scores: Array, cov: Array, groups: np.ndarray | None = None) -> Array:
-    """Sandwich covariance from scores (units, k) and the inverse information (k, k).
+@dataclass(frozen=True)
+class Sandwich:
+    """How a sandwich covariance is made.
 
-    Parameters
+    Attributes
     ----------
-    scores : ndarray (units, k)
-    cov : ndarray (k, k)
     groups : ndarray of int (units,), optional
-        Group of each unit, from 0.
+        Group of each unit, from 0; by default each is one.
+    factor : float
+        Correction for few groups.
     """
-    if groups is not None:
-        total = np.zeros((int(groups.max()) + 1, scores.shape[1]))
-        np.add.at(total, groups, scores)
-        scores = total
-    half = scores @ cov
-    return np.asarray(half.T @ half)
+
+    groups: np.ndarray | None
+    factor: float
+
+    def covariance(self, scores: Array, cov: Array) -> Array:
+        """Sandwich covariance from scores (units, k) and the inverse information (k, k)."""
+        if self.groups is not None:
+            total = np.zeros((int(self.groups.max()) + 1, scores.shape[1]))
+            np.add.at(total, self.groups, scores)
+            scores = total
+        half = scores @ cov
+        return np.asarray(self.factor * (half.T @ half))
+
+    def vary(self, plain: Variation, units: Units, fitted: Fitted) -> Variation:
+        """Deviations of the sandwich from those of the inverse information and of the scores of units."""
+        position = block_draws(fitted)
+        scores = unit_scores(units, fitted, position, fitted.params)
+        slopes = unit_hessians(units, fitted, position, np.sqrt(np.diag(plain.cov)))
+        errors = evaluate(
+            fitted.design, fitted.params, position.draws, score_errors=True, n_jobs=fitted.n_jobs
+        ).score_errors
+        own = [errors_of_group(errors, g) for g in range(n_groups(errors))]
+        if position is not fitted.position:  # not the draws of the estimates: other groups
+            none = np.zeros_like(own[0])
+            plain, own = plain.padded(len(own)), [none] * len(plain.d_params) + own
+        cov = self.covariance(scores, plain.cov)
+        used, deviations = units.of_block >= 0, []
+        for d_params, d_cov, error in zip(plain.d_params, plain.d_cov, own, strict=True):
+            moved = slopes @ d_params
+            np.add.at(moved, units.of_block[used], error[used])
+            there = self.covariance(scores + SCALE * moved, plain.cov + SCALE * d_cov)
+            deviations.append((there - cov) / SCALE)
+        return replace(plain, cov=cov, d_cov=np.array(deviations))
 
 
 def small_sample_factor(n_groups: int, nobs: float, n_params: int) -> float:
@@ -133,6 +165,7 @@ class RobustResults:
     normalized_cov_params: Any
     _cache: dict[str, Any]
     cov_type: str = "nonrobust"
+    sandwich: Sandwich | None = None  # how the covariance is made; None: the inverse information
 
     if TYPE_CHECKING:
 
@@ -150,6 +183,24 @@ class RobustResults:
             se = np.sqrt(np.diag(self._fitted_cov))
             return laplace_scores(self._units, self.fitted, self.model.design, se)
         return unit_scores(self._units, self.fitted, block_draws(self.fitted), self.fitted.params)
+
+    @cached_property
+    def _plain_variation(self) -> Variation | None:
+        """Deviations of estimates and inverse information that other random numbers would bring.
+
+        None for fits without draws and without a maximum.
+        """
+        if self.monte_carlo is None or np.isnan(self.normalized_cov_params).all():
+            return None
+        return Variation.of(self.fitted)
+
+    @cached_property
+    def _variation(self) -> Variation | None:
+        """Deviations of estimates and covariance."""
+        plain = self._plain_variation
+        if plain is None or self.sandwich is None:
+            return plain
+        return self.sandwich.vary(plain, self._units, self.fitted)
 
     @property
     def _fitted_cov(self) -> Array:
@@ -198,24 +249,25 @@ class RobustResults:
         out.cov_type = cov_type
         out.cov_kwds = {}
         out.__dict__.pop("cov_params_default", None)
+        out.sandwich = None
         if cov_type == "nonrobust":
             return out
         corrected = cov_type == "cluster" if use_correction is None else bool(use_correction)
-        codes, n_groups = None, len(self._units)
+        codes, count = None, len(self._units)
         if groups is not None:
-            codes, n_groups = group_codes(groups, getattr(self.model.data, "frame", None), self._units)
-        if n_groups < 2:
+            codes, count = group_codes(groups, getattr(self.model.data, "frame", None), self._units)
+        if count < 2:
             raise ValueError(
                 f"cov_type={cov_type!r} needs at least two independent groups of rows, but all depend on each other: "
                 "use the default covariance, or bootstrap()"
             )
-        cov = sandwich(self._unit_scores, self._fitted_cov, codes)
-        if corrected:
-            cov *= small_sample_factor(n_groups, self.nobs, len(self.params))
-        if n_groups <= len(cov):
-            _warn_few(n_groups, len(cov))
+        factor = small_sample_factor(count, self.nobs, len(self.params)) if corrected else 1.0
+        out.sandwich = Sandwich(codes, factor)
+        cov = out.sandwich.covariance(self._unit_scores, self._fitted_cov)
+        if count <= len(cov):
+            _warn_few(count, len(cov))
         out.cov_params_default = self.fitted.covariance_of_model(cov)
-        out.cov_kwds = {"n_groups": n_groups, "use_correction": corrected}
+        out.cov_kwds = {"n_groups": count, "use_correction": corrected}
         if groups is not None:
             out.cov_kwds["groups"] = groups
         return out
@@ -227,7 +279,8 @@ class RobustResults:
             name
             for kind in type(self).__mro__
             for name, value in vars(kind).items()
-            if isinstance(value, cached_property) and name not in ("_units", "_unit_scores")
+            if isinstance(value, cached_property)
+            and name not in ("_units", "_unit_scores", "_plain_variation")
         }
         out.__dict__.update({k: v for k, v in self.__dict__.items() if k not in stale})
         out._cache = {}

@@ -78,13 +78,40 @@ def _parameter_table(results: Any, which: slice, header: tuple[str, str, str], a
     return SimpleTable(rows, names, stubs, title=title, txt_fmt=fmt_params)
 
 
+def _error_table(results: Any, alpha: float) -> SimpleTable:
+    """Monte Carlo errors of the numbers of the parameter tables, but for those of the estimates, which they hold."""
+    columns = [
+        results.bse_mcse,
+        results.tvalues_mcse,
+        results.pvalues_mcse,
+        *np.asarray(results.conf_int_mcse(alpha)).T,
+    ]
+    rows = [[_error(value) for value in row] for row in zip(*map(np.asarray, columns), strict=True)]
+    names = ["std err", "z", "P", *_limits(alpha)]
+    stubs = list(results.model.data.param_names)
+    return SimpleTable(rows, names, stubs, title="MCSE of the other numbers", txt_fmt=fmt_params)
+
+
+def _error(value: float) -> str:
+    """Two significant digits."""
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.1e}" if 0 < value < 1e-4 else f"{value:.2g}"
+
+
 def _limits(alpha: float) -> tuple[str, str]:
     return f"[{alpha / 2:.3g}", f"{1 - alpha / 2:.3g}]"
 
 
 def _random_effects_table(results: Any) -> SimpleTable:
     table = results.var_corr()
-    header = ["effect", "levels", "estimate", "std err", *(["MCSE"] if "mcse" in table else [])]
+    header = [
+        "effect",
+        "levels",
+        "estimate",
+        "std err",
+        *(["MCSE", "std err MCSE"] if "mcse" in table else []),
+    ]
     rows = [
         [row["effect"], str(row["levels"]), *(_number(row[c]) for c in table.columns[3:])]
         for row in table.to_dict("records")
@@ -109,6 +136,8 @@ def summarise(results: Any, title: str | None, alpha: float) -> Summary:
     out.tables.append(_parameter_table(results, slice(0, fixed), ("Fixed effects", "coef", "P>|z|"), alpha))
     variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
     out.tables.append(_parameter_table(results, slice(fixed, total), variances, alpha))
+    if results.monte_carlo is not None:
+        out.tables.append(_error_table(results, alpha))
     notes = []
     if results.monte_carlo is not None:
         notes.append(

@@ -25,6 +25,7 @@ __all__ = [
     "facts_of",
     "term_keys",
     "var_corr",
+    "var_corr_errors",
 ]
 
 ONE = 1.0 - 1e-9  # correlations that differ from one by round-off
@@ -114,6 +115,21 @@ def var_corr(
     DataFrame
         Columns group, effect, levels, estimate, std err and, with ``cov_mcse``, mcse.
     """
+    rows, J = _estimates(terms, theta)
+    out = pd.DataFrame(rows, columns=["group", "effect", "levels", "estimate"])
+    out["std err"] = [_error(g, cov_theta) for g in J]
+    if cov_mcse is not None:
+        out["mcse"] = [_error(g, cov_mcse) for g in J]
+    return out
+
+
+def var_corr_errors(terms: Sequence[TermFacts], theta: Array, cov_theta: Array) -> Array:
+    """Standard errors of standard deviations and correlations, as in `var_corr`."""
+    return np.array([_error(g, cov_theta) for g in _estimates(terms, theta)[1]])
+
+
+def _estimates(terms: Sequence[TermFacts], theta: Array) -> tuple[list[tuple[str, str, int, float]], Array]:
+    """Rows (group, effect, levels, estimate) and the gradients of the estimates in theta."""
     rows, gradient = [], []
     start = 0
     for t in terms:
@@ -140,12 +156,7 @@ def var_corr(
                 rows.append((t.name, label, t.levels, estimate))
                 gradient.append(g)
         start += t.size
-    out = pd.DataFrame(rows, columns=["group", "effect", "levels", "estimate"])
-    J = np.array(gradient)
-    out["std err"] = [_error(g, cov_theta) for g in J]
-    if cov_mcse is not None:
-        out["mcse"] = [_error(g, cov_mcse) for g in J]
-    return out
+    return rows, np.array(gradient).reshape(len(rows), len(theta))
 
 
 def _error(gradient: Array, cov: Array) -> float:

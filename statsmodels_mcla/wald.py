@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from statsmodels.base.model import LikelihoodModelResults
 from statsmodels.formula._manager import FormulaManager
-from statsmodels.stats.multitest import multitest_alias
+from statsmodels.stats.multitest import multipletests, multitest_alias
 
 from statsmodels_mcla.arguments import check_alpha
-from statsmodels_mcla.contrasts import with_monte_carlo_errors
+from statsmodels_mcla.contrasts import (
+    MonteCarloContrasts,
+    MonteCarloWaldTest,
+    effects_of,
+    wald_statistic,
+)
 from statsmodels_mcla.linalg import Array
+from statsmodels_mcla.mcse import standard_deviations
+from statsmodels_mcla.reduction import Reduction
+from statsmodels_mcla.variation import (
+    EstimateErrors,
+    Variation,
+    Varied,
+    wald_limits,
+    wald_pvalues,
+)
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.monte_carlo import MonteCarloErrors
 
 __all__ = ["WaldResults"]
 
@@ -24,12 +43,18 @@ class WaldResults(LikelihoodModelResults):
     k_fe: int
     model_non_negative: np.ndarray
 
+    reduction: Reduction
+    monte_carlo: MonteCarloErrors | None
+
+    if TYPE_CHECKING:
+
+        @property
+        def _variation(self) -> Variation | None: ...
+
     @cached_property
     def pvalues(self) -> Array:
         """Two-sided p-values; one-sided for variances and dispersions, which cannot be negative."""
-        one_sided = self.model_non_negative
-        t = np.asarray(self.tvalues)
-        return np.where(one_sided, stats.norm.sf(t), 2.0 * stats.norm.sf(np.abs(t)))
+        return wald_pvalues(np.asarray(self.tvalues), self.model_non_negative)
 
     def conf_int(self, alpha: float = 0.05, cols: Any = None) -> Array:
         """Wald confidence intervals.
@@ -47,11 +72,83 @@ class WaldResults(LikelihoodModelResults):
             Limits on the scale of ``params``; those of variances are cut off at zero.
         """
         check_alpha(alpha)
-        half = stats.norm.isf(0.5 * alpha) * np.asarray(self.bse)
-        params = np.asarray(self.params)
-        limits = np.column_stack([params - half, params + half])
-        limits[:, 0] = np.where(self.model_non_negative, np.maximum(limits[:, 0], 0.0), limits[:, 0])
+        both = np.column_stack([self.params, self.bse])
+        limits = wald_limits(both, stats.norm.isf(0.5 * alpha), self.model_non_negative)
         return limits if cols is None else limits[np.asarray(cols)]
+
+    def conf_int_mcse(self, alpha: float = 0.05) -> Array:
+        """Monte Carlo standard errors of Wald limits, (P, 2): zero where they are cut off at zero.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+
+        Returns
+        -------
+        ndarray (P, 2)
+        """
+        check_alpha(alpha)
+        return self._estimate_errors.limits(alpha, self.model_non_negative)
+
+    @property
+    def bse_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``bse``."""
+        return self._estimate_errors.se
+
+    @property
+    def tvalues_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``tvalues``."""
+        return self._estimate_errors.z
+
+    @property
+    def pvalues_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``pvalues``."""
+        return self._estimate_errors.pvalues(self.model_non_negative)
+
+    @cached_property
+    def _estimate_errors(self) -> EstimateErrors:
+        return EstimateErrors(
+            self._varied(lambda params, cov: np.column_stack([params, standard_deviations(cov)]))
+        )
+
+    def mcse_of(self, function: Callable[[pd.Series, pd.DataFrame], Any]) -> Array:
+        """Monte Carlo standard error of any smooth function of estimates and their covariance.
+
+        Parameters
+        ----------
+        function : callable
+            Of a Series like ``params`` and a DataFrame like ``cov_params()``, with a number or an array as value, such
+            as ``lambda params, cov: params["x"] / params["z"]``.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of the value.
+
+        Raises
+        ------
+        ValueError
+            If the fit has no draws (Laplace), and so no Monte Carlo error.
+        """
+        names = list(self.model.data.param_names)
+
+        def labelled(params: Array, cov: Array) -> Array:
+            return np.asarray(function(pd.Series(params, names), pd.DataFrame(cov, names, names)), float)
+
+        return self._varied(labelled).mcse
+
+    def _varied(self, function: Callable[[Array, Array], Array], *, slow: bool = False) -> Varied:
+        """Deviations of a function of the model's parameters and their covariance; in fewer groups if it is slow."""
+        variation, reduction = self._variation, self.reduction
+        if self.monte_carlo is None:
+            raise ValueError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
+        if variation is None:  # no maximum, no covariance
+            here = np.asarray(function(np.asarray(self.params), np.asarray(self.cov_params())), float)
+            return Varied(here, np.full((1, *here.shape), np.nan))
+        return (variation.merged() if slow else variation).through(
+            lambda params, cov: function(reduction.extend(params), reduction.carry(params, cov))
+        )
 
     def _full_length(self, r_matrix: Any) -> Any:
         """Fill up contrasts of the fixed effects with zeros for the other parameters."""
@@ -100,11 +197,28 @@ class WaldResults(LikelihoodModelResults):
         """
         full = self._full_length(r_matrix)
         found = super().t_test(full, cov_p=cov_p, use_t=use_t)
-        mcse = self.monte_carlo
-        if mcse is None:
+        monte_carlo = self.monte_carlo
+        if monte_carlo is None or cov_p is not None:
             return found
-        contrasts = FormulaManager().get_linear_constraints(full, self.model.data.cov_names)
-        return with_monte_carlo_errors(found, np.asarray(contrasts.constraint_matrix), mcse.cov_mcse)
+        contrasts, values = self._hypothesis(full)
+        varied = self._varied(lambda params, cov: effects_of(contrasts, values, params, cov))
+        return MonteCarloContrasts.of(found, contrasts, monte_carlo.cov_mcse, EstimateErrors(varied))
+
+    def _hypothesis(self, r_matrix: Any) -> tuple[Array, Array]:
+        """Contrasts (k, P) and their values (k,) under a hypothesis."""
+        found = FormulaManager().get_linear_constraints(r_matrix, self.model.data.cov_names)
+        contrasts, values = np.asarray(found.constraint_matrix, float), found.constraint_values
+        return contrasts, np.zeros(len(contrasts)) if values is None else np.asarray(values, float).ravel()
+
+    def _joint(self, found: Any, full: Any, kwargs: dict[str, Any]) -> Any:
+        """Add Monte Carlo errors to a joint test."""
+        other = (kwargs.get(name) for name in ("cov_p", "invcov", "df_constraints"))
+        if self.monte_carlo is None or any(value is not None for value in other):
+            return found
+        contrasts, values = self._hypothesis(full)
+        return MonteCarloWaldTest.of(
+            found, self._varied(lambda params, cov: wald_statistic(contrasts, values, params, cov))
+        )
 
     def t_test_pairwise(
         self, term_name: str, method: str = "hs", alpha: float = 0.05, factor_labels: Any = None
@@ -148,13 +262,23 @@ class WaldResults(LikelihoodModelResults):
             raise ValueError(
                 f"term_name: there is no factor {term_name!r} in the fixed effects; there are: {known}"
             )
-        return super().t_test_pairwise(term_name, method=method, alpha=alpha, factor_labels=factor_labels)
+        found = super().t_test_pairwise(term_name, method=method, alpha=alpha, factor_labels=factor_labels)
+        if self.monte_carlo is not None:
+            tests = self.t_test(found.contrasts)
+            name = f"pvalue-{method}"
+            found.result_frame[f"{name} mcse"] = tests.adjusted_pvalues_mcse(
+                lambda p: multipletests(p, method=method, alpha=alpha)[1]
+            )
+        return found
 
     def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint Wald test of linear hypotheses; contrasts as in `t_test`."""
         kwargs.setdefault("scalar", True)
-        return super().wald_test(self._full_length(r_matrix), *args, **kwargs)
+        full = self._full_length(r_matrix)
+        found = super().wald_test(full, *args, **kwargs)
+        return found if args else self._joint(found, full, kwargs)
 
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
-        return super().f_test(self._full_length(r_matrix), *args, **kwargs)
+        full = self._full_length(r_matrix)
+        return super().f_test(full, *args, **kwargs)

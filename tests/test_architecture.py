@@ -45,6 +45,7 @@ EDGES = {
     "new_rows",
     "prediction",
     "margins",
+    "parameter_functions",
     "profile",
     "quantity_names",
     "contrasts",

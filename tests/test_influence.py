@@ -83,7 +83,8 @@ def test_tables() -> None:
     assert np.array_equal(np.argsort(p), np.argsort(-cooks))
     frame = influence.summary_frame()
     assert frame.index.name == "block"
-    assert list(frame.columns) == ["cooks_d", *(f"dfb_{name}" for name in fit.params.index)]
+    names = ["cooks_d", *(f"dfb_{name}" for name in fit.params.index)]
+    assert list(frame.columns) == [*names, *(f"{name} mcse" for name in names)]
     assert "herd: 1" in frame.index
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(influence)).summary_frame(), frame)
 

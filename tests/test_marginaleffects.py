@@ -48,10 +48,10 @@ def test_average_slopes() -> None:
     up, down = (result().get_prediction(frame.assign(time=frame["time"] + s)) for s in (h, -h))
     slope = (up.predicted_mean - down.predicted_mean) / (2 * h)
     assert found["estimate"][0] == pytest.approx(slope.mean(), rel=1e-4)
-    X, mu = ([getattr(b, name) for b in (up, down)] for name in ("law", "predicted_mean"))
-    gradient = sum(
-        sign * law.rows.X * (m * (1 - m))[:, None] for sign, law, m in zip((1, -1), X, mu, strict=True)
-    ).mean(axis=0) / (2 * h)
+    X, mu = [b.source.law.rows.X for b in (up, down)], [b.predicted_mean for b in (up, down)]
+    gradient = sum(sign * x * (m * (1 - m))[:, None] for sign, x, m in zip((1, -1), X, mu, strict=True)).mean(
+        axis=0
+    ) / (2 * h)
     variance = gradient @ np.asarray(result().cov_params())[: len(gradient), : len(gradient)] @ gradient
     assert found["std_error"][0] == pytest.approx(np.sqrt(variance), rel=1e-3)
 
@@ -65,7 +65,7 @@ def test_average_comparisons() -> None:
         for level in frame["treatment"].cat.categories
     ]
     assert found["estimate"][0] == pytest.approx(np.mean(both[1].predicted_mean - both[0].predicted_mean))
-    X = [b.law.rows.X for b in both]
+    X = [b.source.law.rows.X for b in both]
     mu = [b.predicted_mean for b in both]
     slope = (X[1] * (mu[1] * (1 - mu[1]))[:, None] - X[0] * (mu[0] * (1 - mu[0]))[:, None]).mean(axis=0)
     p = len(slope)

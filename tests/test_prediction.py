@@ -174,8 +174,8 @@ def test_gaussian_predictions_have_closed_form() -> None:
     # the law of u given y depends on the fixed effects through -gain X, which draws that move know exactly
     conditional = np.diag(Z @ (Sigma - gain @ Z @ Sigma) @ Z.T)
     slope = X - Z @ gain @ X
-    np.testing.assert_allclose(found.law.errors.cov_params, result.cov_params())
-    (linear,) = moments(found.law.fitted, found.law.rows, [LINEAR], found.law.errors)
+    np.testing.assert_allclose(found.source.law.errors.cov_params, result.cov_params())
+    (linear,) = moments(found.source.law.fitted, found.source.law.rows, [LINEAR], found.source.law.errors)
     np.testing.assert_allclose(linear.var, conditional, rtol=1e-6)
     np.testing.assert_allclose(linear.slope[:, :2], slope, atol=1e-9)
     np.testing.assert_allclose(
@@ -194,7 +194,7 @@ def test_gaussian_predictions_have_closed_form() -> None:
 def test_slopes_are_derivatives(name: str, random: str) -> None:
     """Derivatives in the parameters against differences of expectations over draws made at shifted parameters."""
     result = fit_of(name)
-    law = result.get_prediction(random=random).law
+    law = result.get_prediction(random=random).source.law
     fixed = fixed_rows(result.model)
     curves = [LINEAR, Curve(result.model.conditional_family.link_function)]
 
@@ -222,7 +222,7 @@ def test_effects_of_several_blocks_are_independent_given_the_data() -> None:
     mean = result.fe_params.iloc[0] + frame.loc[levels[0], "mean"] + frame.loc[levels[1], "mean"].to_numpy()
     sd = np.hypot(frame.loc[levels[0], "sd"], frame.loc[levels[1], "sd"].to_numpy())
     linear = result.get_prediction(rows, random="conditional", which="linear")
-    apart = Placed.of(linear.law.fitted, linear.law.rows).block == -2
+    apart = Placed.of(linear.source.law.fitted, linear.source.law.rows).block == -2
     assert apart.sum() > 5
     assert_monte_carlo(linear.predicted_mean[apart], linear.mcse[apart], mean[apart], small=0.05, error=0.005)
     # a normal law with these moments is close to the conditional law

@@ -57,6 +57,7 @@ def test_frame_agrees_with_tables() -> None:
     assert list(frame.columns) == [
         *("term", "level", "effect", "mean", "mode", "sd", "sd_total"),
         *("mcse", "sd_mcse", "lower", "upper"),
+        *("sd_total_mcse", "lower_mcse", "upper_mcse"),
     ]
     wide = frame.pivot_table(index="level", columns="effect", values="mean")
     table = result.random_effects["subject"]

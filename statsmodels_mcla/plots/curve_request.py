@@ -170,7 +170,7 @@ class CurveRequest:
         colour: int,
         dash: int,
     ) -> Curve:
-        found = get_prediction(rows, which=self.which, random=random).summary_frame(alpha)
+        found = get_prediction(rows, which=self.which, random=random).summary_frame(alpha, mcse=False)
         mean, lower, upper = (found[c].to_numpy(float) for c in ("mean", "mean_ci_lower", "mean_ci_upper"))
         x = rows[self.x].to_numpy(str if self.categorical else float)
         return Curve(label, x, mean, lower, upper, colour, dash)

@@ -61,7 +61,7 @@ class PlotResults:
         matplotlib.figure.Figure
             See `statsmodels_mcla.plots.plot_random_effects`.
         """
-        return plot_random_effects(self.random_effects_frame(term, alpha), alpha=alpha, ax=ax)
+        return plot_random_effects(self.random_effects_frame(term, alpha, mcse=False), alpha=alpha, ax=ax)
 
     def plot_residuals(self: Any, nsim: int = 250, rng: Any = None, ax: Any = None) -> Figure:
         """Draw simulated residuals: their normal QQ plot, and against the fitted linear predictor.
