@@ -98,8 +98,8 @@ def assert_honest(
     for seed in seeds:
         result = model_of(name).fit(rng=seed, **options)
         for part in parts:
-            for what, value, mcse in part(result):
-                value, mcse = (np.asarray(a, dtype=float).ravel() for a in (value, mcse))
+            for what, *pair in part(result):
+                value, mcse = (np.asarray(a, dtype=float).ravel() for a in pair)
                 assert value.shape == mcse.shape, what
                 values.setdefault(what, []).append(value)
                 errors.setdefault(what, []).append(mcse)
