@@ -12,7 +12,7 @@ from statsmodels.stats.contrast import ContrastResults
 
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import delta_method
-from statsmodels_mcla.variation import EstimateErrors, Varied
+from statsmodels_mcla.variation import EstimateErrors, Varied, wald_pvalues, z_of
 
 __all__ = ["MonteCarloContrasts", "MonteCarloWaldTest", "effects_of", "wald_statistic"]
 
@@ -75,7 +75,7 @@ class MonteCarloContrasts(ContrastResults):
     def adjusted_pvalues_mcse(self, adjust: Any) -> Array:
         """Monte Carlo standard errors of p-values (k,) after an adjustment for their number."""
         return self._errors.both.through(
-            lambda both: np.apply_along_axis(adjust, -1, self._errors.pvalues_of(both, law=self._law))
+            lambda both: np.apply_along_axis(adjust, -1, wald_pvalues(z_of(both), law=self._law))
         ).mcse
 
     def _columns(self, alpha: float) -> list[Array]:

@@ -34,7 +34,8 @@ class Precision:
     bias : ndarray (P,)
         Jackknife estimate of the bias of the estimate from the finite number of draws.
     se_error : ndarray (P,)
-        Monte Carlo error of each standard error, as a fraction of it.
+        Monte Carlo error of each standard error at the given estimates, as a fraction of it.  Estimates that vary with
+        the draws bring more: `variation` has the whole.
     """
 
     cov_params: Array

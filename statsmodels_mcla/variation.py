@@ -42,6 +42,7 @@ __all__ = [
     "perturbed",
     "wald_limits",
     "wald_pvalues",
+    "z_of",
 ]
 
 SETS = 4  # of blocks whose replicates are told apart: the more groups, the less noise in the errors
@@ -192,16 +193,11 @@ class EstimateErrors:
     @property
     def z(self) -> Array:
         """Of estimates over their standard errors."""
-        return self.both.through(_z).mcse
+        return self.both.through(z_of).mcse
 
     def pvalues(self, one_sided: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
         """Of p-values: two-sided, or one-sided for parameters that cannot be negative."""
-        return self.both.through(lambda both: self.pvalues_of(both, one_sided, law)).mcse
-
-    @staticmethod
-    def pvalues_of(both: Array, one_sided: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
-        """P-values of estimates and standard errors (..., k, 2)."""
-        return wald_pvalues(_z(both), one_sided, law)
+        return self.both.through(lambda both: wald_pvalues(z_of(both), one_sided, law)).mcse
 
     def limits(self, alpha: float, non_negative: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
         """Of Wald limits (k, 2), those of parameters that cannot be negative cut off at zero."""
@@ -221,7 +217,8 @@ def wald_limits(both: Array, quantile: float, non_negative: np.ndarray | bool = 
     return np.asarray(limits)
 
 
-def _z(both: Array) -> Array:
+def z_of(both: Array) -> Array:
+    """Estimates over their standard errors, from both (..., k, 2)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(both[..., 0] / both[..., 1])
 

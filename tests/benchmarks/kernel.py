@@ -28,7 +28,7 @@ from statsmodels_mcla.sampler import Sampler
 from tests.benchmarks.problems import model, truth
 from tests.benchmarks.report import environment, markdown, number
 
-SIZES = (8192, 16384)  # draws a block
+SIZES = (8192, 16384, 32768)  # draws a block
 MOST, LEAST = 8.0, 1.7  # nanoseconds on one core, and how much more two are to get done than that
 
 
