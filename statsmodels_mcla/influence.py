@@ -26,7 +26,6 @@ from statsmodels_mcla.robust import RobustResults
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.starting import working_scale
 from statsmodels_mcla.units import STEP, block_draws, unit_hessians
-from statsmodels_mcla.variation import errors_of_group, n_groups
 
 __all__ = ["BlockInfluence", "InfluenceResults", "leave_one_out"]
 
@@ -233,20 +232,15 @@ class InfluenceResults(RobustResults):
         errors = evaluate(
             fitted.design, fitted.params, position.draws, score_errors=True, n_jobs=fitted.n_jobs
         ).score_errors
-        if position is not fitted.position:
-            variation = variation.padded(n_groups(errors))
-        first = n_groups(errors) - len(variation.d_params)
-        total, lengths, information = 0.0, 0.0, np.linalg.inv(cov)
-        used = self._units.of_block >= 0
-        for g, (d_params, d_cov) in enumerate(zip(variation.d_params, variation.d_cov, strict=True)):
+        total, lengths = np.zeros((len(moved), len(self.params))), np.zeros(len(moved))
+        information = np.linalg.inv(cov)
+        used, same = self._units.of_block >= 0, position is fitted.position
+        for d_params, d_cov, own in variation.with_blocks(errors, same_draws=same):
             d_scores = hessians @ d_params
-            if g + first >= 0:
-                np.add.at(d_scores, self._units.of_block[used], errors_of_group(errors, g + first)[used])
+            np.add.at(d_scores, self._units.of_block[used], own[used])
             change = _newton(d_scores, -information, hessians) + moved @ information @ d_cov
-            total = total + (change @ fitted.jacobian.T) ** 2
             bent = moved @ information
-            lengths = (
-                lengths
-                + (2.0 * np.sum(bent * change, axis=1) - np.einsum("bp,pq,bq->b", bent, d_cov, bent)) ** 2
-            )
+            longer = 2.0 * np.sum(bent * change, axis=1) - np.einsum("bp,pq,bq->b", bent, d_cov, bent)
+            total += (change @ fitted.jacobian.T) ** 2
+            lengths += longer**2
         return np.sqrt(total), np.sqrt(lengths)

@@ -11,7 +11,7 @@ added up within groups of blocks.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from statsmodels_mcla.units import (
     unit_scores,
     units_of,
 )
-from statsmodels_mcla.variation import SCALE, Variation, errors_of_group, n_groups
+from statsmodels_mcla.variation import SCALE, Variation
 
 if TYPE_CHECKING:
     from statsmodels_mcla.fitted import Fitted
@@ -72,18 +72,15 @@ class Sandwich:
         errors = evaluate(
             fitted.design, fitted.params, position.draws, score_errors=True, n_jobs=fitted.n_jobs
         ).score_errors
-        own = [errors_of_group(errors, g) for g in range(n_groups(errors))]
-        if position is not fitted.position:  # not the draws of the estimates: other groups
-            none = np.zeros_like(own[0])
-            plain, own = plain.padded(len(own)), [none] * len(plain.d_params) + own
         cov = self.covariance(scores, plain.cov)
-        used, deviations = units.of_block >= 0, []
-        for d_params, d_cov, error in zip(plain.d_params, plain.d_cov, own, strict=True):
+        used, d_all, deviations = units.of_block >= 0, [], []
+        for d_params, d_cov, own in plain.with_blocks(errors, same_draws=position is fitted.position):
             moved = slopes @ d_params
-            np.add.at(moved, units.of_block[used], error[used])
+            np.add.at(moved, units.of_block[used], own[used])
             there = self.covariance(scores + SCALE * moved, plain.cov + SCALE * d_cov)
+            d_all.append(d_params)
             deviations.append((there - cov) / SCALE)
-        return replace(plain, cov=cov, d_cov=np.array(deviations))
+        return Variation(plain.params, cov, np.array(d_all), np.array(deviations))
 
 
 def small_sample_factor(n_groups: int, nobs: float, n_params: int) -> float:

@@ -19,7 +19,7 @@ derivatives in the directions that matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,8 +37,6 @@ __all__ = [
     "EstimateErrors",
     "Variation",
     "Varied",
-    "errors_of_group",
-    "n_groups",
     "perturbed",
     "wald_limits",
     "wald_pvalues",
@@ -108,13 +106,25 @@ class Variation:
         ]
         return Varied.of(here, there)
 
-    def padded(self, groups: int) -> Variation:
-        """The same with more groups, which add nothing."""
+    def with_blocks(self, errors: Array, *, same_draws: bool) -> Iterator[tuple[Array, Array, Array]]:
+        """Deviations group by group, each with the score errors of all blocks (B, P) that belong to it.
 
-        def pad(deviations: Array) -> Array:
-            return np.concatenate([deviations, np.zeros((groups, *deviations.shape[1:]))])
-
-        return replace(self, d_params=pad(self.d_params), d_cov=pad(self.d_cov))
+        Parameters
+        ----------
+        errors : ndarray (B, P, batches)
+            Score errors of the blocks.
+        same_draws : bool
+            Whether their draws are those of the estimates; others make groups of their own.
+        """
+        own = (_errors_of_group(errors, g) for g in range(min(SETS, len(errors)) * errors.shape[2]))
+        if same_draws:
+            yield from zip(self.d_params, self.d_cov, own, strict=True)
+            return
+        nothing = np.zeros_like(self.params), np.zeros_like(self.cov), np.zeros(errors.shape[:2])
+        for d_params, d_cov in zip(self.d_params, self.d_cov, strict=True):
+            yield d_params, d_cov, nothing[2]
+        for error in own:
+            yield nothing[0], nothing[1], error
 
     def merged(self) -> Variation:
         """The same in fewer groups, for functions that take long: errors are as right, and noisier."""
@@ -228,12 +238,7 @@ def _sums(deviations: Array) -> Array:
     return np.asarray(deviations.reshape(-1, BATCHES, *deviations.shape[1:]).sum(axis=0))
 
 
-def n_groups(errors: Array) -> int:
-    """Groups of the score errors (B, P, batches) of blocks: each batch of each set of blocks is one."""
-    return min(SETS, len(errors)) * errors.shape[2]
-
-
-def errors_of_group(errors: Array, group: int) -> Array:
+def _errors_of_group(errors: Array, group: int) -> Array:
     """Score errors of all blocks (B, P) that are in a group; zero for the others."""
     blocks, batch = divmod(group, errors.shape[2])
     out = np.zeros(errors.shape[:2])
