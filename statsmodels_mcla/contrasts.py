@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from statsmodels.stats.contrast import ContrastResults
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import delta_method
 from statsmodels_mcla.variation import EstimateErrors, Varied, wald_pvalues, z_of
+
+STEP = 1e-6  # of differences in p-values, relative to them
 
 __all__ = ["MonteCarloContrasts", "MonteCarloWaldTest", "effects_of", "wald_statistic"]
 
@@ -72,11 +75,12 @@ class MonteCarloContrasts(ContrastResults):
         """Monte Carlo standard errors of the limits that ``conf_int`` gives, (k, 2)."""
         return self._errors.limits(alpha, law=self._law)
 
-    def adjusted_pvalues_mcse(self, adjust: Any) -> Array:
+    def adjusted_pvalues_mcse(self, pvalues: Array, adjust: Callable[[Array], Array]) -> Array:
         """Monte Carlo standard errors of p-values (k,) after an adjustment for their number."""
-        return self._errors.both.through(
-            lambda both: np.apply_along_axis(adjust, -1, wald_pvalues(z_of(both), law=self._law))
-        ).mcse
+        here, step = adjust(pvalues), STEP * np.maximum(pvalues, np.finfo(float).tiny)
+        slopes = [(adjust(pvalues + move) - here) / move.sum() for move in np.diag(step)]
+        raw = self._errors.both.through(lambda both: wald_pvalues(z_of(both), law=self._law))
+        return Varied(here, raw.deviations @ np.array(slopes)).mcse
 
     def _columns(self, alpha: float) -> list[Array]:
         return [

@@ -11,7 +11,10 @@ Variances are skewed and a block may hold much of the data, so the step is taken
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +28,8 @@ from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.robust import RobustResults
 from statsmodels_mcla.sampler import Position
 from statsmodels_mcla.starting import working_scale
-from statsmodels_mcla.units import STEP, block_draws, unit_hessians
+from statsmodels_mcla.units import STEP, block_draws, unit_hessians, unit_scores
+from statsmodels_mcla.variation import Varied, vary_draws
 
 __all__ = ["BlockInfluence", "InfluenceResults", "leave_one_out"]
 
@@ -134,18 +138,30 @@ class BlockInfluence:
         d' I d, for the changes d of the parameters that were fitted and their information I.
     n_fitted : int
         Number of these: fewer than P at the boundary and where a correlation is one.
-    mcse : DataFrame (blocks, P)
-        Monte Carlo standard errors of ``d_params``; zero for fits without draws.
-    distance_mcse : ndarray (blocks,)
-        Those of ``distance``.
     """
 
     d_params: pd.DataFrame
     bse: pd.Series
     distance: Array
     n_fitted: int
-    mcse: pd.DataFrame
-    distance_mcse: Array
+    _vary: Callable[[], Varied] | None
+
+    @cached_property
+    def _mcse(self) -> Array:
+        """Monte Carlo errors of changes and distances, (blocks, P + 1): computed when first asked for."""
+        if self._vary is None:
+            raise AttributeError("a fit without draws has no Monte Carlo errors")
+        return self._vary().mcse
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._vary is not None:
+            self._mcse  # noqa: B018 - functions do not pickle
+        return {**self.__dict__, "_vary": None}
+
+    @property
+    def d_params_mcse(self) -> pd.DataFrame:
+        """Monte Carlo standard errors of ``d_params``."""
+        return pd.DataFrame(self._mcse[:, :-1], self.d_params.index, self.d_params.columns)
 
     @property
     def dfbetas(self) -> pd.DataFrame:
@@ -160,10 +176,15 @@ class BlockInfluence:
     @property
     def cooks_distance_mcse(self) -> Array:
         """Monte Carlo standard error of each Cook's distance."""
-        return self.distance_mcse / self.n_fitted
+        return self._mcse[:, -1] / self.n_fitted
 
-    def summary_frame(self) -> pd.DataFrame:
-        """``cooks_d``, the standardised change of every parameter (``dfb_...``) and their ``mcse``, a row a block.
+    def summary_frame(self, *, mcse: bool = True) -> pd.DataFrame:
+        """``cooks_d`` and the standardised change of every parameter (``dfb_...``), a row a block.
+
+        Parameters
+        ----------
+        mcse : bool
+            Whether to give their Monte Carlo errors too, which take some twenty times as long.
 
         Returns
         -------
@@ -172,7 +193,9 @@ class BlockInfluence:
         """
         out = self.dfbetas.add_prefix("dfb_")
         out.insert(0, "cooks_d", self.cooks_distance[0])
-        errors = (self.mcse / self.bse).add_prefix("dfb_")
+        if not mcse or (self._vary is None and "_mcse" not in self.__dict__):
+            return out
+        errors = (self.d_params_mcse / self.bse).add_prefix("dfb_")
         errors.insert(0, "cooks_d", self.cooks_distance_mcse)
         return pd.concat([out, errors.add_suffix(" mcse")], axis=1)
 
@@ -205,42 +228,25 @@ class InfluenceResults(RobustResults):
                 "influence needs at least two independent groups of rows, but all depend on each other (crossed random "
                 "effects): leave out levels by refits, model.clone_with or a subset of the data"
             )
-        fitted, se = self.fitted, np.sqrt(np.diag(self._fitted_cov))
-        position = block_draws(fitted)
-        hessians = unit_hessians(self._units, fitted, position, se)
-        without = leave_one_out(fitted, position, self._unit_scores, hessians, se)
-        change = fitted.params_of_model(fitted.params[None]) - fitted.params_of_model(without)
-        moved = fitted.params - without
-        distance = np.einsum("bp,bp->b", moved, np.linalg.solve(self._fitted_cov, moved.T).T)
+        if np.isnan(self._fitted_cov).any():
+            raise ValueError("the fit has no maximum, so that there is nothing to measure influence by")
+        drawn = replace(self.fitted, position=block_draws(self.fitted))
+        found = self._changes(drawn, self._fitted_cov, self._unit_scores)
         names = self.model.data.param_names
-        index = pd.Index(self._units.labels, name="block")
+        table = pd.DataFrame(found[:, :-1], index=pd.Index(self._units.labels, name="block"), columns=names)
         bse = pd.Series(np.sqrt(np.diag(np.asarray(self.normalized_cov_params))), index=names)
-        table = pd.DataFrame(change, index=index, columns=names)
-        by_model, of_distance = self._influence_errors(position, hessians, moved)
-        errors = pd.DataFrame(by_model, index=index, columns=names).where(table.notna())
-        return BlockInfluence(table, bse, distance, len(fitted.params), errors, of_distance)
+        vary = None
+        if self._plain_variation is not None:
+            vary = partial(vary_draws, drawn, self._fitted_cov, self._plain_variation, self._changes)
+        return BlockInfluence(table, bse, found[:, -1], len(drawn.params), vary)
 
-    def _influence_errors(self, position: Position, hessians: Array, moved: Array) -> tuple[Array, Array]:
-        """Monte Carlo errors of the changes of the model's parameters (units, P) and of their lengths (units,).
-
-        To first order a change is (I - I_b)^-1 s_b: the error of the block's own score and that of the information.
-        """
-        fitted, cov = self.fitted, self._fitted_cov
-        variation = self._plain_variation
-        if variation is None:
-            return np.zeros((len(moved), len(self.params))), np.zeros(len(moved))
-        errors = evaluate(
-            fitted.design, fitted.params, position.draws, score_errors=True, n_jobs=fitted.n_jobs
-        ).score_errors
-        total, lengths = np.zeros((len(moved), len(self.params))), np.zeros(len(moved))
-        information = np.linalg.inv(cov)
-        used, same = self._units.of_block >= 0, position is fitted.position
-        for d_params, d_cov, own in variation.with_blocks(errors, same_draws=same):
-            d_scores = hessians @ d_params
-            np.add.at(d_scores, self._units.of_block[used], own[used])
-            change = _newton(d_scores, -information, hessians) + moved @ information @ d_cov
-            bent = moved @ information
-            longer = 2.0 * np.sum(bent * change, axis=1) - np.einsum("bp,pq,bq->b", bent, d_cov, bent)
-            total += (change @ fitted.jacobian.T) ** 2
-            lengths += longer**2
-        return np.sqrt(total), np.sqrt(lengths)
+    def _changes(self, drawn: Fitted, cov: Array, scores: Array | None = None) -> Array:
+        """Changes of the model's parameters and their squared length, (units, P + 1), from draws block by block."""
+        position, se = drawn.position, np.sqrt(np.diag(cov))
+        if scores is None:
+            scores = unit_scores(self._units, drawn, position, drawn.params)
+        hessians = unit_hessians(self._units, drawn, position, se)
+        without = leave_one_out(drawn, position, scores, hessians, se)
+        moved = drawn.params - without
+        change = drawn.params_of_model(drawn.params[None]) - drawn.params_of_model(without)
+        return np.column_stack([change, np.einsum("bp,bp->b", moved, np.linalg.solve(cov, moved.T).T)])

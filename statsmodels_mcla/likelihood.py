@@ -230,7 +230,7 @@ def _in_batches(values: Array) -> Array:
     R = values.shape[-1]
     if R <= BATCHES:
         return np.concatenate([values, np.zeros((*values.shape[:-1], BATCHES - R))], axis=-1)
-    return np.asarray(np.add.reduceat(values, np.arange(BATCHES) * R // BATCHES, axis=-1))
+    return np.asarray(np.add.reduceat(values, -(-np.arange(BATCHES) * R // BATCHES), axis=-1))
 
 
 def _joined(pieces: list[Weighed]) -> tuple[Array, Array, Array]:

@@ -344,6 +344,8 @@ class MarginMethods:
         model, fitted = self.model, self.fitted
         rows = MarginRows.of(model, fitted.reduction, random == "marginal")
         columns = np.flatnonzero(np.ptp(rows.X, axis=0) > 0)
+        if not len(columns):
+            raise ValueError("there is no column of exog that varies, and so no marginal effect")
         kinds = [kind_of_column(rows.X[:, j], dummy, count) for j in columns]
         moved = rows.replaced(atexog).at(at, columns)
         weights = np.ones(len(moved.X)) if len(moved.X) != len(rows.X) else model.freq_weights

@@ -17,7 +17,7 @@ from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.conditional import ParameterErrors
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import standard_deviations
-from statsmodels_mcla.variation import SCALE, STEP, EstimateErrors, Varied, wald_limits, wald_pvalues
+from statsmodels_mcla.variation import STEP, EstimateErrors, Varied, wald_limits, wald_pvalues
 
 __all__ = ["ParameterFunctions", "summary_of"]
 
@@ -32,24 +32,27 @@ class ParameterFunctions:
     estimate : ndarray (k,)
     cov, cov_mcse : ndarray (k, k)
         Sampling and Monte Carlo covariance.
+    drawn : bool
+        Whether they rest on draws; otherwise there are no Monte Carlo errors.
     """
 
     names: list[str]
     estimate: Array
     cov: Array
     cov_mcse: Array
+    drawn: bool
     _vary: Callable[[], Varied] | None
 
     @cached_property
     def errors(self) -> EstimateErrors:
         """Monte Carlo errors of what follows from estimates and covariance, computed when first asked for."""
-        if self._vary is not None:
-            return EstimateErrors(self._vary())
-        both = np.column_stack([self.estimate, self.se])
-        return EstimateErrors(Varied(both, np.zeros((1, *both.shape))))
+        if self._vary is None:
+            raise AttributeError("a fit without draws has no Monte Carlo errors")
+        return EstimateErrors(self._vary())
 
     def __getstate__(self) -> dict[str, Any]:
-        self.errors  # noqa: B018 - functions do not pickle
+        if self.drawn:
+            self.errors  # noqa: B018 - functions do not pickle
         return {**self.__dict__, "_vary": None}
 
     @property
@@ -74,20 +77,25 @@ class ParameterFunctions:
         estimate, slope = function(results.fitted.params)
         cov = slope @ errors.cov_params @ slope.T
         if variation is None:
-            return cls(names, estimate, cov, np.zeros_like(cov), None)
+            return cls(names, estimate, cov, np.zeros_like(cov), False, None)
 
         def vary() -> Varied:
+            both = np.column_stack([estimate, standard_deviations(cov)])
+            if not variation.known:
+                return Varied.unknown(both)
             steps = STEP * np.sqrt(np.diag(variation.cov))
             there = [function(variation.params + move)[1] for move in np.diag(steps)]
             bends = (np.array(there) - slope) / steps[:, None, None]  # of the slope in each parameter
             d_value, d_slope = variation.d_params @ slope.T, np.tensordot(variation.d_params, bends, axes=1)
-            slopes, covs = slope + SCALE * d_slope, variation.cov + SCALE * variation.d_cov
+            slopes, covs = (
+                slope + variation.scale * d_slope,
+                variation.cov + variation.scale * variation.d_cov,
+            )
             squares = np.einsum("gkp,gpq,gkq->gk", slopes, covs, slopes)
-            both = np.column_stack([estimate, standard_deviations(cov)])
-            d_se = (np.sqrt(np.maximum(squares, 0.0)) - both[:, 1]) / SCALE
+            d_se = (np.sqrt(np.maximum(squares, 0.0)) - both[:, 1]) / variation.scale
             return Varied(both, np.stack([d_value, d_se], axis=-1))
 
-        return cls(names, estimate, cov, slope @ errors.cov_mcse @ slope.T, vary)
+        return cls(names, estimate, cov, slope @ errors.cov_mcse @ slope.T, True, vary)
 
     def limits(self, alpha: float) -> Array:
         """Wald limits (k, 2)."""
@@ -95,9 +103,11 @@ class ParameterFunctions:
         return wald_limits(np.column_stack([self.estimate, self.se]), stats.norm.isf(0.5 * alpha))
 
     def table(self, alpha: float, heads: Sequence[str]) -> pd.DataFrame:
-        """Numbers, then the Monte Carlo error of each."""
+        """Numbers, then the Monte Carlo error of each where there are any."""
         z = self.estimate / self.se
         columns = [self.estimate, self.se, z, wald_pvalues(z), *self.limits(alpha).T, self.mcse]
+        if not self.drawn:
+            return pd.DataFrame(dict(zip(heads, columns, strict=True)), index=self.names)
         of = self.errors
         columns += [of.se, of.z, of.pvalues(), *of.limits(alpha).T]
         names = [*heads, *(f"{name} {heads[-1]}" for name in heads[1:-1])]
@@ -113,6 +123,8 @@ def summary_of(
     values, shown = table.to_numpy(), len(heads)
     cells = [[f"{v:.4g}" for v in row] for row in values[:, :shown]]
     out.tables.append(SimpleTable(cells, headers=list(heads), stubs=list(table.index)))
+    if values.shape[1] == shown:
+        return out
     cells = [[f"{v:.2g}" for v in row] for row in values[:, shown:]]
     errors = SimpleTable(cells, headers=list(heads[1:-1]), stubs=list(table.index))
     errors.title = "MCSE of the other numbers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from statsmodels_mcla.conditional import LINEAR, Curve, Moments, ParameterErrors, moments
 from statsmodels_mcla.families import MeanLink
+from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.predictive import PredictiveLaw
-from statsmodels_mcla.variation import Variation, Varied, perturbed
+from statsmodels_mcla.variation import Variation, Varied, vary_draws
 
 __all__ = ["Predicted"]
 
@@ -52,21 +54,23 @@ class Predicted:
     @cached_property
     def varied(self) -> Varied:
         """Deviations of the predictions (N, 4)."""
-        return Varied.of(self.here[0], [self._at(law)[0] for law in self._others()])
+        return self._vary(lambda law: self._at(law)[0])
 
     def obs_limits_mcse(self, alpha: float, limits: Array) -> Array:
         """Monte Carlo errors of the limits (N, 2) of a new observation."""
-        return self.law.interval_mcse(alpha, limits, self._others())
+        points = self.law.points_around(limits)
+        return self.law.limits_mcse(alpha, points, self._vary(lambda law: law.distribution(points)))
 
-    def _others(self) -> list[PredictiveLaw]:
-        """Laws that differ by the deviations of each batch of replicates."""
-        law, out = self.law, []
-        for fitted, cov in perturbed(law.fitted, law.errors.cov_params, self.variation):
+    def _vary(self, function: Callable[[PredictiveLaw], Array]) -> Varied:
+        law = self.law
+
+        def at(fitted: Fitted, cov: Array) -> Array:
             loadings = fitted.design.loadings
             rows = law.rows.moved(loadings(fitted.params) - loadings(law.fitted.params))
             errors = replace(law.errors, cov_params=cov)
-            out.append(replace(law, fitted=fitted, rows=rows, errors=errors))
-        return out
+            return function(replace(law, fitted=fitted, rows=rows, errors=errors))
+
+        return vary_draws(law.fitted, law.errors.cov_params, self.variation, at)
 
     def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
         curves = [LINEAR] if self.which == "linear" else [LINEAR, Curve(self.link)]
@@ -74,8 +78,9 @@ class Predicted:
         chosen, linear = found[-1], found[0]
         se, centre, spread = self._se(chosen, law.errors), linear.mean, self._se(linear, law.errors)
         if self.random == "marginal" and self.which == "mean":
-            centre = self.link.eta(chosen.mean)
-            spread = se / np.abs(self.link.mean_deriv(centre))
+            with np.errstate(divide="ignore", invalid="ignore"):  # means at the end of their range
+                centre = self.link.eta(chosen.mean)
+                spread = se / np.abs(self.link.mean_deriv(centre))
         return np.column_stack([chosen.mean, se, centre, spread]), chosen.mcse
 
     def _se(self, part: Moments, errors: ParameterErrors) -> Array:

@@ -7,7 +7,6 @@ error of the estimates (delta method, as in `conditional`) and effects that are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,11 +102,22 @@ class PredictiveLaw:
         for a in range(0, len(eta), ROWS):
             cut = slice(a, a + ROWS)
             mu = self.family.mean(eta[cut])
+            # beyond infinity, where an inverse link turns negative, there is no law of a new observation
+            known = (self.family.link != "inverse") | (np.ptp(np.sign(eta[cut]), axis=1) == 0)
+            mu = np.where(known[:, None], mu, 1.0)
             for limit, p in zip(limits, (0.5 * alpha, 1.0 - 0.5 * alpha), strict=True):
-                limit[cut] = self._quantile(mu, p, cut)
+                limit[cut] = np.where(known, self._quantile(mu, p, cut), np.nan)
         return limits[0], limits[1]
 
-    def interval_mcse(self, alpha: float, limits: Array, others: Sequence[PredictiveLaw]) -> Array:
+    def points_around(self, limits: Array) -> Array:
+        """Points (N, 6) that errors of limits (N, 2) are read off: below, at and above the lower and the upper one."""
+        if self.family.discrete:
+            at, step = limits * self.n_trials[:, None], np.ones((len(limits), 1))
+        else:
+            at, step = limits, 1e-3 * np.diff(limits, axis=1)
+        return np.concatenate([at - step, at, at + step], axis=1)
+
+    def limits_mcse(self, alpha: float, points: Array, found: Varied) -> Array:
         """Monte Carlo errors of limits (N, 2).
 
         An error of the distribution function is one of its inverse, divided by the density.  A limit of counts is
@@ -116,25 +126,21 @@ class PredictiveLaw:
         Parameters
         ----------
         alpha : float
-        limits : ndarray (N, 2)
-            As `interval` gives them.
-        others : sequence of PredictiveLaw
-            At the deviations of each batch of replicates (`variation.perturbed`).
+        points : ndarray (N, 6)
+            As `points_around` gives them.
+        found : Varied (N, 6)
+            The distribution function there.
         """
         p = np.array([0.5 * alpha, 1.0 - 0.5 * alpha])
-        at = limits * self.n_trials[:, None] if self.family.discrete else limits
-        step = 1.0 if self.family.discrete else 1e-3 * np.diff(limits, axis=1)
-        points = np.concatenate([at - step, at, at + step], axis=1)
-        found = Varied.of(self._distribution(points), [o._distribution(points) for o in others])  # noqa: SLF001
         below, here, above = np.split(found.value, 3, axis=1)
         below_mcse, here_mcse, _ = np.split(found.mcse, 3, axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             if not self.family.discrete:
-                return np.asarray(here_mcse / (above - below) * 2.0 * step)
+                return np.asarray(here_mcse / (above - below) * (points[:, 4:] - points[:, :2]))
             less, more = special.ndtr((below - p) / below_mcse), special.ndtr((p - here) / here_mcse)
         return np.asarray(np.sqrt(less + more - (more - less) ** 2) / self.n_trials[:, None])
 
-    def _distribution(self, points: Array) -> Array:
+    def distribution(self, points: Array) -> Array:
         """Distribution function of a new observation of each row at points (N, k)."""
         eta, out = self.linear_predictors(), np.empty(points.shape)
         for a in range(0, len(eta), ROWS):

@@ -209,7 +209,7 @@ class ProfileResults(WaldResults):
         ----------
         alpha : float
             One minus the confidence level.
-        cols, parm : str, int or list of them, optional
+        cols, parm : str, int, list of them, slice or array of bool, optional
             Which parameters, by name or position.
         method : {"wald", "profile"}
             Estimates plus and minus standard errors, or all values that a likelihood-ratio test does not reject.
@@ -279,6 +279,9 @@ def _positions(which: Any, names: list[str]) -> list[int]:
     """Positions of parameters given by name or position."""
     if which is None:
         return list(range(len(names)))
+    mask = np.asarray(which) if not isinstance(which, slice) else which
+    if isinstance(mask, slice) or mask.dtype == bool:
+        return [int(j) for j in np.arange(len(names))[mask]]
     out = []
     for one in [which] if isinstance(which, (str, int, np.integer)) else list(which):
         known = one in names if isinstance(one, str) else -len(names) <= one < len(names)

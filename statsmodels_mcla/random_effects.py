@@ -20,7 +20,7 @@ from statsmodels_mcla.laplace import modes_of_buckets, scale_effects
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.linear_rows import LinearRows
 from statsmodels_mcla.var_corr import term_keys
-from statsmodels_mcla.variation import EstimateErrors, Varied, perturbed
+from statsmodels_mcla.variation import EstimateErrors, vary_draws
 
 __all__ = ["EffectMoments", "RandomEffectResults", "conditional_modes_of", "effect_moments"]
 
@@ -129,14 +129,11 @@ class RandomEffectResults:
         """Monte Carlo errors of the conditional means with their total standard deviations."""
         fitted, errors, n = self.fitted.fresh, ParameterErrors.of(self), len(self._effect_moments.mean)
 
-        def both(found: EffectMoments) -> Array:
+        def both(moved: Fitted, cov: Array) -> Array:
+            found = effect_moments(moved, n, replace(errors, cov_params=cov))
             return np.column_stack([found.mean, found.sd_total])
 
-        there = [
-            both(effect_moments(moved, n, replace(errors, cov_params=cov)))
-            for moved, cov in perturbed(fitted, errors.cov_params, self._variation)
-        ]
-        return EstimateErrors(Varied.of(both(self._effect_moments), there))
+        return EstimateErrors(vary_draws(fitted, errors.cov_params, self._variation, both))
 
     def random_effects_frame(
         self, term: str | None = None, alpha: float = 0.05, *, mcse: bool = True

@@ -11,7 +11,7 @@ added up within groups of blocks.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,21 +19,17 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.exceptions import MCLAWarning
-from statsmodels_mcla.likelihood import evaluate
+from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.units import (
     RowUnits,
     Units,
     block_draws,
     laplace_scores,
-    unit_hessians,
     unit_scores,
     units_of,
 )
-from statsmodels_mcla.variation import SCALE, Variation
-
-if TYPE_CHECKING:
-    from statsmodels_mcla.fitted import Fitted
+from statsmodels_mcla.variation import Variation, vary_draws
 
 __all__ = ["COV_TYPES", "RobustResults", "Sandwich", "check_covariance", "group_codes", "small_sample_factor"]
 
@@ -66,21 +62,13 @@ class Sandwich:
 
     def vary(self, plain: Variation, units: Units, fitted: Fitted) -> Variation:
         """Deviations of the sandwich from those of the inverse information and of the scores of units."""
-        position = block_draws(fitted)
-        scores = unit_scores(units, fitted, position, fitted.params)
-        slopes = unit_hessians(units, fitted, position, np.sqrt(np.diag(plain.cov)))
-        errors = evaluate(
-            fitted.design, fitted.params, position.draws, score_errors=True, n_jobs=fitted.n_jobs
-        ).score_errors
-        cov = self.covariance(scores, plain.cov)
-        used, d_all, deviations = units.of_block >= 0, [], []
-        for d_params, d_cov, own in plain.with_blocks(errors, same_draws=position is fitted.position):
-            moved = slopes @ d_params
-            np.add.at(moved, units.of_block[used], own[used])
-            there = self.covariance(scores + SCALE * moved, plain.cov + SCALE * d_cov)
-            d_all.append(d_params)
-            deviations.append((there - cov) / SCALE)
-        return Variation(plain.params, cov, np.array(d_all), np.array(deviations))
+        drawn = replace(fitted, position=block_draws(fitted))
+
+        def covariance(there: Fitted, cov: Array) -> Array:
+            return self.covariance(unit_scores(units, there, there.position, there.params), cov)
+
+        found = vary_draws(drawn, plain.cov, plain, covariance)
+        return replace(plain.merged(), cov=found.value, d_cov=found.deviations)
 
 
 def small_sample_factor(n_groups: int, nobs: float, n_params: int) -> float:
@@ -185,17 +173,19 @@ class RobustResults:
     def _plain_variation(self) -> Variation | None:
         """Deviations of estimates and inverse information that other random numbers would bring.
 
-        None for fits without draws and without a maximum.
+        None for fits without draws, NaN without a maximum.
         """
-        if self.monte_carlo is None or np.isnan(self.normalized_cov_params).all():
+        if self.monte_carlo is None:
             return None
+        if np.isnan(self.normalized_cov_params).all():
+            return Variation.unknown(self.fitted.params)
         return Variation.of(self.fitted)
 
     @cached_property
     def _variation(self) -> Variation | None:
         """Deviations of estimates and covariance."""
         plain = self._plain_variation
-        if plain is None or self.sandwich is None:
+        if plain is None or self.sandwich is None or not plain.known:
             return plain
         return self.sandwich.vary(plain, self._units, self.fitted)
 

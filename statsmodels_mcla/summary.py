@@ -19,6 +19,8 @@ def _number(value: float) -> str:
     """Four significant digits, without an exponent where that is readable."""
     if not np.isfinite(value):
         return ""
+    if abs(value) < 1e-12:  # round-off
+        value = 0.0
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.3e}"
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.2f}"
@@ -96,7 +98,9 @@ def _error(value: float) -> str:
     """Two significant digits."""
     if not np.isfinite(value):
         return ""
-    return f"{value:.1e}" if 0 < value < 1e-4 else f"{value:.2g}"
+    if value < 1e-12:  # round-off, and p-values that are zero
+        return "0"
+    return f"{value:.1e}" if value < 1e-4 else f"{value:.2g}"
 
 
 def _limits(alpha: float) -> tuple[str, str]:

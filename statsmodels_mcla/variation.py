@@ -19,7 +19,7 @@ derivatives in the directions that matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ __all__ = [
     "EstimateErrors",
     "Variation",
     "Varied",
-    "perturbed",
+    "vary_draws",
     "wald_limits",
     "wald_pvalues",
     "z_of",
@@ -45,6 +45,8 @@ __all__ = [
 
 SETS = 4  # of blocks whose replicates are told apart: the more groups, the less noise in the errors
 STEP = 1e-2  # of differences in the parameters, in standard errors
+TRIES = np.array([1.0, -1.0, *(sign * 0.1**k for k in range(1, 12) for sign in (1.0, -1.0)), 0.1**12])
+SHRINK = 0.1 ** np.arange(15)
 SCALE = 0.1  # of the deviations at which functions are evaluated: errors that are large are linear in it
 
 
@@ -59,12 +61,27 @@ class Variation:
     d_params : ndarray (G, P fitted)
         Their products with themselves add up to the Monte Carlo covariance.
     d_cov : ndarray (G, P fitted, P fitted)
+    scale : float
+        Of the deviations at which functions are evaluated: there, covariance matrices are positive definite.
     """
 
     params: Array
     cov: Array
     d_params: Array
     d_cov: Array
+    scale: float = SCALE
+
+    @classmethod
+    def unknown(cls, params: Array) -> Variation:
+        """Deviations where there is no maximum: NaN."""
+        size = len(params)
+        nan = np.full((BATCHES, size, size), np.nan)
+        return cls(params, nan[0], nan[..., 0], nan)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a maximum, and deviations from it."""
+        return bool(np.isfinite(self.d_cov).all())
 
     @classmethod
     def of(cls, fitted: Fitted) -> Variation:
@@ -88,71 +105,67 @@ class Variation:
         d_params = errors @ cov
         direct = np.empty((*errors.shape, len(cov)))  # of the Hessian where it is
         moves = np.zeros_like(direct)  # because it is taken elsewhere
-        for j, step in enumerate(STEP * np.sqrt(np.diag(cov))):
-            moved = fitted.params.copy()
-            moved[j] += step
-            there, hessian_there = at(moved)
+        for j, length in enumerate(STEP * np.sqrt(np.diag(cov))):
+            unit = np.eye(len(cov))[j]
+            step = next(s for s in length * TRIES if _inside(fitted, fitted.params + s * unit))
+            there, hessian_there = at(fitted.params + step * unit)
             direct[..., j] = (there - errors) / step
             moves += d_params[:, j, None, None] * ((hessian_there - hessian) / step)
         d_hessian = 0.5 * (direct + transpose(direct)) + moves
-        return cls(fitted.params, cov, d_params, cov @ d_hessian @ cov)
+        d_cov = cov @ d_hessian @ cov
+
+        def within(scale: float) -> bool:
+            far = SETS * scale  # for sums over the sets, too
+            definite = np.linalg.eigvalsh(cov + far * d_cov) > 0
+            return bool(definite.all()) and all(_inside(fitted, fitted.params + far * d) for d in d_params)
+
+        return cls(fitted.params, cov, d_params, d_cov, next(s for s in SCALE * SHRINK if within(s)))
 
     def through(self, function: Callable[[Array, Array], Array]) -> Varied:
         """Deviations of a function of the fitted parameters and their covariance."""
         here = np.asarray(function(self.params, self.cov), dtype=float)
+        if not self.known:
+            return Varied.unknown(here)
         there = [
-            function(self.params + SCALE * d_params, self.cov + SCALE * d_cov)
+            function(self.params + self.scale * d_params, self.cov + self.scale * d_cov)
             for d_params, d_cov in zip(self.d_params, self.d_cov, strict=True)
         ]
-        return Varied.of(here, there)
-
-    def with_blocks(self, errors: Array, *, same_draws: bool) -> Iterator[tuple[Array, Array, Array]]:
-        """Deviations group by group, each with the score errors of all blocks (B, P) that belong to it.
-
-        Parameters
-        ----------
-        errors : ndarray (B, P, batches)
-            Score errors of the blocks.
-        same_draws : bool
-            Whether their draws are those of the estimates; others make groups of their own.
-        """
-        own = (_errors_of_group(errors, g) for g in range(min(SETS, len(errors)) * errors.shape[2]))
-        if same_draws:
-            yield from zip(self.d_params, self.d_cov, own, strict=True)
-            return
-        nothing = np.zeros_like(self.params), np.zeros_like(self.cov), np.zeros(errors.shape[:2])
-        for d_params, d_cov in zip(self.d_params, self.d_cov, strict=True):
-            yield d_params, d_cov, nothing[2]
-        for error in own:
-            yield nothing[0], nothing[1], error
+        return Varied.of(here, there, self.scale)
 
     def merged(self) -> Variation:
         """The same in fewer groups, for functions that take long: errors are as right, and noisier."""
         return replace(self, d_params=_sums(self.d_params), d_cov=_sums(self.d_cov))
 
 
-def perturbed(fresh: Fitted, cov: Array, variation: Variation | None) -> list[tuple[Fitted, Array]]:
-    """Maxima and covariances that differ from one by `SCALE` times the deviations of each batch of replicates.
+def vary_draws(
+    drawn: Fitted, cov: Array, variation: Variation | None, function: Callable[[Fitted, Array], Array]
+) -> Varied:
+    """Deviations of a function of a maximum, the covariance of the estimates, and the draws, in few groups.
 
     Parameters
     ----------
-    fresh : Fitted
-        With draws of its own, independent of those of the estimates; their weights are perturbed too.
+    drawn : Fitted
+        Draws whose weights are varied too: batch by batch, as the derivative in the weight of a batch tells.
     cov : ndarray (P fitted, P fitted)
     variation : Variation, optional
         Of estimates and covariance; by default they do not vary.
+    function : callable
+        Of a maximum with its draws and a covariance.
     """
-    merged = None if variation is None else variation.merged()
-    out = []
-    for batch in range(BATCHES):
-        more = np.log1p(SCALE * np.sqrt(BATCHES / (BATCHES - 1.0)))
-        draws = tuple(TiltedDraws(part, batch, BATCHES, more) for part in fresh.position.draws)
-        params, moved = fresh.params, cov
-        if merged is not None:
-            params, moved = params + SCALE * merged.d_params[batch], cov + SCALE * merged.d_cov[batch]
-        position = replace(fresh.position, params=params, draws=draws)
-        out.append((replace(fresh, position=position), moved))
-    return out
+    here = np.asarray(function(drawn, cov), dtype=float)
+    if variation is not None and not variation.known:
+        return Varied.unknown(here)
+    zero = np.zeros((BATCHES, len(cov)))
+    moves = (
+        Variation(drawn.params, cov, zero, zero[..., None] * cov) if variation is None else variation.merged()
+    )
+    there = []
+    for batch, (d_params, d_cov) in enumerate(zip(moves.d_params, moves.d_cov, strict=True)):
+        more = np.log1p(moves.scale * np.sqrt(BATCHES / (BATCHES - 1.0)))
+        draws = tuple(TiltedDraws(part, batch, BATCHES, more) for part in drawn.position.draws)
+        position = replace(drawn.position, params=drawn.params + moves.scale * d_params, draws=draws)
+        there.append(function(replace(drawn, position=position), cov + moves.scale * d_cov))
+    return Varied.of(here, there, moves.scale)
 
 
 @dataclass(frozen=True)
@@ -163,14 +176,21 @@ class Varied:
     deviations: Array
 
     @classmethod
-    def of(cls, value: Array, there: Sequence[Array]) -> Varied:
-        """From values of a function at deviations times `SCALE`."""
-        return cls(value, (np.array(there) - value) / SCALE)
+    def of(cls, value: Array, there: Sequence[Array], scale: float) -> Varied:
+        """From values of a function at deviations times a scale."""
+        return cls(value, (np.array(there) - value) / scale)
+
+    @classmethod
+    def unknown(cls, value: Array) -> Varied:
+        """NaN."""
+        return cls(value, np.full((1, *np.shape(value)), np.nan))
 
     def through(self, function: Callable[[Array], Array]) -> Varied:
         """Deviations of a function of the value, which may have axes in front."""
-        here = np.asarray(function(self.value), dtype=float)
-        return Varied(here, (function(self.value + SCALE * self.deviations) - here) / SCALE)
+        with np.errstate(all="ignore"):  # of NaN and infinite values
+            here = np.asarray(function(self.value), dtype=float)
+            there = function(self.value + SCALE * self.deviations)
+            return Varied(here, (there - here) / SCALE)
 
     @property
     def mcse(self) -> Array:
@@ -238,14 +258,14 @@ def _sums(deviations: Array) -> Array:
     return np.asarray(deviations.reshape(-1, BATCHES, *deviations.shape[1:]).sum(axis=0))
 
 
-def _errors_of_group(errors: Array, group: int) -> Array:
-    """Score errors of all blocks (B, P) that are in a group; zero for the others."""
-    blocks, batch = divmod(group, errors.shape[2])
-    out = np.zeros(errors.shape[:2])
-    out[blocks::SETS] = errors[blocks::SETS, :, batch]
-    return out
-
-
 def _in_groups(errors: Array) -> Array:
-    """Sum of the score errors over the blocks of each group, (G, P)."""
+    """Sums (G, P) of the score errors (B, P, batches) of blocks: each batch of each set of blocks is a group."""
     return np.concatenate([errors[k::SETS].sum(axis=0).T for k in range(min(SETS, len(errors)))])
+
+
+def _inside(fitted: Fitted, params: Array) -> bool:
+    """Whether covariance matrices are positive definite and dispersions positive."""
+    design = fitted.design
+    theta = design.split(params)[1]
+    definite = all(np.linalg.eigvalsh(G)[0] > 0 for G in design.covariance.matrices(theta))
+    return definite and bool(np.all(params[len(params) - design.n_dispersion :] > 0))

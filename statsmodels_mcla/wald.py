@@ -108,6 +108,8 @@ class WaldResults(LikelihoodModelResults):
 
     @cached_property
     def _estimate_errors(self) -> EstimateErrors:
+        if self.monte_carlo is None:
+            raise AttributeError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
         return EstimateErrors(
             self._varied(lambda params, cov: np.column_stack([params, standard_deviations(cov)]))
         )
@@ -141,11 +143,8 @@ class WaldResults(LikelihoodModelResults):
     def _varied(self, function: Callable[[Array, Array], Array], *, slow: bool = False) -> Varied:
         """Deviations of a function of the model's parameters and their covariance; in fewer groups if it is slow."""
         variation, reduction = self._variation, self.reduction
-        if self.monte_carlo is None:
+        if variation is None:
             raise ValueError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
-        if variation is None:  # no maximum, no covariance
-            here = np.asarray(function(np.asarray(self.params), np.asarray(self.cov_params())), float)
-            return Varied(here, np.full((1, *here.shape), np.nan))
         return (variation.merged() if slow else variation).through(
             lambda params, cov: function(reduction.extend(params), reduction.carry(params, cov))
         )
@@ -210,16 +209,6 @@ class WaldResults(LikelihoodModelResults):
         contrasts, values = np.asarray(found.constraint_matrix, float), found.constraint_values
         return contrasts, np.zeros(len(contrasts)) if values is None else np.asarray(values, float).ravel()
 
-    def _joint(self, found: Any, full: Any, kwargs: dict[str, Any]) -> Any:
-        """Add Monte Carlo errors to a joint test."""
-        other = (kwargs.get(name) for name in ("cov_p", "invcov", "df_constraints"))
-        if self.monte_carlo is None or any(value is not None for value in other):
-            return found
-        contrasts, values = self._hypothesis(full)
-        return MonteCarloWaldTest.of(
-            found, self._varied(lambda params, cov: wald_statistic(contrasts, values, params, cov))
-        )
-
     def t_test_pairwise(
         self, term_name: str, method: str = "hs", alpha: float = 0.05, factor_labels: Any = None
     ) -> Any:
@@ -267,16 +256,40 @@ class WaldResults(LikelihoodModelResults):
             tests = self.t_test(found.contrasts)
             name = f"pvalue-{method}"
             found.result_frame[f"{name} mcse"] = tests.adjusted_pvalues_mcse(
-                lambda p: multipletests(p, method=method, alpha=alpha)[1]
+                np.atleast_1d(tests.pvalue), lambda p: multipletests(p, method=method, alpha=alpha)[1]
             )
         return found
 
-    def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
-        """Joint Wald test of linear hypotheses; contrasts as in `t_test`."""
-        kwargs.setdefault("scalar", True)
+    def wald_test(
+        self,
+        r_matrix: Any,
+        cov_p: Any = None,
+        invcov: Any = None,
+        use_f: bool | None = None,
+        df_constraints: Any = None,
+        scalar: bool = True,
+    ) -> Any:
+        """Joint Wald test of linear hypotheses; contrasts as in `t_test`, the rest as in statsmodels."""
         full = self._full_length(r_matrix)
-        found = super().wald_test(full, *args, **kwargs)
-        return found if args else self._joint(found, full, kwargs)
+        if cov_p is None and np.isnan(np.asarray(self.cov_params())).all():
+            raise ValueError("the estimates have no covariance (no maximum was found): there is no Wald test")
+        found = super().wald_test(full, cov_p, invcov, use_f, df_constraints, scalar=scalar)
+        others = (cov_p, invcov, df_constraints)
+        if self.monte_carlo is None or any(value is not None for value in others):
+            return found
+        contrasts, values = self._hypothesis(full)
+        return MonteCarloWaldTest.of(
+            found, self._varied(lambda params, cov: wald_statistic(contrasts, values, params, cov))
+        )
+
+    def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
+        """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too."""
+        found = super().wald_test_terms(*args, **kwargs)
+        if self.monte_carlo is not None:
+            tests = [self.wald_test(contrasts) for contrasts in found.temp]
+            for name in ("statistic", "pvalue"):
+                found.table[f"{name} mcse"] = [getattr(test, f"{name}_mcse") for test in tests]
+        return found
 
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
