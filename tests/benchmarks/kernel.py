@@ -32,23 +32,27 @@ SIZES = (8192, 16384, 32768)  # draws a block
 MOST, LEAST = 8.0, 1.7  # nanoseconds on one core, and how much more two are to get done than that
 
 
-def fastest(repeats: int, *functions: Callable[[], object]) -> list[float]:
-    """Least seconds of several calls of each function, in turn: what else the machine does meets all of them."""
-    seconds: list[list[float]] = []
-    for _ in range(repeats + 1):  # the first warms up
-        seconds.append([])
-        for function in functions:
-            start = time.perf_counter()
+def fastest(rounds: int, *functions: Callable[[], object]) -> list[float]:
+    """Least seconds of a call of each function, in turn, so that what else the machine does meets all of them.
+
+    Each round calls a function four times in a row, as a fit does, and the first call does not count.
+    """
+    least = [np.inf] * len(functions)
+    for _ in range(rounds):
+        for k, function in enumerate(functions):
             function()
-            seconds[-1].append(time.perf_counter() - start)
-    return [min(each) for each in zip(*seconds[1:], strict=True)]
+            for _ in range(3):
+                start = time.perf_counter()
+                function()
+                least[k] = min(least[k], time.perf_counter() - start)
+    return least
 
 
 def exponential(repeats: int) -> float:
     """Nanoseconds that `np.exp` takes for one number, on arrays that fit the cache."""
     x = np.random.default_rng(0).normal(size=STEP // 8)
     out = np.empty_like(x)
-    return 1e9 * fastest(20 * repeats, lambda: np.exp(x, out=out))[0] / x.size
+    return 1e9 * fastest(5 * repeats, lambda: np.exp(x, out=out))[0] / x.size
 
 
 def kernel(draws: int, repeats: int) -> list[float]:
@@ -66,7 +70,7 @@ def kernel(draws: int, repeats: int) -> list[float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Time one pass over rows and draws.")
-    parser.add_argument("--repeats", type=int, default=40, help="timed runs of each pass")
+    parser.add_argument("--repeats", type=int, default=40, help="rounds of timed passes")
     repeats = parser.parse_args().repeats
     rows = []
     for draws in SIZES:
