@@ -286,9 +286,11 @@ class WaldResults(LikelihoodModelResults):
         """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too."""
         found = super().wald_test_terms(*args, **kwargs)
         if self.monte_carlo is not None:
-            tests = [self.wald_test(contrasts) for contrasts in found.temp]
+            tests = [self.wald_test(contrasts) for _, contrasts in found.temp]
             for name in ("statistic", "pvalue"):
                 found.table[f"{name} mcse"] = [getattr(test, f"{name}_mcse") for test in tests]
+            shown = found.col_names  # of the first columns, when printed
+            found.col_names = [*shown, f"{shown[0]} mcse", f"{shown[1]} mcse"]
         return found
 
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:

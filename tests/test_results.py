@@ -208,6 +208,9 @@ def test_tests_of_terms(result: Any) -> None:
     epil = fit_of("epil").wald_test_terms().table
     assert epil.loc["lage", "pvalue"] == pytest.approx(fit_of("epil").pvalues["lage"], rel=1e-6)
     assert "lbase" in epil.index
+    one = result.wald_test("Cross[R/R] = Cross[R/W] = Cross[W/R] = Cross[W/W] = 0")
+    assert table.loc["Cross", "pvalue mcse"] == pytest.approx(float(one.pvalue_mcse))
+    assert "P>chi2 mcse" in str(result.wald_test_terms())
 
 
 @pytest.mark.parametrize("bad", [[1, 0], np.ones((2, 5)), np.ones(7)])
