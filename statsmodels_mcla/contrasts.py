@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.iolib.table import SimpleTable
-from statsmodels.stats.contrast import ContrastResults
+from statsmodels.stats.contrast import ContrastResults, WaldTestResults
 
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.mcse import delta_method
@@ -17,7 +17,7 @@ from statsmodels_mcla.variation import EstimateErrors, Varied, wald_pvalues, z_o
 
 STEP = 1e-6  # of differences in p-values, relative to them
 
-__all__ = ["MonteCarloContrasts", "MonteCarloWaldTest", "effects_of", "wald_statistic"]
+__all__ = ["MonteCarloContrasts", "MonteCarloTermTests", "MonteCarloWaldTest", "effects_of", "wald_statistic"]
 
 
 class MonteCarloContrasts(ContrastResults):
@@ -140,6 +140,27 @@ class MonteCarloWaldTest(ContrastResults):
         return (
             f"{shown[:-1]}, MCSE of statistic={self.statistic_mcse:.2g}, of p-value={self.pvalue_mcse:.2g}>"
         )
+
+
+class MonteCarloTermTests(WaldTestResults):
+    """Wald tests of all terms, as statsmodels has them, with Monte Carlo errors in the table."""
+
+    @classmethod
+    def of(cls, found: WaldTestResults, tests: Sequence[MonteCarloWaldTest]) -> MonteCarloTermTests:
+        """Add Monte Carlo errors to a table, from the test in each of its rows."""
+        out = object.__new__(cls)
+        out.__dict__.update(found.__dict__)
+        errors = {
+            f"{name} mcse": [getattr(t, f"{name}_mcse") for t in tests] for name in ("statistic", "pvalue")
+        }
+        out.table = found.table.assign(**errors)
+        return out
+
+    @property
+    def col_names(self) -> list[str]:
+        """Names of the columns when printed."""
+        shown = super().col_names
+        return [*shown, *(f"{name} mcse" for name in shown[:2])]
 
 
 def effects_of(contrasts: Array, values: Array, params: Array, cov: Array) -> Array:

@@ -16,6 +16,7 @@ from statsmodels.stats.multitest import multipletests, multitest_alias
 from statsmodels_mcla.arguments import check_alpha
 from statsmodels_mcla.contrasts import (
     MonteCarloContrasts,
+    MonteCarloTermTests,
     MonteCarloWaldTest,
     effects_of,
     wald_statistic,
@@ -285,13 +286,9 @@ class WaldResults(LikelihoodModelResults):
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
         """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too."""
         found = super().wald_test_terms(*args, **kwargs)
-        if self.monte_carlo is not None:
-            tests = [self.wald_test(contrasts) for _, contrasts in found.temp]
-            for name in ("statistic", "pvalue"):
-                found.table[f"{name} mcse"] = [getattr(test, f"{name}_mcse") for test in tests]
-            shown = found.col_names  # of the first columns, when printed
-            found.col_names = [*shown, f"{shown[0]} mcse", f"{shown[1]} mcse"]
-        return found
+        if self.monte_carlo is None:
+            return found
+        return MonteCarloTermTests.of(found, [self.wald_test(contrasts) for _, contrasts in found.temp])
 
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
