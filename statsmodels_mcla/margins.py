@@ -33,8 +33,10 @@ class MarginalEffects:
     Attributes
     ----------
     margeff : ndarray (k,), or (N, k) for ``at="all"``
-    margeff_se, mcse : ndarray (k,)
-        Standard errors and Monte Carlo standard errors.
+    margeff_se : ndarray (k,)
+        Standard errors.
+    mcse : ndarray of the shape of margeff
+        Monte Carlo standard errors.
     margeff_cov, cov_mcse : ndarray (k, k)
     names : list of str
     margeff_options : dict
@@ -45,6 +47,7 @@ class MarginalEffects:
     names: list[str]
     margeff_options: dict[str, str]
     estimates: ParameterFunctions | None
+    mcse: Array
 
     def _known(self) -> ParameterFunctions:
         if self.estimates is None:
@@ -62,11 +65,6 @@ class MarginalEffects:
     def margeff_cov(self) -> Array:
         """Covariance of the effects."""
         return self._known().cov
-
-    @property
-    def mcse(self) -> Array:
-        """Monte Carlo standard errors."""
-        return self._known().mcse
 
     @property
     def cov_mcse(self) -> Array:
@@ -364,7 +362,9 @@ class MarginMethods:
         options = {"at": at, "method": method, "random": random}
         here = effects(fitted.params)
         if at == "all":
-            return MarginalEffects(here, names, options, None)
+            slope = slope_of(lambda params: effects(params).ravel(), fitted.params)
+            mcse = np.sqrt(np.maximum(ParameterErrors.of(self).monte_carlo_var(slope), 0.0))
+            return MarginalEffects(here, names, options, None, mcse.reshape(here.shape))
 
         def average(params: Array) -> Array:
             return np.average(effects(params), axis=0, weights=weights)
@@ -372,4 +372,4 @@ class MarginMethods:
         found = ParameterFunctions.of(
             names, lambda params: (average(params), slope_of(average, params)), self
         )
-        return MarginalEffects(found.estimate, names, options, found)
+        return MarginalEffects(found.estimate, names, options, found, found.mcse)

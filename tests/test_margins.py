@@ -68,6 +68,13 @@ def test_effects_of_every_row() -> None:
     np.testing.assert_allclose(found.margeff, truth.margeff, rtol=1e-4)
     with pytest.raises(ValueError, match="without standard errors"):
         found.summary_frame()
+    fit = fit_of("bacteria")
+    rows, average = fit.get_margeff(at="all"), fit.get_margeff()
+    assert rows.mcse.shape == rows.margeff.shape
+    assert np.all(rows.mcse > 0)
+    weights = np.full(len(rows.mcse), 1 / len(rows.mcse))  # errors of rows come from the same estimates
+    np.testing.assert_allclose(rows.margeff.T @ weights, average.margeff, rtol=1e-8)
+    assert np.all(average.mcse <= rows.mcse.T @ weights + 1e-12)
 
 
 def shifted(result: Any, params: np.ndarray, column: int, step: float) -> np.ndarray:
