@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from statsmodels.iolib.summary import Summary
 
 from statsmodels_mcla.conditional import Curve, ParameterErrors, moments
@@ -19,6 +18,7 @@ from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.margin_rows import MarginRows, effect_of_column, kind_of_column, slope_of
 from statsmodels_mcla.new_rows import fixed_rows, prediction_rows
 from statsmodels_mcla.parameter_functions import ParameterFunctions, summary_of
+from statsmodels_mcla.variation import wald_pvalues
 
 __all__ = ["MarginMethods", "MarginalEffects", "PopulationAveraged"]
 
@@ -93,7 +93,7 @@ class MarginalEffects:
     @property
     def pvalues(self) -> Array:
         """Two-sided p-values."""
-        return 2.0 * stats.norm.sf(np.abs(self.tvalues))
+        return wald_pvalues(self.tvalues)
 
     def conf_int(self, alpha: float = 0.05) -> Array:
         """Confidence intervals.

@@ -45,6 +45,7 @@ __all__ = [
 
 SETS = 4  # of blocks whose replicates are told apart: the more groups, the less noise in the errors
 STEP = 1e-2  # of differences in the parameters, in standard errors
+# factors of steps and of deviations, tried in turn until covariance matrices are positive definite there
 TRIES = np.array([1.0, -1.0, *(sign * 0.1**k for k in range(1, 12) for sign in (1.0, -1.0)), 0.1**12])
 SHRINK = 0.1 ** np.arange(15)
 SCALE = 0.1  # of the deviations at which functions are evaluated: errors that are large are linear in it

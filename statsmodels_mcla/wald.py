@@ -43,7 +43,6 @@ class WaldResults(LikelihoodModelResults):
 
     k_fe: int
     model_non_negative: np.ndarray
-
     reduction: Reduction
     monte_carlo: MonteCarloErrors | None
 
