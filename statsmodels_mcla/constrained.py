@@ -12,16 +12,15 @@ the slope of the profile, lambda = dl/dc, and what the last step would still gai
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from statsmodels_mcla.boundary import reduction_without_loss
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.objective import Objective, Point
-from statsmodels_mcla.quantities import Quantity
 
-__all__ = ["ConstrainedMaximum", "Held", "maximise"]
+__all__ = ["Constraint", "ConstrainedMaximum", "Held", "Inner", "maximise"]
 
 CLOSE = 0.03  # distance to the maximum, in standard errors, at which the quadratic rest is added instead
 LONGEST = 2.0  # step in standard errors
@@ -29,10 +28,25 @@ MAX_STEPS = 30
 AWAY = 3.0  # factor on standard deviations that leads away from a saddle
 
 
+class Inner(NamedTuple):
+    """A quantity at given parameters, on the inner scale, with its derivatives in all natural parameters."""
+
+    value: float
+    gradient: Array  # (P,)
+    hessian: Array  # (P, P)
+
+
+class Constraint(Protocol):
+    """A smooth function of the parameters that can be held at a value."""
+
+    def at(self, params: Array) -> Inner:
+        """Value and derivatives at natural parameters of the whole model (P,)."""
+
+
 class Held(NamedTuple):
     """A quantity held at a value of its inner scale."""
 
-    quantity: Quantity
+    quantity: Constraint
     value: float
 
 

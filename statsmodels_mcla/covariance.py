@@ -28,7 +28,7 @@ import numpy as np
 
 from statsmodels_mcla.linalg import Array, inverse_root
 
-__all__ = ["Covariance", "CovarianceTerm", "EffectDensity", "EffectLaw"]
+__all__ = ["Covariance", "CovarianceTerm", "EffectDensity", "EffectLaw", "effect_law"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -165,18 +165,6 @@ class Covariance:
             out[s, s] = g[np.ix_(rows, rows)] * (cols[:, None] == cols[None, :])
         return out
 
-    def law(self, theta: Array) -> EffectLaw:
-        """N(0, Sigma) at the given natural parameters (size,).
-
-        Raises
-        ------
-        numpy.linalg.LinAlgError
-            If a matrix is not positive definite.
-        """
-        return EffectLaw(
-            self, [TermLaw.of(t, theta[s]) for t, s in zip(self.terms, self.slices, strict=True)]
-        )
-
 
 class TermLaw(NamedTuple):
     """N(0, G) of one level of a term, and what its derivatives in the parameters of G are made of."""
@@ -243,6 +231,18 @@ class EffectLaw:
             )
             start = stop
         return out
+
+
+def effect_law(covariance: Covariance, theta: Array) -> EffectLaw:
+    """N(0, Sigma) at the given natural parameters (size,).
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a matrix is not positive definite.
+    """
+    terms = zip(covariance.terms, covariance.slices, strict=True)
+    return EffectLaw(covariance, [TermLaw.of(term, theta[s]) for term, s in terms])
 
 
 @dataclass(frozen=True)

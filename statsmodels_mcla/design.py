@@ -9,6 +9,7 @@ with n rows each, never in a Python loop over blocks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -100,21 +101,9 @@ class MixedDesign:
         return sp.csr_array(sp.hstack([t.Z for t in self.terms], format="csr"))
 
     @cached_property
-    def unit_of_effect(self) -> Index:
-        """Number of the level (counted over all terms) that each effect belongs to."""
-        return np.repeat(np.arange(len(self.term_of_unit)), self.dim_of_unit)
-
-    @cached_property
-    def term_of_unit(self) -> Index:
-        """Term of each level."""
-        return np.repeat(np.arange(len(self.terms)), [len(t.levels) for t in self.terms])
-
-    @cached_property
-    def dim_of_unit(self) -> Index:
-        """Coordinates of each level."""
-        return np.repeat([len(t.columns) for t in self.terms], [len(t.levels) for t in self.terms]).astype(
-            int
-        )
+    def levels(self) -> EffectLevels:
+        """Which level and term each effect belongs to."""
+        return EffectLevels.of(self.terms)
 
     def split(self, params: Array) -> tuple[Array, Array, float]:
         """Fixed effects, covariance parameters and dispersion (1.0 where the family has none)."""
@@ -139,7 +128,7 @@ class MixedDesign:
     @cached_property
     def graph(self) -> BlockGraph:
         """Blocks of the design: which rows and effects belong together."""
-        return _block_graph(self)
+        return block_graph(self.levels, (self.Z, *self.ties))
 
     @property
     def n_blocks(self) -> int:
@@ -149,19 +138,23 @@ class MixedDesign:
     @cached_property
     def buckets(self) -> tuple[Bucket, ...]:
         """Blocks stacked by shape: the factorised form of the likelihood."""
-        return _buckets(self, self.graph)
+        return self._stacked(self.graph)
 
     @cached_property
     def joint(self) -> tuple[Bucket, ...]:
         """Return all rows and effects as one block, as a joint importance density needs them."""
         one = np.zeros(self.n_rows, int), np.zeros(self.Z.shape[1], int)
-        return _buckets(self, BlockGraph(*one, 1))
+        return self._stacked(BlockGraph(*one, 1))
+
+    def _stacked(self, graph: BlockGraph) -> tuple[Bucket, ...]:
+        rows = RowColumns(self.y, self.w, self.v, self.offset, self.X)
+        return stacked_blocks(graph, self.levels, rows, (self.Z, *self.ties), self.family)
 
     @cached_property
     def block_labels(self) -> list[str]:
         """Name of each block: its levels, the first few of them."""
         effects = np.flatnonzero(self.graph.of_effect >= 0)
-        pairs = np.unique(np.column_stack([self.graph.of_effect, self.unit_of_effect])[effects], axis=0)
+        pairs = np.unique(np.column_stack([self.graph.of_effect, self.levels.of_effect])[effects], axis=0)
         first = np.searchsorted(pairs[:, 0], np.arange(self.n_blocks + 1))
         out = []
         for a, b in pairwise(first):
@@ -181,11 +174,44 @@ class BlockGraph:
     n_blocks: int
 
 
-def _block_graph(design: MixedDesign) -> BlockGraph:
-    Z = sum((abs(tie) for tie in design.ties), abs(design.Z)) if design.ties else design.Z
+class EffectLevels(NamedTuple):
+    """Which level each effect belongs to, levels counted over all terms, and which term each level."""
+
+    of_effect: Index
+    term: Index
+    dims: Index
+    """Effects of a level of each term."""
+
+    @classmethod
+    def of(cls, terms: Sequence[RandomTerm]) -> EffectLevels:
+        """Levels of terms whose effects lie side by side."""
+        dims = np.array([t.dim for t in terms], int)
+        term = np.repeat(np.arange(len(terms)), [t.n_levels for t in terms])
+        return cls(np.repeat(np.arange(len(term)), dims[term]), term, dims)
+
+
+class RowColumns(NamedTuple):
+    """What every row has: response, weights, offset and covariates of the fixed effects."""
+
+    y: Array
+    w: Array
+    v: Array
+    offset: Array
+    X: Array
+
+
+def block_graph(levels: EffectLevels, matrices: Sequence[sp.csr_array]) -> BlockGraph:
+    """Find the connected components of rows and levels.
+
+    Parameters
+    ----------
+    levels : EffectLevels
+    matrices : sequence of scipy.sparse.csr_array (N, Q)
+        Z, and others whose entries tie rows to effects too.
+    """
+    Z = sum((abs(m) for m in matrices[1:]), abs(matrices[0])) if len(matrices) > 1 else matrices[0]
     n, Q = Z.shape
-    units = design.unit_of_effect
-    n_units = len(design.term_of_unit)
+    units, n_units = levels.of_effect, len(levels.term)
     # coordinates of one level are dependent a priori, so levels are nodes, not effects
     entries = Z.tocoo()
     nonzero = entries.data != 0
@@ -205,7 +231,14 @@ def _block_graph(design: MixedDesign) -> BlockGraph:
     return BlockGraph(of_row, of_effect, int(of_row.max(initial=-1)) + 1)
 
 
-def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
+def stacked_blocks(
+    graph: BlockGraph,
+    levels: EffectLevels,
+    columns: RowColumns,
+    matrices: Sequence[sp.csr_array],
+    family: ConditionalFamily,
+) -> tuple[Bucket, ...]:
+    """Stack the blocks of a graph by shape; ``matrices`` as in `block_graph`."""
     used = np.flatnonzero(graph.of_effect >= 0)
     effects = used[np.argsort(graph.of_effect[used], kind="stable")]
     rows = np.argsort(graph.of_row, kind="stable")
@@ -215,15 +248,14 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
     effect_place = np.full(len(graph.of_effect), -1)
     effect_place[effects] = np.arange(len(effects)) - first_effect[graph.of_effect[effects]]
 
-    n_terms = len(design.terms)
-    term_of_effect = design.term_of_unit[design.unit_of_effect[effects]]
+    dims, n_terms = levels.dims, len(levels.dims)
+    term_of_effect = levels.term[levels.of_effect[effects]]
     counts = np.bincount(
         graph.of_effect[effects] * n_terms + term_of_effect, minlength=graph.n_blocks * n_terms
     )
-    dims = np.array([len(t.columns) for t in design.terms], int)
-    levels = counts.reshape(graph.n_blocks, n_terms) // np.maximum(dims, 1)
-    lengths = _padded_lengths(np.diff(first_row), levels)
-    distinct, bucket_of_block = np.unique(np.column_stack([lengths, levels]), axis=0, return_inverse=True)
+    counts = counts.reshape(graph.n_blocks, n_terms) // np.maximum(dims, 1)
+    lengths = _padded_lengths(np.diff(first_row), counts)
+    distinct, bucket_of_block = np.unique(np.column_stack([lengths, counts]), axis=0, return_inverse=True)
     bucket_of_block = bucket_of_block.ravel()
     place_in_bucket = np.empty(graph.n_blocks, int)
 
@@ -236,7 +268,7 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
 
     entries, *tied = (
         _Entries.of(matrix, bucket_of_block[graph.of_row], len(distinct))
-        for matrix in (design.Z, *design.ties)
+        for matrix in matrices
     )
     order = np.argsort(bucket_of_block, kind="stable")
     first_block = np.searchsorted(bucket_of_block[order], np.arange(len(distinct) + 1))
@@ -254,18 +286,16 @@ def _buckets(design: MixedDesign, graph: BlockGraph) -> tuple[Bucket, ...]:
         ties = None
         if tied:
             ties = Ties(Z, np.stack([dense(Z.shape, k, tie) for tie in tied], axis=1))
-        blank = design.family.blank_row()
         y, w, offset = (
             np.where(inside, column[r], value)
-            for column, value in zip((design.y, design.w, design.offset), blank, strict=True)
+            for column, value in zip(
+                (columns.y, columns.w, columns.offset), family.blank_row(), strict=True
+            )
         )
-        X = np.where(inside[..., None], design.X[r], 0.0)
-        family = design.family.specialise(y, w)
+        v, X = np.where(inside, columns.v[r], 1.0), np.where(inside[..., None], columns.X[r], 0.0)
         levels_k = tuple(int(c) for c in shape[1:])
         out.append(
-            Bucket(
-                blocks, r, e, levels_k, y, w, np.where(inside, design.v[r], 1.0), offset, X, Z, family, ties
-            )
+            Bucket(blocks, r, e, levels_k, y, w, v, offset, X, Z, family.specialise(y, w), ties)
         )
     return tuple(out)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statsmodels_mcla import validation
+from statsmodels_mcla.validation import check_start_params
 from statsmodels_mcla.arguments import checked_n_jobs, checked_nsample, sampling_of, seed_of
 from statsmodels_mcla.cloning import ClonableModel
 from statsmodels_mcla.current import CurrentDraws
@@ -57,7 +57,7 @@ class DrawnLikelihood(ClonableModel):
         self._current = CurrentDraws(design, sampler.at(params), Reduction.of(design), checked_n_jobs(None))
 
     def _checked(self, params: Any) -> Array:
-        out = validation.check_start_params(params, self.data.param_names, self.non_negative)
+        out = check_start_params(params, self.data.param_names, self.non_negative)
         k = self.design.n_fixed
         for term, G in zip(self.random_terms, self.design.covariance.matrices(out[k:]), strict=True):
             if np.linalg.eigvalsh(G)[0] <= 0:

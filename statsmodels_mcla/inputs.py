@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from statsmodels_mcla import validation
+from statsmodels_mcla.validation import check_aligned, check_full_rank, complete_rows, finite_matrix, row_vector, terms_of_arrays, unique_names, weight_vector
 from statsmodels_mcla.design import MixedDesign, merge_identical_rows
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula.terms import RandomTerm
@@ -140,7 +140,7 @@ def read_arrays(
     n = len(endog)
     if n == 0:
         raise ValueError("endog is empty: there is nothing to fit")
-    validation.check_aligned(
+    check_aligned(
         endog,
         exog=exog,
         exog_vc=exog_vc,
@@ -149,20 +149,20 @@ def read_arrays(
         freq_weights=freq_weights,
         var_weights=var_weights,
     )
-    X = validation.finite_matrix(exog, "exog")
+    X = finite_matrix(exog, "exog")
     if len(X) != n:
         raise ValueError(f"exog has {len(X)} rows, but endog has {n}")
     if random_terms is None:
-        terms = validation.terms_of_arrays(exog_vc, ident, vcp_names, vc_names, n)
+        terms = terms_of_arrays(exog_vc, ident, vcp_names, vc_names, n)
     else:
         terms = tuple(random_terms)
     given = {"offset": offset, "exposure": exposure, "freq_weights": freq_weights, "var_weights": var_weights}
     rows = {
-        name: None if value is None else validation.row_vector(value, n, name)
+        name: None if value is None else row_vector(value, n, name)
         for name, value in given.items()
     }
     Zs = {f"exog_vc ({t.name})": t.Z for t in terms}
-    keep = validation.complete_rows({"endog": endog, "exog": X, **Zs, **rows}, n, missing)
+    keep = complete_rows({"endog": endog, "exog": X, **Zs, **rows}, n, missing)
     kept = endog
     if not keep.all():
         kept = endog.loc[keep] if isinstance(endog, (pd.Series, pd.DataFrame)) else np.asarray(endog)[keep]
@@ -174,9 +174,9 @@ def read_arrays(
 
     columns = _column_names(exog, fep_names, X.shape[1])
     weights = {
-        name: validation.weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")
+        name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")
     }
-    validation.check_full_rank(X[weights["freq_weights"] * weights["var_weights"] > 0], columns)
+    check_full_rank(X[weights["freq_weights"] * weights["var_weights"] > 0], columns)
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
     name = kept.name if isinstance(kept, pd.Series) else None
     if isinstance(kept, pd.DataFrame):
@@ -209,9 +209,9 @@ def _column_names(exog: Any, fep_names: Sequence[str] | None, count: int) -> lis
     if fep_names is not None:
         if len(fep_names) != count:
             raise ValueError(f"fep_names has {len(fep_names)} names, but exog has {count} columns")
-        return validation.unique_names(fep_names, "fep_names")
+        return unique_names(fep_names, "fep_names")
     if isinstance(exog, pd.DataFrame):
-        return validation.unique_names(list(exog.columns), "the columns of exog")
+        return unique_names(list(exog.columns), "the columns of exog")
     return [f"FE_{j + 1}" for j in range(count)]
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.bucket import Bucket
-from statsmodels_mcla.covariance import EffectDensity
+from statsmodels_mcla.covariance import EffectDensity, effect_law
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.draws import DrawPart
 from statsmodels_mcla.families import Workspace
@@ -53,7 +53,7 @@ class Task(NamedTuple):
 
 def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
     """Cut all blocks into chunks, with the design and density of the effects at the given parameters."""
-    law, loadings = design.covariance.law(design.split(params)[1]), design.loadings(params)
+    law, loadings = effect_law(design.covariance, design.split(params)[1]), design.loadings(params)
     return [
         Task(part, density, blocks, bucket.at(loadings))
         for part in draws

@@ -10,7 +10,7 @@ import pandas as pd
 import patsy
 import scipy.sparse as sp
 
-from statsmodels_mcla import validation
+from statsmodels_mcla.validation import finite_matrix, row_vector
 from statsmodels_mcla.fitted import Fitted
 from statsmodels_mcla.formula.factors import as_frame, reading
 from statsmodels_mcla.formula.terms import FormulaError, NewRows, TermDesign
@@ -109,7 +109,7 @@ def fixed_rows(
         X = np.asarray(exog, dtype=float)
         if X.ndim == 1:
             X = X[:, None] if inputs.exog.shape[1] == 1 else X[None]
-        X = validation.finite_matrix(X, "exog")
+        X = finite_matrix(X, "exog")
         if X.shape[1] != inputs.exog.shape[1]:
             raise ValueError(
                 f"exog has {X.shape[1]} columns, but the model has {inputs.exog.shape[1]} fixed effects: "
@@ -195,7 +195,7 @@ def _random_part(
     n, n_effects = len(fixed), sum(t.levels * t.whole.dim for t in reduction.terms)
     size = sum(t.whole.size for t in reduction.terms)
     if exog_vc is not None:
-        matrix: Any = exog_vc if sp.issparse(exog_vc) else validation.finite_matrix(exog_vc, "exog_vc")
+        matrix: Any = exog_vc if sp.issparse(exog_vc) else finite_matrix(exog_vc, "exog_vc")
         if matrix.shape != (n, n_effects):
             raise ValueError(
                 f"exog_vc has shape {matrix.shape}, but there are {n} rows and {n_effects} random effects"
@@ -251,4 +251,4 @@ def _row_values(value: Any, frame: pd.DataFrame | None, n: int, name: str) -> Ar
         if frame is None or value not in frame.columns:
             raise ValueError(f"{name}={value!r} is not a column of the rows to predict for")
         value = frame[value]
-    return validation.row_vector(value, n, name)
+    return row_vector(value, n, name)

@@ -14,6 +14,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from statsmodels_mcla.constrained import Inner
 from statsmodels_mcla.linalg import Array
 from statsmodels_mcla.outer_scales import NEAR_ONE, FisherZ, Logarithm, OuterScale, Plain, Power
 
@@ -23,21 +24,12 @@ __all__ = [
     "Correlation",
     "Dispersion",
     "End",
-    "Inner",
     "Quantity",
     "SmoothFunction",
     "Variance",
 ]
 
 FAR_LOG = 16.0  # distance of a log dispersion from its estimate that is as good as infinite
-
-
-class Inner(NamedTuple):
-    """A quantity at given parameters, on the inner scale, with its derivatives in all natural parameters."""
-
-    value: float
-    gradient: Array  # (P,)
-    hessian: Array  # (P, P)
 
 
 Pivots = tuple[tuple[int, ...], ...]

@@ -18,7 +18,7 @@ import pandas as pd
 import patsy
 import scipy.sparse as sp
 
-from statsmodels_mcla import validation
+from statsmodels_mcla.validation import finite_matrix, terms_of_arrays
 from statsmodels_mcla.arguments import seed_of
 from statsmodels_mcla.chi_bar import project
 from statsmodels_mcla.comparison import RestrictionTest, null_distribution
@@ -75,7 +75,7 @@ def added_by_arrays(
     n = len(model.endog)
     X = pd.DataFrame(np.zeros((n, 0)))
     if exog_extra is not None:
-        values = validation.finite_matrix(
+        values = finite_matrix(
             exog_extra if np.ndim(exog_extra) == 2 else np.reshape(exog_extra, (-1, 1)), "exog_extra"
         )
         if len(values) != n or not np.all(np.isfinite(values)):
@@ -83,7 +83,7 @@ def added_by_arrays(
         X = pd.DataFrame(values, columns=[f"extra {j + 1}" for j in range(values.shape[1])])
     terms: Sequence[RandomTerm] = ()
     if exog_vc_extra is not None:
-        terms = validation.terms_of_arrays(
+        terms = terms_of_arrays(
             exog_vc_extra, np.zeros(np.shape(exog_vc_extra)[1], int), ["extra"], None, n
         )
     return X, terms

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from statsmodels_mcla.covariance import Covariance, CovarianceTerm
+from statsmodels_mcla.covariance import Covariance, CovarianceTerm, effect_law
 
 COVARIANCE = Covariance(
     (
@@ -95,7 +95,7 @@ def test_log_density_is_that_of_scipy(levels: tuple[int, ...]) -> None:
     theta = random_theta(3)
     Sigma = dense(theta, levels)
     u = np.random.default_rng(4).normal(size=(2, len(Sigma), 6))
-    density = COVARIANCE.law(theta).density(levels)
+    density = effect_law(COVARIANCE, theta).density(levels)
     found = density.logpdf(density.scatter(u))
     assert found.shape == (2, 6)
     law = stats.multivariate_normal(np.zeros(len(Sigma)), Sigma)
@@ -108,18 +108,18 @@ def test_derivatives_of_the_log_density() -> None:
     step = 1e-3 * np.ones(10)
 
     def logpdf(at: np.ndarray) -> np.ndarray:
-        density = COVARIANCE.law(at).density(LEVELS)
+        density = effect_law(COVARIANCE, at).density(LEVELS)
         return density.logpdf(density.scatter(u))
 
     def score(at: np.ndarray) -> np.ndarray:
-        density = COVARIANCE.law(at).density(LEVELS)
+        density = effect_law(COVARIANCE, at).density(LEVELS)
         return density.score(density.scatter(u))
 
     by_value = differences(logpdf, theta, step)  # (2, 3, 10)
     np.testing.assert_allclose(score(theta), by_value.transpose(0, 2, 1), rtol=1e-6, atol=1e-7)
-    density = COVARIANCE.law(theta).density(LEVELS)
+    density = effect_law(COVARIANCE, theta).density(LEVELS)
     total = density.scatter(u).sum(axis=(0, 2))
-    hessian = COVARIANCE.law(theta).hessian(tuple(6 * c for c in LEVELS), total)
+    hessian = effect_law(COVARIANCE, theta).hessian(tuple(6 * c for c in LEVELS), total)
     by_score = differences(lambda at: score(at).sum(axis=(0, 2)), theta, step)
     np.testing.assert_allclose(hessian, by_score, rtol=1e-6, atol=1e-6)
 
@@ -127,7 +127,7 @@ def test_derivatives_of_the_log_density() -> None:
 def test_log_determinants() -> None:
     theta = random_theta(7)
     for G, (precision, log_det, _) in zip(
-        COVARIANCE.matrices(theta), COVARIANCE.law(theta).terms, strict=True
+        COVARIANCE.matrices(theta), effect_law(COVARIANCE, theta).terms, strict=True
     ):
         np.testing.assert_allclose(precision @ G, np.eye(len(G)), atol=1e-10)
         assert log_det == pytest.approx(np.linalg.slogdet(G)[1], abs=1e-12)
@@ -137,7 +137,7 @@ def test_log_determinants() -> None:
 def test_indefinite_matrices_are_refused(bad: list[float]) -> None:
     theta = random_theta(8)
     theta[:3] = bad
-    for refused in (lambda: COVARIANCE.to_working(theta), lambda: COVARIANCE.law(theta).density(LEVELS)):
+    for refused in (lambda: COVARIANCE.to_working(theta), lambda: effect_law(COVARIANCE, theta).density(LEVELS)):
         with pytest.raises(np.linalg.LinAlgError):
             refused()
 
@@ -147,7 +147,7 @@ def test_no_terms_is_no_covariance() -> None:
     empty = Covariance(())
     assert empty.size == 0
     assert empty.to_natural(np.zeros(0)).shape == (0,)
-    density = empty.law(np.zeros(0)).density(())
+    density = effect_law(empty, np.zeros(0)).density(())
     u = np.zeros((2, 0, 5))
     scatter = density.scatter(u)
     assert np.broadcast_to(density.logpdf(scatter), (2, 5)).sum() == 0.0
