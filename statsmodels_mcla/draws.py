@@ -96,9 +96,9 @@ class BlockDraws:
         if made is None:
             t = self.numbers.spherical_t(proposal.df, self.members[blocks], self.size, section)
             if self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_effects > 0:
-                t = _match_moments(t, self.replicate)
+                t = match_moments(t, self.replicate)
             elif self.mirrored is not None:
-                t = _mirror(t, self.replicate, self.mirrored)
+                t = mirror(t, self.replicate, self.mirrored)
             made = homogeneous(t), proposal.base_logpdf(t)
             if 8 * self.bucket.n_blocks * (self.bucket.n_effects + 2) * self.size <= CACHE_BYTES:
                 self.cache[key] = made
@@ -197,7 +197,7 @@ class TiltedDraws:
         return u, log_g - self.log_weight * chosen
 
 
-def _mirror(t: Array, replicate: int, effects: np.ndarray) -> Array:
+def mirror(t: Array, replicate: int, effects: np.ndarray) -> Array:
     """Let half of the draws of each replicate have the values of the others, with the other sign in some effects.
 
     The likelihood is even in the loading of a standard effect.  So is its average over such draws where the loading
@@ -211,7 +211,7 @@ def _mirror(t: Array, replicate: int, effects: np.ndarray) -> Array:
     return out.reshape(t.shape)
 
 
-def _match_moments(t: Array, replicate: int, rounds: int = 2) -> Array:
+def match_moments(t: Array, replicate: int, rounds: int = 2) -> Array:
     """Move the draws of each replicate so that they have moments of a standard normal.
 
     Where the effects given the data are exactly normal, all weights are equal and the score is quadratic in

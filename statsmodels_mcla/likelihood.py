@@ -48,7 +48,7 @@ __all__ = [
 BATCHES = 16  # of replicates that errors of the score are kept for
 
 
-class _Chunk(NamedTuple):
+class BlockSums(NamedTuple):
     """Everything about a chunk of blocks, summed over them where `Evaluation` needs sums."""
 
     blocks: np.ndarray
@@ -122,10 +122,10 @@ def evaluate(
     def section(task: Task, piece: slice) -> Weighed:
         return weigh(task, *task.part.draw(task.blocks, piece), beta, phi)
 
-    def whole(task: Task) -> _Chunk:
+    def whole(task: Task) -> BlockSums:
         task = task.moved(beta)
         pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
-        return _finish(task, pieces, metric, tails, replicates, score_errors)
+        return sum_blocks(task, pieces, metric, tails, replicates, score_errors)
 
     if len(tasks) >= threads:
         chunks = on_threads(threads, whole, tasks)
@@ -133,13 +133,13 @@ def evaluate(
         chunks = []
         for task in (task.moved(beta) for task in tasks):
             pieces = on_threads(threads, partial(section, task), task.part.sections(SECTION))
-            chunks.append(_finish(task, pieces, metric, tails, replicates, score_errors))
+            chunks.append(sum_blocks(task, pieces, metric, tails, replicates, score_errors))
     return _total(design, tasks[0].density.law, chunks)
 
 
-def _finish(
+def sum_blocks(
     task: Task, pieces: list[Weighed], metric: Array, tails: bool, replicates: bool, score_errors: bool
-) -> _Chunk:
+) -> BlockSums:
     """Normalise the weights of a chunk and take all weighted moments."""
     part, density, bucket = task.part, task.density, task.bucket
     P = metric.shape[1]
@@ -197,7 +197,7 @@ def _finish(
     rest = np.where(lone, 1.0, rest)
     score_bias = (R - 1.0) * np.where(lone[:, None], 0.0, -d / rest[:, None]).mean(axis=-1).sum(axis=0)
     value_bias = (R - 1.0) * np.where(lone, 0.0, np.log(rest * R / max(R - 1.0, 1.0))).mean(axis=-1).sum()
-    return _Chunk(
+    return BlockSums(
         bucket.blocks,
         loglik,
         loglik_var,
@@ -238,7 +238,7 @@ def _joined(pieces: list[Weighed]) -> tuple[Array, Array, Array]:
     return log_w, scores, scatter
 
 
-def _total(design: MixedDesign, law: EffectLaw, chunks: list[_Chunk]) -> Evaluation:
+def _total(design: MixedDesign, law: EffectLaw, chunks: list[BlockSums]) -> Evaluation:
     index = np.concatenate([c.blocks for c in chunks])
     order = np.argsort(index, kind="stable")
 

@@ -186,7 +186,7 @@ class BlockSampling:
     ) -> BlockT:
         """Build the proposal of one bucket around its conditional modes."""
         df, inflate = self._shape(bucket, grid)
-        b, root = (modes.b, modes.root) if self.centre == "mode" else _gaussian_fit(bucket, modes, phi)
+        b, root = (modes.b, modes.root) if self.centre == "mode" else gaussian_fit(bucket, modes, phi)
         transposed = [f.T for f in factors]
         centre = scale_effects(covariance, transposed, bucket.levels, b)
         log_lambda = sum(
@@ -209,7 +209,7 @@ class BlockSampling:
         return df if self.df is None else self.df, inflate if self.inflate is None else self.inflate
 
 
-def _gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> tuple[Array, Array]:
+def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> tuple[Array, Array]:
     """Gaussian that is close to the conditional law of b: its mean (B, q) and a root of its covariance.
 
     From the mode, the mean moves by the skewness term of Laplace's expansion; there, the derivatives of the

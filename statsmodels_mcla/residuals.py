@@ -21,7 +21,7 @@ AT_A_TIME = 2**22  # simulated numbers
 STEP = 1e-2  # of differences in the mean, in its MCSE
 
 
-def _proportions(inputs: ModelInputs) -> Array:
+def proportions(inputs: ModelInputs) -> Array:
     """Responses on the scale of the mean: binomial counts as proportions."""
     return np.asarray(inputs.endog.to_numpy() / inputs.n_trials)
 
@@ -30,14 +30,14 @@ def pearson_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array,
     """Residuals over the standard deviation of the response, as GLM has them: not divided by a scale."""
     unit = 1.0 if family.dispersion == "scale" else phi
     size = np.sqrt(inputs.n_trials * inputs.var_weights / family.variance(mu, unit))
-    return np.asarray((_proportions(inputs) - mu) * size)
+    return np.asarray((proportions(inputs) - mu) * size)
 
 
 def deviance_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
     """Signed roots of what each row adds to the deviance, as GLM has them: not divided by a scale."""
     y = inputs.endog.to_numpy()
     deviance = inputs.var_weights * family.unit_deviance(y, mu, phi, inputs.n_trials)
-    return np.asarray(np.sign(_proportions(inputs) - mu) * np.sqrt(np.maximum(deviance, 0.0)))
+    return np.asarray(np.sign(proportions(inputs) - mu) * np.sqrt(np.maximum(deviance, 0.0)))
 
 
 class ResidualMethods:
@@ -76,7 +76,7 @@ class ResidualMethods:
     @property
     def resid_response(self) -> Array:
         """Response (binomial: proportion of successes) less ``fittedvalues``, (N,)."""
-        return _proportions(self.model.inputs) - self.fittedvalues
+        return proportions(self.model.inputs) - self.fittedvalues
 
     @property
     def resid_pearson(self) -> Array:
