@@ -87,9 +87,9 @@ Frozen dataclasses hold all of this; only `MCLAMixedGLM` remembers its latest dr
 """
 
 from statsmodels_mcla import datasets
-from statsmodels_mcla.anova import anova
+from statsmodels_mcla.comparison import anova
+from statsmodels_mcla.likelihood.sampling import BlockSampling, JointSampling
 from statsmodels_mcla.model import MCLAMixedGLM
-from statsmodels_mcla.proposals import BlockSampling, JointSampling
 
 __all__ = ["BlockSampling", "JointSampling", "MCLAMixedGLM", "__version__", "anova", "datasets"]
 

@@ -24,7 +24,7 @@ def nothing_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("sampled before the input was checked")
 
-    monkeypatch.setattr("statsmodels_mcla.sampler.Sampler.at", refuse)
+    monkeypatch.setattr("statsmodels_mcla.likelihood.sampling.sampler.Sampler.at", refuse)
 
 
 def arrays(**changes: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from statsmodels_mcla.mcse import Precision
+from statsmodels_mcla.likelihood.monte_carlo.precision import Precision
 from tests.benchmarks.problems import truth
 from tests.calibration.calibrate import CASES, EXACT, Calibration, Fit, calibrations, fit, limits, run
 

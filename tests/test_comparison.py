@@ -16,7 +16,7 @@ from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
 from statsmodels_mcla import MCLAMixedGLM, anova
-from statsmodels_mcla.chi_bar import chi_bar_square, project
+from statsmodels_mcla.comparison.chi_bar_square import chi_bar_square, project
 
 
 def quietly(model: MCLAMixedGLM, **options: Any) -> Any:
@@ -391,9 +391,9 @@ def test_score_test_of_fixed_effects_against_quadrature() -> None:
 
 def test_score_test_of_a_variance_against_quadrature() -> None:
     """The slope of the likelihood in a variance at zero, by quadrature at small variances."""
-    from statsmodels_mcla.nested_fits import fit_of as nested_fit_of
-    from statsmodels_mcla.nesting import nesting_of
-    from statsmodels_mcla.restricted import RestrictedModel
+    from statsmodels_mcla.comparison.compared_fits import fit_of as nested_fit_of
+    from statsmodels_mcla.comparison.nesting import nesting_of
+    from statsmodels_mcla.comparison.restricted_model import RestrictedModel
 
     data = counts()
     small = poisson_fit("x + (1 | g)")

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from statsmodels_mcla.covariance import Covariance, CovarianceTerm, effect_law
+from statsmodels_mcla.covariance.effect_density import effect_law
+from statsmodels_mcla.covariance.sigma import Covariance
+from statsmodels_mcla.covariance.unstructured import CovarianceTerm
 
 COVARIANCE = Covariance(
     (
@@ -137,7 +139,10 @@ def test_log_determinants() -> None:
 def test_indefinite_matrices_are_refused(bad: list[float]) -> None:
     theta = random_theta(8)
     theta[:3] = bad
-    for refused in (lambda: COVARIANCE.to_working(theta), lambda: effect_law(COVARIANCE, theta).density(LEVELS)):
+    for refused in (
+        lambda: COVARIANCE.to_working(theta),
+        lambda: effect_law(COVARIANCE, theta).density(LEVELS),
+    ):
         with pytest.raises(np.linalg.LinAlgError):
             refused()
 

@@ -11,14 +11,14 @@ import statsmodels.api as sm
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.draws import _match_moments
+from statsmodels_mcla.likelihood.sampling.moment_matching import match_moments
 
 
 @pytest.mark.parametrize("q", [1, 2, 3])
 def test_moments_of_a_normal(q: int) -> None:
     replicate = 64
     raw = np.random.default_rng(q).standard_normal((3, q, 4 * replicate))
-    t = _match_moments(raw, replicate).reshape(3, q, 4, replicate)
+    t = match_moments(raw, replicate).reshape(3, q, 4, replicate)
     assert np.abs(t.mean(axis=-1)).max() < 1e-12
     second = np.einsum("birm,bjrm->brij", t, t) / replicate
     np.testing.assert_allclose(second, np.broadcast_to(np.eye(q), second.shape), atol=1e-12)

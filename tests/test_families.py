@@ -18,7 +18,8 @@ from scipy import special, stats
 from statsmodels.genmod.families import links
 
 import statsmodels_mcla.families as package
-from statsmodels_mcla.families import Workspace, conditional_family, supported
+from statsmodels_mcla.families.registry import conditional_family, supported
+from statsmodels_mcla.families.row_terms import Workspace
 from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
 
 N_ROWS = 40

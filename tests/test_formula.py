@@ -12,17 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from statsmodels_mcla.formula import (
-    BarTerm,
-    FormulaError,
-    FormulaWarning,
-    RandomTerm,
-    incomplete_rows,
-    mixedlm_terms,
-    read_random_terms,
-    read_vc_formulas,
-    split_formula,
-)
+from statsmodels_mcla.design.random_terms import RandomTerm
+from statsmodels_mcla.formula.bars import split_formula
+from statsmodels_mcla.formula.missing import incomplete_rows
+from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
+from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
+from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
 
 @pytest.fixture

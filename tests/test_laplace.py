@@ -24,7 +24,7 @@ from helpers import (
 from scipy import optimize
 
 from statsmodels_mcla.exceptions import ConvergenceWarning
-from statsmodels_mcla.laplace import evaluate_laplace
+from statsmodels_mcla.likelihood.laplace.approximation import evaluate_laplace
 
 
 def working(case: Small) -> np.ndarray:

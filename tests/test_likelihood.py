@@ -27,9 +27,9 @@ from helpers import (
 from scipy import stats
 
 from statsmodels_mcla import BlockSampling, JointSampling, MCLAMixedGLM
-from statsmodels_mcla.design import merge_identical_rows
-from statsmodels_mcla.likelihood import evaluate
-from statsmodels_mcla.sampler import Sampler
+from statsmodels_mcla.design.row_merging import merge_identical_rows
+from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
+from statsmodels_mcla.likelihood.sampling.sampler import Sampler
 
 
 class WideNormal:
@@ -376,8 +376,8 @@ def test_sections_and_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> N
     model.draw(case.params, nsample=1024, rng=1)
     draws = model._current.position.draws
     whole = evaluate(model.design, away(case), draws)
-    monkeypatch.setattr("statsmodels_mcla.kernel.STEP", 300)
-    monkeypatch.setattr("statsmodels_mcla.likelihood.SECTION", 100)
+    monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.kernel.STEP", 300)
+    monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.evaluation.SECTION", 100)
     for part in draws:
         part.cache.clear()
     pieces = evaluate(model.design, away(case), draws)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statsmodels_mcla.linalg import multiply_draws, sum_of_products, weighted_sum
-from statsmodels_mcla.threads import on_threads
+from statsmodels_mcla.execution.threads import on_threads
+from statsmodels_mcla.numerics.linalg import multiply_draws, sum_of_products, weighted_sum
 
 SIZES = st.tuples(
     st.integers(0, 4),

@@ -22,12 +22,12 @@ from matplotlib.text import Text
 from scipy import stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM, plots
+from statsmodels_mcla.data.simulated_responses import simulate_responses
 from statsmodels_mcla.exceptions import SingularFitWarning
 from statsmodels_mcla.plots.envelope import residuals_with_envelope
 from statsmodels_mcla.plots.grids import group_rows, observed_averages, population_rows, typical_row
-from statsmodels_mcla.plots.methods import weights_of_block
 from statsmodels_mcla.plots.style import BLUE, VERMILION
-from statsmodels_mcla.simulation import simulate_responses
+from statsmodels_mcla.results.methods.plots import weights_of_block
 
 mpl.use("Agg")
 

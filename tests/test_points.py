@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from statsmodels_mcla.points import STREAM, IndependentNumbers, SobolNumbers
+from statsmodels_mcla.likelihood.sampling.base_numbers import STREAM, IndependentNumbers, SobolNumbers
 
 SEED = np.random.SeedSequence(7)
 
@@ -143,7 +143,7 @@ def test_one_dimension_is_a_t_quantile(df: float) -> None:
 
 def test_t_quantiles_reach_the_ends_of_the_points() -> None:
     """52 bits reach normal quantiles of +-8.2; the spline must be right up to there."""
-    from statsmodels_mcla.points import _t_of_normal, _t_scale_of_normal
+    from statsmodels_mcla.likelihood.sampling.base_numbers import _t_of_normal, _t_scale_of_normal
 
     z = np.array([-8.2, -7.0, -5.0, -1.0, 0.0, 0.3, 2.0, 6.5, 8.2])
     for df in (2.5, 6.0, 40.0):

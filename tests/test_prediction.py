@@ -16,10 +16,10 @@ from helpers import KIND, F, assert_monte_carlo, data_of, differences, fit_of, l
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.conditional import LINEAR, Curve, moments
-from statsmodels_mcla.formula import FormulaError
-from statsmodels_mcla.linear_rows import Placed
-from statsmodels_mcla.new_rows import fixed_rows, prediction_rows
+from statsmodels_mcla.formula.terms import FormulaError
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, moments
+from statsmodels_mcla.prediction.linear_predictors import Placed
+from statsmodels_mcla.prediction.new_rows import fixed_rows, prediction_rows
 
 GROUP = {"bacteria": "ID", "toenail": "patientID", "epil_slopes": "subject"}
 
@@ -196,7 +196,7 @@ def test_slopes_are_derivatives(name: str, random: str) -> None:
     result = fit_of(name)
     law = result.get_prediction(random=random).source.law
     fixed = fixed_rows(result.model)
-    curves = [LINEAR, Curve(result.model.conditional_family.link_function)]
+    curves = [LINEAR, MomentFunction(result.model.conditional_family.link_function)]
 
     def means(params: np.ndarray) -> np.ndarray:
         there = replace(law.fitted, position=law.fitted.sampler.at(params))

@@ -12,7 +12,7 @@ from helpers import KIND, assert_monte_carlo, small
 from scipy import optimize, stats
 
 from statsmodels_mcla import BlockSampling, JointSampling, MCLAMixedGLM
-from statsmodels_mcla.proposals import BlockT, MixtureProposal, Proposal
+from statsmodels_mcla.likelihood.sampling.proposals import BlockT, MixtureProposal, Proposal
 
 ROOT = np.array([[0.8, 0.0, 0.0], [0.5, 0.6, 0.0], [-0.3, 0.2, 1.1]])
 CENTRE = np.array([0.4, -0.7, 1.0])

@@ -116,7 +116,7 @@ def test_another_law_is_seen() -> None:
 
 def test_simulations_of_many_rows_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = laplace_of("cbpp")
-    monkeypatch.setattr("statsmodels_mcla.residuals.AT_A_TIME", 56 * 7)
+    monkeypatch.setattr("statsmodels_mcla.results.methods.residuals.AT_A_TIME", 56 * 7)
     u = np.asarray(fit.resid_quantile(nsim=200, rng=1))
     monkeypatch.undo()
     other = np.asarray(fit.resid_quantile(nsim=200, rng=5))

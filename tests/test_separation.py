@@ -13,9 +13,9 @@ from helpers import model_of
 from statsmodels.genmod.families import links
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.estimation.search.glm_start import fit_without_random_effects
+from statsmodels_mcla.estimation.separation import overlapping, separated_columns
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
-from statsmodels_mcla.separation import overlapping, separated_columns
-from statsmodels_mcla.starting import fit_without_random_effects
 
 F = sm.families
 BINOMIAL = [F.Binomial(link) for link in (links.Logit(), links.Probit(), links.CLogLog(), links.Cauchy())]

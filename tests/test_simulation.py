@@ -15,7 +15,7 @@ from helpers import KIND, KIND_IDS, KINDS, STRUCTURES, data_of, fit_of, laplace_
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.simulation import simulate_responses
+from statsmodels_mcla.data.simulated_responses import simulate_responses
 
 F = sm.families
 
@@ -232,7 +232,7 @@ def test_bootstrap_intervals(laplace_bootstrap: Any) -> None:
 
 
 def test_error_of_a_quantile_is_that_of_repeats() -> None:
-    from statsmodels_mcla.bootstrap import _quantile_error
+    from statsmodels_mcla.inference.bootstrap import _quantile_error
 
     rng = np.random.default_rng(3)
     repeats = np.quantile(rng.normal(size=(4000, 200)), 0.9, axis=1)

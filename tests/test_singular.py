@@ -20,12 +20,13 @@ from helpers import KIND, KIND_IDS, KINDS, assert_monte_carlo, differences, lowe
 from scipy import optimize, special, stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
+from statsmodels_mcla.covariance.low_rank import Layout
+from statsmodels_mcla.estimation.boundary.reduction import Reduction
+from statsmodels_mcla.estimation.boundary.variance_scores import curvature_by_level
 from statsmodels_mcla.exceptions import SingularFitWarning
-from statsmodels_mcla.likelihood import evaluate
-from statsmodels_mcla.outward import curvature_by_level
-from statsmodels_mcla.proposals import BlockSampling
-from statsmodels_mcla.reduction import Layout, Reduction
-from statsmodels_mcla.sampler import Sampler
+from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
+from statsmodels_mcla.likelihood.sampling.sampler import Sampler
+from statsmodels_mcla.likelihood.sampling.settings import BlockSampling
 
 # Reference: quadrature over b in u = Lambda b ----------------------------------------------------------
 

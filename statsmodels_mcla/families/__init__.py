@@ -60,8 +60,6 @@ Such an instance is given as ``family`` where a statsmodels family is expected; 
 ``registry.REGISTRY`` makes it the answer for a statsmodels family and link.
 """
 
-from __future__ import annotations
-
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.binomial import Binomial, BinomialTails
 from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
@@ -80,7 +78,7 @@ from statsmodels_mcla.families.links import (
 from statsmodels_mcla.families.normal_means import NormalMean
 from statsmodels_mcla.families.poisson import Poisson
 from statsmodels_mcla.families.registry import conditional_family, supported
-from statsmodels_mcla.families.terms import (
+from statsmodels_mcla.families.row_terms import (
     BlockTerms,
     DispersionTerms,
     Response,

@@ -15,10 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.links import MeanLink
-from statsmodels_mcla.families.response import integer_response, numeric_response, refuse
-from statsmodels_mcla.families.terms import (
+from statsmodels_mcla.families.response_checks import integer_response, numeric_response, refuse
+from statsmodels_mcla.families.row_terms import (
     BlockTerms,
     DispersionTerms,
     Response,
@@ -27,6 +26,7 @@ from statsmodels_mcla.families.terms import (
     Workspace,
     without_lost_draws,
 )
+from statsmodels_mcla.numerics import Array, Number
 
 
 class ConditionalFamily(ABC):

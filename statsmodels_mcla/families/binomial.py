@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOGIT, PROBIT, BinomialLink, MeanLink
-from statsmodels_mcla.families.response import integer_response, refuse
-from statsmodels_mcla.families.terms import Response, RowData, RowTerms, Workspace
+from statsmodels_mcla.families.response_checks import integer_response, refuse
+from statsmodels_mcla.families.row_terms import Response, RowData, RowTerms, Workspace
+from statsmodels_mcla.numerics import Array, Number
 
 _GROUP = 64  # rows multiplied before one log is taken
 

@@ -15,9 +15,9 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
-from statsmodels_mcla.families.terms import DispersionTerms, RowTerms, without_lost_rows
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms, without_lost_rows
+from statsmodels_mcla.numerics import Array, Number
 
 
 class Curve(NamedTuple):

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
 from statsmodels_mcla.families.links import INVERSE, LOG, MeanLink
-from statsmodels_mcla.families.response import refuse
+from statsmodels_mcla.families.response_checks import refuse
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms, without_lost_rows
 from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
-from statsmodels_mcla.families.terms import DispersionTerms, RowTerms, without_lost_rows
+from statsmodels_mcla.numerics import Array, Number
 
 _HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 

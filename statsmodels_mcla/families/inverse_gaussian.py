@@ -11,11 +11,11 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOG, MeanLink
-from statsmodels_mcla.families.response import refuse
-from statsmodels_mcla.families.terms import DispersionTerms, RowTerms, without_lost_rows
+from statsmodels_mcla.families.response_checks import refuse
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms, without_lost_rows
+from statsmodels_mcla.numerics import Array, Number
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.arrays import Array
 from statsmodels_mcla.families.normal_means import NormalMean, trapezoid_mean
+from statsmodels_mcla.numerics import Array
 
 _LARGEST = 709.0  # exp of more overflows
 _GONE = 700.0  # exp(-rate) is as good as zero beyond

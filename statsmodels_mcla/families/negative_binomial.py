@@ -11,12 +11,12 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOG, MeanLink
 from statsmodels_mcla.families.poisson import PoissonLog
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms
 from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
-from statsmodels_mcla.families.terms import DispersionTerms, RowTerms
+from statsmodels_mcla.numerics import Array, Number
 
 POISSON = 1e-10  # dispersions below this, and zero, are Poisson to round-off
 

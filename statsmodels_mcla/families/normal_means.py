@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.families.arrays import Array
+from statsmodels_mcla.numerics import Array
 
 __all__ = ["NormalMean", "trapezoid_mean"]
 

@@ -15,10 +15,10 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.arrays import Array, Number
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOG, SQRT, MeanLink
-from statsmodels_mcla.families.terms import RowData, RowTerms, Workspace
+from statsmodels_mcla.families.row_terms import RowData, RowTerms, Workspace
+from statsmodels_mcla.numerics import Array, Number
 
 
 class Poisson(ConditionalFamily):

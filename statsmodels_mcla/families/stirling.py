@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from statsmodels_mcla.families.arrays import Array
+from statsmodels_mcla.numerics import Array
 
 _SWITCH = 50.0  # beyond it the first term left out of each series is below 1e-14 of the sum
 _HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from patsy import EvalEnvironment, NAAction, Term, build_design_matrices, design_matrix_builders
 
+from statsmodels_mcla.design import NewRows, RandomTerm, level_major
 from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
 from statsmodels_mcla.formula.factors import (
     Factor,
@@ -28,7 +29,7 @@ from statsmodels_mcla.formula.factors import (
     modules_named,
     reading,
 )
-from statsmodels_mcla.formula.terms import BarTerm, FormulaError, NewRows, RandomTerm, level_major
+from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
 __all__ = ["BarDesign", "read_bar"]
 

@@ -20,6 +20,7 @@ from patsy.util import SortAnythingKey
 from statsmodels_mcla.formula.terms import FormulaError
 
 __all__ = [
+    "Box",
     "Factor",
     "as_frame",
     "combined_codes",

@@ -14,10 +14,11 @@ import pandas as pd
 from patsy import EvalEnvironment, Term
 from patsy.desc import INTERCEPT
 
+from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula.bar_design import read_bar
 from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
 from statsmodels_mcla.formula.factors import Factor, as_frame, environment, is_categorical
-from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning, RandomTerm
+from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 
 __all__ = ["expand", "mixedlm_bar", "mixedlm_terms", "read_random_terms"]
 

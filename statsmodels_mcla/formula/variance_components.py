@@ -11,6 +11,7 @@ import pandas as pd
 from patsy import EvalEnvironment, EvalFactor
 from scipy import sparse
 
+from statsmodels_mcla.design import NewRows, RandomTerm, index_dtype
 from statsmodels_mcla.formula.bars import one_sided_terms
 from statsmodels_mcla.formula.coding import Entries, Interaction, codings
 from statsmodels_mcla.formula.factors import (
@@ -23,7 +24,7 @@ from statsmodels_mcla.formula.factors import (
     modules_named,
     reading,
 )
-from statsmodels_mcla.formula.terms import FormulaError, NewRows, RandomTerm, index_dtype
+from statsmodels_mcla.formula.terms import FormulaError
 
 __all__ = ["VCDesign", "list_formulas", "read_vc_formulas"]
 

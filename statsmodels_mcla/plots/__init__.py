@@ -3,14 +3,18 @@
 The functions draw tables and arrays; the methods of the results (`methods`) make those and hand them over.
 """
 
+from statsmodels_mcla.plots.curve_request import CurveRequest
 from statsmodels_mcla.plots.curves import Curve, Points, plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
+from statsmodels_mcla.plots.envelope import LEAST, residuals_with_envelope
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
 from statsmodels_mcla.plots.profiles import Profile, plot_profile
 from statsmodels_mcla.plots.residuals import plot_residuals
 
 __all__ = [
+    "LEAST",
     "Curve",
+    "CurveRequest",
     "Points",
     "Profile",
     "plot_fit",
@@ -19,4 +23,5 @@ __all__ = [
     "plot_profile",
     "plot_random_effects",
     "plot_residuals",
+    "residuals_with_envelope",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.formula.factors import names_in
+from statsmodels_mcla.formula import names_in
 from statsmodels_mcla.plots.curves import MANY, Curve, Points
 from statsmodels_mcla.plots.grids import category_label, group_rows, observed_averages, population_rows
 from statsmodels_mcla.plots.style import shortened

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from statsmodels_mcla.inputs import inputs_of
-from statsmodels_mcla.linalg import Array
-from statsmodels_mcla.simulation import simulate_responses
+from statsmodels_mcla.data import inputs_of, simulate_responses
+from statsmodels_mcla.numerics import Array
 
 __all__ = ["LEAST", "residuals_with_envelope"]
 

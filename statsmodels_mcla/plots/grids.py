@@ -11,7 +11,7 @@ import pandas as pd
 from statsmodels_mcla.plots.curves import Points
 
 if TYPE_CHECKING:
-    from statsmodels_mcla.linalg import Array
+    from statsmodels_mcla.numerics import Array
 
 STEPS = 61  # points of a curve
 DISTINCT, BINS = 15, 10  # values of a covariate up to which each gets its average; bins otherwise

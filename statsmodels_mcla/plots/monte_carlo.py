@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.plots.style import (
     BLUE,
     GREEN,
@@ -17,14 +18,13 @@ from statsmodels_mcla.plots.style import (
     name_levels,
     picture_height,
 )
-from statsmodels_mcla.weights import MAX_K_HAT
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from statsmodels_mcla.linalg import Array
+    from statsmodels_mcla.numerics import Array
 
 ROUND_OFF = 1e-9  # ratios below are no Monte Carlo errors
 MANY = 60  # blocks beyond which bars touch

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from statsmodels_mcla.linalg import Array
+    from statsmodels_mcla.numerics import Array
 
 KINDS = ("zeta", "deviance")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from statsmodels_mcla.linalg import Array
+    from statsmodels_mcla.numerics import Array
 
 LEVEL = 0.95
 MOST_BINS = 20

@@ -20,11 +20,11 @@ from functools import partial
 
 import numpy as np
 
-from statsmodels_mcla.kernel import STEP
-from statsmodels_mcla.likelihood import evaluate
-from statsmodels_mcla.maximum import Draws
-from statsmodels_mcla.proposals import BlockSampling
-from statsmodels_mcla.sampler import Sampler
+from statsmodels_mcla.estimation.search.settings import DrawSettings
+from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
+from statsmodels_mcla.likelihood.monte_carlo.kernel import STEP
+from statsmodels_mcla.likelihood.sampling.sampler import Sampler
+from statsmodels_mcla.likelihood.sampling.settings import BlockSampling
 from tests.benchmarks.problems import model, truth
 from tests.benchmarks.report import environment, markdown, number
 
@@ -58,7 +58,7 @@ def exponential(repeats: int) -> float:
 def kernel(draws: int, repeats: int) -> list[float]:
     """Nanoseconds per (row x draw) of one pass, on one thread and on two."""
     design, params = model("salamander").design, np.array([*truth("salamander").params.values()])
-    start: Sampler = Draws(BlockSampling(), np.random.SeedSequence(1), True, draws).sampler(design)
+    start: Sampler = DrawSettings(BlockSampling(), np.random.SeedSequence(1), True, draws).sampler(design)
     sampler = start.with_size(draws)
     if any(np.any(sizes != draws) for sizes in sampler.sizes):
         raise ValueError(f"{draws} draws a block cannot be had: {sampler.sizes}")

@@ -1,0 +1,32 @@
+"""comparison."""
+
+from statsmodels_mcla.comparison.anova_table import anova
+from statsmodels_mcla.comparison.chi_bar_square import project
+from statsmodels_mcla.comparison.compared_fits import mixed_fit_of
+from statsmodels_mcla.comparison.likelihood_ratio import (
+    LikelihoodRatioTest,
+    RestrictionTest,
+    likelihood_ratio_test,
+    null_distribution,
+)
+from statsmodels_mcla.comparison.nesting import nesting_of
+from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, schur
+from statsmodels_mcla.comparison.score_tests import ScoreTest, added_by_arrays, added_by_formula, score_test
+
+__all__ = [
+    "Information",
+    "LikelihoodRatioTest",
+    "RestrictedModel",
+    "RestrictionTest",
+    "ScoreTest",
+    "added_by_arrays",
+    "added_by_formula",
+    "anova",
+    "likelihood_ratio_test",
+    "mixed_fit_of",
+    "nesting_of",
+    "null_distribution",
+    "project",
+    "schur",
+    "score_test",
+]

@@ -1,0 +1,241 @@
+"""Fits that are compared: of this package, or GLMs of statsmodels, which have no random effects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from statsmodels.genmod.generalized_linear_model import GLM
+
+from statsmodels_mcla.comparison.nesting import Nesting
+from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.estimation.constrained import LaplaceObjective, Submodel, maximise
+from statsmodels_mcla.families import ConditionalFamily, conditional_family
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["GLMFit", "MixedFit", "NestedFit", "check_same_data", "fit_of", "mixed_fit_of"]
+
+ROWS = {
+    "endog": "response",
+    "n_trials": "numbers of trials",
+    "offset": "offset",
+    "freq_weights": "freq_weights",
+    "var_weights": "var_weights",
+}
+
+
+class NestedFit(Protocol):
+    """A fit as a comparison needs it."""
+
+    @property
+    def exog(self) -> Array:
+        """Fixed-effects design (n, p)."""
+
+    @property
+    def terms(self) -> Sequence[RandomTerm]:
+        """Random effects."""
+
+    @property
+    def family(self) -> ConditionalFamily:
+        """Family and link."""
+
+    @property
+    def params(self) -> Array:
+        """Estimates."""
+
+    @property
+    def approximation(self) -> str | None:
+        """Whose likelihood it maximised; None where that is exact."""
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+
+    def llf(self) -> float:
+        """Largest log-likelihood."""
+
+    def row_arrays(self) -> dict[str, Array]:
+        """Response, trials, offset and weights of the rows."""
+
+    def maximum_within(self, other: MixedFit, nesting: Nesting) -> Array:
+        """Maximum-likelihood estimates, parameters of this model, given rows of a larger one."""
+
+
+class MixedFit:
+    """A fit of this package."""
+
+    def __init__(self, results: Any) -> None:
+        model = results.model
+        inputs: ModelInputs | None = model.inputs
+        if inputs is None:
+            raise ValueError("the data of a fit were removed (remove_data): fit the model again for this")
+        self.model, self.inputs, self.results = model, inputs, results
+        self.exog: Array = np.asarray(inputs.exog, float)
+        self.terms: tuple[RandomTerm, ...] = inputs.terms
+        self.design: MixedDesign = model.design
+        self.family: ConditionalFamily = model.conditional_family
+        self.params: Array = np.asarray(results.params, float)
+        self.approximation: str | None = "Laplace" if results.llf_mcse is None else "MCLA"
+        self.size = len(self.params)
+
+    def llf(self) -> float:
+        """See `NestedFit`."""
+        return float(self.results.llf)
+
+    def row_arrays(self) -> dict[str, Array]:
+        """See `NestedFit`."""
+        return {name: np.asarray(getattr(self.inputs, name), float) for name in ROWS}
+
+    def maximum_within(self, other: MixedFit, nesting: Nesting) -> Array:
+        """See `NestedFit`."""
+        return self.params
+
+    def unit_inputs(self) -> ModelInputs:
+        """Rows of unit weight, which responses can be simulated for."""
+        return self.unit_rows()[0]
+
+    def unit_rows(self) -> tuple[ModelInputs, np.ndarray]:
+        """Rows of unit weight, and which row of the model each is."""
+        inputs: ModelInputs = self.model.with_unit_weights().inputs
+        return inputs, np.repeat(np.arange(len(self.exog)), _counts(self.inputs.freq_weights))
+
+
+def _counts(freq_weights: Array) -> np.ndarray:
+    return np.ones(len(freq_weights), int) if np.all(freq_weights == 1.0) else freq_weights.astype(int)
+
+
+class GLMFit:
+    """A fit of statsmodels' GLM."""
+
+    terms: tuple[RandomTerm, ...] = ()
+    approximation: str | None = None
+
+    def __init__(self, results: Any) -> None:
+        model = results.model
+        self.model, self.results = model, results
+        self.exog: Array = np.asarray(model.exog, float)
+        self.family = conditional_family(model.family)
+        self.params: Array = np.asarray(results.params, float)
+        self.size = len(self.params) + int(self.family.dispersion is not None)
+
+    def llf(self) -> float:
+        """See `NestedFit`; the dispersion, if there is one, is at its maximum too."""
+        if self.family.dispersion is None:
+            return float(self.results.llf)
+        rows = self.row_arrays()
+        data = self.family.row_data(
+            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
+        )
+        constant = self.family.constant(
+            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
+        )
+        own = MixedDesign(data.y, data.w, data.v, rows["offset"], self.exog, (), self.family, constant)
+        return self._maximise(own)[0]
+
+    def row_arrays(self) -> dict[str, Array]:
+        """See `NestedFit`; binomial responses as successes."""
+        model = self.model
+        n = len(model.endog)
+
+        def of_rows(name: str, default: float) -> Array:
+            value = getattr(model, name, None)
+            return np.broadcast_to(default if value is None else np.asarray(value, float), n)
+
+        trials = of_rows("n_trials", 1.0)
+        return {
+            "endog": np.asarray(model.endog, float) * trials,
+            "n_trials": trials,
+            "offset": of_rows("_offset_exposure", 0.0),
+            "freq_weights": of_rows("freq_weights", 1.0),
+            "var_weights": of_rows("var_weights", 1.0),
+        }
+
+    def maximum_within(self, other: MixedFit, nesting: Nesting) -> Array:
+        """See `NestedFit`; statsmodels estimates a scale by moments, or takes alpha as given."""
+        design = other.design
+        if not design.n_dispersion:
+            return self.params
+        p = self.exog.shape[1]
+        X = design.X @ nesting.embedding[: design.n_fixed, :p]
+        return self._maximise(replace(design, X=X, terms=(), ties=()))[1]
+
+    def _maximise(self, own: MixedDesign) -> tuple[float, Array]:
+        P = own.n_params
+        objective = LaplaceObjective(Submodel(own, np.ones(P, bool), Reduction.of(own), np.zeros(P)))
+        start = np.append(self.params, getattr(self.model.family, "alpha", self.results.scale))
+        found = maximise(objective, objective.locate(start))
+        return found.value, objective.natural(found.x)
+
+
+def fit_of(results: Any, name: str) -> NestedFit:
+    """Return the fit that results are of.
+
+    Raises
+    ------
+    ValueError
+        If they are of another kind of model.
+    """
+    results = getattr(results, "_results", results)
+    model = getattr(results, "model", None)
+    if hasattr(model, "conditional_family"):
+        return MixedFit(results)
+    if isinstance(model, GLM):
+        return GLMFit(results)
+    raise ValueError(
+        f"{name} is a fit of {type(model).__name__}, which cannot be compared: it must be a fit of MCLAMixedGLM, or of "
+        "statsmodels' GLM with the same family (for logit, GLM with Binomial()) if it has no random effects"
+    )
+
+
+def mixed_fit_of(results: Any, name: str) -> MixedFit:
+    """Return the fit that results of this package are of.
+
+    Raises
+    ------
+    ValueError
+        If they are of another kind of model.
+    """
+    fit = fit_of(results, name)
+    if isinstance(fit, MixedFit):
+        return fit
+    raise ValueError(
+        f"{name} is a fit of statsmodels' GLM: only the smallest of the models compared may be one"
+    )
+
+
+def _density(fit: NestedFit) -> ConditionalFamily:
+    """Families with their links are equal if they are the same density."""
+    return fit.family
+
+
+def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
+    """Refuse fits whose likelihoods are not comparable.
+
+    Raises
+    ------
+    ValueError
+        The message says why.
+    """
+    if _density(restricted) != _density(full):
+        raise ValueError(
+            f"restricted has another family or link, {restricted.family.name} with link {restricted.family.link}"
+        )
+    if restricted.approximation not in (None, full.approximation):
+        raise ValueError(
+            "restricted was fitted by another method: compare Laplace with Laplace, MCLA with MCLA"
+        )
+    mine, its = full.row_arrays(), restricted.row_arrays()
+    if len(mine["endog"]) != len(its["endog"]):
+        raise ValueError(
+            f"restricted was fitted to other rows, {len(its['endog'])} and not the {len(mine['endog'])} here: fit both "
+            "models to the same data"
+        )
+    for name, what in ROWS.items():
+        if not np.allclose(mine[name], its[name], rtol=1e-9, atol=1e-9):
+            raise ValueError(
+                f"restricted was fitted to other rows, or has other {what}: fit both models to the same data"
+            )

@@ -1,0 +1,150 @@
+"""Comparison of nested models by their likelihoods."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from statsmodels_mcla.comparison.chi_bar_square import ChiBarSquare, chi_bar_square
+from statsmodels_mcla.comparison.compared_fits import check_same_data, fit_of, mixed_fit_of
+from statsmodels_mcla.comparison.nesting import Nesting, nesting_of
+from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, at_its_ranks
+from statsmodels_mcla.estimation.constrained import difference_error
+from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.numerics import generator, seed_of
+
+__all__ = ["LikelihoodRatioTest", "RestrictionTest", "likelihood_ratio_test", "null_distribution"]
+
+WRONG_WAY = 0.1  # statistic below zero by more than this, and by four Monte Carlo errors, is told
+
+
+@dataclass(frozen=True)
+class RestrictionTest:
+    """Test of a restricted model; unpacks as ``statistic, pvalue, df``.
+
+    Attributes
+    ----------
+    statistic : float
+    pvalue : float
+        Upper tail of ``distribution``.
+    df : int
+        Number of restrictions.
+    mcse : float
+        Monte Carlo standard error of the statistic; 0 for fits without draws.
+    pvalue_mcse : float
+        Of the p-value, from the statistic and from simulated weights of the null distribution.
+    distribution : ChiBarSquare
+        Chi-square, or chi-bar-square where the restricted model sets variances to zero; its text says which.
+    """
+
+    statistic: float
+    pvalue: float
+    df: int
+    mcse: float
+    pvalue_mcse: float
+    distribution: ChiBarSquare
+
+    title: ClassVar[str] = "Test"
+
+    @classmethod
+    def of(cls, statistic: float, mcse: float, distribution: ChiBarSquare) -> Any:
+        """Test with the p-value of a statistic."""
+        error = np.hypot(distribution.slope(statistic) * mcse, distribution.mcse(statistic))
+        return cls(statistic, distribution.sf(statistic), distribution.df, mcse, float(error), distribution)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.statistic, self.pvalue, self.df))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.title}: statistic {self.statistic:.4g} (MCSE {self.mcse:.2g}), "
+            f"{self.df} restriction{'s' if self.df > 1 else ''}, "
+            f"p-value {self.pvalue:.4g} (MCSE {self.pvalue_mcse:.2g}) from {self.distribution}"
+        )
+
+    def summary(self) -> str:
+        """Say it in one line."""
+        return str(self)
+
+
+class LikelihoodRatioTest(RestrictionTest):
+    """Likelihood-ratio test, 2 (llf - restricted llf), with common random numbers if the random effects are alike."""
+
+    title: ClassVar[str] = "Likelihood-ratio test"
+
+
+def null_distribution(
+    nesting: Nesting, information: Callable[[], Information], seed: np.random.SeedSequence
+) -> ChiBarSquare:
+    """Distribution of a statistic if the restricted model is true.
+
+    Parameters
+    ----------
+    nesting : Nesting
+    information : callable
+        Asked for only where the distribution depends on it.
+    seed : numpy.random.SeedSequence
+        Of weights without a closed form.
+    """
+    free = nesting.free.shape[1]
+    sizes = tuple(len(cone.columns) for cone in nesting.cones)
+    rng = generator(seed)
+    if sizes in ((), (1,)):
+        return chi_bar_square(free, sizes, None, np.zeros(0), rng)
+    found = information()
+    return chi_bar_square(free, sizes, found.cone, found.cone_replicates, rng)
+
+
+def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> LikelihoodRatioTest:
+    """Test a restricted model against the one that it is nested in.
+
+    Parameters
+    ----------
+    full : MixedGLMResults
+    restricted : MixedGLMResults or GLMResults
+        The latter for a model without random effects; its dispersion, if it has one, is estimated again by maximum
+        likelihood.
+    rng : int or numpy.random.Generator
+        Source of randomness of simulated null distributions.
+
+    Raises
+    ------
+    ValueError
+        If the models cannot be compared; the message says why.
+    """
+    seed = seed_of(rng)
+    mine, its = mixed_fit_of(full, "full"), fit_of(restricted, "restricted")
+    check_same_data(mine, its)
+    nesting = nesting_of(mine.design, mine.exog, mine.terms, its.exog, its.terms)
+    if nesting.df <= 0:
+        raise ValueError(
+            f"restricted has {len(its.params)} parameters, not fewer than the {len(mine.params)} here"
+        )
+    # 1. the restricted maximum in the parameters of the larger model, with its draws
+    maximum = full._maximum  # noqa: SLF001 - of the same package
+    objective = maximum.objective
+    params = nesting.embedding @ its.maximum_within(mine, nesting)
+    submodel = at_its_ranks(maximum.whole.without(nesting.zero), params)
+    if nesting.zero or submodel.reduction != objective.submodel.reduction:
+        objective = objective.on(submodel)
+    point = objective.at(objective.locate(params))
+    # 2. the statistic, and the law that it has if the restricted model is true
+    statistic, mcse = 2.0 * (maximum.top.value - point.value), 2.0 * difference_error(maximum.top, point)
+    if statistic < -max(WRONG_WAY, 4.0 * mcse):
+        warnings.warn(
+            f"the restricted model has the higher likelihood, by {-0.5 * statistic:.3g}: the larger one did not reach "
+            "its maximum; fit it again from the restricted estimates (start_params)",
+            MCLAWarning,
+            stacklevel=3,
+        )
+    statistic = max(statistic, 0.0)
+    model = RestrictedModel(mine.design, mine.family, params, nesting, seed, 1)
+
+    def information() -> Information:
+        return model.information(model.simulated_scores(mine.unit_inputs()))
+
+    return LikelihoodRatioTest.of(statistic, mcse, null_distribution(nesting, information, seed))

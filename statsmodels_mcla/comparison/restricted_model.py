@@ -1,0 +1,177 @@
+"""A restricted model at its maximum, inside a larger one: likelihood, scores and information in all parameters.
+
+Scores in variances that are zero are limits,
+
+    dl / dG_ij = (1 - [i = j] / 2) sum over levels of E[g_i g_j + sum over rows of z_i z_j d2 | y],
+
+with g_i the score of an effect (see `outward`; the heat equation makes this hold at any G).  The expected
+information is the covariance of these scores over responses simulated from the restricted model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statsmodels_mcla.comparison.nesting import Nesting
+from statsmodels_mcla.data import ModelInputs, simulate_responses
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation.boundary import Reduction, curvature_by_level, pivots_of
+from statsmodels_mcla.estimation.constrained import Submodel
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.likelihood.monte_carlo import evaluate
+from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
+from statsmodels_mcla.numerics import Array, child, generator
+
+__all__ = ["Information", "RestrictedModel", "at_its_ranks", "schur"]
+
+CONTRIBUTIONS = 3000  # of blocks, that an expected information is an average over
+FEWEST, MOST = 20, 200  # simulated responses
+GROUPS = 20  # of simulations: leaving out one at a time shows the error of the information
+SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix of full rank
+REPEATS = 12  # independent sets of draws that the error of a score comes from
+
+
+@dataclass(frozen=True)
+class Information:
+    """Expected information, in the coordinates (restricted parameters, free directions, entries of the cones).
+
+    Attributes
+    ----------
+    J : ndarray (P, P)
+    replicates : ndarray (N, P, P)
+        The same from all but one of N groups of simulations.
+    axes : ndarray (P, P)
+        Columns: the coordinates in the parameters of the larger model.
+    n_free, n_cone : int
+    """
+
+    J: Array
+    replicates: Array
+    axes: Array
+    n_free: int
+    n_cone: int
+
+    @property
+    def cone(self) -> Array:
+        """Information about the entries of the cones, all else projected out."""
+        return schur(self.J, self.n_cone)
+
+    @property
+    def cone_replicates(self) -> Array:
+        """Return the same from all but one group of simulations."""
+        return np.array([schur(J, self.n_cone) for J in self.replicates])
+
+
+@dataclass(frozen=True)
+class RestrictedModel:
+    """A restricted maximum in the parameters of a larger model.
+
+    Attributes
+    ----------
+    design : MixedDesign
+        Of the larger model.
+    family : ConditionalFamily
+    params : ndarray (P,)
+        The restricted maximum.
+    nesting : Nesting
+    seed : numpy.random.SeedSequence
+    n_jobs : int
+    """
+
+    design: MixedDesign
+    family: ConditionalFamily
+    params: Array
+    nesting: Nesting
+    seed: np.random.SeedSequence
+    n_jobs: int
+
+    def submodel(self, design: MixedDesign) -> Submodel:
+        """Restricted random effects on the rows of a design like that of the larger model."""
+        P = design.n_params
+        whole = Submodel(design, np.ones(P, bool), Reduction.of(design), np.zeros(P))
+        reduced = whole.without(self.nesting.zero)
+        return at_its_ranks(reduced, self.params)
+
+    def block_scores(self, design: MixedDesign, seed: np.random.SeedSequence) -> Array:
+        """Scores of the blocks of the larger model at the restricted maximum, (B, P), over a few draws."""
+        submodel = self.submodel(design)
+        sampler = Sampler.start(submodel.design, BlockSampling(), seed, True, None)
+        position = sampler.at(submodel.restrict(self.params))
+        found = evaluate(submodel.design, position.params, position.draws, n_jobs=self.n_jobs)
+        graph, p = design.graph, design.n_fixed
+        out = np.zeros((graph.n_blocks, design.n_params))
+        block = np.zeros(submodel.design.n_blocks, int)
+        block[submodel.design.graph.of_row] = graph.of_row
+        parts = found.blocks.score
+        np.add.at(out[:, :p], block, parts[:, :p])
+        if design.n_dispersion:
+            np.add.at(out[:, -1], block, parts[:, -1])
+        start = 0
+        for term, shape, s in zip(
+            design.terms, design.covariance.terms, design.covariance.slices, strict=True
+        ):
+            M = curvature_by_level(term, submodel.design, position)
+            half = np.where(shape.lower[0] == shape.lower[1], 0.5, 1.0)
+            of_level = graph.of_effect[start : start + term.Z.shape[1] : term.dim]
+            seen = of_level >= 0
+            np.add.at(
+                out[:, p + s.start : p + s.stop],
+                of_level[seen],
+                half * M[seen][:, shape.lower[0], shape.lower[1]],
+            )
+            start += term.Z.shape[1]
+        return out
+
+    def observed_scores(self) -> Array:
+        """Scores at the responses that were observed, over independent sets of draws, (REPEATS, P)."""
+        return np.array(
+            [self.block_scores(self.design, child(self.seed, 0, k)).sum(axis=0) for k in range(REPEATS)]
+        )
+
+    def simulated_scores(self, inputs: ModelInputs) -> list[Array]:
+        """Scores of the blocks, (B, P), at responses simulated from the restricted maximum.
+
+        Parameters
+        ----------
+        inputs : ModelInputs
+            Rows of unit weight.
+        """
+        count = int(np.clip(CONTRIBUTIONS // self.design.n_blocks, FEWEST, MOST))
+        rng = generator(self.seed, 1, 0)
+        responses = simulate_responses(inputs, self.design, self.family, self.params, rng, count)
+        designs = (inputs.with_response(y, self.family).design(self.family) for y in responses.T)
+        return [self.block_scores(d, child(self.seed, 2, k)) for k, d in enumerate(designs)]
+
+    def information(self, scores: list[Array]) -> Information:
+        """Information from simulated scores of blocks, which are independent with mean zero."""
+        nesting = self.nesting
+        index = [j for c in nesting.cones for j in c.index]
+        cones = np.zeros((len(self.params), len(index)))
+        cones[index, range(len(index))] = 1.0
+        axes = np.column_stack([nesting.embedding, nesting.free, cones])
+        each = np.array([(s @ axes).T @ (s @ axes) for s in scores])
+        groups = np.array([part.sum(axis=0) for part in np.array_split(each, min(GROUPS, len(each)))])
+        counts = np.array([len(part) for part in np.array_split(each, min(GROUPS, len(each)))])
+        total = each.sum(axis=0)
+        left = np.array([(total - g) / (len(each) - n) for g, n in zip(groups, counts, strict=True)])
+        return Information(total / len(each), left, axes, nesting.free.shape[1], len(index))
+
+
+def at_its_ranks(submodel: Submodel, params: Array) -> Submodel:
+    """Submodel with the ranks that the covariance matrices have at given parameters of the whole model."""
+    n, size = submodel.model.n_fixed, submodel.model.covariance.size
+    pivots = []
+    for G in submodel.model.covariance.matrices(params[submodel.keep][n : n + size]):
+        sd = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
+        rank = int((np.linalg.eigvalsh(G / np.outer(sd, sd)) > SINGULAR).sum())
+        pivots.append(pivots_of(G, sd, rank))
+    return submodel.with_pivots(pivots, bool(submodel.model.n_dispersion and params[-1] == 0))
+
+
+def schur(J: Array, k: int) -> Array:
+    """Information about the last k parameters, the others projected out."""
+    if k == len(J):
+        return J
+    return np.asarray(J[-k:, -k:] - J[-k:, :-k] @ np.linalg.lstsq(J[:-k, :-k], J[:-k, -k:], rcond=None)[0])

@@ -1,0 +1,228 @@
+r"""Score (Rao) tests of terms that a fit does not have, without fitting them.
+
+With S the score of the larger model at the fitted one and J its information, the part of S that the fitted
+parameters cannot explain is S_e - J_en J_nn^-1 S_n.  For fixed effects, J is observed.  For variances, whose scores
+are one-sided (Lin, 1997, Biometrika 84(2)), it is the covariance of the scores over simulated responses, and the
+statistic the squared length of the projection onto the cone (Silvapulle and Silvapulle, 1995, J. Am. Stat. Assoc.
+90(429)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import patsy
+import scipy.sparse as sp
+
+from statsmodels_mcla.comparison.chi_bar_square import project
+from statsmodels_mcla.comparison.compared_fits import mixed_fit_of
+from statsmodels_mcla.comparison.likelihood_ratio import RestrictionTest, null_distribution
+from statsmodels_mcla.comparison.nesting import nesting_of
+from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, schur
+from statsmodels_mcla.data import ModelInputs, finite_matrix, terms_of_arrays
+from statsmodels_mcla.design import RandomTerm
+from statsmodels_mcla.formula import environment, read_random_terms, split_formula
+from statsmodels_mcla.likelihood.monte_carlo import evaluate
+from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
+from statsmodels_mcla.numerics import Array, seed_of
+
+__all__ = ["ScoreTest", "added_by_arrays", "added_by_formula", "score_test"]
+
+DRAWS = 1024  # a block, for the observed information
+
+
+class ScoreTest(RestrictionTest):
+    """Score test of terms that the fit does not have."""
+
+    title: ClassVar[str] = "Score test"
+
+
+def added_by_formula(model: Any, term: str, eval_env: int) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
+    """Fixed-effects columns and random effects of the terms of a formula, on the rows of a model.
+
+    Raises
+    ------
+    ValueError
+        If the model was not made from a formula.
+    """
+    frame = getattr(model.data, "frame", None)
+    if frame is None:
+        raise ValueError("term: the model was not made from a formula; give exog_extra or exog_vc_extra")
+    if not isinstance(term, str):
+        raise TypeError(
+            f"term must be a formula such as 'x + (1 | site)', got {term!r}; arrays go to exog_extra"
+        )
+    fixed, bars = split_formula("0 ~ " + term.strip().lstrip("+~"))
+    env = environment(eval_env, 1)
+    right = fixed.partition("~")[2].strip()
+    X = patsy.dmatrix(right or "1", frame, env, NA_action="raise", return_type="dataframe")
+    return X.drop(columns="Intercept", errors="ignore"), tuple(read_random_terms(bars, frame, env))
+
+
+def added_by_arrays(
+    model: Any, exog_extra: Any, exog_vc_extra: Any
+) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
+    """Fixed-effects columns and a variance component given as arrays with the rows of a model."""
+    n = len(model.endog)
+    X = pd.DataFrame(np.zeros((n, 0)))
+    if exog_extra is not None:
+        values = finite_matrix(
+            exog_extra if np.ndim(exog_extra) == 2 else np.reshape(exog_extra, (-1, 1)), "exog_extra"
+        )
+        if len(values) != n or not np.all(np.isfinite(values)):
+            raise ValueError(f"exog_extra must have {n} complete rows, as the model has, got {len(values)}")
+        X = pd.DataFrame(values, columns=[f"extra {j + 1}" for j in range(values.shape[1])])
+    terms: Sequence[RandomTerm] = ()
+    if exog_vc_extra is not None:
+        terms = terms_of_arrays(exog_vc_extra, np.zeros(np.shape(exog_vc_extra)[1], int), ["extra"], None, n)
+    return X, terms
+
+
+def _independent(X: Array, extra: Array) -> np.ndarray:
+    """Columns of extra that add to the span of X and of those before."""
+    basis = np.linalg.qr(X)[0]
+    keep = []
+    for j, column in enumerate(extra.T):
+        left = column - basis @ (basis.T @ column)
+        left = left - basis @ (basis.T @ left)
+        size = float(np.linalg.norm(left))
+        if size > 1e-8 * max(float(np.linalg.norm(column)), 1e-300):
+            keep.append(j)
+            basis = np.column_stack([basis, left / size])
+    return np.array(keep, int)
+
+
+def _refuse_known(term: RandomTerm, known: Sequence[RandomTerm]) -> None:
+    """Refuse a random term with effects that the model has already: their variances are not told apart."""
+    Z = sp.csc_array(sp.hstack([t.Z for t in known]))
+    of_model = {_column(Z, j) for j in range(Z.shape[1])}
+    new = sp.csc_array(term.Z)
+    d = len(term.columns)
+    twice = [
+        name
+        for k, name in enumerate(term.columns)
+        if all(_column(new, j) in of_model for j in range(k, new.shape[1], d))
+    ]
+    if twice:
+        raise ValueError(
+            f"term: the model has the effect {twice[0]} of {term.name!r} already; give the new effects alone, "
+            "(0 + x | g) for a slope"
+        )
+
+
+def _column(Z: sp.csc_array, j: int) -> tuple[bytes, bytes]:
+    """A column of a sparse matrix as a key."""
+    part = slice(Z.indptr[j], Z.indptr[j + 1])
+    order = np.argsort(Z.indices[part])
+    return Z.indices[part][order].astype(np.int64).tobytes(), Z.data[part][order].astype(float).tobytes()
+
+
+def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
+    """Test terms that a fit does not have.
+
+    Parameters
+    ----------
+    results : MixedGLMResults
+    X : DataFrame (n, k)
+        Fixed-effects columns to add; those that the model has already are left out.
+    terms : sequence of RandomTerm
+        Random effects to add.
+    rng : int or numpy.random.Generator
+
+    Raises
+    ------
+    ValueError
+        If nothing is added.
+    """
+    seed = seed_of(rng)
+    fit = mixed_fit_of(results, "results")
+    values = X.to_numpy(float)
+    keep = _independent(fit.exog, values)
+    if not len(keep) and not terms:
+        raise ValueError("term: it adds nothing to the fixed and random effects that the model has")
+    for term in terms:
+        _refuse_known(term, fit.terms)
+    wide = np.column_stack([fit.exog, values[:, keep]])
+
+    def larger(inputs: ModelInputs, rows: np.ndarray | None = None) -> ModelInputs:
+        pick = slice(None) if rows is None else rows
+        names = [*inputs.exog.columns, *(str(c) for c in X.columns[keep])]
+        added = tuple(t if rows is None else replace(t, Z=t.Z[rows]) for t in terms)
+        exog = pd.DataFrame(wide[pick], index=inputs.exog.index, columns=names)
+        return replace(inputs, exog=exog, terms=(*inputs.terms, *added))
+
+    inputs = larger(fit.inputs)
+    design = inputs.design(fit.family)
+    nesting = nesting_of(design, wide, inputs.terms, fit.exog, fit.terms)
+    model = RestrictedModel(design, fit.family, nesting.embedding @ fit.params, nesting, seed, 1)
+    if not nesting.cones:
+        statistic, mcse = _of_fixed_effects(model)
+        return ScoreTest.of(statistic, mcse, null_distribution(nesting, _no_information, seed))
+    unit, rows = fit.unit_rows()
+    found = model.information(model.simulated_scores(larger(unit, rows)))
+    observed = model.observed_scores() @ found.axes
+    sizes = tuple(len(cone.columns) for cone in nesting.cones)
+    mean = observed.mean(axis=0)
+    statistic = _projected(mean, found, sizes)
+    # errors of the score, from its repeats, and of the information, from its groups of simulations
+    without = [np.delete(observed, k, axis=0).mean(axis=0) for k in range(len(observed))]
+    scores = [_projected(S, found, sizes) for S in without]
+    informations = [_projected(mean, replace(found, J=J), sizes) for J in found.replicates]
+    mcse = float(np.sqrt(_jackknife(scores) + _jackknife(informations)))
+    return ScoreTest.of(statistic, mcse, null_distribution(nesting, lambda: found, seed))
+
+
+def _jackknife(values: list[float]) -> float:
+    """Variance of a statistic from its delete-one values."""
+    return (len(values) - 1.0) * float(np.var(values))
+
+
+def _no_information() -> Information:
+    raise ValueError("a test of fixed effects needs no simulated information")
+
+
+def _of_fixed_effects(model: RestrictedModel) -> tuple[float, float]:
+    """Statistic and its Monte Carlo error, with the observed information."""
+    submodel = model.submodel(model.design)
+    sampler = Sampler.start(submodel.design, BlockSampling(), model.seed, True, None).with_size(DRAWS)
+    position = sampler.at(submodel.restrict(model.params))
+    found = evaluate(submodel.design, position.params, position.draws)
+    p, p0 = model.design.n_fixed, model.nesting.embedding[: model.design.n_fixed].any(axis=0).sum()
+    P = len(position.params)
+    fixed = np.zeros((P, P))  # restricted fixed effects, other parameters, free directions
+    fixed[:p, :p0] = model.nesting.embedding[:p, :p0]
+    fixed[p:, p0 : p0 + P - p] = np.eye(P - p)
+    fixed[:p, p0 + P - p :] = model.nesting.free[:p]
+    k = p - p0
+    J, S, V = -fixed.T @ found.hessian @ fixed, fixed.T @ found.score, fixed.T @ found.score_var @ fixed
+    efficient = np.column_stack([-J[-k:, :-k] @ np.linalg.pinv(J[:-k, :-k]), np.eye(k)])
+    left = efficient @ S
+    solved = np.linalg.solve(schur(J, k), left)
+    slope = 2.0 * efficient.T @ solved
+    return float(left @ solved), float(np.sqrt(max(float(slope @ V @ slope), 0.0)))
+
+
+def _projected(S: Array, found: Information, sizes: tuple[int, ...]) -> float:
+    """Statistic of a score in the coordinates of the information."""
+    k, f = found.n_cone, found.n_free
+    statistic = 0.0
+    J, n = found.J, len(found.J)
+    if f:
+        inner = n - k
+        left = _efficient(J[:inner, :inner], S[:inner], f)
+        statistic += float(left @ np.linalg.solve(schur(J[:inner, :inner], f), left))
+    cone = found.cone
+    left = _efficient(J, S, k)
+    c = project(np.linalg.solve(cone, left)[None], cone, sizes)[0]
+    return statistic + max(float(2.0 * c @ left - c @ cone @ c), 0.0)
+
+
+def _efficient(J: Array, S: Array, k: int) -> Array:
+    """Score of the last k parameters, the others projected out."""
+    if k == len(J):
+        return S
+    return np.asarray(S[-k:] - J[-k:, :-k] @ np.linalg.lstsq(J[:-k, :-k], S[:-k], rcond=None)[0])

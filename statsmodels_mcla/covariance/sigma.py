@@ -1,0 +1,104 @@
+"""Covariance of the random effects: Sigma(theta), its parameters, scales and derivatives.
+
+Every random-effect *term* has ``d`` coordinates (1 for a variance component, 2 for an intercept
+and a slope) and many levels.  The effects of one level are N(0, G) with an unstructured d x d
+matrix G, the same for all levels of the term, and levels are independent.  A diagonal structure
+is several terms with d = 1, so one kind of term covers every structure.
+
+Two scales:
+
+* *natural*, theta: the variances and covariances ``G[0, 0], G[1, 0], G[1, 1], ...`` (lower triangle
+  row by row), which users see and which the log density of the effects is differentiated in;
+* *working*: the entries of the Cholesky factor L of G = L L', unconstrained (a sign change of a
+  column of L leaves G as it is), which optimisers move on.  L = 0 is a smooth interior point there,
+  so that a maximum at zero variance is found and not crept up on.
+
+The log density of a block's effects depends on them only through the scatter matrices
+``S_t = sum over levels of u u'``, and it is linear in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from statsmodels_mcla.covariance.unstructured import CovarianceTerm
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["Covariance"]
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Sigma(theta): the covariance terms of a model, one after another in theta."""
+
+    terms: tuple[CovarianceTerm, ...]
+
+    @cached_property
+    def slices(self) -> tuple[slice, ...]:
+        """Where each term's parameters lie in theta."""
+        ends = np.cumsum([0, *(t.size for t in self.terms)])
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+
+    @property
+    def size(self) -> int:
+        """Number of covariance parameters."""
+        return sum(t.size for t in self.terms)
+
+    @cached_property
+    def is_variance(self) -> np.ndarray:
+        """Which entries of theta are variances (the others are covariances)."""
+        return np.concatenate([t.lower[0] == t.lower[1] for t in self.terms] or [np.zeros(0, bool)])
+
+    def matrices(self, theta: Array) -> list[Array]:
+        """G of every term."""
+        return [t.matrix(theta[s]) for t, s in zip(self.terms, self.slices, strict=True)]
+
+    def pack(self, matrices: list[Array]) -> Array:
+        """Natural parameters of the given matrices, term by term."""
+        parts = [t.pack(g) for t, g in zip(self.terms, matrices, strict=True)]
+        return np.concatenate([np.zeros(0), *parts])
+
+    def factors(self, working: Array) -> list[Array]:
+        """L of every term."""
+        return [t.factor(working[s]) for t, s in zip(self.terms, self.slices, strict=True)]
+
+    def to_working(self, theta: Array) -> Array:
+        """Cholesky entries of every G.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If a matrix is not positive definite.
+        """
+        return self.pack([np.linalg.cholesky(g) for g in self.matrices(theta)])
+
+    def to_natural(self, working: Array) -> Array:
+        """Variances and covariances for given Cholesky entries."""
+        return self.pack([f @ f.T for f in self.factors(working)])
+
+    def working_jacobian(self, working: Array) -> Array:
+        """Derivative of the natural in the working parameters, (size, size)."""
+        out = np.zeros((self.size, self.size))
+        for term, s, factor in zip(self.terms, self.slices, self.factors(working), strict=True):
+            for a, (i, j) in enumerate(zip(*term.lower, strict=True)):
+                # dG = E L' + L E' with E the unit matrix at (i, j)
+                change = np.zeros((term.dim, term.dim))
+                change[i] += factor[:, j]
+                change[:, i] += factor[:, j]
+                out[s, s.start + a] = term.pack(change)
+        return out
+
+    def working_curvature(self, gradient: Array) -> Array:
+        """Sum over theta of gradient times the second derivative of theta in the working parameters."""
+        out = np.zeros((self.size, self.size))
+        for term, s in zip(self.terms, self.slices, strict=True):
+            rows, cols = term.lower
+            g = np.zeros((term.dim, term.dim))
+            g[rows, cols] = gradient[s]
+            g[cols, rows] += gradient[s]  # the diagonal doubles: d2 (l^2) = 2
+            out[s, s] = g[np.ix_(rows, rows)] * (cols[:, None] == cols[None, :])
+        return out

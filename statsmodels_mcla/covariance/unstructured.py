@@ -1,0 +1,89 @@
+"""Covariance of the random effects: Sigma(theta), its parameters, scales and derivatives.
+
+Every random-effect *term* has ``d`` coordinates (1 for a variance component, 2 for an intercept
+and a slope) and many levels.  The effects of one level are N(0, G) with an unstructured d x d
+matrix G, the same for all levels of the term, and levels are independent.  A diagonal structure
+is several terms with d = 1, so one kind of term covers every structure.
+
+Two scales:
+
+* *natural*, theta: the variances and covariances ``G[0, 0], G[1, 0], G[1, 1], ...`` (lower triangle
+  row by row), which users see and which the log density of the effects is differentiated in;
+* *working*: the entries of the Cholesky factor L of G = L L', unconstrained (a sign change of a
+  column of L leaves G as it is), which optimisers move on.  L = 0 is a smooth interior point there,
+  so that a maximum at zero variance is found and not crept up on.
+
+The log density of a block's effects depends on them only through the scatter matrices
+``S_t = sum over levels of u u'``, and it is linear in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["CovarianceTerm"]
+
+
+@dataclass(frozen=True)
+class CovarianceTerm:
+    """Covariance matrix of one random-effect term.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variance component or of the grouping factor.
+    columns : tuple of str
+        Names of the d coordinates.
+    standard : bool
+        Whether G is the identity, without parameters: effects that loadings scale (see `reduction`).
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    standard: bool = False
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates, d."""
+        return len(self.columns)
+
+    @cached_property
+    def lower(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column indices of the lower triangle, row by row: the order of the parameters."""
+        return np.tril_indices(0 if self.standard else self.dim)
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, d (d + 1) / 2."""
+        return len(self.lower[0])
+
+    @cached_property
+    def basis(self) -> Array:
+        """Derivatives of G in its parameters: symmetric 0/1 matrices, shape (size, d, d)."""
+        rows, cols = self.lower
+        out = np.zeros((self.size, self.dim, self.dim))
+        index = np.arange(self.size)
+        out[index, rows, cols] = 1.0
+        out[index, cols, rows] = 1.0
+        return out
+
+    def matrix(self, theta: Array) -> Array:
+        """Build G from its parameters."""
+        if self.standard:
+            return np.eye(self.dim)
+        return np.einsum("a,aij->ij", theta, self.basis)
+
+    def pack(self, matrix: Array) -> Array:
+        """Read the parameters off a symmetric (or the working ones off a lower triangular) matrix."""
+        return np.asarray(matrix)[self.lower]
+
+    def factor(self, working: Array) -> Array:
+        """Build the lower triangular factor L from the working parameters."""
+        out = np.eye(self.dim) if self.standard else np.zeros((self.dim, self.dim))
+        out[self.lower] = working
+        return out

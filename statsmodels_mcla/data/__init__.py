@@ -1,0 +1,23 @@
+"""data."""
+
+from statsmodels_mcla.data.argument_checks import check_alpha, check_positive, checked_count, checked_numbers
+from statsmodels_mcla.data.array_checks import check_start_params, finite_matrix, row_vector, terms_of_arrays
+from statsmodels_mcla.data.inputs import ModelInputs, inputs_of, read_arrays, total_offset
+from statsmodels_mcla.data.simulated_responses import draw_effects, simulate_responses
+
+__all__ = [
+    "ModelInputs",
+    "check_alpha",
+    "check_positive",
+    "check_start_params",
+    "checked_count",
+    "checked_numbers",
+    "draw_effects",
+    "finite_matrix",
+    "inputs_of",
+    "read_arrays",
+    "row_vector",
+    "simulate_responses",
+    "terms_of_arrays",
+    "total_offset",
+]

@@ -1,0 +1,251 @@
+"""Checks of what users pass in: one clear error that names the argument and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.linalg
+import scipy.sparse as sp
+
+from statsmodels_mcla.design import RandomTerm
+from statsmodels_mcla.numerics import Array
+
+__all__ = [
+    "check_aligned",
+    "check_full_rank",
+    "check_start_params",
+    "complete_rows",
+    "finite_matrix",
+    "row_vector",
+    "terms_of_arrays",
+    "unique_names",
+    "weight_vector",
+]
+
+
+def check_aligned(endog: Any, **others: Any) -> None:
+    """Refuse pandas arguments whose rows are labelled differently: rows are matched by position."""
+    index = getattr(endog, "index", None)
+    if not isinstance(index, pd.Index):
+        return
+    for name, value in others.items():
+        other = getattr(value, "index", None)
+        if isinstance(other, pd.Index) and len(other) == len(index) and not other.equals(index):
+            raise ValueError(f"the indices of endog and {name} differ: align them, or pass {name}.to_numpy()")
+
+
+def finite_matrix(value: Any, name: str) -> Array:
+    """Return a two-dimensional float array."""
+    try:
+        out = np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be numeric; encode text columns, for instance with a formula"
+        ) from error
+    if out.ndim == 1:
+        out = out[:, None]
+    if out.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions (rows, columns), got {out.ndim}")
+    return out
+
+
+def row_vector(value: Any, n: int, name: str) -> Array:
+    """Return one float a row."""
+    try:
+        out = np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numeric, one number a row") from error
+    out = np.broadcast_to(out, (n,)).copy() if out.ndim == 0 else out.squeeze()
+    if out.shape != (n,):
+        raise ValueError(f"{name} has shape {np.shape(value)}, but there are {n} rows")
+    return out
+
+
+def weight_vector(value: Any, n: int, name: str) -> Array:
+    """Return one non-negative number a row, not all of them zero; ones if nothing is given."""
+    if value is None:
+        return np.ones(n)
+    out = row_vector(value, n, name)
+    if np.any(out < 0):
+        row = int(np.flatnonzero(out < 0)[0])
+        raise ValueError(f"{name} must not be negative, but is {out[row]:g} in row {row}")
+    if n and not np.any(out > 0):
+        raise ValueError(f"{name} must not be zero in every row")
+    return out
+
+
+def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
+    """Rows without missing values, if ``missing`` says that others are to be dropped.
+
+    Parameters
+    ----------
+    named : dict
+        Row arrays (n,) or (n, k), dense or sparse, by argument name; None is skipped.
+    n : int
+        Number of rows.
+    missing : {"none", "drop", "raise"}
+
+    Returns
+    -------
+    ndarray of bool (n,)
+
+    Raises
+    ------
+    ValueError
+        If there are infinite values, or missing ones that are not to be dropped.
+    """
+    if missing not in ("none", "drop", "raise"):
+        raise ValueError(f"missing must be 'none', 'drop' or 'raise', got {missing!r}")
+    keep = np.ones(n, bool)
+    for name, value in named.items():
+        if value is None:
+            continue
+        if sp.issparse(value):
+            coo: Any = sp.coo_array(value)  # type: ignore[call-overload]
+            bad = np.zeros(n, bool)
+            infinite = np.isinf(coo.data).any()
+            bad[coo.coords[0][np.isnan(coo.data)]] = True
+        else:
+            array = np.asarray(value)
+            if array.dtype.kind not in "fc":
+                continue
+            rows = array.reshape(n, -1)
+            infinite = np.isinf(rows).any()
+            bad = np.isnan(rows).any(axis=1)
+        if infinite:
+            raise ValueError(f"{name} has infinite values; replace or remove them")
+        if bad.any() and missing != "drop":
+            raise ValueError(
+                f"{name} has missing values (NaN), the first in row {int(np.flatnonzero(bad)[0])}; "
+                "remove those rows or use missing='drop'"
+            )
+        keep &= ~bad
+    if not keep.any():
+        raise ValueError(
+            "no row without missing values is left" if n else "endog is empty: there is nothing to fit"
+        )
+    return keep
+
+
+def check_full_rank(X: Array, names: Sequence[str]) -> None:
+    """Refuse fixed effects that are linearly dependent, naming the columns.
+
+    Raises
+    ------
+    ValueError
+        If X has fewer rows than columns or dependent columns.
+    """
+    n, p = X.shape
+    if p == 0:
+        raise ValueError("exog has no columns; use a column of ones for a model with an intercept only")
+    if n < p:
+        raise ValueError(f"exog has {p} columns but only {n} rows: the fixed effects cannot be told apart")
+    size = np.sqrt((X * X).sum(axis=0))
+    if np.any(size == 0):
+        zero = [names[int(j)] for j in np.flatnonzero(size == 0)]
+        raise ValueError(f"exog columns {zero} are zero in every row; drop them")
+    R = np.linalg.qr(X / size, mode="r")
+    _, R, order = scipy.linalg.qr(R, mode="economic", pivoting=True)
+    rank = int((np.abs(np.diagonal(R)) > 1e-9 * max(n, p) ** 0.5).sum())
+    if rank == p:
+        return
+    dependent = [names[int(j)] for j in order[rank:]]
+    weights = np.linalg.solve(R[:rank, :rank], R[:rank, rank])
+    others = [names[int(order[j])] for j in range(rank) if abs(weights[j]) > 1e-6]
+    raise ValueError(
+        f"exog is rank deficient: {dependent[0]!r} is a linear combination of {others}"
+        + (f", and {dependent[1:]} depend on others too" if len(dependent) > 1 else "")
+        + "; drop dependent columns from the fixed effects"
+    )
+
+
+def check_start_params(start_params: Any, names: Sequence[str], non_negative: np.ndarray) -> Array:
+    """Return starting values as an array.
+
+    Parameters
+    ----------
+    start_params : array_like (P,)
+    names : sequence of str
+        Names of the parameters.
+    non_negative : ndarray of bool (P,)
+        Which are variances or dispersions.
+    """
+    try:
+        out = np.asarray(start_params, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError("start_params must be numeric") from error
+    if out.shape != (len(names),):
+        raise ValueError(
+            f"start_params has shape {out.shape}, but the model has {len(names)} parameters: {list(names)}"
+        )
+    if not np.all(np.isfinite(out)):
+        raise ValueError("start_params must be finite")
+    bad = np.flatnonzero(non_negative & (out <= 0))
+    if len(bad):
+        raise ValueError(f"start_params: {names[bad[0]]!r} must be positive, got {out[bad[0]]:g}")
+    return out
+
+
+def terms_of_arrays(
+    exog_vc: Any, ident: Any, vcp_names: Sequence[str] | None, vc_names: Sequence[str] | None, n: int
+) -> tuple[RandomTerm, ...]:
+    """Random terms of the array interface: columns of exog_vc with equal ident share one variance."""
+    if exog_vc is None:
+        raise ValueError(
+            "exog_vc is missing: a mixed model needs random effects; without any, use statsmodels GLM"
+        )
+    matrix: Any = exog_vc if sp.issparse(exog_vc) else finite_matrix(exog_vc, "exog_vc")
+    Z: Any = sp.csr_array(matrix, dtype=float)
+    if Z.shape[0] != n:
+        raise ValueError(f"exog_vc has {Z.shape[0]} rows, but endog has {n}")
+    if Z.shape[1] == 0:
+        raise ValueError(
+            "exog_vc has no columns: a mixed model needs random effects; without any, use statsmodels GLM"
+        )
+    labels = _ident(ident, Z.shape[1])
+    distinct = np.unique(labels)
+    names = [f"VC_{k + 1}" for k in range(len(distinct))] if vcp_names is None else list(vcp_names)
+    if len(names) != len(distinct):
+        raise ValueError(f"vcp_names has {len(names)} names, but ident has {len(distinct)} distinct values")
+    columns = (
+        getattr(exog_vc, "columns", [f"u{j + 1}" for j in range(Z.shape[1])])
+        if vc_names is None
+        else vc_names
+    )
+    if len(columns) != Z.shape[1]:
+        raise ValueError(f"vc_names has {len(columns)} names, but exog_vc has {Z.shape[1]} columns")
+    by_column = sp.csc_array(Z)
+    empty = np.flatnonzero(np.diff(by_column.indptr) == 0)
+    if len(empty):
+        raise ValueError(f"exog_vc: column {str(columns[int(empty[0])])!r} is zero in every row; drop it")
+    out = []
+    for name, label in zip(unique_names(names, "vcp_names"), distinct, strict=True):
+        mine = np.flatnonzero(labels == label)
+        levels = tuple(str(columns[int(j)]) for j in mine)
+        out.append(RandomTerm(name, (name,), levels, sp.csr_array(by_column[:, mine])))
+    return tuple(out)
+
+
+def _ident(ident: Any, columns: int) -> np.ndarray:
+    if ident is None:
+        raise ValueError("ident is missing: give the number of the variance of each column of exog_vc")
+    labels = np.asarray(ident)
+    if labels.ndim != 1 or len(labels) != columns:
+        raise ValueError(f"ident has shape {labels.shape}, but exog_vc has {columns} columns")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"ident must be integers (dtype int), one a column of exog_vc, got dtype {labels.dtype}"
+        )
+    return labels
+
+
+def unique_names(names: Sequence[str], argument: str) -> list[str]:
+    """Return the names as a list, refusing repeated ones."""
+    out = [str(n) for n in names]
+    repeated = pd.Index(out)[pd.Index(out).duplicated()]
+    if len(repeated):
+        raise ValueError(f"{argument} must be unique, but {repeated[0]!r} is repeated")
+    return out

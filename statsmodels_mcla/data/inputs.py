@@ -1,0 +1,230 @@
+"""Arrays from users: checked, aligned, and with incomplete rows dropped from all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from statsmodels_mcla.data.array_checks import (
+    check_aligned,
+    check_full_rank,
+    complete_rows,
+    finite_matrix,
+    row_vector,
+    terms_of_arrays,
+    unique_names,
+    weight_vector,
+)
+from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["ModelInputs", "inputs_of", "read_arrays", "total_offset"]
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Complete rows of a model.
+
+    Attributes
+    ----------
+    endog : Series (n,)
+        Response; binomial: successes.
+    n_trials : ndarray (n,)
+        Trials of a binomial response, ones otherwise.
+    exog : DataFrame (n, p)
+    terms : tuple of RandomTerm
+    offset, freq_weights, var_weights : ndarray (n,)
+    """
+
+    endog: pd.Series
+    n_trials: Array
+    exog: pd.DataFrame
+    terms: tuple[RandomTerm, ...]
+    offset: Array
+    freq_weights: Array
+    var_weights: Array
+
+    @property
+    def used(self) -> np.ndarray:
+        """Rows of positive weight, which the likelihood counts, (n,) bool."""
+        return np.asarray(self.freq_weights * self.var_weights > 0)
+
+    @property
+    def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
+        """Random-effects design of all rows, (n, Q), the terms side by side."""
+        return sp.csr_array(sp.hstack([t.Z for t in self.terms], format="csr"))
+
+    def design(self, family: ConditionalFamily) -> MixedDesign:
+        """Rows of positive weight as the likelihood takes them, identical ones merged."""
+        used = self.used
+        pick = slice(None) if used.all() else np.flatnonzero(used)
+        y, trials = self.endog.to_numpy()[pick], self.n_trials[pick]
+        freq, var = self.freq_weights[pick], self.var_weights[pick]
+        data = family.row_data(y, trials, freq, var)
+        terms = self.terms if used.all() else tuple(replace(t, Z=t.Z[pick]) for t in self.terms)
+        X = np.ascontiguousarray(self.exog.to_numpy()[pick])
+        constant = family.constant(y, trials, freq, var)
+        design = MixedDesign(data.y, data.w, data.v, self.offset[pick], X, terms, family, constant)
+        return merge_identical_rows(design)
+
+    def with_response(self, endog: Any, family: ConditionalFamily) -> ModelInputs:
+        """Other responses of the same rows.
+
+        Parameters
+        ----------
+        endog : array_like (n,) or (n, 2)
+            Binomial: successes out of the trials at hand, or successes and failures.
+        family : ConditionalFamily
+        """
+        if np.shape(endog)[:1] != (len(self.endog),):
+            raise ValueError(
+                f"endog must have one response for each of the {len(self.endog)} rows of the model, got shape "
+                f"{np.shape(endog)}"
+            )
+        index = getattr(endog, "index", None)
+        if isinstance(index, pd.Index) and not index.equals(self.endog.index):
+            raise ValueError(
+                "endog has another index than the rows of the model: align it, or pass endog.to_numpy()"
+            )
+        values = np.asarray(endog)
+        counts = np.any(self.n_trials != 1.0) and values.ndim == 1
+        response = family.check_response(values, self.n_trials if counts else None)
+        new = pd.Series(response.endog, index=self.endog.index, name=self.endog.name)
+        return replace(self, endog=new, n_trials=response.n_trials)
+
+    def take(self, rows: np.ndarray) -> ModelInputs:
+        """Inputs with one row for each of ``rows``, of frequency weight one."""
+        return ModelInputs(
+            self.endog.iloc[rows],
+            self.n_trials[rows],
+            self.exog.iloc[rows],
+            tuple(replace(t, Z=t.Z[rows]) for t in self.terms),
+            self.offset[rows],
+            np.ones(len(rows)),
+            self.var_weights[rows],
+        )
+
+
+def inputs_of(model: Any) -> ModelInputs:
+    """Inputs of a model, unless its data were removed."""
+    inputs: ModelInputs | None = model.inputs
+    if inputs is None:
+        raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
+    return inputs
+
+
+def read_arrays(
+    endog: Any,
+    exog: Any,
+    exog_vc: Any,
+    ident: Any,
+    family: ConditionalFamily,
+    *,
+    fep_names: Sequence[str] | None,
+    vcp_names: Sequence[str] | None,
+    vc_names: Sequence[str] | None,
+    offset: Any,
+    exposure: Any,
+    freq_weights: Any,
+    var_weights: Any,
+    random_terms: Sequence[RandomTerm] | None,
+    missing: str,
+) -> ModelInputs:
+    """Check the arguments of `MCLAMixedGLM`.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit; the message names it.
+    """
+    if np.ndim(endog) == 0:
+        raise ValueError(f"endog must hold one response a row, got {endog!r}")
+    n = len(endog)
+    if n == 0:
+        raise ValueError("endog is empty: there is nothing to fit")
+    check_aligned(
+        endog,
+        exog=exog,
+        exog_vc=exog_vc,
+        offset=offset,
+        exposure=exposure,
+        freq_weights=freq_weights,
+        var_weights=var_weights,
+    )
+    X = finite_matrix(exog, "exog")
+    if len(X) != n:
+        raise ValueError(f"exog has {len(X)} rows, but endog has {n}")
+    if random_terms is None:
+        terms = terms_of_arrays(exog_vc, ident, vcp_names, vc_names, n)
+    else:
+        terms = tuple(random_terms)
+    given = {"offset": offset, "exposure": exposure, "freq_weights": freq_weights, "var_weights": var_weights}
+    rows = {name: None if value is None else row_vector(value, n, name) for name, value in given.items()}
+    Zs = {f"exog_vc ({t.name})": t.Z for t in terms}
+    keep = complete_rows({"endog": endog, "exog": X, **Zs, **rows}, n, missing)
+    kept = endog
+    if not keep.all():
+        kept = endog.loc[keep] if isinstance(endog, (pd.Series, pd.DataFrame)) else np.asarray(endog)[keep]
+        X = X[keep]
+        terms = tuple(replace(t, Z=t.Z[np.flatnonzero(keep)]) for t in terms)
+        rows = {name: None if value is None else value[keep] for name, value in rows.items()}
+    response = family.check_response(np.asarray(kept))
+    _refuse_residual_effects(terms, len(X), family)
+
+    columns = _column_names(exog, fep_names, X.shape[1])
+    weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
+    check_full_rank(X[weights["freq_weights"] * weights["var_weights"] > 0], columns)
+    labelled = isinstance(kept, (pd.Series, pd.DataFrame))
+    name = kept.name if isinstance(kept, pd.Series) else None
+    if isinstance(kept, pd.DataFrame):
+        name = ", ".join(map(str, kept.columns))
+    index = kept.index if labelled else None
+    return ModelInputs(
+        pd.Series(response.endog, index=index, name="y" if name is None else str(name)),
+        response.n_trials,
+        pd.DataFrame(X, index=index, columns=columns),
+        terms,
+        total_offset(rows["offset"], rows["exposure"], len(X), family),
+        weights["freq_weights"],
+        weights["var_weights"],
+    )
+
+
+def _refuse_residual_effects(terms: tuple[RandomTerm, ...], n: int, family: ConditionalFamily) -> None:
+    """One effect a row is the residual of a Gaussian response: their variances cannot be told apart."""
+    for term in terms:
+        entries = term.Z.data
+        one_each = term.Z.nnz == n and bool(np.all(entries == entries[0]))
+        if family.quadratic and len(term.levels) >= n and one_each:
+            raise ValueError(
+                f"the random term {term.name!r} has as many levels as there are rows ({n}): in a Gaussian model its "
+                "variance cannot be told apart from the scale; drop the term"
+            )
+
+
+def _column_names(exog: Any, fep_names: Sequence[str] | None, count: int) -> list[str]:
+    if fep_names is not None:
+        if len(fep_names) != count:
+            raise ValueError(f"fep_names has {len(fep_names)} names, but exog has {count} columns")
+        return unique_names(fep_names, "fep_names")
+    if isinstance(exog, pd.DataFrame):
+        return unique_names(list(exog.columns), "the columns of exog")
+    return [f"FE_{j + 1}" for j in range(count)]
+
+
+def total_offset(offset: Array | None, exposure: Array | None, n: int, family: ConditionalFamily) -> Array:
+    """Offset and logarithm of the exposure, zero where neither is given."""
+    out = np.zeros(n) if offset is None else offset
+    if exposure is None:
+        return out
+    if family.link != "log":
+        raise ValueError("exposure needs a log link; use offset")
+    if np.any(exposure <= 0):
+        raise ValueError("exposure must be positive in every row")
+    return np.asarray(out + np.log(exposure))

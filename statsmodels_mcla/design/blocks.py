@@ -1,0 +1,203 @@
+"""The data of a mixed model as the likelihood needs them: frozen, numeric, split into blocks.
+
+Rows and random effects form a bipartite graph; its connected components, the *blocks*, are
+independent given the parameters, so the likelihood is a product of one integral a block
+(Sung and Geyer, 2007, sec. 1).  Blocks with the same number of rows and of levels of each term are
+stacked into one *bucket*, and all numerical work is done on buckets: arrays (B, n, ...) of B blocks
+with n rows each, never in a Python loop over blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from statsmodels_mcla.design.buckets import Bucket, Ties
+from statsmodels_mcla.design.random_terms import RandomTerm
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["BlockGraph", "EffectLevels", "Index", "RowColumns", "block_graph", "stacked_blocks"]
+
+Index = np.ndarray
+PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
+
+
+@dataclass(frozen=True)
+class BlockGraph:
+    """Number of the block of each row and of each effect (-1: an effect that no row depends on)."""
+
+    of_row: Index
+    of_effect: Index
+    n_blocks: int
+
+
+class EffectLevels(NamedTuple):
+    """Which level each effect belongs to, levels counted over all terms, and which term each level."""
+
+    of_effect: Index
+    term: Index
+    dims: Index
+    """Effects of a level of each term."""
+
+    @classmethod
+    def of(cls, terms: Sequence[RandomTerm]) -> EffectLevels:
+        """Levels of terms whose effects lie side by side."""
+        dims = np.array([t.dim for t in terms], int)
+        term = np.repeat(np.arange(len(terms)), [t.n_levels for t in terms])
+        return cls(np.repeat(np.arange(len(term)), dims[term]), term, dims)
+
+
+class RowColumns(NamedTuple):
+    """What every row has: response, weights, offset and covariates of the fixed effects."""
+
+    y: Array
+    w: Array
+    v: Array
+    offset: Array
+    X: Array
+
+
+def block_graph(levels: EffectLevels, matrices: Sequence[sp.csr_array]) -> BlockGraph:
+    """Find the connected components of rows and levels.
+
+    Parameters
+    ----------
+    levels : EffectLevels
+    matrices : sequence of scipy.sparse.csr_array (N, Q)
+        Z, and others whose entries tie rows to effects too.
+    """
+    Z = sum((abs(m) for m in matrices[1:]), abs(matrices[0])) if len(matrices) > 1 else matrices[0]
+    n, Q = Z.shape
+    units, n_units = levels.of_effect, len(levels.term)
+    # coordinates of one level are dependent a priori, so levels are nodes, not effects
+    entries = Z.tocoo()
+    nonzero = entries.data != 0
+    rows, cols = entries.coords[0][nonzero], units[entries.coords[1][nonzero]]
+    adjacency = sp.coo_array(
+        (np.ones(len(rows), np.int8), (rows, n + cols)), shape=(n + n_units, n + n_units)
+    )
+    label: Index = connected_components(adjacency.tocsr(), directed=False)[1]
+    has_effect = np.zeros(n, bool)
+    has_effect[rows] = True
+    of_row = label[:n].copy()
+    of_row[~has_effect] = -1  # all rows without random effects make one block
+    _, of_row = np.unique(of_row, return_inverse=True)
+    translate = np.full(label.max(initial=-1) + 1, -1)
+    translate[label[:n][has_effect]] = of_row[has_effect]
+    of_effect = translate[label[n:]][units] if Q else np.zeros(0, int)
+    return BlockGraph(of_row, of_effect, int(of_row.max(initial=-1)) + 1)
+
+
+def stacked_blocks(
+    graph: BlockGraph,
+    levels: EffectLevels,
+    columns: RowColumns,
+    matrices: Sequence[sp.csr_array],
+    family: ConditionalFamily,
+) -> tuple[Bucket, ...]:
+    """Stack the blocks of a graph by shape; ``matrices`` as in `block_graph`."""
+    used = np.flatnonzero(graph.of_effect >= 0)
+    effects = used[np.argsort(graph.of_effect[used], kind="stable")]
+    rows = np.argsort(graph.of_row, kind="stable")
+    first_row = np.searchsorted(graph.of_row[rows], np.arange(graph.n_blocks + 1))
+    first_effect = np.searchsorted(graph.of_effect[effects], np.arange(graph.n_blocks + 1))
+    row_place = _inverse(rows) - first_row[graph.of_row]
+    effect_place = np.full(len(graph.of_effect), -1)
+    effect_place[effects] = np.arange(len(effects)) - first_effect[graph.of_effect[effects]]
+
+    dims, n_terms = levels.dims, len(levels.dims)
+    term_of_effect = levels.term[levels.of_effect[effects]]
+    counts = np.bincount(
+        graph.of_effect[effects] * n_terms + term_of_effect, minlength=graph.n_blocks * n_terms
+    )
+    counts = counts.reshape(graph.n_blocks, n_terms) // np.maximum(dims, 1)
+    lengths = _padded_lengths(np.diff(first_row), counts)
+    distinct, bucket_of_block = np.unique(np.column_stack([lengths, counts]), axis=0, return_inverse=True)
+    bucket_of_block = bucket_of_block.ravel()
+    place_in_bucket = np.empty(graph.n_blocks, int)
+
+    def dense(shape: tuple[int, ...], k: int, entries: _Entries) -> Array:
+        out = np.zeros(shape)
+        which = entries.order[entries.first[k] : entries.first[k + 1]]
+        i, j, value = entries.row[which], entries.column[which], entries.value[which]
+        np.add.at(out, (place_in_bucket[graph.of_row[i]], row_place[i], effect_place[j]), value)
+        return out
+
+    entries, *tied = (
+        _Entries.of(matrix, bucket_of_block[graph.of_row], len(distinct)) for matrix in matrices
+    )
+    order = np.argsort(bucket_of_block, kind="stable")
+    first_block = np.searchsorted(bucket_of_block[order], np.arange(len(distinct) + 1))
+
+    out = []
+    for k, shape in enumerate(distinct):
+        blocks = order[first_block[k] : first_block[k + 1]]
+        place_in_bucket[blocks] = np.arange(len(blocks))
+        n, q = int(shape[0]), int((shape[1:] * dims).sum())
+        place = first_row[blocks][:, None] + np.arange(n)
+        inside = place < first_row[blocks + 1][:, None]
+        r = np.where(inside, rows[np.where(inside, place, 0)], -1)
+        e = effects[first_effect[blocks][:, None] + np.arange(q)] if q else np.zeros((len(blocks), 0), int)
+        Z = dense((len(blocks), n, q), k, entries)
+        ties = None
+        if tied:
+            ties = Ties(Z, np.stack([dense(Z.shape, k, tie) for tie in tied], axis=1))
+        y, w, offset = (
+            np.where(inside, column[r], value)
+            for column, value in zip((columns.y, columns.w, columns.offset), family.blank_row(), strict=True)
+        )
+        v, X = np.where(inside, columns.v[r], 1.0), np.where(inside[..., None], columns.X[r], 0.0)
+        levels_k = tuple(int(c) for c in shape[1:])
+        out.append(Bucket(blocks, r, e, levels_k, y, w, v, offset, X, Z, family.specialise(y, w), ties))
+    return tuple(out)
+
+
+class _Entries(NamedTuple):
+    """Entries of a sparse matrix, and which of them each bucket has."""
+
+    row: Index
+    column: Index
+    value: Array
+    order: Index
+    first: Index
+
+    @classmethod
+    def of(cls, matrix: sp.csr_array, bucket_of_row: Index, buckets: int) -> _Entries:
+        """Sort the entries other than zero by bucket."""
+        coo = matrix.tocoo()
+        stored = coo.data != 0
+        row, column, value = coo.coords[0][stored], coo.coords[1][stored], coo.data[stored]
+        order = np.argsort(bucket_of_row[row], kind="stable")
+        return cls(
+            row, column, value, order, np.searchsorted(bucket_of_row[row][order], np.arange(buckets + 1))
+        )
+
+
+def _padded_lengths(lengths: Index, levels: Index) -> Index:
+    """Rows that each block is filled up to, so that few distinct shapes remain."""
+    out = lengths.astype(int)
+    _, kind = np.unique(levels, axis=0, return_inverse=True)
+    kind = kind.ravel()
+    order = np.lexsort((-lengths, kind))  # longest first within each kind
+    change = np.flatnonzero(np.diff(kind[order]) | np.diff(lengths[order])) + 1
+    top = filled = actual = 0
+    current = -1
+    for run in np.split(order, change):
+        n, count, this = int(lengths[run[0]]), len(run), int(kind[run[0]])
+        if this != current or filled + top * count > PADDING * (actual + n * count):
+            current, top, filled, actual = this, n, 0, 0
+        filled, actual = filled + top * count, actual + n * count
+        out[run] = top
+    return out
+
+
+def _inverse(permutation: Index) -> Index:
+    out = np.empty_like(permutation)
+    out[permutation] = np.arange(len(permutation))
+    return out

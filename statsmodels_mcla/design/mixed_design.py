@@ -1,0 +1,159 @@
+"""The data of a mixed model as the likelihood needs them: frozen, numeric, split into blocks.
+
+Rows and random effects form a bipartite graph; its connected components, the *blocks*, are
+independent given the parameters, so the likelihood is a product of one integral a block
+(Sung and Geyer, 2007, sec. 1).  Blocks with the same number of rows and of levels of each term are
+stacked into one *bucket*, and all numerical work is done on buckets: arrays (B, n, ...) of B blocks
+with n rows each, never in a Python loop over blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.covariance import Covariance, CovarianceTerm
+from statsmodels_mcla.design.blocks import BlockGraph, EffectLevels, RowColumns, block_graph, stacked_blocks
+from statsmodels_mcla.design.buckets import Bucket
+from statsmodels_mcla.design.random_terms import RandomTerm
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["MixedDesign"]
+
+
+@dataclass(frozen=True)
+class MixedDesign:
+    """Validated data of a generalized linear mixed model.
+
+    Attributes
+    ----------
+    y, w, v, offset : ndarray (N,)
+        Response, weight, dispersion weight and offset of each row.
+    X : ndarray (N, p)
+        Fixed-effects design.
+    terms : tuple of RandomTerm
+        Random-effect terms; their Z matrices side by side are the Z of the model.
+    family : ConditionalFamily
+        Density of the response given the linear predictor.
+    constant : float
+        The part of the log-likelihood that depends on the data alone.
+    ties : tuple of scipy.sparse.csr_array (N, Q)
+        Derivatives of Z in the loadings of terms of reduced rank (see `reduction`), each a parameter after
+        the covariance parameters; ``terms`` have the Z at loadings of zero.
+    standard : frozenset of int
+        Terms whose effects are N(0, I): only loadings give them a part in eta.
+    """
+
+    y: Array
+    w: Array
+    v: Array
+    offset: Array
+    X: Array
+    terms: tuple[RandomTerm, ...]
+    family: ConditionalFamily
+    constant: float
+    ties: tuple[sp.csr_array, ...] = ()
+    standard: frozenset[int] = frozenset()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, N."""
+        return len(self.y)
+
+    @property
+    def n_fixed(self) -> int:
+        """Number of fixed effects, p."""
+        return self.X.shape[1]
+
+    @property
+    def n_dispersion(self) -> int:
+        """Number of dispersion parameters: 0 or 1."""
+        return int(self.family.dispersion is not None)
+
+    @property
+    def n_params(self) -> int:
+        """Length of params: fixed effects, covariance parameters, loadings, dispersion."""
+        return self.n_fixed + self.covariance.size + len(self.ties) + self.n_dispersion
+
+    @cached_property
+    def covariance(self) -> Covariance:
+        """Structure of the covariance of the effects."""
+        return Covariance(
+            tuple(CovarianceTerm(t.name, t.columns, k in self.standard) for k, t in enumerate(self.terms))
+        )
+
+    @cached_property
+    def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
+        """Random-effects design, (N, Q), the terms side by side."""
+        if not self.terms:
+            return sp.csr_array((self.n_rows, 0))
+        return sp.csr_array(sp.hstack([t.Z for t in self.terms], format="csr"))
+
+    @cached_property
+    def levels(self) -> EffectLevels:
+        """Which level and term each effect belongs to."""
+        return EffectLevels.of(self.terms)
+
+    def split(self, params: Array) -> tuple[Array, Array, float]:
+        """Fixed effects, covariance parameters and dispersion (1.0 where the family has none)."""
+        p, k = self.n_fixed, self.covariance.size
+        phi = float(params[-1]) if self.n_dispersion else 1.0
+        return params[:p], params[p : p + k], phi
+
+    def loadings(self, params: Array) -> Array:
+        """Loadings among the parameters; empty unless a term has reduced rank."""
+        start = self.n_fixed + self.covariance.size
+        return params[start : start + len(self.ties)]
+
+    @cached_property
+    def unit_labels(self) -> list[str]:
+        """Name of each level: term and level."""
+        return [
+            level if level.startswith(t.name) else f"{t.name}: {level}"
+            for t in self.terms
+            for level in map(str, t.levels)
+        ]
+
+    @cached_property
+    def graph(self) -> BlockGraph:
+        """Blocks of the design: which rows and effects belong together."""
+        return block_graph(self.levels, (self.Z, *self.ties))
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return self.graph.n_blocks
+
+    @cached_property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """Blocks stacked by shape: the factorised form of the likelihood."""
+        return self._stacked(self.graph)
+
+    @cached_property
+    def joint(self) -> tuple[Bucket, ...]:
+        """Return all rows and effects as one block, as a joint importance density needs them."""
+        one = np.zeros(self.n_rows, int), np.zeros(self.Z.shape[1], int)
+        return self._stacked(BlockGraph(*one, 1))
+
+    def _stacked(self, graph: BlockGraph) -> tuple[Bucket, ...]:
+        rows = RowColumns(self.y, self.w, self.v, self.offset, self.X)
+        return stacked_blocks(graph, self.levels, rows, (self.Z, *self.ties), self.family)
+
+    @cached_property
+    def block_labels(self) -> list[str]:
+        """Name of each block: its levels, the first few of them."""
+        effects = np.flatnonzero(self.graph.of_effect >= 0)
+        pairs = np.unique(np.column_stack([self.graph.of_effect, self.levels.of_effect])[effects], axis=0)
+        first = np.searchsorted(pairs[:, 0], np.arange(self.n_blocks + 1))
+        out = []
+        for a, b in pairwise(first):
+            # once each: a term may be in two parts
+            levels = list(dict.fromkeys(self.unit_labels[u] for u in pairs[a:b, 1]))
+            more = f", ... ({len(levels)} levels)" if len(levels) > 2 else ""
+            out.append(", ".join(levels[:2]) + more if levels else "rows without random effects")
+        return out

@@ -1,0 +1,40 @@
+"""estimation."""
+
+from statsmodels_mcla.estimation.error_propagation import (
+    STEP,
+    EstimateErrors,
+    ParameterErrors,
+    Variation,
+    Varied,
+    vary_draws,
+    wald_limits,
+    wald_pvalues,
+    z_of,
+)
+from statsmodels_mcla.estimation.fitted import Fitted, with_expectation_draws
+from statsmodels_mcla.estimation.maximum import (
+    LaplaceMaximum,
+    MonteCarloMaximum,
+    laplace_maximum,
+    monte_carlo_maximum,
+)
+from statsmodels_mcla.estimation.unreached_modes import unreached_mode
+
+__all__ = [
+    "STEP",
+    "EstimateErrors",
+    "Fitted",
+    "LaplaceMaximum",
+    "MonteCarloMaximum",
+    "ParameterErrors",
+    "Variation",
+    "Varied",
+    "laplace_maximum",
+    "monte_carlo_maximum",
+    "unreached_mode",
+    "vary_draws",
+    "wald_limits",
+    "wald_pvalues",
+    "with_expectation_draws",
+    "z_of",
+]

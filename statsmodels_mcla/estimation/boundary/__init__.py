@@ -1,0 +1,33 @@
+"""estimation.boundary."""
+
+from statsmodels_mcla.estimation.boundary.rank_search import (
+    LIMIT,
+    NO_LOSS,
+    pivots_of,
+    reduction_to,
+    reduction_without_loss,
+    singular_working,
+    truncated,
+    with_layouts,
+)
+from statsmodels_mcla.estimation.boundary.reduction import Reduction
+from statsmodels_mcla.estimation.boundary.variance_scores import (
+    curvature_by_level,
+    flat_terms,
+    grown_reduction,
+)
+
+__all__ = [
+    "LIMIT",
+    "NO_LOSS",
+    "Reduction",
+    "curvature_by_level",
+    "flat_terms",
+    "grown_reduction",
+    "pivots_of",
+    "reduction_to",
+    "reduction_without_loss",
+    "singular_working",
+    "truncated",
+    "with_layouts",
+]

@@ -1,0 +1,180 @@
+"""Maxima at the boundary: which covariance matrices are singular, judged by Laplace's approximation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from statsmodels_mcla.covariance import Layout
+from statsmodels_mcla.design import FIRST_SD, MixedDesign
+from statsmodels_mcla.estimation.boundary.reduction import Reduction
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace
+from statsmodels_mcla.numerics import Array
+
+__all__ = [
+    "LIMIT",
+    "NO_LOSS",
+    "pivots_of",
+    "reduction_to",
+    "reduction_without_loss",
+    "singular_working",
+    "truncated",
+    "with_layouts",
+]
+
+SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
+NO_LOSS = 1e-3  # of log-likelihood
+LIMIT = 1e-6  # of log-likelihood: a dispersion that is smaller than any error of it
+LITTLE = 1.0  # information of a level's rows about an effect, times its variance: below, loadings tell more
+
+
+def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) -> tuple[Reduction, Array]:
+    """Lowest ranks of the covariance matrices that lose no (Laplace) likelihood.
+
+    Parameters
+    ----------
+    design : MixedDesign
+        Of the whole model.
+    params : ndarray (P,)
+        Natural parameters; covariance matrices may be singular.
+    origin : ndarray (P,)
+        Fixed effects, Cholesky entries, dispersion where the search started: the size that standard
+        deviations are measured by.
+
+    Returns
+    -------
+    Reduction
+    params : ndarray (P,)
+        With the covariance matrices of the ranks found.
+    """
+    covariance, p = design.covariance, design.n_fixed
+    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[p : p + covariance.size])]
+    matrices = covariance.matrices(params[p : p + covariance.size])
+    floor = None
+    ranks = []
+    for k, size in enumerate(sizes):
+        spread = np.linalg.eigvalsh(matrices[k] / np.outer(size, size))
+        rank = len(size)
+        for lower in range(int((spread > SMALL_SD**2).sum()), len(size)):
+            if floor is None:
+                floor = _height(design, params, matrices) - NO_LOSS
+            trial = [*matrices[:k], truncated(matrices[k], size, lower), *matrices[k + 1 :]]
+            if _height(design, params, trial) > floor:
+                matrices, rank = trial, lower
+                break
+        ranks.append(rank)
+    out = params.copy()
+    out[p : p + covariance.size] = covariance.pack(matrices)
+    reduction = with_layouts(design, out, origin, ranks)
+    at_limit = dispersion_without_loss(design, out)
+    if at_limit:
+        out[-1] = 0.0
+    return replace(reduction, at_limit=at_limit), out
+
+
+def reduction_to(
+    design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]
+) -> tuple[Reduction, Array]:
+    """Give covariance matrices the nearest values of given ranks; arguments as in `reduction_without_loss`."""
+    covariance, p = design.covariance, design.n_fixed
+    at = slice(p, p + covariance.size)
+    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
+    lower = [truncated(*parts) for parts in zip(covariance.matrices(params[at]), sizes, ranks, strict=True)]
+    out = params.copy()
+    out[at] = covariance.pack(lower)
+    return with_layouts(design, out, origin, ranks), out
+
+
+def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
+    """Whether a dispersion of zero loses no (Laplace) likelihood, where the family exists there."""
+    if design.family.limit(design.y, design.w) is None:
+        return False
+    zero = np.append(params[:-1], 0.0)
+    p = design.n_fixed
+    matrices = design.covariance.matrices(params[p : p + design.covariance.size])
+    return params[-1] == 0.0 or _height(design, zero, matrices) > _height(design, params, matrices) - LIMIT
+
+
+def _height(design: MixedDesign, params: Array, matrices: list[Array]) -> float:
+    return evaluate_laplace(design, singular_working(design, params, matrices)).value
+
+
+def truncated(G: Array, size: Array, rank: int) -> Array:
+    """Nearest matrix of the given rank, in units of ``size``."""
+    values, vectors = np.linalg.eigh(G / np.outer(size, size))
+    root = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, len(size) - rank :] * size[:, None]
+    return np.asarray(root @ root.T)
+
+
+def with_layouts(design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]) -> Reduction:
+    """Draw the effects at given ranks in a way that suits given parameters.
+
+    Coordinates are taken in the order of pivoted elimination, the largest variance left first.  Those whose rows
+    say much about them, for their variance, are pivots; for the others, up to the rank, standard effects are drawn.
+
+    Parameters
+    ----------
+    params : ndarray (P,)
+        Natural parameters, with covariance matrices of the given ranks.
+    origin : ndarray (P,)
+        As in `reduction_without_loss`.
+    """
+    covariance, p = design.covariance, design.n_fixed
+    at = slice(p, p + covariance.size)
+    factors = covariance.factors(origin[at])
+    layouts = []
+    for term, G, factor, rank in zip(
+        design.terms, covariance.matrices(params[at]), factors, ranks, strict=True
+    ):
+        size = np.abs(np.diag(factor))
+        rows = np.bincount(term.Z.indices % term.dim, minlength=term.dim) / term.n_levels
+        layouts.append(_layout(G / np.outer(size, size), FIRST_SD**2 * rows, rank))
+    return Reduction.of(design, layouts)
+
+
+def _layout(scaled: Array, information: Array, rank: int) -> Layout:
+    """Layout for a matrix in units of the sizes where the search started, and what a level says in those units."""
+    order, left = _elimination(scaled, rank)
+    pivots = 0
+    while pivots < rank and left[pivots] * information[order[pivots]] > LITTLE:
+        pivots += 1
+    rest = [k for k in range(len(scaled)) if k not in order] if rank else []
+    return Layout(tuple(sorted(order[:pivots])), tuple(order[pivots:] + rest), rank - pivots)
+
+
+def pivots_of(G: Array, size: Array, rank: int) -> tuple[int, ...]:
+    """Coordinates that the others are combinations of, ascending."""
+    return tuple(sorted(_elimination(G / np.outer(size, size), rank)[0]))
+
+
+def _elimination(left: Array, rank: int) -> tuple[list[int], list[float]]:
+    """Coordinates, the largest variance left first, and that variance."""
+    order, variance = [], []
+    for _ in range(rank):
+        k = int(np.argmax(np.diag(left)))
+        order.append(k)
+        variance.append(float(left[k, k]))
+        left = left - np.outer(left[:, k], left[k]) / left[k, k]
+        left[k] = left[:, k] = 0.0
+    return order, variance
+
+
+def singular_working(design: MixedDesign, params: Array, matrices: list[Array] | None = None) -> Array:
+    """Fixed effects, Cholesky entries and dispersion of natural parameters whose matrices may be singular.
+
+    The factor of a matrix of rank r is lower triangular, with zeros right of column r.
+    """
+    covariance, p = design.covariance, design.n_fixed
+    at = slice(p, p + covariance.size)
+    out = params.copy()
+    factors = []
+    for G in covariance.matrices(params[at]) if matrices is None else matrices:
+        size = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
+        values, vectors = np.linalg.eigh(G / np.outer(size, size))
+        values = np.where(values > 1e-12, values, 0.0)
+        root = (vectors * np.sqrt(values))[:, ::-1] * size[:, None]
+        factors.append(np.linalg.qr(root.T)[1].T)
+    out[at] = covariance.pack(factors)
+    return out

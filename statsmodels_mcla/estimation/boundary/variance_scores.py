@@ -1,0 +1,169 @@
+r"""The slope of the likelihood out of the boundary: whether a covariance matrix has too low a rank.
+
+Add nu w w' to the covariance matrix G of a term, for some direction w of its d coordinates.  Every level gets an
+independent effect of variance nu, and at nu = 0
+
+    d l / d nu = 1/2 sum over levels of w' M_l w,   M_l = E[g_l g_l' + Z_l' diag(d2) Z_l | y],   g_l = Z_l' d1,
+
+with d1, d2 the derivatives of the log density of the rows in eta (Lin, 1997, Biometrika 84(2)).  A maximum on the
+boundary needs a slope of zero or less in every direction.  The expectation is over the draws of the effects that the
+reduced model has; rows of a level that lie in different blocks are independent given the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.estimation.boundary.rank_search import truncated, with_layouts
+from statsmodels_mcla.estimation.boundary.reduction import Reduction
+from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
+from statsmodels_mcla.likelihood.sampling import Position
+from statsmodels_mcla.numerics import Array, homogeneous, weighted_sum
+
+__all__ = ["curvature_by_level", "flat_terms", "grown_reduction"]
+
+NO_GAIN = (
+    5e-4  # of log-likelihood, for a variance of 3 % of its standard error: Monte Carlo errors decide on less
+)
+
+
+def grown_reduction(
+    design: MixedDesign, reduction: Reduction, reduced: MixedDesign, position: Position, origin: Array
+) -> tuple[Reduction, Array] | None:
+    """Raise ranks by one where the likelihood rises by that, and say where to go on.
+
+    Parameters
+    ----------
+    design : MixedDesign
+        Of the whole model.
+    reduction : Reduction
+    reduced : MixedDesign
+    position : Position
+        Maximum of the reduced design.
+    origin : ndarray (P,)
+        Fixed effects, Cholesky entries, dispersion where the search started: sizes of standard deviations.
+
+    Returns
+    -------
+    Reduction, ndarray (P,)
+        With higher ranks, and natural parameters of the model to start from; None where no slope is positive.
+    """
+    covariance, p = design.covariance, design.n_fixed
+    at = slice(p, p + covariance.size)
+    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
+    params = reduction.extend(position.params)
+    matrices, ranks = covariance.matrices(params[at]), list(reduction.ranks)
+    for k in reduction.singular:
+        M = curvature_by_level(design.terms[k], reduced, position)
+        step = _best_step(M, matrices[k], sizes[k], reduction.ranks[k])
+        if step is not None:
+            ranks[k] += 1
+            matrices[k] = truncated(matrices[k] + step, sizes[k], ranks[k])
+    if tuple(ranks) == reduction.ranks:
+        return None
+    out = params.copy()
+    out[at] = covariance.pack(matrices)
+    grown = with_layouts(design, out, origin, ranks)
+    return replace(grown, at_limit=reduction.at_limit), out
+
+
+def _best_step(M: Array, G: Array, size: Array, rank: int) -> Array | None:
+    """What to add to G, (d, d): nu w w' with the steepest w among the directions that G lacks; None if downhill.
+
+    The information about nu is the sum of the squared scores of the levels.
+    """
+    lacking = np.linalg.eigh(G / np.outer(size, size))[1][:, : len(size) - rank]
+    scaled = lacking.T @ (M * np.outer(size, size)) @ lacking
+    direction = np.linalg.eigh(scaled.sum(axis=0))[1][:, -1]
+    scores = 0.5 * np.einsum("i,lij,j->l", direction, scaled, direction)
+    slope, information = float(scores.sum()), float((scores * scores).sum())
+    if slope <= 0 or 0.5 * slope * slope <= NO_GAIN * information:
+        return None
+    w = size * (lacking @ direction)
+    return float(np.clip(slope / information, 0.01, 1.0)) * np.outer(w, w)
+
+
+def flat_terms(reduction: Reduction, fitted: Array, se: Array) -> tuple[int, ...]:
+    """Terms with an effect that adds nothing to the likelihood at a maximum.
+
+    A variance nu has a log-likelihood of about nu nu^ / se^2 - nu^2 / (2 se^2) near zero, so that it gains
+    (nu^ / se)^2 / 2; in terms of a loading lambda, nu = lambda^2, that is (lambda / se(lambda))^2 / 8.
+    """
+    z = fitted / se
+    pairs = zip(reduction.pivot_variances, reduction.diagonal_loadings, strict=True)
+    gains = [
+        np.concatenate([z[variances] ** 2 / 2.0, z[loadings] ** 2 / 8.0]) for variances, loadings in pairs
+    ]
+    return tuple(k for k, gain in enumerate(gains) if np.any(gain < NO_GAIN))
+
+
+class _LevelSums(NamedTuple):
+    """Which rows of a chunk of blocks go into which coordinate of which level."""
+
+    matrix: sp.csr_array  # (pairs * d, K * n): pairs of a block and a level of it
+    block: np.ndarray  # (pairs,) within the chunk
+    level: np.ndarray  # (pairs,)
+
+    @classmethod
+    def of(cls, term: RandomTerm, rows: np.ndarray) -> _LevelSums:
+        inside = np.flatnonzero(rows.ravel() >= 0)
+        entries = term.Z[rows.ravel()[inside]].tocoo()
+        row, level = inside[entries.coords[0]], entries.coords[1] // term.dim
+        pair, index = np.unique(row // rows.shape[1] * term.n_levels + level, return_inverse=True)
+        place = index.ravel() * term.dim + entries.coords[1] % term.dim
+        matrix = sp.csr_array((entries.data, (place, row)), shape=(len(pair) * term.dim, rows.size))
+        return cls(matrix, pair // term.n_levels, pair % term.n_levels)
+
+
+class _Moments(NamedTuple):
+    """Conditional moments of the scores of the levels, from one chunk of blocks."""
+
+    level: np.ndarray  # (pairs,)
+    mean: Array  # (pairs, d)
+    variance: Array  # (pairs, d, d)
+    rows: np.ndarray  # (rows,) of the design
+    bend: Array  # (rows,) E[d2]
+
+
+def _moments(term: RandomTerm, beta: Array, phi: float, draws: WeightedDraws) -> _Moments:
+    bucket, v = draws.bucket, draws.v
+    sums = _LevelSums.of(term, bucket.rows)
+    y, w, v_dispersion = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
+    eta = np.empty((*bucket.y.shape, v.shape[1]))
+    bucket.predictors(bucket.offset + bucket.X @ beta).write(homogeneous(draws.u), eta)
+    terms = bucket.family.blocks(y, w, v_dispersion, eta, phi)
+    scores = (sums.matrix @ terms.d1.reshape(-1, v.shape[1])).reshape(-1, term.dim, v.shape[1])
+    weight = v[sums.block]
+    mean = weighted_sum(scores, weight)
+    scores = scores - mean[..., None]
+    inside = bucket.rows >= 0
+    return _Moments(
+        sums.level,
+        mean,
+        np.einsum("kim,kjm,km->kij", scores, scores, weight),
+        bucket.rows[inside],
+        weighted_sum(terms.d2, v)[inside],
+    )
+
+
+def curvature_by_level(term: RandomTerm, reduced: MixedDesign, position: Position) -> Array:
+    """M_l of every level of a term of the model, (L, d, d), over the draws at a maximum of the reduced design."""
+    d, L = term.dim, term.n_levels
+    beta, _, phi = reduced.split(position.params)
+    mean, M, bend = np.zeros((L, d)), np.zeros((L, d, d)), np.zeros(reduced.n_rows)
+    for found in over_draws(reduced, position.params, position.draws, partial(_moments, term, beta, phi)):
+        np.add.at(mean, found.level, found.mean)
+        np.add.at(M, found.level, found.variance)
+        bend[found.rows] = found.bend
+    M += mean[:, :, None] * mean[:, None, :]
+    columns = [term.Z[:, np.arange(L) * d + i] for i in range(d)]
+    for i in range(d):
+        for j in range(d):
+            M[:, i, j] += columns[i].multiply(columns[j]).T @ bend
+    return M

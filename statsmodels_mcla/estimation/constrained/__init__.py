@@ -1,0 +1,33 @@
+"""estimation.constrained."""
+
+from statsmodels_mcla.estimation.constrained.constrained_maximum import (
+    ConstrainedMaximum,
+    Held,
+    Inner,
+    maximise,
+    newton_step,
+)
+from statsmodels_mcla.estimation.constrained.objective import (
+    LaplaceObjective,
+    Objective,
+    ObjectiveMaximum,
+    difference_error,
+)
+from statsmodels_mcla.estimation.constrained.rank_recovery import laplace_height, with_what_returns
+from statsmodels_mcla.estimation.constrained.submodel import Submodel, parameters_of_effect
+
+__all__ = [
+    "ConstrainedMaximum",
+    "Held",
+    "Inner",
+    "LaplaceObjective",
+    "Objective",
+    "ObjectiveMaximum",
+    "Submodel",
+    "difference_error",
+    "laplace_height",
+    "maximise",
+    "newton_step",
+    "parameters_of_effect",
+    "with_what_returns",
+]

@@ -1,0 +1,114 @@
+"""Covariance matrices that are singular at a maximum, and may not be where a quantity is held elsewhere.
+
+How far from the boundary the likelihood then is largest is found by Laplace's approximation, the other parameters
+left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from statsmodels_mcla.estimation.boundary import NO_LOSS, pivots_of, singular_working, truncated
+from statsmodels_mcla.estimation.constrained.constrained_maximum import ConstrainedMaximum, Held, maximise
+from statsmodels_mcla.estimation.constrained.submodel import Submodel
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["laplace_height", "with_what_returns"]
+
+SDS = 0.02 * 2.0 ** np.arange(10)  # in units of where a search starts
+FAR = 2.0  # loss of log-likelihood beyond which nothing better is looked for
+
+
+def laplace_height(submodel: Submodel) -> Callable[[Array], float]:
+    """Laplace log-likelihood as a function of the natural parameters of the whole model."""
+
+    def height(params: Array) -> float:
+        working = singular_working(submodel.smooth, submodel.inner(params))
+        return evaluate_laplace(submodel.smooth, working).value
+
+    return height
+
+
+def with_what_returns(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
+    """Raise the ranks of covariance matrices where that raises the likelihood."""
+    submodel = found.objective.submodel
+    if submodel.reduction.at_limit:
+        found = _with_dispersion(found, held)
+        submodel = found.objective.submodel
+    if not submodel.reduction.singular:
+        return found
+    height = laplace_height(submodel)
+    for k in submodel.reduction.singular:
+        floor = height(found.point.params) + NO_LOSS
+        best, params = floor, found.point.params
+        for path in _ways_out(submodel, found.point.params, k):
+            value, trial = _best(height, path, floor)
+            if value > best:
+                best, params = value, trial
+        if best > floor:
+            current = found.objective.submodel
+            pivots = list(current.reduction.pivots)
+            pivots[k] = _pivots(submodel, params, k, len(pivots[k]) + 1)
+            larger = found.objective.on(current.with_pivots(pivots))
+            found = maximise(larger, larger.locate(params), held)
+    return found
+
+
+def _with_dispersion(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
+    """Let a dispersion of zero be positive, where that raises the likelihood."""
+    submodel = found.objective.submodel
+    if held.quantity.at(found.point.params).gradient[-1]:  # it is what is held
+        return found
+    free = submodel.with_pivots(submodel.reduction.pivots, at_limit=False)
+    path = []
+    for sd in SDS:
+        out = found.point.params.copy()
+        out[-1] = sd * sd
+        path.append(out)
+    floor = laplace_height(submodel)(found.point.params) + NO_LOSS
+    value, params = _best(laplace_height(free), path, floor)
+    if value <= floor:
+        return found
+    larger = found.objective.on(free)
+    return maximise(larger, larger.locate(params), held)
+
+
+def _sizes(submodel: Submodel, k: int) -> Array:
+    """Standard deviations of a term where a search would start."""
+    shape = submodel.model.covariance.terms[k]
+    factor = shape.factor(submodel.origin[submodel.parameters(k)])
+    return np.abs(np.diag(factor))
+
+
+def _ways_out(submodel: Submodel, params: Array, k: int) -> Iterator[list[Array]]:
+    """Natural parameters along each direction that a singular covariance matrix lacks."""
+    shape, at = submodel.model.covariance.terms[k], submodel.parameters(k)
+    size, G = _sizes(submodel, k), shape.matrix(params[at])
+    lacking = np.linalg.eigh(G / np.outer(size, size))[1][:, : shape.dim - submodel.reduction.ranks[k]]
+    for w in (size[:, None] * lacking).T:
+        path = []
+        for sd in SDS:
+            out = params.copy()
+            out[at] = shape.pack(G + sd * sd * np.outer(w, w))
+            path.append(out)
+        yield path
+
+
+def _best(height: Callable[[Array], float], path: list[Array], floor: float) -> tuple[float, Array]:
+    best, place = -np.inf, path[0]
+    for params in path:
+        value = height(params)
+        if value > best:
+            best, place = value, params
+        if value < floor - FAR:
+            break
+    return best, place
+
+
+def _pivots(submodel: Submodel, params: Array, k: int, rank: int) -> tuple[int, ...]:
+    size = _sizes(submodel, k)
+    G = submodel.model.covariance.terms[k].matrix(params[submodel.parameters(k)])
+    return pivots_of(truncated(G, size, rank), size, rank)

@@ -1,0 +1,305 @@
+r"""What other random numbers would make of estimates, of their covariance and of all that is computed from both.
+
+The draws make a score error D = sum of D_g over independent groups g of replicates, each a function of the
+parameters.  To first order in the errors,
+
+    estimates    d theta_g = C D_g,                                    C = (-U)^-1, U the Hessian,
+    Hessian      d U_g     = dD_g / d theta + (dU / d theta) d theta_g,
+    covariance   d C_g     = C d U_g C,
+
+where the second part of d U_g is that the Hessian is taken elsewhere.  Derivatives are differences over the frozen
+draws, one evaluation a parameter.  For any smooth function h of estimates and covariance (a standard error, a
+p-value, a limit), the Monte Carlo variance is then the sum over g of
+
+    (h(theta + d theta_g, C + d C_g) - h(theta, C))^2,
+
+the delta method over the normalised weights (Owen, Monte Carlo theory, methods and examples, sec. 9.2) with the
+derivatives in the directions that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from statsmodels_mcla.estimation.fitted import Fitted
+from statsmodels_mcla.likelihood.monte_carlo import BATCHES, evaluate
+from statsmodels_mcla.likelihood.sampling import TiltedDraws
+from statsmodels_mcla.numerics import Array, transpose
+
+__all__ = [
+    "SCALE",
+    "STEP",
+    "EstimateErrors",
+    "ParameterErrors",
+    "Variation",
+    "Varied",
+    "vary_draws",
+    "wald_limits",
+    "wald_pvalues",
+    "z_of",
+]
+
+SETS = 4  # of blocks whose replicates are told apart: the more groups, the less noise in the errors
+STEP = 1e-2  # of differences in the parameters, in standard errors
+# factors of steps and of deviations, tried in turn until covariance matrices are positive definite there
+TRIES = np.array([1.0, -1.0, *(sign * 0.1**k for k in range(1, 12) for sign in (1.0, -1.0)), 0.1**12])
+SHRINK = 0.1 ** np.arange(15)
+SCALE = 0.1  # of the deviations at which functions are evaluated: errors that are large are linear in it
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Deviations of the fitted parameters and of their covariance, group by group.
+
+    Attributes
+    ----------
+    params : ndarray (P fitted,)
+    cov : ndarray (P fitted, P fitted)
+    d_params : ndarray (G, P fitted)
+        Their products with themselves add up to the Monte Carlo covariance.
+    d_cov : ndarray (G, P fitted, P fitted)
+    scale : float
+        Of the deviations at which functions are evaluated: there, covariance matrices are positive definite.
+    """
+
+    params: Array
+    cov: Array
+    d_params: Array
+    d_cov: Array
+    scale: float = SCALE
+
+    @classmethod
+    def unknown(cls, params: Array) -> Variation:
+        """Deviations where there is no maximum: NaN."""
+        size = len(params)
+        nan = np.full((BATCHES, size, size), np.nan)
+        return cls(params, nan[0], nan[..., 0], nan)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a maximum, and deviations from it."""
+        return bool(np.isfinite(self.d_cov).all())
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> Variation:
+        """Deviations at a maximum of the Monte Carlo likelihood.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If the Hessian is singular.
+        """
+
+        def at(params: Array) -> tuple[Array, Array]:
+            found = evaluate(
+                fitted.design, params, fitted.position.draws, score_errors=True, n_jobs=fitted.n_jobs
+            )
+            return _in_groups(found.score_errors), found.hessian
+
+        errors, hessian = at(fitted.params)
+        cov = -np.linalg.inv(hessian)
+        cov = 0.5 * (cov + cov.T)
+        d_params = errors @ cov
+        direct = np.empty((*errors.shape, len(cov)))  # of the Hessian where it is
+        moves = np.zeros_like(direct)  # because it is taken elsewhere
+        for j, length in enumerate(STEP * np.sqrt(np.diag(cov))):
+            unit = np.eye(len(cov))[j]
+            step = next(s for s in length * TRIES if _inside(fitted, fitted.params + s * unit))
+            there, hessian_there = at(fitted.params + step * unit)
+            direct[..., j] = (there - errors) / step
+            moves += d_params[:, j, None, None] * ((hessian_there - hessian) / step)
+        d_hessian = 0.5 * (direct + transpose(direct)) + moves
+        d_cov = cov @ d_hessian @ cov
+
+        def within(scale: float) -> bool:
+            far = SETS * scale  # for sums over the sets, too
+            definite = np.linalg.eigvalsh(cov + far * d_cov) > 0
+            return bool(definite.all()) and all(_inside(fitted, fitted.params + far * d) for d in d_params)
+
+        return cls(fitted.params, cov, d_params, d_cov, next(s for s in SCALE * SHRINK if within(s)))
+
+    def through(self, function: Callable[[Array, Array], Array]) -> Varied:
+        """Deviations of a function of the fitted parameters and their covariance."""
+        here = np.asarray(function(self.params, self.cov), dtype=float)
+        if not self.known:
+            return Varied.unknown(here)
+        there = [
+            function(self.params + self.scale * d_params, self.cov + self.scale * d_cov)
+            for d_params, d_cov in zip(self.d_params, self.d_cov, strict=True)
+        ]
+        return Varied.of(here, there, self.scale)
+
+    def merged(self) -> Variation:
+        """The same in fewer groups, for functions that take long: errors are as right, and noisier."""
+        return replace(self, d_params=_sums(self.d_params), d_cov=_sums(self.d_cov))
+
+
+def vary_draws(
+    drawn: Fitted, cov: Array, variation: Variation | None, function: Callable[[Fitted, Array], Array]
+) -> Varied:
+    """Deviations of a function of a maximum, the covariance of the estimates, and the draws, in few groups.
+
+    Parameters
+    ----------
+    drawn : Fitted
+        Draws whose weights are varied too: batch by batch, as the derivative in the weight of a batch tells.
+    cov : ndarray (P fitted, P fitted)
+    variation : Variation, optional
+        Of estimates and covariance; by default they do not vary.
+    function : callable
+        Of a maximum with its draws and a covariance.
+    """
+    here = np.asarray(function(drawn, cov), dtype=float)
+    if variation is not None and not variation.known:
+        return Varied.unknown(here)
+    zero = np.zeros((BATCHES, len(cov)))
+    moves = (
+        Variation(drawn.params, cov, zero, zero[..., None] * cov) if variation is None else variation.merged()
+    )
+    there = []
+    for batch, (d_params, d_cov) in enumerate(zip(moves.d_params, moves.d_cov, strict=True)):
+        more = np.log1p(moves.scale * np.sqrt(BATCHES / (BATCHES - 1.0)))
+        draws = tuple(TiltedDraws(part, batch, BATCHES, more) for part in drawn.position.draws)
+        position = replace(drawn.position, params=drawn.params + moves.scale * d_params, draws=draws)
+        there.append(function(replace(drawn, position=position), cov + moves.scale * d_cov))
+    return Varied.of(here, there, moves.scale)
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A value (...) and its deviations (G, ...)."""
+
+    value: Array
+    deviations: Array
+
+    @classmethod
+    def of(cls, value: Array, there: Sequence[Array], scale: float) -> Varied:
+        """From values of a function at deviations times a scale."""
+        return cls(value, (np.array(there) - value) / scale)
+
+    @classmethod
+    def unknown(cls, value: Array) -> Varied:
+        """NaN."""
+        return cls(value, np.full((1, *np.shape(value)), np.nan))
+
+    def through(self, function: Callable[[Array], Array]) -> Varied:
+        """Deviations of a function of the value, which may have axes in front."""
+        with np.errstate(all="ignore"):  # of NaN and infinite values
+            here = np.asarray(function(self.value), dtype=float)
+            there = function(self.value + SCALE * self.deviations)
+            return Varied(here, (there - here) / SCALE)
+
+    @property
+    def mcse(self) -> Array:
+        """Monte Carlo standard error."""
+        return np.asarray(np.sqrt((self.deviations**2).sum(axis=0)))
+
+
+@dataclass(frozen=True)
+class EstimateErrors:
+    """Monte Carlo errors of estimates (k,), of their standard errors, and of what follows from both.
+
+    Attributes
+    ----------
+    both : Varied (k, 2)
+        Estimates and standard errors.
+    """
+
+    both: Varied
+
+    @property
+    def mcse(self) -> Array:
+        """Of the estimates."""
+        return self.both.mcse[..., 0]
+
+    @property
+    def se(self) -> Array:
+        """Of the standard errors."""
+        return self.both.mcse[..., 1]
+
+    @property
+    def z(self) -> Array:
+        """Of estimates over their standard errors."""
+        return self.both.through(z_of).mcse
+
+    def pvalues(self, one_sided: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
+        """Of p-values: two-sided, or one-sided for parameters that cannot be negative."""
+        return self.both.through(lambda both: wald_pvalues(z_of(both), one_sided, law)).mcse
+
+    def limits(self, alpha: float, non_negative: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
+        """Of Wald limits (k, 2), those of parameters that cannot be negative cut off at zero."""
+        quantile = law.isf(0.5 * alpha)
+        return self.both.through(lambda both: wald_limits(both, quantile, non_negative)).mcse
+
+
+def wald_pvalues(z: Array, one_sided: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
+    """P-values of z or t statistics."""
+    return np.where(one_sided, law.sf(z), 2.0 * law.sf(np.abs(z)))
+
+
+def wald_limits(both: Array, quantile: float, non_negative: np.ndarray | bool = False) -> Array:
+    """Estimates and standard errors (..., k, 2) turned into limits (..., k, 2)."""
+    limits = both[..., :1] + quantile * both[..., 1:] * np.array([-1.0, 1.0])
+    limits[..., 0] = np.where(non_negative, np.maximum(limits[..., 0], 0.0), limits[..., 0])
+    return np.asarray(limits)
+
+
+def z_of(both: Array) -> Array:
+    """Estimates over their standard errors, from both (..., k, 2)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(both[..., 0] / both[..., 1])
+
+
+def _sums(deviations: Array) -> Array:
+    """Sum over the sets of blocks: one group a batch of replicates."""
+    return np.asarray(deviations.reshape(-1, BATCHES, *deviations.shape[1:]).sum(axis=0))
+
+
+def _in_groups(errors: Array) -> Array:
+    """Sums (G, P) of the score errors (B, P, batches) of blocks: each batch of each set of blocks is a group."""
+    return np.concatenate([errors[k::SETS].sum(axis=0).T for k in range(min(SETS, len(errors)))])
+
+
+def _inside(fitted: Fitted, params: Array) -> bool:
+    """Whether covariance matrices are positive definite and dispersions positive."""
+    design = fitted.design
+    theta = design.split(params)[1]
+    definite = all(np.linalg.eigvalsh(G)[0] > 0 for G in design.covariance.matrices(theta))
+    return definite and bool(np.all(params[len(params) - design.n_dispersion :] > 0))
+
+
+@dataclass(frozen=True)
+class ParameterErrors:
+    """Errors of the fitted parameters.
+
+    Attributes
+    ----------
+    cov_params : ndarray (P, P)
+        Sampling covariance.
+    cov_mcse : ndarray (P, P) or None
+        Monte Carlo covariance C; None where the estimates do not come from the draws.
+    """
+
+    cov_params: Array
+    cov_mcse: Array | None
+
+    @classmethod
+    def of(cls, results: Any) -> ParameterErrors:
+        """Errors of a fit, carried over to the parameters that were fitted."""
+        carried = results.fitted.covariance_of_fitted
+        monte_carlo = results.monte_carlo
+        return cls(
+            carried(results.cov_params()),
+            None if monte_carlo is None else carried(monte_carlo.cov_mcse),
+        )
+
+    def monte_carlo_var(self, slope: Array) -> Array:
+        """Monte Carlo variance that comes from the estimates, for slopes (..., P)."""
+        if self.cov_mcse is None:
+            return np.zeros(slope.shape[:-1])
+        return np.asarray(np.einsum("...p,pq,...q->...", slope, self.cov_mcse, slope))

@@ -1,0 +1,126 @@
+"""A maximum and the draws made there: what everything that is computed after a fit starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
+from statsmodels_mcla.likelihood.sampling import Position, Sampler
+from statsmodels_mcla.numerics import Array, child
+
+__all__ = ["Fitted", "with_expectation_draws"]
+
+EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, and at least for one of more
+WORK = 2**24  # rows x draws that cost little: blocks of several effects get more draws while that lasts
+MOST_DRAWS = 2**13  # so got
+EXPECTATION_STREAM = 1_000_001  # key of their base random numbers
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A maximum with its draws, in the parameters that were fitted.
+
+    At and near a singular maximum these are not the parameters of the model, and the effects that are drawn are not
+    its effects: `jacobian`, `effects` and the methods of ``reduction`` translate.  Where ``reduction.plain``, all are
+    identities.
+
+    Attributes
+    ----------
+    design : MixedDesign
+        Of the effects that are drawn (see `reduction`); identical rows merged.
+    reduction : Reduction
+        Between the parameters and effects of ``design`` and those of the model.
+    sampler : Sampler
+        Makes draws like those of ``position`` at other parameters, from the same base random numbers.
+    position : Position
+        The maximum, natural scale, and the draws made there.
+    n_jobs : int
+        Threads.
+    """
+
+    design: MixedDesign
+    reduction: Reduction
+    sampler: Sampler
+    position: Position
+    n_jobs: int
+
+    @property
+    def params(self) -> Array:
+        """Parameters that were fitted, natural scale."""
+        return self.position.params
+
+    @property
+    def keep(self) -> np.ndarray:
+        """Parameters of the model that are not zero because their term vanished, (P,) bool."""
+        return self.reduction.keep
+
+    @cached_property
+    def jacobian(self) -> Array:
+        """Derivative of the model's parameters in the fitted ones at the maximum, (P, P fitted); see `Reduction`."""
+        return self.reduction.jacobian(self.params)
+
+    @cached_property
+    def effects(self) -> sp.csr_array:
+        """Matrix (Q, Q fitted) from drawn effects to the model's: zeros for vanished terms, combinations for tied ones.
+
+        With mean m and covariance V of the drawn effects given the data, the model's have ``effects @ m`` and
+        ``effects @ V @ effects.T``.
+        """
+        return self.reduction.effects(self.params)
+
+    def covariance_of_fitted(self, cov: Array) -> Array:
+        """Covariance of the fitted parameters (P fitted, P fitted) from that of the model's (P, P).
+
+        Those of the model are linear in them, and none is lost (see `Reduction`): a pseudo-inverse carries back.
+        """
+        back = np.linalg.pinv(self.jacobian[self.keep])
+        return np.asarray(back @ np.asarray(cov)[np.ix_(self.keep, self.keep)] @ back.T)
+
+    def covariance_of_model(self, cov: Array) -> Array:
+        """Covariance of the model's parameters (P, P) from that of the fitted ones; NaN at the boundary."""
+        return self.reduction.carry(self.params, cov)
+
+    def params_of_model(self, params: Array) -> Array:
+        """Parameters of the model (N, P) from fitted ones (N, P fitted); NaN at the boundary."""
+        out = np.stack([self.reduction.extend(p) for p in params])
+        out[:, ~self.keep] = np.nan
+        return out
+
+    @cached_property
+    def fresh(self) -> Fitted:
+        """The same maximum with new draws, independent of those that found it, and at least `EXPECTATION_DRAWS`.
+
+        Expectations over them have an error of their own and one from the estimates, which are independent.
+        Estimates average over blocks and can do with fewer draws than what is said of a single block.
+        """
+        sampler = self.sampler
+        seed = child(sampler.seed, EXPECTATION_STREAM)
+        rows = sum(b.rows.size for b in sampler.buckets if b.n_effects > 1)
+        sampler = with_expectation_draws(replace(sampler, seed=seed), min(WORK // max(rows, 1), MOST_DRAWS))
+        return replace(self, sampler=sampler, position=sampler.at(self.params))
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Likelihood, derivatives and block statistics over the draws at the maximum."""
+        return evaluate(self.design, self.params, self.position.draws, n_jobs=self.n_jobs)
+
+
+def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
+    """Give every block at least the draws that expectations of its effects want; joint draws stay as they are.
+
+    Blocks of several effects get at least ``several``.
+    """
+    if sampler.sampling.joint:
+        return sampler
+    twice = 2 if sampler.design.standard else 1  # half of those of standard effects mirror the others
+    one, more = (twice * count for count in EXPECTATION_DRAWS)
+    more = max(more, several)
+    return sampler.grown(
+        tuple(np.full(b.n_blocks, one if b.n_effects < 2 else more) for b in sampler.buckets)
+    )

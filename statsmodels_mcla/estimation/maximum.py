@@ -1,0 +1,272 @@
+"""From a design to its maximum-likelihood fit, singular covariance matrices included.
+
+The steps that every fit takes, whatever is done with the result: a GLM to start from, a check for separation,
+the Laplace fit, and the Monte Carlo fit at the ranks that the covariance matrices have at the maximum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation.boundary import (
+    LIMIT,
+    Reduction,
+    flat_terms,
+    grown_reduction,
+    reduction_to,
+    reduction_without_loss,
+    singular_working,
+    with_layouts,
+)
+from statsmodels_mcla.estimation.search import (
+    DrawSettings,
+    FitSettings,
+    GLMStart,
+    LaplaceFit,
+    MonteCarloFit,
+    fit_laplace,
+    fit_monte_carlo,
+    fit_without_random_effects,
+    search_scale,
+)
+from statsmodels_mcla.estimation.separation import separated_columns, separating_terms
+from statsmodels_mcla.likelihood.monte_carlo import evaluate
+from statsmodels_mcla.likelihood.sampling import Sampler
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["LaplaceMaximum", "MonteCarloMaximum", "laplace_maximum", "monte_carlo_maximum"]
+
+NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
+SEPARATED_STEPS = 6  # of an optimiser where there is no maximum; linear predictors grow by about one a step
+
+
+@dataclass(frozen=True)
+class LaplaceMaximum:
+    """Laplace fit with what was found on the way.
+
+    Attributes
+    ----------
+    params : ndarray (P,)
+        Natural parameters; covariance matrices have exactly the ranks of the reduction.
+    reduction : Reduction
+    separated, separating : tuple of int
+        Fixed effects, and random-effect terms whose variance, without a finite maximum.
+    start : GLMStart
+    fit : LaplaceFit
+    """
+
+    params: Array
+    reduction: Reduction
+    separated: tuple[int, ...]
+    separating: tuple[int, ...]
+    start: GLMStart
+    fit: LaplaceFit
+
+    @property
+    def endless(self) -> bool:
+        """Whether the likelihood rises for ever."""
+        return bool(self.separated or self.separating)
+
+
+@dataclass(frozen=True)
+class MonteCarloMaximum:
+    """Monte Carlo fit at the ranks that the covariance matrices have at the maximum.
+
+    Attributes
+    ----------
+    params : ndarray (P,)
+        Natural parameters of the whole model.
+    reduction : Reduction
+    design : MixedDesign
+        The reduced one.
+    fit : MonteCarloFit
+        In the parameters that were fitted.
+    """
+
+    params: Array
+    reduction: Reduction
+    design: MixedDesign
+    fit: MonteCarloFit
+
+
+def laplace_maximum(
+    design: MixedDesign, gtol: float = 1e-4, maxiter: int = 200, disp: bool = False
+) -> LaplaceMaximum:
+    """Maximise the Laplace approximation from the GLM without random effects, then at lower ranks if they do."""
+    start = fit_without_random_effects(design)
+    separated = tuple(separated_columns(design, start.eta, start.phi))
+    if separated:  # the likelihood rises for ever: go where it is nearly flat, and no further
+        start = fit_without_random_effects(design, SEPARATED_STEPS)
+        maxiter = min(maxiter, SEPARATED_STEPS)
+    scale = search_scale(design, start)
+    fit = fit_laplace(design, scale, np.zeros(design.n_params), gtol=gtol, maxiter=maxiter, disp=disp)
+    reduction, params = reduction_without_loss(design, fit.params, scale.origin)
+    shape = Reduction.of(design).shape
+    while reduction.shape != shape:
+        shape = reduction.shape
+        free = reduction.free_working
+        working = np.where(free, singular_working(design, params), 0.0)
+        if reduction.at_limit:
+            working[-1] = np.finfo(float).tiny
+        x = scale.from_semi_natural(working)
+        fit = fit_laplace(design, scale, x, gtol=gtol, maxiter=maxiter, disp=disp, free=free)
+        reduction, params = reduction_without_loss(design, fit.params, scale.origin)
+    separating = tuple(separating_terms(design, fit.evaluation.modes, params, start.curvature))
+    return LaplaceMaximum(params, reduction, separated, separating, start, fit)
+
+
+def monte_carlo_maximum(
+    design: MixedDesign,
+    draws: DrawSettings,
+    settings: FitSettings,
+    start: GLMStart,
+    params: Array,
+    reduction: Reduction | None = None,
+) -> MonteCarloMaximum:
+    """Maximise the Monte Carlo likelihood, and find the ranks of the covariance matrices at its maximum.
+
+    A covariance matrix that becomes singular is fitted at its rank (see `reduction`).  There, the slope of the
+    Monte Carlo likelihood out of the boundary is looked at: where it rises, the fit goes on at a higher rank.
+
+    Parameters
+    ----------
+    design : MixedDesign
+        Of the whole model.
+    draws : DrawSettings
+    settings : FitSettings
+    start : GLMStart
+        Sets the scale of the search.
+    params : ndarray (P,)
+        Where to start.
+    reduction : Reduction, optional
+        Ranks to start with; full by default.
+
+    Raises
+    ------
+    ValueError
+        If a covariance matrix becomes singular and the importance density is the user's own.
+    """
+    origin = search_scale(design, start).origin
+    if reduction is None:
+        reduction = with_layouts(design, params, origin, Reduction.of(design).ranks)
+    trail: list[MonteCarloMaximum] = []
+    while True:
+        if not draws.sampling.adapts:
+            reduction = _as_they_stand(design, reduction)
+        reduced = reduction.reduce(design)
+        scale = search_scale(reduced, start)
+        fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
+        params = reduction.extend(fit.position.params)
+        trail.append(MonteCarloMaximum(params, reduction, reduced, fit))
+        step = _after(design, origin, trail)
+        if isinstance(step, MonteCarloMaximum):
+            return step
+        reduction, params = step
+
+
+def _as_they_stand(design: MixedDesign, reduction: Reduction) -> Reduction:
+    """Draw the effects of the model themselves, the only ones that a density of the user's own is for."""
+    if reduction.singular:
+        names = ", ".join(repr(reduction.terms[k].whole.name) for k in reduction.singular)
+        raise ValueError(
+            f"sampling: the covariance matrix of {names} is singular at the maximum, where the model has fewer effects "
+            "than the density: leave effects out of the model, or use BlockSampling()"
+        )
+    return Reduction.of(design)
+
+
+Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
+
+
+def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:
+    """Say where to go after some fits, the last of which is the latest."""
+    found, before = trail[-1], trail[-2] if len(trail) > 1 else None
+    fit, reduction = found.fit, found.reduction
+    raised = before is not None and sum(before.reduction.shape) < sum(reduction.shape)
+    if before is not None and raised and _flat(found):
+        return before  # the likelihood did not rise, only its noise
+    step = _drawn_otherwise(design, origin, trail) if raised else _down(design, origin, trail)
+    if step is not None:
+        return step
+    return (
+        _up(design, origin, trail) if fit.converged and (reduction.singular or reduction.at_limit) else found
+    )
+
+
+def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
+    """Terms of a maximum with less variance than its Monte Carlo errors can tell from none."""
+    precision = found.fit.precision
+    if precision is None:
+        return ()
+    return flat_terms(found.reduction, found.fit.position.params, precision.se)
+
+
+def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
+    """Lower ranks where nothing is lost, or the same with other effects where those drawn led to no maximum."""
+    found = trail[-1]
+    lower, params = reduction_without_loss(design, found.params, origin)
+    flat = _flat(found)
+    if flat and lower.shape == found.reduction.shape:
+        ranks = [rank - (k in flat) for k, rank in enumerate(lower.ranks)]
+        at_limit = lower.at_limit
+        lower, params = reduction_to(design, params, origin, ranks)
+        lower = replace(lower, at_limit=at_limit)
+    if lower.shape != found.reduction.shape:
+        known = [m for m in trail if m.reduction.shape == lower.shape]
+        return known[-1] if known else (lower, params)
+    return _drawn_otherwise(design, origin, trail)
+
+
+def _drawn_otherwise(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
+    """Keep the ranks, but draw as suits the estimate: where there was no maximum, or a variance came out small.
+
+    The information about a small variance of effects that are drawn themselves is a difference of large numbers.
+    """
+    found = trail[-1]
+    reduction = found.reduction
+    suited = with_layouts(design, found.params, origin, reduction.ranks)
+    suited = replace(suited, at_limit=reduction.at_limit)
+    drawn = [m.reduction.layouts for m in trail if m.reduction.ranks == reduction.ranks]
+    settled = found.fit.converged and not _small(found)
+    return None if settled or len(drawn) > 1 or suited.layouts in drawn else (suited, found.params)
+
+
+def _small(found: MonteCarloMaximum) -> bool:
+    """Whether a variance of effects that are drawn themselves is less than half of its standard error."""
+    precision = found.fit.precision
+    places = np.concatenate([np.zeros(0, int), *found.reduction.pivot_variances])
+    return precision is not None and bool(
+        np.any(found.fit.position.params[places] < 0.5 * precision.se[places])
+    )
+
+
+def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:
+    """Higher ranks where the likelihood rises; a maximum left because little was lost did not lose nothing."""
+    found = trail[-1]
+    grown = grown_reduction(design, found.reduction, found.design, found.fit.position, origin)
+    if grown is None and found.reduction.at_limit:
+        grown = with_dispersion(design, found)
+    if grown is None:
+        return found
+    known = [m for m in trail if m.reduction.shape == grown[0].shape]
+    if not known:
+        return grown
+    return known[-1] if known[-1].fit.converged and not _flat(known[-1]) else found
+
+
+def with_dispersion(design: MixedDesign, found: MonteCarloMaximum) -> tuple[Reduction, Array] | None:
+    """Leave a dispersion of zero where the likelihood rises from there, and say where to go on."""
+    free = replace(found.reduction, at_limit=False)
+    params = np.append(found.params[:-1], NEARLY_ZERO)
+    reduced, fitted = free.reduce(design), free.restrict(params)
+    like = found.fit.sampler
+    sampler = Sampler.start(reduced, like.sampling, like.seed, like.quasi, None)
+    at_zero = evaluate(reduced, fitted, sampler.at(fitted).draws)
+    slope, information = at_zero.score[-1], abs(at_zero.hessian[-1, -1])
+    if slope <= 0 or 0.5 * slope * slope <= LIMIT * information:
+        return None
+    params[-1] = np.clip(slope / information, 1e-3, 1.0)
+    return free, params

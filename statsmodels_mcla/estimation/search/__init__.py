@@ -1,0 +1,20 @@
+"""estimation.search."""
+
+from statsmodels_mcla.estimation.search.glm_start import GLMStart, fit_without_random_effects, search_scale
+from statsmodels_mcla.estimation.search.laplace_fit import LaplaceFit, fit_laplace, laplace_covariance
+from statsmodels_mcla.estimation.search.monte_carlo_fit import MonteCarloFit, fit_monte_carlo
+from statsmodels_mcla.estimation.search.settings import DrawSettings, FitSettings, Round
+
+__all__ = [
+    "DrawSettings",
+    "FitSettings",
+    "GLMStart",
+    "LaplaceFit",
+    "MonteCarloFit",
+    "Round",
+    "fit_laplace",
+    "fit_monte_carlo",
+    "fit_without_random_effects",
+    "laplace_covariance",
+    "search_scale",
+]

@@ -1,0 +1,121 @@
+"""Where a fit starts: the model without random effects, and the scale of the search around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statsmodels_mcla.design import FIRST_SD, MixedDesign, SearchScale
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["GLMStart", "fit_without_random_effects", "search_scale"]
+
+
+@dataclass(frozen=True)
+class GLMStart:
+    """Fixed effects and dispersion of the GLM without random effects.
+
+    Attributes
+    ----------
+    beta : ndarray (p,)
+    phi : float
+    information : ndarray (p, p)
+        X'WX.
+    curvature : float
+        Average of W: information about one row's linear predictor.
+    eta : ndarray (N,)
+    converged : bool
+    """
+
+    beta: Array
+    phi: float
+    information: Array
+    curvature: float
+    eta: Array
+    converged: bool
+
+
+def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
+    """Fit the GLM without random effects by Newton's method with step halving."""
+    family = design.family
+    size = np.sqrt(np.mean(design.X * design.X, axis=0))
+    X = design.X / size  # units do not matter to any cut-off
+    mu = family.start_mean(design.y, design.w)
+    weights = {"freq_weights": design.w, "var_weights": design.v}
+    phi = family.start_phi(design.y, mu, **weights) if family.dispersion else 1.0
+    y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
+
+    def at(beta: Array) -> tuple[float, Array, Array, Array]:
+        eta = X @ beta + design.offset
+        terms = family.rows(y, w, v, eta[:, None], phi)
+        return float(terms.logf.sum()), terms.d1[:, 0], -terms.d2[:, 0], eta
+
+    # links with a range may not reach every row's own mean, but all of one mean
+    for target in (family.link_function.eta(mu), family.link_function.eta(np.full_like(mu, mu.mean()))):
+        beta = np.linalg.lstsq(X, target - design.offset, rcond=None)[0]
+        height, d1, W, eta = at(beta)
+        if np.isfinite(height):
+            break
+    else:
+        raise FloatingPointError(
+            "no fixed effects were found where every response is possible under the link: use another link, or shift "
+            "the offset"
+        )
+    converged = False
+    for _ in range(maxiter):
+        # negative curvature of a row (non-canonical links) counts as none
+        information = X.T @ (X * np.maximum(W, 1e-8 * np.abs(W).max())[:, None])
+        gradient = X.T @ d1
+        step = np.linalg.lstsq(information, gradient, rcond=None)[0]
+        if gradient @ step < 1e-8:
+            converged = True
+            break
+        for shrink in 0.5 ** np.arange(30):
+            trial = at(beta + shrink * step)
+            if trial[0] >= height - 1e-12 * abs(height):
+                break
+        beta = beta + shrink * step
+        height, d1, W, eta = trial
+    if family.dispersion:
+        phi = family.start_phi(design.y, family.mean(eta), **weights)
+    information = information * np.outer(size, size)
+    return GLMStart(beta / size, phi, information, max(float(W.mean()), 1e-8), eta, converged)
+
+
+def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
+    """Search coordinates around the GLM, with random effects of moderate size."""
+    p = design.n_fixed
+    origin = np.zeros(design.n_params)
+    stretch = np.zeros((design.n_params, design.n_params))
+    origin[:p] = start.beta
+    size = np.sqrt(np.diag(start.information))
+    root = np.linalg.cholesky(start.information / np.outer(size, size) + 1e-10 * np.eye(p))
+    stretch[:p, :p] = np.linalg.inv(root).T / size[:, None]
+    at = p
+    for random_term, term in zip(design.terms, design.covariance.terms, strict=True):
+        coordinate = random_term.Z.indices % term.dim
+        squares = np.bincount(coordinate, random_term.Z.data**2, term.dim)
+        counts = np.bincount(coordinate, minlength=term.dim)
+        size = np.sqrt(squares / np.maximum(counts, 1))
+        sd = FIRST_SD / np.sqrt(start.curvature) / np.where(size > 0, size, 1.0)
+        rows, cols = term.lower
+        origin[at : at + term.size] = np.where(rows == cols, sd[rows], 0.0)
+        stretch[range(at, at + term.size), range(at, at + term.size)] = sd[rows] / np.sqrt(
+            len(random_term.levels)
+        )
+        at += term.size
+    for tie in design.ties:  # a loading of the size at which its part of eta is as large as the term's own
+        columns = np.unique(tie.indices)
+        own = design.Z[:, columns].data
+        unit = _root_mean_square(own) if len(own) else FIRST_SD / np.sqrt(start.curvature)
+        stretch[at, at] = unit / _root_mean_square(tie.data) / np.sqrt(len(columns))
+        at += 1
+    if design.n_dispersion:
+        origin[at] = np.log(start.phi)
+        stretch[at, at] = np.sqrt(2.0 / design.n_rows)
+    return SearchScale(design.covariance, p, design.n_dispersion, origin, stretch)
+
+
+def _root_mean_square(values: Array) -> float:
+    return max(float(np.sqrt(np.mean(values**2))) if len(values) else 0.0, 1e-8)

@@ -1,0 +1,87 @@
+"""What a fit is told, and what it tells round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
+
+__all__ = ["DrawSettings", "FitSettings", "Round"]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to search and when to stop.
+
+    Attributes
+    ----------
+    mcse_tol : float
+        Largest Monte Carlo error wanted, in units of the standard error.
+    nsample : int or None
+        Draws for each block in the end, whatever their error; None lets the errors decide.
+    max_draws : int
+        Most draws a block may get.
+    max_seconds : float
+        No new round starts after this time.
+    method, maxiter, options
+        Of the statsmodels optimiser that climbs.
+    n_jobs : int
+        Threads.
+    report : callable
+        Called with each `Round` as it ends.
+    """
+
+    mcse_tol: float = 0.01
+    nsample: int | None = None
+    max_draws: int = 2**18
+    max_seconds: float = np.inf
+    method: str = "minimize"
+    maxiter: int = 100
+    options: dict[str, Any] = field(default_factory=dict)
+    n_jobs: int = 1
+    report: Callable[[Round], None] = lambda _: None
+
+
+class Round(NamedTuple):
+    """One round of the fit."""
+
+    stage: str
+    draws: int  # largest number a block
+    total_draws: int
+    llf: float
+    mcse_over_se: float
+    bias_over_mcse: float
+    min_ess: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """How a fit draws.
+
+    Attributes
+    ----------
+    sampling : Sampling
+    seed : numpy.random.SeedSequence
+    quasi : bool
+    nsample : int or None
+    max_draws : float
+        Most draws for a block.
+    """
+
+    sampling: Sampling
+    seed: np.random.SeedSequence
+    quasi: bool
+    nsample: int | None
+    max_draws: float = np.inf
+
+    def sampler(self, design: MixedDesign) -> Sampler:
+        """Sampler with the draws that a fit of the design starts with: few, to find the way."""
+        most = self.max_draws if self.nsample is None else self.nsample
+        limit = max(int(most), 2) if np.isfinite(most) else None
+        return Sampler.start(design, self.sampling, self.seed, self.quasi, limit)

@@ -1,0 +1,146 @@
+"""Separation: directions of the fixed effects in which the likelihood rises for ever.
+
+A direction d of beta does that if X d never lowers the likelihood of any row: it is >= 0 where all trials
+succeeded, <= 0 where all failed, 0 where both occurred (Albert and Anderson, 1984; Konis, 2007); for counts,
+<= 0 where the count is 0 and 0 elsewhere.  Such a d is found by linear programming.  Random effects do not
+change this: what holds for every row holds for every row whatever u is.
+
+Most data have no such direction, and their fit without random effects proves it at no cost.  If X'r = 0 for
+residuals r that are positive where all trials succeeded and negative where all failed, then d'X'r = 0 is a sum of
+non-negative terms, so that X d = 0 in all of these rows: there is nothing to search for (Stiemke's lemma).  The
+score equations of the fit are such an equation.
+
+Random effects can separate the responses by themselves: where every level has successes only or failures only, the
+likelihood rises as their variance grows.  The conditional modes of a Laplace fit with a large variance show it: they
+classify every single row correctly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from scipy.optimize import linprog
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.likelihood.laplace import Modes
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["overlapping", "separated_columns", "separating_terms"]
+
+MARGIN = 1e-9  # of the largest residual: smaller ones prove nothing
+AT_A_TIME = 1000  # rows that a linear program begins with, and that are added where it breaks them
+LARGE_SD = 1.5  # of a term's part of eta, in standard deviations of what one row tells about eta
+FLAT = 1e-7  # of the largest entry: changes of X d and entries of d below are round-off
+
+
+def overlapping(design: MixedDesign, sign: Array, eta: Array, phi: float) -> bool:
+    """Whether the linear predictors of a fit without random effects prove that there is no separation.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    sign : ndarray (N,)
+        Of each row, as `ConditionalFamily.open_direction` gives it.
+    eta : ndarray (N,)
+        Linear predictors near the maximum.
+    phi : float
+    """
+    X = design.X
+    terms = design.family.rows(design.y[:, None], design.w[:, None], design.v[:, None], eta[:, None], phi)
+    r, W = terms.d1[:, 0], np.maximum(-terms.d2[:, 0], 0.0)
+    if not (np.all(np.isfinite(r)) and np.all(np.isfinite(W))):
+        return False
+    # the least change of r, in units of its variance, that fulfils the score equations exactly
+    r = r - W * (X @ np.linalg.lstsq(X.T @ (X * W[:, None]), X.T @ r, rcond=None)[0])
+    fulfilled = np.abs(X.T @ r) <= 1e-3 * MARGIN * (np.abs(X).T @ np.abs(r))
+    signed = sign != 0.0
+    return bool(fulfilled.all() and np.all((sign * r)[signed] > MARGIN * np.abs(r).max()))
+
+
+def separated_columns(design: MixedDesign, eta: Array | None = None, phi: float = 1.0) -> list[int]:
+    """Columns of X whose coefficients have no finite maximum; empty if there is none.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    eta : ndarray (N,), optional
+        Linear predictors of a fit without random effects, which spare the search where they can.
+    phi : float
+        Dispersion of that fit.
+    """
+    sign = design.family.open_direction(design.y, design.w)
+    if sign is None or not np.any(sign):
+        return []
+    if eta is not None and overlapping(design, sign, eta, phi):
+        return []
+    X = design.X / np.abs(design.X).max(axis=0)
+    free = sign == 0.0
+    # directions that leave the rows alone that no direction may touch
+    basis = scipy.linalg.null_space(np.linalg.qr(X[free], mode="r")) if free.any() else np.eye(X.shape[1])
+    if not basis.shape[1]:
+        return []
+    rows = (sign[~free][:, None] * X[~free]) @ basis
+    x = _rising_direction(rows)
+    if x is None or (rows @ x).max() < FLAT:
+        return []
+    direction = basis @ x
+    return [int(j) for j in np.flatnonzero(np.abs(direction) > FLAT * np.abs(direction).max())]
+
+
+def _rising_direction(rows: Array) -> Array | None:
+    """Maximise the sum of rows @ x within a box where none is negative, on as few rows as will do."""
+    active = np.unique(np.linspace(0, len(rows) - 1, AT_A_TIME).astype(int))
+    while True:
+        found = linprog(
+            -rows.mean(axis=0),
+            A_ub=-rows[active],
+            b_ub=np.zeros(len(active)),
+            bounds=(-1.0, 1.0),
+            method="highs",
+        )
+        if found.x is None:
+            return None
+        values = rows @ found.x
+        values[active] = 0.0
+        broken = np.flatnonzero(values < -0.01 * FLAT)
+        if not len(broken):
+            return np.asarray(found.x)
+        worst = broken[np.argsort(values[broken], kind="stable")[:AT_A_TIME]]
+        active = np.concatenate([active, worst])
+
+
+def separating_terms(
+    design: MixedDesign, modes: Sequence[Modes], params: Array, curvature: float
+) -> list[int]:
+    """Random-effect terms whose variances have no finite maximum; empty if there is none.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    modes : sequence of Modes
+        Of each bucket, at the maximum of the Laplace approximation.
+    params : ndarray (P,)
+        That maximum, natural scale.
+    curvature : float
+        Information about one row's linear predictor.
+    """
+    sign = design.family.open_direction(design.y, design.w)
+    if sign is None or not np.all(sign):
+        return []
+    eta = np.empty(design.n_rows)
+    for bucket, mode in zip(design.buckets, modes, strict=True):
+        inside = bucket.rows >= 0
+        eta[bucket.rows[inside]] = mode.eta[inside]
+    if not np.all(sign * (eta - design.offset) > 0):
+        return []
+    out = []
+    matrices = design.covariance.matrices(design.split(params)[1])
+    for k, (term, G) in enumerate(zip(design.terms, matrices, strict=True)):
+        blocks = sp.kron(sp.eye_array(len(term.levels)), G)
+        variance = float((term.Z @ blocks).multiply(term.Z).sum()) / design.n_rows
+        if variance * curvature > LARGE_SD**2:
+            out.append(k)
+    return out

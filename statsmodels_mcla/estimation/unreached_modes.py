@@ -1,0 +1,86 @@
+"""Whether the effects given the data have modes that the draws do not reach.
+
+Where the log density of a response is concave in eta, the law of the effects given the data has one mode, and draws
+around it reach all of it.  Other links allow several: Poisson counts with the sqrt link hardly tell eta from -eta.
+A mode far from the draws shows in none of their weights, so it is looked for by Newton's method from other starts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from statsmodels_mcla.estimation.fitted import Fitted
+from statsmodels_mcla.likelihood.laplace import Modes, conditional_modes, scale_effects
+from statsmodels_mcla.likelihood.sampling import BlockDraws
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["SecondMode", "unreached_mode"]
+
+STARTS = 8  # random starts a block, and one where every linear predictor has the other sign
+FAR = 2.0  # conditional standard deviations from the main mode that make another one
+LARGE = 1e-3  # share of the law around a mode that matters
+FEW = 10.0  # expected draws around a mode that make it reached
+
+
+class SecondMode(NamedTuple):
+    """A mode that the draws do not reach."""
+
+    block: int
+    share: float  # of the law of the effects given the data, by Laplace's approximation
+
+
+def unreached_mode(fitted: Fitted) -> SecondMode | None:
+    """Find the largest mode that the draws of a fit do not reach; None if there is none.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    """
+    design, params = fitted.design, fitted.params
+    if design.family.log_concave or fitted.sampler.sampling.joint:
+        return None
+    beta, theta, phi = design.split(params)
+    factors = [np.linalg.cholesky(G) for G in design.covariance.matrices(theta)]
+    loadings = design.loadings(params)
+    rng = np.random.Generator(np.random.PCG64(0))
+    share = np.zeros(design.n_blocks)
+    with np.errstate(all="ignore"):
+        for part in fitted.position.draws:
+            if not isinstance(part, BlockDraws) or not part.bucket.n_effects:
+                continue
+            bucket = part.bucket.at(loadings)
+            Z = scale_effects(design.covariance, factors, bucket.levels, bucket.Z)
+            fixed = bucket.offset + bucket.X @ beta
+            main = conditional_modes(bucket, Z, fixed, phi)
+            for start in _starts(main, rng):
+                try:
+                    other = conditional_modes(bucket, Z, fixed, phi, start)
+                except (FloatingPointError, np.linalg.LinAlgError):
+                    continue
+                centre = scale_effects(design.covariance, [f.T for f in factors], bucket.levels, other.b)
+                log_lambda = sum(
+                    count * float(np.log(np.diagonal(f)).sum())
+                    for f, count in zip(factors, bucket.levels, strict=True)
+                )
+                volume = log_lambda + np.log(np.abs(np.diagonal(other.root, axis1=1, axis2=2))).sum(axis=1)
+                log_g = part.proposal.logpdf(centre[..., None])[:, 0]
+                reached = part.size * np.exp(log_g + volume + 0.5 * bucket.n_effects * np.log(2.0 * np.pi))
+                ratio = np.exp(np.minimum(other.value - main.value, 0.0))
+                found = (_distance(main, other) > FAR) & (reached < FEW)
+                share[bucket.blocks] = np.maximum(
+                    share[bucket.blocks], np.where(found, np.nan_to_num(ratio / (1.0 + ratio)), 0.0)
+                )
+    worst = int(np.argmax(share))
+    return SecondMode(worst, float(share[worst])) if share[worst] > LARGE else None
+
+
+def _starts(main: Modes, rng: np.random.Generator) -> list[Array]:
+    mirrored = main.b - 2.0 * (np.linalg.pinv(main.Z) @ main.eta[..., None])[..., 0]
+    return [mirrored, *(2.0 * rng.standard_normal((STARTS, *main.b.shape)))]
+
+
+def _distance(main: Modes, other: Modes) -> Array:
+    whitened = np.linalg.solve(main.root, (other.b - main.b)[..., None])[..., 0]
+    return np.asarray(np.sqrt((whitened * whitened).sum(axis=-1)))

@@ -1,0 +1,105 @@
+"""Checks of a response vector: each refusal names ``endog``, the family, the value and the row."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from statsmodels_mcla.numerics import Array
+
+
+def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str) -> None:
+    """Raise if any element is bad, telling about the first.
+
+    Parameters
+    ----------
+    bad : ndarray of bool
+        Which values are outside the family, (n,) or (n, columns).
+    values : ndarray
+        The values, same shape.
+    family : str
+        Name of the family.
+    needs : str
+        What the family needs, as a plural noun phrase.
+
+    Raises
+    ------
+    ValueError
+        If ``bad`` has a true element.
+    """
+    if not bad.any():
+        return
+    where = tuple(int(i) for i in np.argwhere(bad)[0])
+    value = values[where]
+    shown = f"{value:.12g}" if isinstance(value, float) else repr(value)
+    column = f", column {where[1]}" if len(where) > 1 else ""
+    raise ValueError(
+        f"endog: family {family} needs {needs}; got {shown} at row {where[0]}{column} (counting from 0)"
+    )
+
+
+def numeric_response(endog: Any, family: str) -> Array:
+    """Return ``endog`` as a finite float64 array, a single column flattened.
+
+    Parameters
+    ----------
+    endog : array_like
+        The user's response.
+    family : str
+        Name of the family, for the message.
+
+    Returns
+    -------
+    ndarray
+        (n,) or (n, columns).
+
+    Raises
+    ------
+    ValueError
+        If a value is not a finite real number (strings that spell numbers are not numbers).
+    """
+    raw = np.asarray(endog)
+    if raw.ndim == 2 and raw.shape[1] == 1:
+        raw = raw[:, 0]
+    if raw.ndim not in (1, 2):
+        raise ValueError(f"endog must be one- or two-dimensional; got shape {raw.shape}")
+    if raw.dtype.kind not in "biuf":
+        flat = [_is_real(value) for value in raw.astype(object).ravel()]
+        refuse(~np.array(flat, dtype=bool).reshape(raw.shape), raw.astype(object), family, "numbers")
+    values = raw.astype(float)
+    refuse(~np.isfinite(values), values, family, "finite numbers")
+    return values
+
+
+def integer_response(endog: Any, family: str, *, needs: str = "non-negative integers") -> Array:
+    """Return ``endog`` as `numeric_response` does, refusing fractions.
+
+    Parameters
+    ----------
+    endog : array_like
+        The user's response.
+    family : str
+        Name of the family, for the message.
+    needs : str, optional
+        What the family needs, as a plural noun phrase.
+
+    Returns
+    -------
+    ndarray
+        Integers as float64.
+
+    Raises
+    ------
+    ValueError
+        If a value is not a finite integer.
+    """
+    values = numeric_response(endog, family)
+    refuse(values != np.floor(values), values, family, needs)
+    return values
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, (numbers.Real, np.bool_))

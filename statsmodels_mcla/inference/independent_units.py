@@ -1,0 +1,262 @@
+"""Independent units of the data, with their scores and Hessians.
+
+The blocks of the design are independent: a sandwich covariance adds up over them, and influence leaves them out
+one by one.  A row without random effects is a unit of its own.  Terms whose variance vanished in the fit still
+hold their rows together, as a working correlation of zero does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.likelihood.laplace import modes_of_buckets
+from statsmodels_mcla.likelihood.monte_carlo import evaluate
+from statsmodels_mcla.likelihood.sampling import Position
+from statsmodels_mcla.numerics import Array, covariance_root, differences
+
+__all__ = [
+    "STEP",
+    "RowUnits",
+    "Units",
+    "block_draws",
+    "laplace_scores",
+    "unit_hessians",
+    "unit_scores",
+    "units_of",
+]
+
+BLOCK_DRAWS = 2048  # a block, where the fit's own draws do not tell blocks apart
+STEP = 1e-3  # of differences, in standard errors
+
+
+@dataclass(frozen=True)
+class RowUnits:
+    """Independent units of the rows of a model.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    of_row : ndarray of int (N,)
+        Unit of each row of the model; -1 for rows of weight zero.
+    of_model_block : ndarray of int
+        Unit of each block of the model's design; -1 for the rows without random effects.
+    """
+
+    labels: tuple[str, ...]
+    of_row: np.ndarray
+    of_model_block: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def of(cls, inputs: ModelInputs, design: MixedDesign) -> RowUnits:
+        """Read the units off the rows of a model and its whole design."""
+        used = inputs.used
+        block = _block_of_row(inputs.Z, design.graph.of_effect)
+        of_row = np.full(len(used), -1)
+        held, single = used & (block >= 0), np.flatnonzero(used & (block < 0))
+        blocks, of_row[held] = np.unique(block[held], return_inverse=True)
+        of_row[single] = len(blocks) + np.arange(len(single))
+        names = design.block_labels
+        labels = [names[b] for b in blocks] + [f"row {i}" for i in inputs.endog.index[single]]
+        place = np.full(design.n_blocks, -1)
+        place[blocks] = np.arange(len(blocks))
+        return cls(tuple(labels), of_row, place)
+
+
+@dataclass(frozen=True)
+class Units(RowUnits):
+    """Independent units of a fit.
+
+    Attributes
+    ----------
+    of_block : ndarray of int (B,)
+        Unit of each block of the fitted design; -1 for the rows without random effects.
+    rows : ndarray of int
+        Rows of the model without random effects in the fitted design.
+    y, w, v, offset : ndarray
+        Of these rows, as the family takes them.
+    X : ndarray (rows, p)
+    """
+
+    of_block: np.ndarray
+    rows: np.ndarray
+    y: Array
+    w: Array
+    v: Array
+    offset: Array
+    X: Array
+
+
+def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
+    """Independent units of the rows of a model.
+
+    Parameters
+    ----------
+    inputs : ModelInputs
+        All rows.
+    design : MixedDesign
+        Of the whole model.
+    fitted : Fitted
+        Its design may lack terms.
+    """
+    whole, used = RowUnits.of(inputs, design), inputs.used
+    kept = [
+        t
+        for t, s in zip(inputs.terms, design.covariance.slices, strict=True)
+        if fitted.keep[design.n_fixed + s.start : design.n_fixed + s.stop].any()
+    ]
+    alone = np.ones(len(used), bool)
+    if kept:
+        alone = np.diff(_stored(sp.csr_array(sp.hstack([t.Z for t in kept]))).indptr) == 0
+    rows = np.flatnonzero(used & alone)
+
+    # blocks of the fitted design lie within those of the whole; merged rows are the same in both
+    graph = fitted.design.graph
+    _, first = np.unique(graph.of_row, return_index=True)
+    of_block = whole.of_model_block[design.graph.of_row[first]]
+    touched = sum((abs(tie) for tie in fitted.design.ties), abs(fitted.design.Z))
+    empty = np.diff(_stored(sp.csr_array(touched)).indptr)[first] == 0
+    of_block = np.where(empty, -1, of_block)
+
+    data = design.family.row_data(
+        inputs.endog.to_numpy()[rows],
+        inputs.n_trials[rows],
+        inputs.freq_weights[rows],
+        inputs.var_weights[rows],
+    )
+    X = np.asarray(inputs.exog)[rows]
+    return Units(
+        whole.labels,
+        whole.of_row,
+        whole.of_model_block,
+        of_block,
+        rows,
+        data.y,
+        data.w,
+        data.v,
+        inputs.offset[rows],
+        X,
+    )
+
+
+def _stored(Z: sp.csr_array) -> sp.csr_array:
+    out = Z.copy()
+    out.eliminate_zeros()
+    return out
+
+
+def _block_of_row(Z: sp.csr_array, of_effect: np.ndarray) -> np.ndarray:
+    """Block of each row, by its first effect; -1 without one."""
+    Z = _stored(Z)
+    out = np.full(Z.shape[0], -1)
+    some = np.flatnonzero(np.diff(Z.indptr))
+    out[some] = of_effect[Z.indices[Z.indptr[some]]]
+    return out
+
+
+def block_draws(fitted: Fitted) -> Position:
+    """Draws at the maximum, block by block: new ones where the fit drew all effects jointly."""
+    if not fitted.sampler.sampling.joint:
+        return fitted.position
+    return fitted.sampler.by_blocks().with_size(BLOCK_DRAWS).at(fitted.params)
+
+
+def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array) -> Array:
+    """Monte Carlo score of each unit over frozen draws.
+
+    Parameters
+    ----------
+    units : Units
+    fitted : Fitted
+    position : Position
+        As `block_draws` gives it.
+    params : ndarray (k,)
+        Fitted parameters to evaluate at.
+
+    Returns
+    -------
+    ndarray (units, k)
+    """
+    if position is fitted.position and np.array_equal(params, fitted.params):
+        found = fitted.evaluation
+    else:
+        found = evaluate(fitted.design, params, position.draws, n_jobs=fitted.n_jobs)
+    everything = np.ones(len(units.rows), bool)
+    return _by_unit(units, fitted.design, params, units.of_block, found.blocks.score, everything)
+
+
+def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array) -> Array:
+    """Score of each unit of the Laplace approximation, by differences: (units, k).
+
+    Parameters
+    ----------
+    units : Units
+    fitted : Fitted
+    design : MixedDesign
+        Of the whole model: the approximation holds for singular covariance matrices too.
+    se : ndarray (k,)
+        Standard errors of the fitted parameters, which set the steps.
+    """
+
+    def value(params: Array) -> Array:
+        beta, theta, phi = design.split(fitted.reduction.extend(params))
+        factors = [covariance_root(G) for G in design.covariance.matrices(theta)]
+        found = modes_of_buckets(design, design.buckets, beta, factors, phi)
+        out = np.empty(design.n_blocks)
+        for bucket, mode in zip(design.buckets, found, strict=True):
+            out[bucket.blocks] = mode.value
+        return out
+
+    scores = differences(value, fitted.params, STEP * se)
+    alone = units.of_row[units.rows] > units.of_model_block.max(initial=-1)
+    return _by_unit(units, fitted.design, fitted.params, units.of_model_block, scores, alone)
+
+
+def unit_hessians(units: Units, fitted: Fitted, position: Position, se: Array) -> Array:
+    """Hessian of each unit, (units, k, k): differences of the exact scores of frozen draws."""
+
+    def score(params: Array) -> Array:
+        return unit_scores(units, fitted, position, params)
+
+    out = differences(score, fitted.params, STEP * se)
+    return 0.5 * (out + np.swapaxes(out, 1, 2))
+
+
+def _by_unit(
+    units: Units, design: MixedDesign, params: Array, of_block: np.ndarray, scores: Array, alone: np.ndarray
+) -> Array:
+    """Add up the scores of blocks, and those of rows without random effects, over units.
+
+    Parameters
+    ----------
+    units : Units
+    design : MixedDesign
+        Fitted.
+    params : ndarray (k,)
+    of_block : ndarray of int
+        Unit of each block, or -1.
+    scores : ndarray (blocks, k)
+    alone : ndarray of bool (len(units.rows),)
+        Which of ``units.rows`` are in none of these blocks.
+    """
+    out = np.zeros((len(units), scores.shape[1]))
+    used = of_block >= 0
+    np.add.at(out, of_block[used], scores[used])
+    if alone.any():
+        beta, _, phi = design.split(params)
+        eta = (units.X @ beta + units.offset)[:, None]
+        y, w, v = units.y[:, None], units.w[:, None], np.broadcast_to(units.v, units.y.shape)[:, None]
+        own = np.zeros((len(units.rows), out.shape[1]))
+        own[:, : len(beta)] = units.X * design.family.rows(y, w, v, eta, phi).d1
+        if design.n_dispersion:
+            own[:, -1] = design.family.dispersion_rows(y, w, v, eta, phi).dphi[:, 0]
+        np.add.at(out, units.of_row[units.rows[alone]], own[alone])
+    return out

@@ -1,0 +1,196 @@
+"""Influence of independent blocks on the estimates, without refits.
+
+With block b left out, the score at the estimates is minus the block's own, s_b, and the Hessian is H - H_b.  A
+Newton step from there is params - params_(-b) = (I - I_b)^-1 s_b (Cook, 1977, and Pregibon, 1981, for single rows).
+Variances are skewed and a block may hold much of the data, so the step is taken
+
+* on the working scale: Cholesky entries of the covariances (standard deviations), log dispersion;
+* to the stationary point of a cubic rather than a quadratic model of the likelihood without the block: the third
+  derivative is that of all data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from statsmodels_mcla.design import working_scale
+from statsmodels_mcla.estimation import Fitted, Varied
+from statsmodels_mcla.inference.independent_units import STEP
+from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
+from statsmodels_mcla.likelihood.sampling import Position
+from statsmodels_mcla.numerics import Array, differences
+
+__all__ = ["BlockInfluence", "leave_one_out"]
+
+UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that of all data
+
+
+def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: Array, se: Array) -> Array:
+    """Estimates without each unit in turn, (units, k), as far as derivatives at the maximum tell.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    position : Position
+        Draws at the maximum, block by block.
+    scores : ndarray (units, k)
+        Of each unit, natural scale.
+    hessians : ndarray (units, k, k)
+    se : ndarray (k,)
+        Standard errors, which set the steps of differences.
+
+    Returns
+    -------
+    ndarray (units, k)
+        Where the rest of the data has no maximum nearby on the working scale (a small variance that it may not
+        have), by a Newton step on the natural scale, variances cut off at zero.  NaN where the rest of the data do
+        not tell the fixed effects.
+    """
+    design, k = fitted.design, len(fitted.params)
+    scale = working_scale(design)
+    x = scale.from_natural(fitted.params)
+
+    def at(x: Array) -> Evaluation:
+        return evaluate(design, scale.natural(x), position.draws, n_jobs=fitted.n_jobs)
+
+    def hessian(x: Array) -> Array:
+        found = at(x)
+        return scale.derivatives(x, found.score, found.hessian)[1]
+
+    unit = [scale.derivatives(x, e, np.zeros((k, k))) for e in np.eye(k)]
+    J, bend = np.stack([g for g, _ in unit]), np.stack([H for _, H in unit])
+    total = hessian(x)
+    third = differences(hessian, x, STEP * se / np.abs(np.diag(J)))
+    third = (third + third.transpose(1, 2, 0) + third.transpose(2, 0, 1)) / 3.0
+    gradient = -scores @ J
+    rest = total - J.T @ hessians @ J - np.einsum("ba,aij->bij", scores, bend)
+    step = _stationary(gradient, rest, third)
+    found = np.all(np.isfinite(step), axis=1)
+    out = fitted.params - _newton(scores, at(x).hessian, hessians)
+    variance = np.concatenate(
+        [np.zeros(design.n_fixed, bool), design.covariance.is_variance, np.zeros(k, bool)]
+    )[:k]
+    out[:, variance] = np.maximum(out[:, variance], 0.0)
+    for b in np.flatnonzero(found):
+        out[b] = scale.natural(x + step[b])
+    # fixed effects that only this unit tells of have no estimate without it
+    p = design.n_fixed
+    rest = (hessians - at(x).hessian)[:, :p, :p] * np.outer(se[:p], se[:p])
+    out[np.linalg.eigvalsh(rest)[:, 0] < UNTOLD] = np.nan
+    return out
+
+
+def _newton(scores: Array, total: Array, hessians: Array) -> Array:
+    """Newton steps (I - I_b)^-1 s_b, (units, k); with I for I - I_b where that is not positive definite."""
+    rest = hessians - total
+    definite = np.linalg.eigvalsh(rest)[:, 0] > 0
+    rest = np.where(definite[:, None, None], rest, -total)
+    return np.asarray(np.linalg.solve(rest, scores[..., None])[..., 0])
+
+
+def _stationary(gradient: Array, hessian: Array, third: Array, maxiter: int = 50) -> Array:
+    """Stationary points of the cubics g'd + d'Hd/2 + T[d,d,d]/6, (units, k), by Newton's method from d = 0.
+
+    The stationary point of the quadratic part where the cubic has no maximum near it.
+    """
+    definite = np.linalg.eigvalsh(hessian)[:, -1] < 0
+    hessian = np.where(definite[:, None, None], hessian, -np.eye(hessian.shape[-1]))
+    first = -np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    d = first.copy()
+    going = definite.copy()
+    for _ in range(maxiter):
+        bent = np.einsum("ijk,bk->bij", third, d)
+        slope = gradient + ((hessian + 0.5 * bent) @ d[..., None])[..., 0]
+        inner = hessian + bent
+        going &= np.linalg.eigvalsh(inner)[:, -1] < 0
+        inner = np.where(going[:, None, None], inner, -np.eye(inner.shape[-1]))
+        step = np.where(going[:, None], -np.linalg.solve(inner, slope[..., None])[..., 0], 0.0)
+        d = d + step
+        if np.abs(step).max(initial=0.0) < 1e-10:
+            break
+    else:
+        going &= np.abs(step).max(axis=1) < 1e-6
+    return np.where(definite[:, None], np.where(going[:, None], d, first), np.nan)
+
+
+@dataclass(frozen=True)
+class BlockInfluence:
+    """What leaving out each independent block would change.
+
+    Attributes
+    ----------
+    d_params : DataFrame (blocks, P)
+        Change of every parameter: the estimate less the one without the block, which is approximated.
+    bse : Series (P,)
+        Standard errors of the estimates.
+    distance : ndarray (blocks,)
+        d' I d, for the changes d of the parameters that were fitted and their information I.
+    n_fitted : int
+        Number of these: fewer than P at the boundary and where a correlation is one.
+    """
+
+    d_params: pd.DataFrame
+    bse: pd.Series
+    distance: Array
+    n_fitted: int
+    _vary: Callable[[], Varied] | None
+
+    @cached_property
+    def _mcse(self) -> Array:
+        """Monte Carlo errors of changes and distances, (blocks, P + 1): computed when first asked for."""
+        if self._vary is None:
+            raise AttributeError("a fit without draws has no Monte Carlo errors")
+        return self._vary().mcse
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._vary is not None:
+            self._mcse  # noqa: B018 - functions do not pickle
+        return {**self.__dict__, "_vary": None}
+
+    @property
+    def d_params_mcse(self) -> pd.DataFrame:
+        """Monte Carlo standard errors of ``d_params``."""
+        return pd.DataFrame(self._mcse[:, :-1], self.d_params.index, self.d_params.columns)
+
+    @property
+    def dfbetas(self) -> pd.DataFrame:
+        """Changes in units of the standard error of the estimate."""
+        return self.d_params / self.bse
+
+    @property
+    def cooks_distance(self) -> tuple[Array, Array]:
+        """Cook's distance d' I d / P of each block, with the chi-squared upper tail of d' I d."""
+        return self.distance / self.n_fitted, stats.chi2.sf(self.distance, self.n_fitted)
+
+    @property
+    def cooks_distance_mcse(self) -> Array:
+        """Monte Carlo standard error of each Cook's distance."""
+        return self._mcse[:, -1] / self.n_fitted
+
+    def summary_frame(self, *, mcse: bool = True) -> pd.DataFrame:
+        """``cooks_d`` and the standardised change of every parameter (``dfb_...``), a row a block.
+
+        Parameters
+        ----------
+        mcse : bool
+            Whether to give their Monte Carlo errors too, which take some twenty times as long.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by block label.
+        """
+        out = self.dfbetas.add_prefix("dfb_")
+        out.insert(0, "cooks_d", self.cooks_distance[0])
+        if not mcse or (self._vary is None and "_mcse" not in self.__dict__):
+            return out
+        errors = (self.d_params_mcse / self.bse).add_prefix("dfb_")
+        errors.insert(0, "cooks_d", self.cooks_distance_mcse)
+        return pd.concat([out, errors.add_suffix(" mcse")], axis=1)

@@ -1,0 +1,134 @@
+"""Sandwich covariances: right if the blocks are independent, whether or not the model within them is right.
+
+With I the observed information and s_b the score of block b at the maximum, the covariance of the estimates is
+
+    I^-1 (sum_b s_b s_b') I^-1
+
+(Huber, 1967; White, 1982; for mixed models Verbeke and Lesaffre, 1997).  For ``"cluster"`` the scores are first
+added up within groups of blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.estimation import Fitted, Variation, vary_draws
+from statsmodels_mcla.inference.independent_units import (
+    RowUnits,
+    Units,
+    block_draws,
+    unit_scores,
+)
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["COV_TYPES", "Sandwich", "check_covariance", "group_codes", "small_sample_factor"]
+
+COV_TYPES = ("nonrobust", "robust", "cluster")
+
+
+@dataclass(frozen=True)
+class Sandwich:
+    """How a sandwich covariance is made.
+
+    Attributes
+    ----------
+    groups : ndarray of int (units,), optional
+        Group of each unit, from 0; by default each is one.
+    factor : float
+        Correction for few groups.
+    """
+
+    groups: np.ndarray | None
+    factor: float
+
+    def covariance(self, scores: Array, cov: Array) -> Array:
+        """Sandwich covariance from scores (units, k) and the inverse information (k, k)."""
+        if self.groups is not None:
+            total = np.zeros((int(self.groups.max()) + 1, scores.shape[1]))
+            np.add.at(total, self.groups, scores)
+            scores = total
+        half = scores @ cov
+        return np.asarray(self.factor * (half.T @ half))
+
+    def vary(self, plain: Variation, units: Units, fitted: Fitted) -> Variation:
+        """Deviations of the sandwich from those of the inverse information and of the scores of units."""
+        drawn = replace(fitted, position=block_draws(fitted))
+
+        def covariance(there: Fitted, cov: Array) -> Array:
+            return self.covariance(unit_scores(units, there, there.position, there.params), cov)
+
+        found = vary_draws(drawn, plain.cov, plain, covariance)
+        return replace(plain.merged(), cov=found.value, d_cov=found.deviations)
+
+
+def small_sample_factor(n_groups: int, nobs: float, n_params: int) -> float:
+    """Correction G/(G-1) (N-1)/(N-P) of statsmodels' ``cov_cluster`` (Cameron and Miller, 2015, sec. II.A)."""
+    return n_groups / (n_groups - 1.0) * (nobs - 1.0) / (nobs - n_params)
+
+
+def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tuple[np.ndarray, int]:
+    """Group of each unit, from one value a row.
+
+    Parameters
+    ----------
+    groups : str or array_like (N,)
+        Name of a column of the data, or one value a row of the model; of a Series that has more rows than the model
+        (those that were dropped for missing values), the values at the labels of the model's rows.
+    data : DataFrame or None
+        Rows of the model.
+    units : RowUnits
+
+    Returns
+    -------
+    codes : ndarray of int (units,)
+    n_groups : int
+
+    Raises
+    ------
+    ValueError
+        If a block has rows in several groups, or the argument does not fit the rows.
+    """
+    if isinstance(groups, str):
+        if data is None or groups not in data.columns:
+            known = "there is no data frame" if data is None else f"the columns are {list(data.columns)}"
+            raise ValueError(f"groups={groups!r} is not a column of the data: {known}")
+        groups = data[groups]
+    n = len(units.of_row)
+    if data is not None and isinstance(groups, pd.Series) and len(groups) > n and groups.index.is_unique:
+        groups = groups.reindex(data.index)
+    values = pd.Series(np.asarray(groups)) if np.ndim(groups) == 1 else None
+    if values is None or len(values) != n:
+        raise ValueError(
+            f"groups must have one value for each of the {n} rows of the model, got shape {np.shape(groups)}"
+        )
+    used = units.of_row >= 0
+    if values[used].isna().any():
+        raise ValueError("groups has missing values: every row needs its group")
+    codes, names = pd.factorize(values[used])
+    unit = units.of_row[used]
+    pairs = np.unique(np.column_stack([unit, codes]), axis=0)
+    cut = np.flatnonzero(np.diff(pairs[:, 0]) == 0)
+    if len(cut):
+        a, b = (names[pairs[cut[0] + k, 1]] for k in (0, 1))
+        raise ValueError(
+            f"groups cuts the block {units.labels[pairs[cut[0], 0]]!r}, which has rows in {str(a)!r} and in "
+            f"{str(b)!r}: rows that share random effects are dependent, so a group must hold whole blocks"
+        )
+    return pairs[:, 1], len(names)
+
+
+def check_covariance(
+    model: Any, cov_type: str, groups: Any = None, use_correction: bool | None = None
+) -> None:
+    """Refuse arguments that `RobustResults.with_cov_type` would refuse after the fit."""
+    del use_correction
+    if cov_type not in COV_TYPES:
+        raise ValueError(f"cov_type must be one of {', '.join(COV_TYPES)}, got {cov_type!r}")
+    if (cov_type == "cluster") != (groups is not None):
+        raise ValueError("groups is for cov_type='cluster', which needs it: a column name or one value a row")
+    if groups is not None:
+        group_codes(groups, getattr(model.data, "frame", None), RowUnits.of(model.inputs, model.design))

@@ -1,0 +1,102 @@
+"""What the random effects are called, and their standard deviations and correlations, as in lme4's VarCorr.
+
+Both are smooth functions of the variances and covariances; their standard and Monte Carlo errors are by the
+delta method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.design import TermFacts, term_keys
+from statsmodels_mcla.numerics import Array, delta_method
+
+__all__ = ["covariance_matrices", "var_corr", "var_corr_errors"]
+
+ONE = 1.0 - 1e-9  # correlations that differ from one by round-off
+
+
+def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, pd.DataFrame]:
+    """Covariance matrix of each term by its key."""
+    out = {}
+    start = 0
+    for key, t in zip(term_keys(terms), terms, strict=True):
+        d = len(t.columns)
+        G = np.zeros((d, d))
+        G[np.tril_indices(d)] = theta[start : start + t.size]
+        G = np.tril(G) + np.tril(G, -1).T
+        out[key] = pd.DataFrame(G, index=list(t.columns), columns=list(t.columns))
+        start += t.size
+    return out
+
+
+def var_corr(
+    terms: Sequence[TermFacts], theta: Array, cov_theta: Array, cov_mcse: Array | None
+) -> pd.DataFrame:
+    """Standard deviations and correlations with their errors.
+
+    Parameters
+    ----------
+    terms : sequence of TermFacts
+    theta : ndarray (k,)
+        Variances and covariances, term by term.
+    cov_theta, cov_mcse : ndarray (k, k)
+        Their sampling and Monte Carlo covariance.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, effect, levels, estimate, std err and, with ``cov_mcse``, mcse.
+    """
+    rows, J = _estimates(terms, theta)
+    out = pd.DataFrame(rows, columns=["group", "effect", "levels", "estimate"])
+    out["std err"] = [_error(g, cov_theta) for g in J]
+    if cov_mcse is not None:
+        out["mcse"] = [_error(g, cov_mcse) for g in J]
+    return out
+
+
+def var_corr_errors(terms: Sequence[TermFacts], theta: Array, cov_theta: Array) -> Array:
+    """Standard errors of standard deviations and correlations, as in `var_corr`."""
+    return np.array([_error(g, cov_theta) for g in _estimates(terms, theta)[1]])
+
+
+def _estimates(terms: Sequence[TermFacts], theta: Array) -> tuple[list[tuple[str, str, int, float]], Array]:
+    """Rows (group, effect, levels, estimate) and the gradients of the estimates in theta."""
+    rows, gradient = [], []
+    start = 0
+    for t in terms:
+        lower_i, lower_j = np.tril_indices(len(t.columns))
+        G = theta[start : start + t.size]
+        at = {(int(i), int(j)): k for k, (i, j) in enumerate(zip(lower_i, lower_j, strict=True))}
+        for j in range(len(t.columns)):
+            for i in range(j, len(t.columns)):
+                g = np.zeros(len(theta))
+                v_i, v_j = G[at[i, i]], G[at[j, j]]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    if i == j:
+                        estimate = np.sqrt(v_i)
+                        g[start + at[i, i]] = 0.5 / estimate
+                        label = f"SD({t.columns[i]})"
+                    else:
+                        estimate = G[at[i, j]] / np.sqrt(v_i * v_j)
+                        g[start + at[i, j]] = 1.0 / np.sqrt(v_i * v_j)
+                        g[start + at[i, i]] = -0.5 * estimate / v_i
+                        g[start + at[j, j]] = -0.5 * estimate / v_j
+                        if abs(estimate) > ONE:  # at the boundary, where a covariance matrix is singular
+                            estimate, g[start + at[i, j]] = np.sign(estimate), np.nan
+                        label = f"Corr({t.columns[j]}, {t.columns[i]})"
+                rows.append((t.name, label, t.levels, estimate))
+                gradient.append(g)
+        start += t.size
+    return rows, np.array(gradient).reshape(len(rows), len(theta))
+
+
+def _error(gradient: Array, cov: Array) -> float:
+    used = np.flatnonzero(gradient)
+    if not np.all(np.isfinite(gradient)) or not len(used):
+        return float("nan")
+    return float(delta_method(gradient[used], cov[np.ix_(used, used)])[0])

@@ -1,0 +1,3 @@
+"""likelihood."""
+
+__all__ = []

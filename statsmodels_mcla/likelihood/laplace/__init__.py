@@ -1,0 +1,20 @@
+"""likelihood.laplace."""
+
+from statsmodels_mcla.likelihood.laplace.approximation import LaplaceEvaluation, evaluate_laplace
+from statsmodels_mcla.likelihood.laplace.modes import (
+    Modes,
+    conditional_modes,
+    modes_of_buckets,
+    scale_effects,
+)
+from statsmodels_mcla.likelihood.laplace.second_order import gaussian_fit
+
+__all__ = [
+    "LaplaceEvaluation",
+    "Modes",
+    "conditional_modes",
+    "evaluate_laplace",
+    "gaussian_fit",
+    "modes_of_buckets",
+    "scale_effects",
+]

@@ -1,0 +1,17 @@
+"""likelihood.monte_carlo."""
+
+from statsmodels_mcla.likelihood.monte_carlo.block_sums import BATCHES, by_replicate
+from statsmodels_mcla.likelihood.monte_carlo.conditional_draws import WeightedDraws, over_draws
+from statsmodels_mcla.likelihood.monte_carlo.evaluation import Evaluation, evaluate
+from statsmodels_mcla.likelihood.monte_carlo.precision import SE_TOL, Precision
+
+__all__ = [
+    "BATCHES",
+    "SE_TOL",
+    "Evaluation",
+    "Precision",
+    "WeightedDraws",
+    "by_replicate",
+    "evaluate",
+    "over_draws",
+]

@@ -1,0 +1,126 @@
+"""The conditional law of the random effects given the data, as weighted draws, a chunk of blocks at a time.
+
+What depends on the effects of one block is averaged with `over_draws`; no array of all draws need exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.execution import on_threads
+from statsmodels_mcla.likelihood.monte_carlo.kernel import SECTION, WORTH_THREADS, Task, tasks_of, weigh
+from statsmodels_mcla.likelihood.sampling import DrawPart, normalise
+from statsmodels_mcla.numerics import Array, weighted_sum
+
+__all__ = ["WeightedDraws", "over_draws"]
+
+T = TypeVar("T")
+
+
+class WeightedDraws(NamedTuple):
+    """Draws of the effects of K blocks, weighted to follow their law given the data.
+
+    Attributes
+    ----------
+    bucket : Bucket
+        The K blocks.
+    u : ndarray (K, q, m)
+    v : ndarray (K, m)
+        Normalised weights.
+    s : ndarray (K, P, m)
+        Complete-data scores less their mean, the score of the block; those of draws that move along with the fixed
+        effects, as in the likelihood.
+    moves : ndarray (K, q, p) or None
+        Derivative of the draws in the fixed effects (`transport`); None where they stay.
+    replicate : int
+        Consecutive draws that make one replicate.
+    """
+
+    bucket: Bucket
+    u: Array
+    v: Array
+    s: Array
+    moves: Array | None
+    replicate: int
+
+    @property
+    def replicates(self) -> int:
+        """Number of independent replicates, R."""
+        return self.v.shape[1] // self.replicate
+
+    @property
+    def correction(self) -> float:
+        """R / (R - 1), which makes sums of squares over replicates unbiased."""
+        R = self.replicates
+        return R / (R - 1.0) if R > 1 else np.inf
+
+    def take(self, k: int) -> WeightedDraws:
+        """Draws of one of the blocks."""
+        one = slice(k, k + 1)
+        moves = None if self.moves is None else self.moves[one]
+        return WeightedDraws(
+            self.bucket.take(one), self.u[one], self.v[one], self.s[one], moves, self.replicate
+        )
+
+
+def over_draws(
+    design: MixedDesign,
+    params: Array,
+    draws: Sequence[DrawPart],
+    function: Callable[[WeightedDraws], T],
+    *,
+    wanted: np.ndarray | None = None,
+    n_jobs: int = 1,
+) -> list[T]:
+    """Apply a function to the weighted draws of every chunk of blocks, in order.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    params : ndarray (P,)
+        Natural parameters at which the draws are weighed.
+    draws : sequence of DrawPart
+    function : callable
+        Of `WeightedDraws`; it runs on threads.
+    wanted : ndarray of bool (B,), optional
+        Blocks that matter: chunks without any are left out.
+    n_jobs : int
+        Threads.
+
+    Returns
+    -------
+    list
+        What the function returned for each chunk.
+
+    Raises
+    ------
+    FloatingPointError
+        If a block has no draw of positive weight.
+    """
+    beta, _, phi = design.split(params)
+    tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
+
+    def work(still: Task) -> T:
+        task = still.moved(beta)
+        pieces = []
+        for piece in task.part.sections(SECTION):
+            u, log_g = task.part.draw(task.blocks, piece)
+            found = weigh(task, u, log_g, beta, phi)
+            effects = u[:, :-1]
+            effects = effects if task.moving is None else task.moving.effects(effects)
+            pieces.append((effects, found.log_w, found.scores))
+        u, log_w, s = (
+            np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+            for parts in zip(*pieces, strict=True)
+        )
+        v, _ = normalise(log_w)
+        s -= weighted_sum(s, v)[..., None]
+        moves = None if task.moving is None else task.moving.slopes
+        return function(WeightedDraws(still.bucket, u, v, s, moves, task.part.replicate))
+
+    size = sum(t.part.size * t.bucket.y.size for t in tasks)
+    return on_threads(n_jobs if size > WORTH_THREADS else 1, work, tasks)

@@ -1,0 +1,202 @@
+"""What one evaluation of the Monte Carlo likelihood gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from statsmodels_mcla.covariance import EffectLaw
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.execution import on_threads
+from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
+from statsmodels_mcla.likelihood.monte_carlo.kernel import (
+    SECTION,
+    WORTH_THREADS,
+    Task,
+    Weighed,
+    tasks_of,
+    weigh,
+)
+from statsmodels_mcla.likelihood.sampling import DrawPart
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["BlockStatistics", "Evaluation", "evaluate"]
+
+
+class BlockStatistics(NamedTuple):
+    """What the draws say of each block, in the order of the design's blocks (joint draws: one block).
+
+    Attributes
+    ----------
+    loglik : ndarray (B,)
+        Log-likelihood of the block.
+    loglik_var : ndarray (B,)
+        Its Monte Carlo variance.
+    draws : ndarray (B,)
+    ess : ndarray (B,)
+        Effective sample size, 1 / sum v^2.
+    k_hat : ndarray (B,)
+        Pareto k-hat of the weights; NaN unless asked for.
+    score : ndarray (B, P)
+    score_var : ndarray (B, P)
+        Contribution of the block to the variance of each coordinate of ``metric @ score error``.
+    curvature_var : ndarray (B, P)
+        Monte Carlo variance of the conditional variance of each coordinate of ``metric @ score``.  Where metric
+        is the inverse information, it is the block's contribution to the variance of a squared standard error.
+    """
+
+    loglik: Array
+    loglik_var: Array
+    draws: Array
+    ess: Array
+    k_hat: Array
+    score: Array
+    score_var: Array
+    curvature_var: Array
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Monte Carlo log-likelihood at one parameter value.
+
+    Attributes
+    ----------
+    value : float
+        Log-likelihood, constants included.
+    value_var : float
+        Its Monte Carlo variance.
+    score : ndarray (P,)
+    hessian : ndarray (P, P)
+    score_var : ndarray (P, P)
+        Monte Carlo variance V of the score.
+    score_bias : ndarray (P,)
+        Jackknife estimate, over replicates, of the bias of the score.
+    value_bias : float
+        The same for the log-likelihood.
+    blocks : BlockStatistics
+    replicates : tuple of ndarray (K, R)
+        What each replicate adds to the log-likelihood of each block, less the average, chunk by chunk; empty
+        unless asked for.  Two evaluations with the same base numbers differ by the differences of these, and
+        the Monte Carlo error of the difference is theirs.
+    score_errors : ndarray (B, P, batches)
+        What batches of replicates add to the error of the score of each block; without batches unless asked for.
+        The products of these with themselves add up to the Monte Carlo variance of the score.
+    """
+
+    value: float
+    value_var: float
+    score: Array
+    hessian: Array
+    score_var: Array
+    score_bias: Array
+    value_bias: float
+    blocks: BlockStatistics
+    replicates: tuple[Array, ...] = ()
+    score_errors: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+
+def evaluate(
+    design: MixedDesign,
+    params: Array,
+    draws: Sequence[DrawPart],
+    *,
+    metric: Array | None = None,
+    tails: bool = False,
+    replicates: bool = False,
+    score_errors: bool = False,
+    n_jobs: int = 1,
+) -> Evaluation:
+    """Log-likelihood, score, Hessian and their Monte Carlo errors in one pass over the draws.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    params : ndarray (P,)
+        Fixed effects, variances and covariances, dispersion.
+    draws : sequence of DrawPart
+        Frozen draws of every block.
+    metric : ndarray (P, P), optional
+        Matrix that turns errors of the score into the errors that `BlockStatistics.score_var` reports;
+        the identity by default.
+    tails : bool
+        Whether to fit the tails of the weights (Pareto k-hat).
+    replicates : bool
+        Whether to keep what each replicate adds to the log-likelihood.
+    score_errors : bool
+        Whether to keep what batches of replicates add to the error of the score of each block.
+    n_jobs : int
+        Threads.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a covariance matrix is not positive definite.
+    FloatingPointError
+        If a block has no draw of positive weight.
+    """
+    beta, _, phi = design.split(params)
+    metric = np.eye(design.n_params) if metric is None else metric
+    tasks = tasks_of(design, params, draws)
+    work = sum(part.size * part.bucket.y.size for part in draws)
+    threads = n_jobs if work > WORTH_THREADS else 1
+
+    def section(task: Task, piece: slice) -> Weighed:
+        return weigh(task, *task.part.draw(task.blocks, piece), beta, phi)
+
+    def whole(task: Task) -> BlockSums:
+        task = task.moved(beta)
+        pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
+        return sum_blocks(task, pieces, metric, tails, replicates, score_errors)
+
+    if len(tasks) >= threads:
+        chunks = on_threads(threads, whole, tasks)
+    else:  # few large blocks: share out the sections of their draws
+        chunks = []
+        for task in (task.moved(beta) for task in tasks):
+            pieces = on_threads(threads, partial(section, task), task.part.sections(SECTION))
+            chunks.append(sum_blocks(task, pieces, metric, tails, replicates, score_errors))
+    return _total(design, tasks[0].density.law, chunks)
+
+
+def _total(design: MixedDesign, law: EffectLaw, chunks: list[BlockSums]) -> Evaluation:
+    index = np.concatenate([c.blocks for c in chunks])
+    order = np.argsort(index, kind="stable")
+
+    def gather(name: str) -> Array:
+        return np.concatenate([getattr(c, name) for c in chunks])[order]
+
+    draws = np.concatenate([np.full(len(c.blocks), c.draws) for c in chunks])[order]
+    blocks = BlockStatistics(
+        gather("loglik"),
+        gather("loglik_var"),
+        draws,
+        gather("ess"),
+        gather("k_hat"),
+        gather("score"),
+        gather("score_var"),
+        gather("curvature_var"),
+    )
+    hessian = np.sum([c.hessian for c in chunks], axis=0)
+    levels, scatter = (np.sum([getattr(c, name) for c in chunks], axis=0) for name in ("levels", "scatter"))
+    theta_at = slice(design.n_fixed, design.n_fixed + design.covariance.size)
+    hessian[theta_at, theta_at] += law.hessian(levels, scatter)
+    return Evaluation(
+        design.constant + float(blocks.loglik.sum()),
+        float(blocks.loglik_var.sum()),
+        blocks.score.sum(axis=0),
+        hessian,
+        np.sum([c.V for c in chunks], axis=0),
+        np.sum([c.score_bias for c in chunks], axis=0),
+        float(sum(c.value_bias for c in chunks)),
+        blocks,
+        tuple(c.excess for c in chunks if c.excess.size),
+        gather("score_errors"),
+    )

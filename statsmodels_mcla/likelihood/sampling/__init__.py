@@ -1,0 +1,31 @@
+"""likelihood.sampling."""
+
+from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, TiltedDraws
+from statsmodels_mcla.likelihood.sampling.moving_draws import Moving
+from statsmodels_mcla.likelihood.sampling.proposals import Proposal
+from statsmodels_mcla.likelihood.sampling.sampler import Position, Sampler
+from statsmodels_mcla.likelihood.sampling.settings import (
+    BlockSampling,
+    FixedSampling,
+    JointSampling,
+    Sampling,
+)
+from statsmodels_mcla.likelihood.sampling.weights import MAX_K_HAT, effective_sample_size, normalise, pareto_k
+
+__all__ = [
+    "MAX_K_HAT",
+    "BlockDraws",
+    "BlockSampling",
+    "DrawPart",
+    "FixedSampling",
+    "JointSampling",
+    "Moving",
+    "Position",
+    "Proposal",
+    "Sampler",
+    "Sampling",
+    "TiltedDraws",
+    "effective_sample_size",
+    "normalise",
+    "pareto_k",
+]

@@ -1,0 +1,200 @@
+"""Base random numbers: spherical t variates that proposals move and stretch.
+
+Base numbers are functions of a seed and of where they are used (bucket, block, replicate), never of the
+parameters.  Draws can therefore be rebuilt from the same numbers as the estimate moves, extended without
+throwing any away, and made chunk by chunk in any order and thread.
+
+* `SobolNumbers`: randomised quasi-Monte Carlo (Owen, *Monte Carlo theory, methods and examples*, ch. 15-17).
+  One scrambled Sobol' set is shared, and every replicate of every block gets its own digital shift.  In one
+  dimension that is a randomly shifted equidistant grid, which converges exponentially for smooth integrands.
+* `IndependentNumbers`: plain Monte Carlo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from scipy import special, stats
+from scipy.interpolate import CubicHermiteSpline
+from scipy.stats import qmc
+
+from statsmodels_mcla.numerics import Array, generator
+
+__all__ = ["STREAM", "BaseNumbers", "IndependentNumbers", "SobolNumbers"]
+
+BITS = 52  # of a shifted point
+NET_BITS = 32  # of a point before the shift: scrambling takes time that grows with their square
+LEAST_NET = 1024  # points made at once, since the first few of them are what a smaller set would be
+STREAM = 4096  # independent draws a random stream
+
+
+class BaseNumbers(Protocol):
+    """Source of base numbers for the blocks of one bucket."""
+
+    @property
+    def seed(self) -> np.random.SeedSequence:
+        """Where they come from."""
+
+    @property
+    def replicates(self) -> int | None:
+        """Independent randomisations of one point set, or None where all draws are independent."""
+
+    def draws(self, wanted: int) -> int:
+        """Round the wanted number of draws a block up to one that can be made."""
+
+    def sections(self, draws: int, longest: int) -> list[slice]:
+        """Cut the draws into pieces that can be made one at a time."""
+
+    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
+        """Multivariate t variates (B, q, c) with unit scale, for the given section of ``draws``."""
+
+
+@dataclass(frozen=True)
+class SobolNumbers:
+    """Digitally shifted Sobol' points.
+
+    Parameters
+    ----------
+    n_effects : int
+        Dimension q of the variates.
+    replicates : int
+        Independent randomisations a block.
+    base : SobolBase
+        The point set, shared by all blocks of this dimension.
+    seed : numpy.random.SeedSequence
+        Of the shifts.
+    n_blocks : int
+        Blocks of the bucket.
+    """
+
+    n_effects: int
+    replicates: int
+    seed: np.random.SeedSequence
+    n_blocks: int
+
+    @property
+    def dims(self) -> int:
+        """Coordinates a point: the normals and, beyond one dimension, the scale of the t."""
+        return self.n_effects if self.n_effects == 1 else self.n_effects + 1
+
+    def draws(self, wanted: int) -> int:
+        """Replicates times a power of two."""
+        each = max(1, -(-wanted // self.replicates))
+        return self.replicates * (1 << (each - 1).bit_length())
+
+    def sections(self, draws: int, longest: int) -> list[slice]:
+        """Whole replicates, as many as fit."""
+        each = draws // self.replicates
+        step = each * max(1, longest // each)
+        return [slice(a, min(a + step, draws)) for a in range(0, draws, step)]
+
+    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
+        """See `BaseNumbers`."""
+        each = draws // self.replicates
+        shifts = _shifts(_key(self.seed), self.n_blocks, self.replicates, self.dims)
+        shift = shifts[blocks, section.start // each : section.stop // each]
+        points = _sobol(_key(self.seed)[0], self.dims, each)
+        shifted = shift[..., None] ^ points  # (B, R, dims, n)
+        z = special.ndtri((shifted.astype(float) + 0.5) * 2.0**-BITS)
+        z = np.ascontiguousarray(z.transpose(0, 2, 1, 3)).reshape(
+            len(shift), self.dims, section.stop - section.start
+        )
+        if np.isinf(df):
+            return np.asarray(z[:, -self.n_effects :] if self.n_effects else z[:, :0])
+        if self.n_effects == 1:
+            return _t_of_normal(df)(z)
+        return np.asarray(z[:, 1:] * _t_scale_of_normal(df)(z[:, :1]))
+
+
+@dataclass(frozen=True)
+class IndependentNumbers:
+    """Independent pseudo-random variates, made in streams of `STREAM` draws.
+
+    Parameters
+    ----------
+    n_effects : int
+    seed : numpy.random.SeedSequence
+    """
+
+    n_effects: int
+    seed: np.random.SeedSequence
+
+    @property
+    def replicates(self) -> None:
+        """All draws are independent."""
+        return
+
+    def draws(self, wanted: int) -> int:
+        """Any number will do."""
+        return wanted
+
+    def sections(self, draws: int, longest: int) -> list[slice]:
+        """One stream each."""
+        return [slice(a, min(a + STREAM, draws)) for a in range(0, draws, STREAM)]
+
+    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
+        """See `BaseNumbers`."""
+        size = section.stop - section.start
+        out = np.empty((len(blocks), self.n_effects, size))
+        for place, block in enumerate(blocks):
+            rng = generator(self.seed, int(block), section.start // STREAM)
+            z = rng.standard_normal((size, self.n_effects)).T
+            if np.isfinite(df):  # a stream of its own: more draws must not change the earlier ones
+                chi = generator(self.seed, int(block), section.start // STREAM, 1)
+                z = z / np.sqrt(chi.chisquare(df, size) / df)
+            out[place] = z
+        return out
+
+
+def _key(seed: np.random.SeedSequence) -> tuple[int, tuple[int, ...]]:
+    return seed.entropy, tuple(seed.spawn_key)  # type: ignore[return-value]
+
+
+def _sobol(entropy: int, dims: int, size: int) -> np.ndarray:
+    """Scrambled Sobol' points as integers of `BITS` bits, (dims, size)."""
+    return _net(entropy, dims, max(LEAST_NET, 1 << (size - 1).bit_length()))[:, :size]
+
+
+@lru_cache(maxsize=32)
+def _net(entropy: int, dims: int, size: int) -> np.ndarray:
+    rng = generator(np.random.SeedSequence(entropy), dims)
+    # in one dimension a scramble would only spoil the grid
+    sobol = qmc.Sobol(max(dims, 1), scramble=dims > 1, bits=NET_BITS, rng=rng)
+    points = sobol.random_base2(size.bit_length() - 1)[:, :dims].T
+    return np.ascontiguousarray(points * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
+
+
+@lru_cache(maxsize=64)
+def _shifts(key: tuple[int, tuple[int, ...]], blocks: int, replicates: int, dims: int) -> np.ndarray:
+    """Digital shifts (blocks, replicates, dims)."""
+    rng = generator(np.random.SeedSequence(key[0]), *key[1])
+    return rng.integers(0, 2**BITS, size=(blocks, replicates, dims), dtype=np.uint64)
+
+
+# Quantile functions of the t and chi distributions take microseconds a value in scipy.  As functions of the
+# normal quantile they are smooth, and a cubic spline on a fine grid has them to twelve digits.
+_GRID = np.linspace(-8.5, 8.5, 3401)
+
+
+@lru_cache(maxsize=32)
+def _t_of_normal(df: float) -> CubicHermiteSpline:
+    """Student t quantile of Phi(z)."""
+    x = np.sign(_GRID) * -special.stdtrit(df, special.ndtr(-np.abs(_GRID)))
+    slope = np.exp(stats.norm.logpdf(_GRID) - stats.t.logpdf(x, df))
+    return CubicHermiteSpline(_GRID, x, slope)
+
+
+@lru_cache(maxsize=32)
+def _t_scale_of_normal(df: float) -> CubicHermiteSpline:
+    """sqrt(df / chi2 quantile) of Phi(z)."""
+    half = 0.5 * df
+    g = np.where(
+        _GRID < 0,
+        special.gammaincinv(half, special.ndtr(_GRID)),
+        special.gammainccinv(half, special.ndtr(-_GRID)),
+    )
+    dg = np.exp(stats.norm.logpdf(_GRID) - stats.gamma.logpdf(g, half))
+    return CubicHermiteSpline(_GRID, np.sqrt(half / g), -0.5 * np.sqrt(half / g) / g * dg)

@@ -1,0 +1,182 @@
+"""From parameters to frozen draws: conditional modes, proposals around them, base random numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.likelihood.laplace import Modes, modes_of_buckets
+from statsmodels_mcla.likelihood.sampling.base_numbers import BaseNumbers, IndependentNumbers, SobolNumbers
+from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws
+from statsmodels_mcla.likelihood.sampling.moving_draws import Transport
+from statsmodels_mcla.likelihood.sampling.proposals import BlockT
+from statsmodels_mcla.likelihood.sampling.settings import BlockSampling, Sampling
+from statsmodels_mcla.numerics import Array, child
+
+__all__ = ["Position", "Sampler"]
+
+REPLICATES = 16  # independent randomisations: fewer make the Monte Carlo error itself noisy
+
+
+@dataclass(frozen=True)
+class Position:
+    """Parameters, and the draws made there.
+
+    Attributes
+    ----------
+    params : ndarray (P,)
+        Natural parameters.
+    modes : tuple of Modes
+    draws : tuple of DrawPart
+    """
+
+    params: Array
+    modes: tuple[Modes, ...]
+    draws: tuple[DrawPart, ...]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Makes the draws at any parameter value, always from the same base random numbers.
+
+    Attributes
+    ----------
+    design : MixedDesign
+    sampling : Sampling
+    seed : numpy.random.SeedSequence
+    quasi : bool
+        Randomised quasi-Monte Carlo or independent draws.
+    sizes : tuple of ndarray
+        Draws of each block, one array a bucket.
+    epochs : tuple of ndarray
+        How often each block's base numbers have been replaced by fresh ones.
+    """
+
+    design: MixedDesign
+    sampling: Sampling
+    seed: np.random.SeedSequence
+    quasi: bool
+    sizes: tuple[np.ndarray, ...]
+    epochs: tuple[np.ndarray, ...] = ()
+
+    @classmethod
+    def start(
+        cls,
+        design: MixedDesign,
+        sampling: Sampling,
+        seed: np.random.SeedSequence,
+        quasi: bool,
+        nsample: int | None,
+    ) -> Sampler:
+        """Give every block the number of draws that a fit starts with, or ``nsample`` if that is less."""
+        empty = cls(design, sampling, seed, quasi and not sampling.joint, ())
+        sizes = []
+        for k, bucket in enumerate(empty.buckets):
+            first = empty.first_size(bucket)
+            first = first if nsample is None else min(first, nsample)
+            sizes.append(np.full(bucket.n_blocks, empty.numbers(k, 0).draws(first)))
+        return replace(empty, sizes=tuple(sizes), epochs=tuple(np.zeros_like(s) for s in sizes))
+
+    def by_blocks(self) -> Sampler:
+        """Sampler of the same design that draws block by block, with few draws: to find the way."""
+        return Sampler.start(self.design, BlockSampling(), self.seed, True, None)
+
+    def first_size(self, bucket: Bucket) -> int:
+        """Draws that are enough to find the way to the maximum, by number of effects."""
+        if self.sampling.joint:
+            return 16384
+        if not self.quasi:
+            return 1024
+        if bucket.family.quadratic:  # the draws serve the curvature alone
+            return REPLICATES * max(64, 1 << (2 * bucket.n_effects).bit_length())
+        few = REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_effects, 32)
+        return 2 * few if self.design.standard else few  # half of those of standard effects mirror the others
+
+    def with_size(self, nsample: int) -> Sampler:
+        """Give every block ``nsample`` draws."""
+        return self.grown(tuple(np.full(len(now), nsample) for now in self.sizes))
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """Blocks that are integrated one by one."""
+        return self.design.joint if self.sampling.joint else self.design.buckets
+
+    def numbers(self, k: int, epoch: int) -> BaseNumbers:
+        """Base numbers of a bucket."""
+        bucket = self.buckets[k]
+        seed = child(self.seed, k, epoch)
+        if self.quasi:
+            return SobolNumbers(bucket.n_effects, REPLICATES, seed, bucket.n_blocks)
+        return IndependentNumbers(bucket.n_effects, seed)
+
+    def grown(self, wanted: tuple[np.ndarray, ...]) -> Sampler:
+        """Give every block at least the wanted number of draws.
+
+        Blocks that grow keep the draws that they have.  The others get fresh ones: they were left alone
+        because the draws at hand showed little error, and going on with those would understate it.
+        """
+        sizes, epochs = [], []
+        for k, (now, more, epoch) in enumerate(zip(self.sizes, wanted, self.epochs, strict=True)):
+            numbers = self.numbers(k, 0)
+            distinct, inverse = np.unique(np.maximum(now, more), return_inverse=True)
+            sizes.append(np.array([numbers.draws(int(m)) for m in distinct])[inverse])
+            epochs.append(np.where(sizes[-1] > now, epoch, epoch + 1))
+        if all(np.array_equal(a, b) for a, b in zip(sizes, self.sizes, strict=True)):
+            return self
+        return replace(self, sizes=tuple(sizes), epochs=tuple(epochs))
+
+    def at(self, params: Array, near: Position | None = None) -> Position:
+        """Make the draws at the given parameters.
+
+        Parameters
+        ----------
+        params : ndarray (P,)
+            Natural parameters, covariance matrices positive definite.
+        near : Position, optional
+            A position of this design nearby: its modes are where the search for the new ones starts, and
+            its base numbers are used again where the sizes are the same.
+        """
+        design = self.design
+        beta, theta, phi = design.split(params)
+        factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
+        buckets = tuple(bucket.at(design.loadings(params)) for bucket in self.buckets)
+        modes = modes_of_buckets(design, buckets, beta, factors, phi, None if near is None else near.modes)
+        made = {} if near is None else {_part_key(part): part for part in near.draws}
+        draws: list[DrawPart] = []
+        for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
+            grid = self.quasi and bucket.n_effects == 1
+            proposal = self.sampling.proposal(bucket, mode, design.covariance, factors, phi, grid)
+            if not isinstance(proposal, BlockT):
+                draws.append(JointDraws(bucket, proposal, self.seed, int(self.sizes[k][0])))
+                continue
+            transport = Transport.of_modes(bucket, mode, design.covariance, factors, beta)
+            kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
+            for c, (size, epoch) in enumerate(kinds.T.tolist()):
+                members = np.flatnonzero(kind.ravel() == c)
+                whole = len(members) == bucket.n_blocks
+                part = BlockDraws(
+                    bucket if whole else bucket.take(members),
+                    proposal if whole else proposal.take(members),
+                    self.numbers(k, epoch),
+                    members,
+                    size,
+                    transport if whole else transport.take(members),
+                    _standard_effects(design, bucket),
+                )
+                old = made.get(_part_key(part))
+                draws.append(part if not isinstance(old, BlockDraws) else part.with_numbers_of(old))
+        return Position(np.array(params, float), modes, tuple(draws))
+
+
+def _standard_effects(design: MixedDesign, bucket: Bucket) -> np.ndarray | None:
+    """Which effects of a block are standard, their sizes being loadings; None if there are none."""
+    terms = zip(design.covariance.terms, bucket.levels, strict=True)
+    standard = [np.full(count * term.dim, term.standard) for term, count in terms]
+    return np.concatenate(standard) if design.standard else None
+
+
+def _part_key(part: DrawPart) -> tuple[bytes, int, tuple[int, ...]]:
+    seed = part.numbers.seed.spawn_key if isinstance(part, BlockDraws) else ()
+    return part.bucket.blocks.tobytes(), part.size, seed

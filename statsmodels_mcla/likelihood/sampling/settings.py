@@ -1,0 +1,206 @@
+"""Importance densities: what draws the random effects is what evaluates its own density.
+
+* `BlockT`: the default, a multivariate t in every block, centred at the conditional mode (or at the
+  conditional mean to second order) with the curvature found there.
+* `MixtureProposal`: the joint importance density of the R package glmm (Knudson, Benson, Geyer and Jones, 2021).
+* anything with ``sample(rng, n)`` and ``logpdf(u)`` over the vector of all effects: a user's own.
+
+The settings `BlockSampling` and `JointSampling` make them from the conditional modes at given parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.covariance import Covariance
+from statsmodels_mcla.design import Bucket
+from statsmodels_mcla.likelihood.laplace import Modes, gaussian_fit, scale_effects
+from statsmodels_mcla.likelihood.sampling.proposals import BlockT, MixtureProposal, Proposal
+from statsmodels_mcla.numerics import Array, transpose
+
+__all__ = ["BlockSampling", "FixedSampling", "JointSampling", "Sampling"]
+
+
+class Sampling(Protocol):
+    """How to make importance densities from conditional modes."""
+
+    @property
+    def joint(self) -> bool:
+        """Whether all effects are drawn as one block."""
+
+    @property
+    def adapts(self) -> bool:
+        """Whether there is a density for whatever effects are drawn, not for those of one model alone."""
+
+    def proposal(
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
+    ) -> BlockT | Proposal:
+        """Importance density of a bucket; ``grid``: base numbers are shifted equidistant points."""
+
+
+@dataclass(frozen=True)
+class BlockSampling:
+    """Default importance sampling: one multivariate t a block.
+
+    Parameters
+    ----------
+    df : float, optional
+        Degrees of freedom.  Tails heavier than the normal's keep the weights bounded: where a block says little
+        about a direction, the conditional law there has the tails of the prior.  Default: 4 for each effect of
+        a block, between 15 and 80; 6 on a grid.
+    inflate : float, optional
+        Factor on the scale, a guard against curvature that is larger at the centre than elsewhere.  Default:
+        1.1 for up to three effects, 1.04 for more; 2 on a grid.
+    centre : {"mean", "mode"}
+        Location and scale from the conditional mean and the average curvature around it, by two steps from
+        the mode (Tierney and Kadane, 1986; Ormerod and Wand, 2012), or from the mode and the curvature there.
+
+    Notes
+    -----
+    One effect with quasi-random numbers is a *grid*: the randomly shifted points are equidistant, and the sum
+    over them is a trapezoid rule in the quantiles of the proposal.  It converges exponentially if the
+    weighted integrand vanishes smoothly at both ends, which a wide, heavy-tailed proposal sees to.
+
+    For Gaussian responses with the identity link the effects given the data are normal; by default, so is the
+    proposal.  All weights are then equal, and the likelihood is exact.
+    """
+
+    df: float | None = None
+    inflate: float | None = None
+    centre: str = "mean"
+
+    joint = False
+    adapts = True
+
+    def __post_init__(self) -> None:
+        if self.df is not None and not self.df > 2:
+            raise ValueError(f"df must be greater than 2, got {self.df}")
+        if self.inflate is not None and not self.inflate > 0:
+            raise ValueError(f"inflate must be positive, got {self.inflate}")
+        if self.centre not in ("mean", "mode"):
+            raise ValueError(f"centre must be 'mean' or 'mode', got {self.centre!r}")
+
+    def proposal(
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
+    ) -> BlockT:
+        """Build the proposal of one bucket around its conditional modes."""
+        df, inflate = self._shape(bucket, grid)
+        b, root = (modes.b, modes.root) if self.centre == "mode" else gaussian_fit(bucket, modes, phi)
+        transposed = [f.T for f in factors]
+        centre = scale_effects(covariance, transposed, bucket.levels, b)
+        log_lambda = sum(
+            count * float(np.log(np.abs(np.diagonal(f))).sum())
+            for f, count in zip(factors, bucket.levels, strict=True)
+        )
+        log_root = np.log(np.abs(np.diagonal(root, axis1=-2, axis2=-1))).sum(axis=-1)
+        log_det = log_root + log_lambda + bucket.n_effects * np.log(inflate)
+        root = transpose(scale_effects(covariance, transposed, bucket.levels, transpose(root)))
+        return BlockT(centre, inflate * root, log_det, df)
+
+    def _shape(self, bucket: Bucket, grid: bool) -> tuple[float, float]:
+        """Degrees of freedom and inflation: as given, or what suits the conditional law."""
+        q = bucket.n_effects
+        df, inflate = float(np.clip(4 * q, 15, 80)), 1.1 if q < 4 else 1.04
+        if bucket.family.quadratic:
+            df, inflate = np.inf, 1.0
+        elif grid:
+            df, inflate = 6.0, 2.0
+        return df if self.df is None else self.df, inflate if self.inflate is None else self.inflate
+
+
+@dataclass(frozen=True)
+class JointSampling:
+    """Importance sampling of the R package glmm: all effects at once, from a three-part mixture.
+
+    Parameters
+    ----------
+    p1, p2, p3 : float
+        Probabilities of the t(0, D*), N(u*, D*) and N(u*, curvature^-1) parts.  p1 > 0 bounds the weights.
+    zeta : float
+        Degrees of freedom of the t part.
+    """
+
+    p1: float = 1 / 3
+    p2: float = 1 / 3
+    p3: float = 1 / 3
+    zeta: float = 5.0
+
+    joint = True
+    adapts = True
+
+    def __post_init__(self) -> None:
+        p = np.array([self.p1, self.p2, self.p3], float)
+        if not np.all(p >= 0) or abs(p.sum() - 1.0) > 1e-8:
+            raise ValueError(f"p1, p2, p3 must be probabilities that add up to 1, got {tuple(p.tolist())}")
+        if self.p1 == 0:
+            raise ValueError("p1 must be positive: without the t part the importance weights are unbounded")
+        if not self.zeta > 0:
+            raise ValueError(f"zeta must be positive, got {self.zeta}")
+
+    def proposal(
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
+    ) -> MixtureProposal:
+        """Build the mixture around the conditional modes of the one joint block."""
+        del phi, grid
+        blocks = [f for f, count in zip(factors, bucket.levels, strict=True) for _ in range(count)]
+        p = np.array([self.p1, self.p2, self.p3], float)
+        return MixtureProposal(
+            p / p.sum(),
+            self.zeta,
+            modes.b[0],
+            modes.root[0],
+            sp.csr_array(sp.block_diag(blocks)),
+            sp.csr_array(sp.block_diag([np.linalg.inv(f) for f in blocks])),
+            float(sum(np.log(np.abs(np.diagonal(f))).sum() for f in blocks)),
+        )
+
+
+@dataclass(frozen=True)
+class FixedSampling:
+    """A user's own importance density, the same wherever the estimate goes.
+
+    Parameters
+    ----------
+    density : Proposal
+        Over all effects jointly, in the order of the columns of Z.
+    """
+
+    density: Proposal
+
+    joint = True
+    adapts = False
+
+    def proposal(
+        self,
+        bucket: Bucket,
+        modes: Modes,
+        covariance: Covariance,
+        factors: list[Array],
+        phi: float,
+        grid: bool,
+    ) -> Proposal:
+        """Return the density itself."""
+        del bucket, modes, covariance, factors, phi, grid
+        return self.density

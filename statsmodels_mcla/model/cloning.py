@@ -1,0 +1,80 @@
+"""The same model for another response: what simulations and bootstraps are refitted with."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from statsmodels.base.model import LikelihoodModel
+
+from statsmodels_mcla.data import ModelInputs, inputs_of
+from statsmodels_mcla.families import ConditionalFamily
+
+__all__ = ["ClonableModel"]
+
+
+class ClonableModel(LikelihoodModel):
+    """A model that can be had again with another response."""
+
+    inputs: ModelInputs
+    conditional_family: ConditionalFamily
+
+    def clone_with(self, endog: Any) -> Any:
+        """Model of the same rows, designs, weights and offset, with another response.
+
+        Parameters
+        ----------
+        endog : array_like (n,) or (n, 2)
+            One response for each row that the model uses.  Binomial: successes out of the same numbers of
+            trials, as `simulate` gives them, or successes and failures.
+
+        Returns
+        -------
+        MCLAMixedGLM
+            Unfitted; the random effects keep their levels.
+
+        Raises
+        ------
+        ValueError
+            If the response does not fit the rows or the family.
+
+        Examples
+        --------
+        >>> again = model.clone_with(results.simulate(rng=1)[0]).fit()  # doctest: +SKIP
+        """
+        return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
+
+    def with_unit_weights(self) -> Any:
+        """Model with as many rows as the frequency weights add up to; itself if they are all one.
+
+        Raises
+        ------
+        ValueError
+            If a frequency weight is not a whole number.
+        """
+        inputs = inputs_of(self)
+        weights = inputs.freq_weights
+        if np.all(weights == 1.0):
+            return self
+        if np.any(weights != np.floor(weights)):
+            raise ValueError(
+                "freq_weights must be whole numbers for responses to be simulated row by row: a row of weight 2 "
+                "stands for two rows"
+            )
+        return self._with_inputs(inputs.take(np.repeat(np.arange(len(weights)), weights.astype(int))))
+
+    def _with_inputs(self, inputs: ModelInputs) -> Any:
+        out = object.__new__(type(self))
+        out.__dict__.update(self.__dict__)
+        out.inputs = inputs
+        out.endog, out.exog = inputs.endog.to_numpy(), inputs.exog.to_numpy()
+        for name in ("n_trials", "offset", "freq_weights", "var_weights"):
+            setattr(out, name, getattr(inputs, name))
+        out.random_terms = inputs.terms
+        out.data = copy.copy(self.data)
+        out.data.endog, out.data.orig_endog = out.endog, inputs.endog
+        out.data.exog, out.data.orig_exog = out.exog, inputs.exog
+        out.design = inputs.design(self.conditional_family)
+        out._current = None
+        return out

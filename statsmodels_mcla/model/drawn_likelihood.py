@@ -1,0 +1,167 @@
+"""The log-likelihood of a model as statsmodels asks for it: over draws that the model remembers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statsmodels_mcla.data import check_start_params
+from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.estimation import laplace_maximum
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.estimation.search import DrawSettings
+from statsmodels_mcla.execution import checked_n_jobs
+from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
+from statsmodels_mcla.likelihood.sampling import Position
+from statsmodels_mcla.model.cloning import ClonableModel
+from statsmodels_mcla.model.fit_arguments import checked_nsample, sampling_of
+from statsmodels_mcla.numerics import Array, seed_of
+
+__all__ = ["CurrentDraws", "DrawnLikelihood"]
+
+
+class CurrentDraws:
+    """Frozen draws, and the last evaluation over them.
+
+    Parameters
+    ----------
+    design : MixedDesign
+        As reduced by the fit.
+    position : Position
+    reduction : Reduction
+    n_jobs : int
+    """
+
+    def __init__(self, design: MixedDesign, position: Position, reduction: Reduction, n_jobs: int) -> None:
+        self.design, self.position, self.reduction, self.n_jobs = design, position, reduction, n_jobs
+        self._last: tuple[bytes, Evaluation] | None = None
+
+    def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate at natural parameters of the whole model, as far as the draws have them, in one pass."""
+        key = params.tobytes()
+        if self._last is None or self._last[0] != key:
+            try:
+                found = evaluate(self.design, self._fitted(params), self.position.draws, n_jobs=self.n_jobs)
+            except np.linalg.LinAlgError as error:
+                raise ValueError(
+                    "params: a covariance matrix is not positive definite, or a variance not > 0"
+                ) from error
+            self._last = (key, found)
+        return self._last[1]
+
+    def derivatives(self, params: Array) -> tuple[Array, Array]:
+        """Score and Hessian in the model's parameters: NaN in singular terms."""
+        params = np.asarray(params, float)
+        found = self.evaluate(params)
+        return self.reduction.derivatives(self._fitted(params), found.score, found.hessian)
+
+    def _fitted(self, params: Array) -> Array:
+        """Fitted parameters, with the signs of loadings that the draws are for."""
+        return self.reduction.with_signs_of(self.reduction.restrict(params), self.position.params)
+
+
+class DrawnLikelihood(ClonableModel):
+    """`loglike`, `score` and `hessian` over the draws made last."""
+
+    design: MixedDesign
+    random_terms: tuple[RandomTerm, ...]
+    non_negative: np.ndarray
+    _current: CurrentDraws | None
+
+    def draw(
+        self,
+        params: Any = None,
+        *,
+        nsample: int | None = None,
+        rng: Any = None,
+        sampling: Any = None,
+        quasi: bool = True,
+    ) -> None:
+        """Make the draws that `loglike`, `score` and `hessian` use.
+
+        Parameters
+        ----------
+        params : array_like (P,), optional
+            Where to build the importance density; default: the Laplace fit.
+        nsample, rng, sampling, quasi
+            As in `fit`.
+        """
+        design = self.design
+        if params is None:
+            params = laplace_maximum(self.design).params
+        params = self._checked(params)
+        draws = DrawSettings(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
+        sampler = draws.sampler(design)
+        if draws.nsample is not None:
+            sampler = sampler.with_size(draws.nsample)
+        self._current = CurrentDraws(design, sampler.at(params), Reduction.of(design), checked_n_jobs(None))
+
+    def _checked(self, params: Any) -> Array:
+        out = check_start_params(params, self.data.param_names, self.non_negative)
+        k = self.design.n_fixed
+        for term, G in zip(self.random_terms, self.design.covariance.matrices(out[k:]), strict=True):
+            if np.linalg.eigvalsh(G)[0] <= 0:
+                raise ValueError(
+                    f"start_params: the covariance matrix of {term.name!r} is not positive definite"
+                )
+        return out
+
+    def _evaluate(self, params: Any) -> tuple[Evaluation, CurrentDraws]:
+        params = np.asarray(params, dtype=float)
+        if params.shape != (len(self.data.param_names),):
+            raise ValueError(
+                f"params has shape {params.shape}, but the model has {len(self.data.param_names)} parameters"
+            )
+        if self._current is None:
+            self.draw(rng=0)
+        current: CurrentDraws = self._current  # type: ignore[assignment] # just made if there was none
+        return current.evaluate(params), current
+
+    def loglike(self, params: Any) -> float:
+        """Monte Carlo log-likelihood of the current draws, all constants included.
+
+        The draws are those made by the last `fit` or `draw`.  After a singular fit, covariance matrices are
+        taken at the ranks that the fit found.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            Fixed effects, variances and covariances, dispersion.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer parameters, or a covariance matrix is not positive definite.
+        """
+        return self._evaluate(params)[0].value
+
+    def score(self, params: Any) -> Array:
+        """Gradient of `loglike`, exact.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            As in `loglike`.
+
+        Returns
+        -------
+        ndarray (P,)
+            NaN for covariance matrices that a fit found to be singular.
+        """
+        return self._evaluate(params)[1].derivatives(params)[0]
+
+    def hessian(self, params: Any) -> Array:
+        """Second derivative of `loglike`, exact.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            As in `loglike`.
+
+        Returns
+        -------
+        ndarray (P, P)
+            NaN for covariance matrices that a fit found to be singular.
+        """
+        return self._evaluate(params)[1].derivatives(params)[1]

@@ -1,0 +1,169 @@
+"""What a fit says while it runs and when something is wrong: progress lines and warnings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from statsmodels_mcla.estimation import LaplaceMaximum, unreached_mode
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.estimation.search import Round
+from statsmodels_mcla.exceptions import (
+    ConvergenceWarning,
+    ImportanceWeightWarning,
+    PrecisionWarning,
+    SeparationWarning,
+    SingularFitWarning,
+)
+from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
+from statsmodels_mcla.results import MCLAMixedGLMResults
+
+__all__ = ["ignore_round", "print_round", "warn_maximum", "warn_monte_carlo"]
+
+LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
+MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
+
+
+def _warn(category: type[Warning], message: str, level: int = 5) -> None:
+    warnings.warn(message, category, stacklevel=level)  # points at the line that called `fit`
+
+
+def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
+    """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
+    name = [t.name for t in model.random_terms]
+    warn_separation([model.exog_names[k] for k in laplace.separated])
+    warn_separating([model.random_terms[k].name for k in laplace.separating])
+    warn_singular([name[k] for k in reduction.vanished])
+    warn_degenerate([name[k] for k in reduction.singular if k not in reduction.vanished])
+    if reduction.at_limit:
+        warn_dispersion(model.conditional_family.dispersion)
+    warn_convergence(converged or laplace.endless)
+
+
+def warn_separation(columns: Sequence[str]) -> None:
+    """Fixed effects without a finite maximum."""
+    if columns:
+        _warn(
+            SeparationWarning,
+            f"{', '.join(columns)} separate the responses perfectly, so the likelihood has no finite maximum: "
+            "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
+            "(statsmodels BinomialBayesMixedGLM)",
+        )
+
+
+def warn_separating(names: Sequence[str]) -> None:
+    """Variances without a finite maximum."""
+    if names:
+        _warn(
+            SeparationWarning,
+            f"the random effects of {', '.join(map(repr, names))} predict every response perfectly (each level has "
+            "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
+        )
+
+
+def warn_singular(names: Sequence[str]) -> None:
+    """Variances of zero."""
+    if names:
+        _warn(
+            SingularFitWarning,
+            f"the variance of {', '.join(map(repr, names))} is zero at the maximum (a singular fit): it is reported "
+            "as 0 without a standard error, and the other results are those of the model without it",
+        )
+
+
+def warn_degenerate(names: Sequence[str]) -> None:
+    """Correlations of one."""
+    if names:
+        _warn(
+            SingularFitWarning,
+            f"the random effects of {', '.join(map(repr, names))} are perfectly correlated at the maximum (a singular "
+            "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
+            "covariance matrix of lower rank; (x || g) fits the effects without correlations",
+        )
+
+
+def warn_dispersion(name: str) -> None:
+    """Tell of a dispersion of zero."""
+    _warn(
+        SingularFitWarning,
+        f"the dispersion {name!r} is zero at the maximum (a singular fit): it is reported as 0 without a standard "
+        "error, and the other results are those of the family without it",
+    )
+
+
+def warn_convergence(converged: bool) -> None:
+    """Tell of a search that did not reach a maximum."""
+    if not converged:
+        _warn(
+            ConvergenceWarning,
+            "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
+        )
+
+
+def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> None:
+    """Weights that a few draws dominate, and errors larger than asked for."""
+    monte_carlo = result.monte_carlo
+    worst = int(np.argmin(monte_carlo.ess))
+    heavy = int(np.argmax(np.nan_to_num(monte_carlo.k_hat, nan=-np.inf)))
+    second = unreached_mode(result.fitted) if result.converged else None
+    if second is not None:
+        _warn(
+            ImportanceWeightWarning,
+            f"the effects of block {monte_carlo.block_labels[second.block]!r} given the data have a second mode under "
+            f"this link, with {100 * second.share:.2g} % of their law, that the draws do not reach: estimates leave it "
+            "out, and Monte Carlo errors do not show that. Use another link, or draws as wide as "
+            "BlockSampling(df=3, inflate=3)",
+            level=4,
+        )
+    elif monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
+        _warn(
+            ImportanceWeightWarning,
+            f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
+            f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use the default "
+            "block sampling, or a density with heavier tails such as BlockSampling(df=10, inflate=1.2)",
+            level=4,
+        )
+    elif monte_carlo.ess[worst] < min(MIN_ESS, 0.5 * monte_carlo.draws[worst]):
+        _warn(
+            ImportanceWeightWarning,
+            f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only "
+            f"{monte_carlo.ess[worst]:.1f} of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself "
+            "uncertain: raise nsample, or lower mcse_tol",
+            level=4,
+        )
+    ratio = monte_carlo.history["mcse_over_se"].iloc[-1]
+    if mcse_tol is None and ratio > LARGE_MCSE:
+        _warn(
+            PrecisionWarning,
+            f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error: raise nsample, or leave it "
+            "out to let the errors decide",
+            level=4,
+        )
+    if mcse_tol is not None and result.converged and not monte_carlo.precise:
+        _warn(
+            PrecisionWarning,
+            f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error, more than the "
+            f"{100 * mcse_tol:.2g} % asked for: raise max_draws or max_seconds, or accept a larger mcse_tol",
+            level=4,
+        )
+
+
+def ignore_round(_: Round) -> None:
+    """Say nothing."""
+
+
+def print_round(r: Round) -> None:
+    """Print one line a round, above any progress bar of tqdm's if that is installed."""
+    line = (
+        f"{r.seconds:7.2f} s  {r.stage:5s}  draws {r.draws:>7d}  llf {r.llf:.4f}  "
+        f"MCSE/SE {100 * r.mcse_over_se:.2f} %  smallest ESS {r.min_ess:.0f}"
+    )
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        print(line)  # noqa: T201 - asked for by disp=True
+    else:
+        tqdm.write(line)

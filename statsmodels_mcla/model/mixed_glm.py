@@ -1,0 +1,416 @@
+"""`MCLAMixedGLM`: generalized linear mixed models by Monte Carlo likelihood approximation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+
+from statsmodels_mcla.data import check_positive, read_arrays
+from statsmodels_mcla.design import RandomTerm, covariance_names, facts_of
+from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
+from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
+from statsmodels_mcla.execution import checked_n_jobs
+from statsmodels_mcla.families import conditional_family
+from statsmodels_mcla.formula import environment, read_model, rows_of, with_design_info, without_design_info
+from statsmodels_mcla.inference import check_covariance
+from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
+from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, sampling_of
+from statsmodels_mcla.model.messages import ignore_round, print_round, warn_maximum, warn_monte_carlo
+from statsmodels_mcla.numerics import Array, seed_of
+from statsmodels_mcla.prediction import fixed_rows
+from statsmodels_mcla.results import (
+    MCLAMixedGLMResultsWrapper,
+    MixedGLMResultsWrapper,
+    laplace_results,
+    monte_carlo_results,
+)
+
+__all__ = ["MCLAMixedGLM"]
+
+
+class MCLAMixedGLM(DrawnLikelihood):
+    r"""Generalized linear mixed model, fitted by maximum likelihood.
+
+    The response of a row, given random effects u ~ N(0, Sigma), follows ``family`` with linear predictor
+    X beta + Z u + offset.  The likelihood, an integral over u, is approximated by importance sampling and
+    maximised (Monte Carlo likelihood approximation; Geyer and Thompson, 1992; Sung and Geyer, 2007; Knudson,
+    Benson, Geyer and Jones, 2021), and every result comes with its Monte Carlo error.
+
+    Parameters
+    ----------
+    endog : array_like (n,) or (n, 2)
+        Response; for binomial counts successes and failures.
+    exog : array_like (n, p)
+        Fixed-effects design.
+    exog_vc : array_like or scipy.sparse (n, Q)
+        Random-effects design, a column an effect.
+    ident : array_like of int (Q,)
+        Columns of ``exog_vc`` with equal ``ident`` have independent effects of one variance.
+    family : statsmodels family instance, optional
+        With its link.  Default: Binomial, as in `BinomialBayesMixedGLM`.
+    fep_names, vcp_names, vc_names : list of str, optional
+        Names of fixed effects, of variances, of random effects.
+    offset : array_like (n,), optional
+        Known part of the linear predictor.
+    freq_weights : array_like (n,), optional
+        A row of weight 2 counts as two rows.
+    missing : {"none", "drop", "raise"}
+        Drop rows with missing values in any argument, or refuse them.
+    exposure : array_like (n,), optional
+        Log link: its logarithm is added to the offset.
+    var_weights : array_like (n,), optional
+        The dispersion of a row is divided by it.
+    random_terms : sequence of RandomTerm, optional
+        Random effects with covariance matrices, in place of ``exog_vc`` and ``ident``; formulas make them.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit; the message names it.
+
+    Notes
+    -----
+    ``params`` holds the fixed effects, then variances and covariances of the random effects, then the
+    dispersion if the family has one.  Log-likelihoods include all constants.
+    """
+
+    _formula_max_endog = 2
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        exog_vc: Any = None,
+        ident: Any = None,
+        family: Any = None,
+        fep_names: Sequence[str] | None = None,
+        vcp_names: Sequence[str] | None = None,
+        vc_names: Sequence[str] | None = None,
+        offset: Any = None,
+        freq_weights: Any = None,
+        missing: str = "none",
+        *,
+        exposure: Any = None,
+        var_weights: Any = None,
+        random_terms: Sequence[RandomTerm] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._check_kwargs(kwargs)
+        self.family = sm.families.Binomial() if family is None else family
+        self.conditional_family = conditional_family(self.family)
+        inputs = read_arrays(
+            endog,
+            exog,
+            exog_vc,
+            ident,
+            self.conditional_family,
+            fep_names=fep_names,
+            vcp_names=vcp_names,
+            vc_names=vc_names,
+            offset=offset,
+            exposure=exposure,
+            freq_weights=freq_weights,
+            var_weights=var_weights,
+            random_terms=random_terms,
+            missing=missing,
+        )
+        super().__init__(inputs.endog, inputs.exog, hasconst=None, **kwargs)
+        self.inputs = inputs
+        self.n_trials, self.offset = inputs.n_trials, inputs.offset
+        self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
+        self.random_terms = inputs.terms
+        self.design = inputs.design(self.conditional_family)
+        self.facts = facts_of(self.design, len(self.endog), self.random_terms)
+        self.data.fe_names = list(self.exog_names)
+        self.data.vc_names = covariance_names(self.random_terms)
+        dispersion = [self.conditional_family.dispersion] if self.design.n_dispersion else []
+        self.data.param_names = [*self.data.fe_names, *self.data.vc_names, *dispersion]
+        self.non_negative = np.concatenate(
+            [
+                np.zeros(self.design.n_fixed, bool),
+                self.design.covariance.is_variance,
+                np.ones(len(dispersion), bool),
+            ]
+        )
+        self._current: CurrentDraws | None = None
+        self._data_attr.extend(
+            [
+                "inputs",
+                "n_trials",
+                "offset",
+                "freq_weights",
+                "var_weights",
+                "random_terms",
+                "design",
+                "_current",
+            ]
+        )
+        self._init_keys.extend(["family", "offset", "freq_weights", "var_weights", "random_terms"])
+
+    # -- construction --------------------------------------------------------------------------
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        vc_formulas: Mapping[str, Any] | None = None,
+        data: Any = None,
+        family: Any = None,
+        *,
+        groups: Any = None,
+        re_formula: str | None = None,
+        subset: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        freq_weights: Any = None,
+        var_weights: Any = None,
+        missing: str = "drop",
+        eval_env: Any = 0,
+    ) -> MCLAMixedGLM:
+        """Model from a formula.
+
+        Parameters
+        ----------
+        formula : str
+            Response and fixed effects, and random effects as in lme4: ``"y ~ x + (1 + x | g)"``.
+        vc_formulas : dict, optional
+            Variance components by name, as in `BinomialBayesMixedGLM`: every column of the formula's design
+            gets an independent effect.  A list of formulas shares one variance.
+        data : DataFrame
+        family : statsmodels family instance, optional
+            Default: Binomial.
+        groups, re_formula : optional
+            Random effects as in statsmodels' `MixedLM`.
+        subset : array_like, optional
+            Rows of ``data`` to use: booleans or index labels.
+        offset, exposure, freq_weights, var_weights : str or array_like, optional
+            A column of ``data``, or one value a row.
+        missing : {"drop", "raise", "none"}
+            What to do with rows that have missing values in anything that the model uses.
+        eval_env : int or patsy.EvalEnvironment
+            Where names in the formulas that are no columns are looked up; an int counts frames above the caller.
+
+        Returns
+        -------
+        MCLAMixedGLM
+
+        Raises
+        ------
+        ValueError
+            If a formula cannot be read; the message shows the term.
+        """
+        if data is None and isinstance(vc_formulas, pd.DataFrame):  # as in smf: the formula, then the data
+            vc_formulas, data = None, vc_formulas
+        if data is None:
+            raise ValueError("data is missing: pass the DataFrame that holds the columns of the formula")
+        env = environment(eval_env, 1)
+        rows = {
+            "offset": offset,
+            "exposure": exposure,
+            "freq_weights": freq_weights,
+            "var_weights": var_weights,
+        }
+        if subset is not None:
+            data = rows_of(data, subset)
+        read = read_model(formula, data, vc_formulas, groups, re_formula, rows, env, missing)
+        model = cls(
+            read.endog,
+            read.exog,
+            family=family,
+            random_terms=read.terms,
+            missing="raise",
+            formula=read.fixed,
+            model_spec=read.design_info,
+            **read.rows,
+        )
+        model.formula = read.fixed  # of the fixed effects, as MixedLM has it
+        model.full_formula = formula
+        model.data.frame = read.frame
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        return without_design_info(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(with_design_info(state))
+
+    def predict(
+        self, params: Any, exog: Any = None, offset: Any = None, exposure: Any = None, which: str = "mean"
+    ) -> Array:
+        """Predict from given parameters, random effects of zero; the results' ``predict`` does more.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            All parameters, or the fixed effects alone.
+        exog : array_like (N, p), optional
+            Fixed-effects design; that of the model by default.
+        offset, exposure : array_like (N,), optional
+            Those of the model for its own rows by default, 0 and 1 for new ones.
+        which : {"mean", "linear"}
+            Mean of the response (binomial: probability of success) or linear predictor.
+
+        Returns
+        -------
+        ndarray (N,)
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
+        """
+        if which not in ("mean", "linear"):
+            raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
+        rows = fixed_rows(self, exog, transform=False, offset=offset, exposure=exposure)
+        values, fixed = np.asarray(params, dtype=float), self.design.n_fixed
+        if values.shape not in ((fixed,), (len(self.data.param_names),)):
+            raise ValueError(
+                f"params has shape {values.shape}; give the {fixed} fixed effects, {self.data.fe_names}, or all "
+                f"{len(self.data.param_names)} parameters"
+            )
+        eta = rows.X @ values[:fixed] + rows.offset
+        return self.conditional_family.mean(eta) if which == "mean" else eta
+
+    # -- fits ----------------------------------------------------------------------------------
+
+    def fit_laplace(
+        self,
+        *,
+        gtol: float = 1e-4,
+        maxiter: int = 200,
+        disp: bool = False,
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
+    ) -> MixedGLMResultsWrapper:
+        """Maximise the Laplace approximation of the likelihood, as lme4's ``glmer`` does.
+
+        Parameters
+        ----------
+        gtol : float
+            Largest gradient at the end, in units of about a standard error.
+        maxiter, disp : int, bool
+            Most iterations of BFGS; print its messages.
+        cov_type, cov_kwds : str, dict, optional
+            As in `fit`.
+
+        Returns
+        -------
+        MixedGLMResultsWrapper
+            Standard errors are from the curvature of the approximation.
+
+        Warns
+        -----
+        ConvergenceWarning, SingularFitWarning, SeparationWarning
+        """
+        check_positive(gtol=gtol, maxiter=maxiter)
+        check_covariance(self, cov_type, **(cov_kwds or {}))
+        found = laplace_maximum(self.design, gtol, maxiter, disp)
+        warn_maximum(self, found, found.reduction, found.fit.converged)
+        result = laplace_results(self, found, checked_n_jobs(None))
+        return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
+
+    def fit(
+        self,
+        start_params: Any = None,
+        method: str = "minimize",
+        maxiter: int = 100,
+        full_output: bool = True,
+        disp: bool = False,
+        *,
+        nsample: int | None = None,
+        mcse_tol: float = 0.01,
+        rng: Any = None,
+        sampling: Any = None,
+        quasi: bool = True,
+        max_draws: int = 2**18,
+        max_seconds: float = np.inf,
+        n_jobs: int | None = None,
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> MCLAMixedGLMResultsWrapper:
+        """Maximise the Monte Carlo likelihood.
+
+        Parameters
+        ----------
+        start_params : array_like (P,), optional
+            Where to start; the Laplace fit by default.
+        method, maxiter, options
+            Optimiser of `LikelihoodModel.fit` and what it takes; by default ``minimize`` with
+            ``min_method="trust-exact"``.
+        full_output, disp : bool
+            Ignored (the optimiser's output is always kept); print a line a round.
+        nsample : int, optional
+            Draws for each block, rounded up to a power of two times 16 replicates if ``quasi``.  By default
+            the fit chooses: see ``mcse_tol``.
+        mcse_tol : float
+            Draws are added, where the error comes from, until every Monte Carlo error is at most this
+            fraction of its standard error, even if that is too large by three of its own Monte Carlo errors.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness; the same value gives the same numbers.
+        sampling : BlockSampling, JointSampling or Proposal, optional
+            Importance density; one multivariate t a block by default.  A `Proposal` of one's own has
+            ``sample(rng, n)`` and ``logpdf(u)`` over all effects.
+        quasi : bool
+            Randomised quasi-Monte Carlo (default) or independent draws; joint densities are always drawn from
+            independently.
+        max_draws : int
+            Most draws for a block, rounded up as ``nsample`` is.
+        max_seconds : float
+            No further draws are added after this time.
+        n_jobs : int, optional
+            Threads; all cores by default.  The numbers do not depend on it.
+        cov_type, cov_kwds : str, dict, optional
+            Covariance of the estimates and what it takes, as in ``results.with_cov_type``: ``"nonrobust"``,
+            ``"robust"``, or ``"cluster"`` with ``{"groups": ...}``.
+
+        Returns
+        -------
+        MCLAMixedGLMResultsWrapper
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+
+        Notes
+        -----
+        Warnings of `statsmodels_mcla.exceptions` tell what is wrong with a fit.
+
+        Afterwards `loglike`, `score` and `hessian` are those of the draws made at the maximum.
+        """
+        del full_output
+        check_positive(mcse_tol=mcse_tol, max_draws=max_draws, max_seconds=max_seconds)
+        if quasi not in (True, False):
+            raise ValueError(f"quasi must be True or False, got {quasi!r}")
+        check_search(method, maxiter, options)
+        check_covariance(self, cov_type, **(cov_kwds or {}))
+        draws = DrawSettings(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample), max_draws)
+        if start_params is not None:
+            start_params = self._checked(start_params)
+        # 1. Laplace fit: where to start, and at which ranks of the covariance matrices
+        laplace = laplace_maximum(self.design, gtol=1e-2)
+        report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
+        # a likelihood that rises for ever is worth no draws
+        patience = 0.0 if laplace.endless else max_seconds
+        settings = FitSettings(
+            mcse_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
+        )
+        first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
+        # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,
+        # and what is not finite is refused
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks)
+        # 3. what the user reads
+        self._current = CurrentDraws(found.design, found.fit.position, found.reduction, jobs)
+        result = monte_carlo_results(
+            self, found, draws, separated=laplace.endless, n_jobs=jobs, mcse_tol=mcse_tol
+        )
+        warn_maximum(self, laplace, found.reduction, found.fit.converged)
+        warn_monte_carlo(result, mcse_tol if nsample is None else None)
+        result = result.with_cov_type(cov_type, **(cov_kwds or {}))
+        return MCLAMixedGLMResultsWrapper(result)

@@ -1,0 +1,35 @@
+"""numerics."""
+
+from statsmodels_mcla.numerics.arrays import Array, Number
+from statsmodels_mcla.numerics.finite_differences import differences, extrapolated_differences
+from statsmodels_mcla.numerics.linalg import (
+    covariance_root,
+    homogeneous,
+    inverse_root,
+    multiply_draws,
+    sum_of_products,
+    transpose,
+    weighted_sum,
+)
+from statsmodels_mcla.numerics.random_streams import child, generator, generator_of, seed_of
+from statsmodels_mcla.numerics.standard_errors import delta_method, standard_deviations
+
+__all__ = [
+    "Array",
+    "Number",
+    "child",
+    "covariance_root",
+    "delta_method",
+    "differences",
+    "extrapolated_differences",
+    "generator",
+    "generator_of",
+    "homogeneous",
+    "inverse_root",
+    "multiply_draws",
+    "seed_of",
+    "standard_deviations",
+    "sum_of_products",
+    "transpose",
+    "weighted_sum",
+]

@@ -1,0 +1,25 @@
+"""Monte Carlo errors of estimates: what a repeat with other random numbers would change.
+
+With U the Hessian of the Monte Carlo log-likelihood at its maximum and V the Monte Carlo variance of its score,
+the estimate's error from the draws alone has variance U^-1 V U^-1 (Geyer, 1994; Knudson, Benson, Geyer and Jones,
+2021, sec. 3).  Standard errors, (-U)^-1/2, answer another question: what other data would change.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statsmodels_mcla.numerics.linalg import Array
+
+__all__ = ["delta_method", "standard_deviations"]
+
+
+def standard_deviations(cov: Array) -> Array:
+    """Square roots of the diagonal; a Monte Carlo variance of zero may come out as minus round-off."""
+    return np.asarray(np.sqrt(np.maximum(np.diag(cov), 0.0)))
+
+
+def delta_method(gradient: Array, cov: Array) -> Array:
+    """Standard deviation of functions of the estimates, from their gradients (k, P) and a covariance."""
+    gradient = np.atleast_2d(gradient)
+    return np.asarray(np.sqrt(np.maximum(np.einsum("kp,pq,kq->k", gradient, cov, gradient), 0.0)))

@@ -1,0 +1,41 @@
+"""prediction."""
+
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, Moments, moments
+from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic
+from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products, prior_basis
+from statsmodels_mcla.prediction.mixed_prediction import MixedPrediction, Predicted
+from statsmodels_mcla.prediction.new_rows import fixed_rows, prediction_rows
+from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
+from statsmodels_mcla.prediction.random_effects import (
+    EffectMoments,
+    conditional_effects,
+    conditional_modes_of,
+    effect_moments,
+)
+from statsmodels_mcla.prediction.residuals import deviance_residuals, pearson_residuals, proportions
+
+__all__ = [
+    "LINEAR",
+    "ConditionalAIC",
+    "EffectMoments",
+    "Law",
+    "LinearRows",
+    "MixedPrediction",
+    "MomentFunction",
+    "Moments",
+    "Placed",
+    "Predicted",
+    "PredictiveLaw",
+    "Products",
+    "conditional_aic",
+    "conditional_effects",
+    "conditional_modes_of",
+    "deviance_residuals",
+    "effect_moments",
+    "fixed_rows",
+    "moments",
+    "pearson_residuals",
+    "prediction_rows",
+    "prior_basis",
+    "proportions",
+]

@@ -1,0 +1,259 @@
+r"""Moments of functions of the random effects given the data, with their errors.
+
+For a function h of a row's linear predictor eta, over draws at the maximum,
+
+    E h = sum_k v_k h(eta_k),        dE h / dpsi = E dh/dpsi + Cov(h, s),
+
+s the complete-data score (as in Louis, 1982).  Draws that move along with the fixed effects (`transport`) bring
+their part of the derivative into dh/dpsi.  Two errors follow:
+
+* other random numbers (MCSE): e_r, the sum over the draws of replicate r of v_k (h_k - E h) (delta method over the
+  normalised weights; Owen, Monte Carlo theory, methods and examples, sec. 9.2), and the slope times the Monte Carlo
+  error of the estimates, of covariance C.  The draws are not those that found the maximum (`Fitted.fresh`), so
+  that the two are independent, and with c = R / (R - 1)
+
+      MCSE^2 = c sum_r e_r^2 + slope' C slope;
+
+* other data: Var(h | y) + slope' cov_params slope, the conditional mean squared error of prediction of Booth and
+  Hobert (1998, J. Am. Stat. Assoc. 93, 262-272, sec. 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from statsmodels_mcla.estimation import Fitted, ParameterErrors
+from statsmodels_mcla.families import IDENTITY, MeanLink, NormalMean
+from statsmodels_mcla.likelihood.monte_carlo import by_replicate
+from statsmodels_mcla.numerics import Array, transpose
+from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
+
+__all__ = ["LINEAR", "MomentFunction", "Moments", "moments"]
+
+ROWS = 2**16  # rows without draws at a time
+
+
+@dataclass(frozen=True)
+class MomentFunction:
+    """A function h of the linear predictor.
+
+    Attributes
+    ----------
+    link : MeanLink
+        With h, its derivative, and means of h over a normal part of eta.
+    linear : bool
+        Whether h is eta itself.
+    """
+
+    link: MeanLink
+    linear: bool = False
+
+    def over_draws(self, eta: Array, spread: Array) -> NormalMean:
+        """Values over draws eta (K, L, m); an integral only in rows with a normal part, of variance spread (K, L)."""
+        value = self.link.mean(eta)
+        nothing = np.zeros(1)
+        out = NormalMean(value, self.link.mean_deriv(eta), nothing, value**2)
+        some = spread > 0
+        if not some.any():
+            return out
+        out = out._replace(d_var=np.zeros_like(value))
+        for target, part in zip(out, self.link.normal_mean(eta[some], spread[some][:, None]), strict=True):
+            target[some] = part
+        return out
+
+
+LINEAR = MomentFunction(IDENTITY, True)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of h(eta) given the data, row by row.
+
+    Attributes
+    ----------
+    mean, var : ndarray (N,)
+        Given the data and the estimates.
+    slope : ndarray (N, P)
+        Derivative of the mean in the parameters.
+    mean_mc_var, var_mc_var : ndarray (N,)
+        Monte Carlo variance of the mean and, where h is linear, of the variance.
+    """
+
+    mean: Array
+    var: Array
+    slope: Array
+    mean_mc_var: Array
+    var_mc_var: Array
+
+    @classmethod
+    def empty(cls, n: int, n_params: int) -> Moments:
+        """Moments yet to be filled in."""
+        return cls(*(np.full((n, n_params) if f.name == "slope" else n, np.nan) for f in fields(cls)))
+
+    def put(self, rows: np.ndarray, part: Moments) -> None:
+        """Fill in those of some rows, -1 for none."""
+        inside = rows >= 0
+        for f in fields(self):
+            getattr(self, f.name)[rows[inside]] = getattr(part, f.name)[inside]
+
+    @property
+    def mcse(self) -> Array:
+        """Monte Carlo standard error of the mean."""
+        return np.sqrt(np.maximum(self.mean_mc_var, 0.0))
+
+    def estimation_var(self, cov_params: Array) -> Array:
+        """Variance of the mean from the sampling error of the parameters."""
+        return np.asarray(np.maximum(np.einsum("np,pq,nq->n", self.slope, cov_params, self.slope), 0.0))
+
+
+def moments(
+    fitted: Fitted, rows: LinearRows, curves: Sequence[MomentFunction], errors: ParameterErrors
+) -> list[Moments]:
+    """Moments of functions of linear predictors given the data.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        With draws of its own (`Fitted.fresh`).
+    rows : LinearRows
+    curves : sequence of MomentFunction
+    errors : ParameterErrors
+
+    Returns
+    -------
+    list of Moments
+        One a curve.
+
+    Raises
+    ------
+    ValueError
+        If a curve has no mean.
+    """
+    setting = _Setting.of(fitted, rows, errors)
+    out = [Moments.empty(len(rows), fitted.design.n_params) for _ in curves]
+    placed = Placed.of(fitted, rows)
+    for a in range(0, len(placed.without_draws), ROWS):
+        index = placed.without_draws[a : a + ROWS]
+        for target, curve in zip(out, curves, strict=True):
+            target.put(index, _prior_moments(setting, index, curve))
+
+    def of_draws(law: Law, index: np.ndarray, products: Products) -> list[Moments]:
+        eta = products.Zu
+        eta += setting.fixed[index][..., None]
+        return [_weighted_moments(setting, law, index, eta, products, curve) for curve in curves]
+
+    for index, found in placed.map(of_draws):
+        for target, part in zip(out, found, strict=True):
+            target.put(index, part)
+    return out
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """Rows at the maximum.
+
+    Attributes
+    ----------
+    rows : LinearRows
+    errors : ParameterErrors
+    fixed, spread : ndarray (N,)
+        X beta + offset, and the variance of the normal part.
+    of_theta : ndarray (size of theta, P)
+        Derivative of the model's variances and covariances in the fitted parameters.
+    loadings : slice
+        Where loadings are among those.
+    """
+
+    rows: LinearRows
+    errors: ParameterErrors
+    fixed: Array
+    spread: Array
+    of_theta: Array
+    loadings: slice
+
+    @classmethod
+    def of(cls, fitted: Fitted, rows: LinearRows, errors: ParameterErrors) -> _Setting:
+        p = fitted.design.n_fixed
+        theta = slice(p, p + rows.prior.shape[1])
+        spread = rows.prior @ fitted.reduction.extend(fitted.params)[theta]
+        first = p + fitted.design.covariance.size
+        return cls(
+            rows,
+            errors,
+            rows.offset + rows.X @ fitted.params[:p],
+            np.maximum(spread, 0.0),
+            fitted.jacobian[theta],
+            slice(first, first + len(rows.ties)),
+        )
+
+    def direct_slope(self, index: np.ndarray, d_eta: Array, d_var: Array) -> Array:
+        """Mean of dh / dpsi (..., P) at fixed effects, from the means of the derivatives in eta and its variance."""
+        out = (d_var[..., None] * self.rows.prior[index]) @ self.of_theta
+        out[..., : self.rows.X.shape[1]] += d_eta[..., None] * self.rows.X[index]
+        return out
+
+
+def _prior_moments(setting: _Setting, index: np.ndarray, curve: MomentFunction) -> Moments:
+    """Moments of rows whose effects, if there are any, follow their prior law."""
+    values = curve.link.normal_mean(setting.fixed[index], setting.spread[index])
+    slope = setting.direct_slope(index, values.d_eta, values.d_var)
+    var_mc_var = np.full(len(index), np.nan)
+    if curve.linear:
+        var_slope = setting.direct_slope(index, np.zeros(len(index)), np.ones(len(index)))
+        var_mc_var = setting.errors.monte_carlo_var(var_slope)
+    return Moments(
+        values.mean,
+        np.maximum(values.square - values.mean**2, 0.0),
+        slope,
+        setting.errors.monte_carlo_var(slope),
+        var_mc_var,
+    )
+
+
+def _weighted_moments(
+    setting: _Setting, law: Law, index: np.ndarray, eta: Array, products: Products, curve: MomentFunction
+) -> Moments:
+    """Moments over draws of the rows ``index`` (K, L) from eta (K, L, m) and its derivatives in the loadings."""
+    values = curve.over_draws(eta, setting.spread[index])
+    v = law.v[:, None]
+    mean = (values.mean * v).sum(axis=-1)
+    centred = values.mean - mean[..., None]
+    squares = centred * centred
+    squares += values.square - values.mean**2
+    var = (squares * v).sum(axis=-1)
+    centred *= v
+    d_eta, d_var = ((getattr(values, name) * v).sum(axis=-1) for name in ("d_eta", "d_var"))
+    direct = setting.direct_slope(index, d_eta, d_var)
+    direct[..., : setting.rows.X.shape[1]] += d_eta[..., None] * products.moves
+    for a, product in enumerate(products.ties):
+        direct[..., setting.loadings.start + a] = (values.d_eta * product * v).sum(axis=-1)
+    slope, mean_mc_var = _errors_of_mean(law, centred, direct, setting.errors)
+    if not curve.linear:
+        return Moments(mean, var, slope, mean_mc_var, np.full(index.shape, np.nan))
+    squares -= var[..., None]
+    squares *= v
+    direct = setting.direct_slope(index, np.zeros(index.shape), np.ones(index.shape))
+    for a, product in enumerate(products.ties):
+        direct[..., setting.loadings.start + a] = 2.0 * (centred * product).sum(axis=-1)
+    _, var_mc_var = _errors_of_mean(law, squares, direct, setting.errors)
+    return Moments(mean, var, slope, mean_mc_var, var_mc_var)
+
+
+def _errors_of_mean(law: Law, weighted: Array, direct: Array, errors: ParameterErrors) -> tuple[Array, Array]:
+    """Slope and Monte Carlo variance of a weighted mean.
+
+    Parameters
+    ----------
+    law : Law
+    weighted : ndarray (K, L, m)
+        v_k (h_k - E h).
+    direct : ndarray (K, L, P)
+        E dh/dpsi.
+    errors : ParameterErrors
+    """
+    slope = weighted @ transpose(law.s) + direct
+    e = by_replicate(weighted, law.replicate)
+    return slope, law.correction * (e * e).sum(axis=-1) + errors.monte_carlo_var(slope)

@@ -1,0 +1,183 @@
+r"""Information criteria, and the conditional AIC with its effective degrees of freedom.
+
+The conditional AIC (Vaida and Blanchard, 2005) judges predictions for the levels at hand,
+
+    caic = -2 log f(y | eta^) + 2 (rho + number of dispersion parameters),      eta^_i = E(eta_i | y),
+
+and rho is the covariance penalty of eta^ (Efron, 2004): the sum over rows of cov(eta^_i, y_i), in natural
+parameters.  With d eta^_i / dy_i for the covariance (exact for Gaussian responses, by Stein's lemma; of first order
+otherwise) and W_i the information of a row about its linear predictor,
+
+    rho = sum_i W_i [ Var(eta_i | y) + g_i' I^-1 g_i ],        g_i = dE(eta_i | y) / dpsi,
+
+since by exponential tilting dE(eta_i | y)/dy_i is the conditional variance, and the estimates move with y_i by I^-1
+g_i.  The first part is the trace of the hat matrix where everything but the random effects is known; the second
+counts the estimation of fixed effects and of variances (Greven and Kneib, 2010; for non-Gaussian responses Säfken,
+Kneib, van Waveren and Greven, 2014), without which the larger model is favoured.  A scale phi adds the sum of g_i'
+I^-1 e r_i / phi, with e its unit vector and r_i the score of eta_i, as residuals move it.  All of it comes
+from moments and Hessians over draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.design import SearchScale, working_scale
+from statsmodels_mcla.estimation import Fitted, ParameterErrors
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.likelihood.sampling import Sampler
+from statsmodels_mcla.numerics import Array, child, covariance_root, generator
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments
+from statsmodels_mcla.prediction.linear_predictors import LinearRows
+
+__all__ = ["ConditionalAIC", "conditional_aic"]
+
+SETS = 8  # of draws that it is computed from, each half as large as for other expectations
+STREAM = 7_211  # key of their random numbers
+
+
+@dataclass(frozen=True)
+class ConditionalAIC:
+    """Conditional AIC with its parts.
+
+    Attributes
+    ----------
+    value, mcse : float
+    llf : float
+        Conditional log-likelihood log f(y | eta^).
+    effective_df, effective_df_mcse : float
+        rho: without dispersion parameters.
+    """
+
+    value: float
+    mcse: float
+    llf: float
+    effective_df: float
+    effective_df_mcse: float
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of positive weight as the family takes them."""
+
+    family: ConditionalFamily
+    y: Array
+    w: Array
+    v: Array
+    size: Array  # weight of the mean of a row: frequency x variance weight x trials
+    constant: float
+
+    @classmethod
+    def of(cls, inputs: ModelInputs, family: ConditionalFamily, used: np.ndarray) -> _Rows:
+        y, trials = inputs.endog.to_numpy()[used], inputs.n_trials[used]
+        freq, var = inputs.freq_weights[used], inputs.var_weights[used]
+        data = family.row_data(y, trials, freq, var)
+        v = np.broadcast_to(data.v, data.y.shape)
+        return cls(family, data.y, data.w, v, freq * var * trials, family.constant(y, trials, freq, var))
+
+    def density(self, eta: Array, phi: float) -> tuple[Array, Array]:
+        """Log density of each row and its derivative in eta."""
+        terms = self.family.rows(self.y[:, None], self.w[:, None], self.v[:, None], eta[:, None], phi)
+        return terms.logf[:, 0], terms.d1[:, 0]
+
+    def information(self, eta: Array, phi: float) -> Array:
+        """Expected information of each row about its linear predictor."""
+        mu = self.family.mean(eta)
+        return np.asarray(self.size * self.family.mean_deriv(eta) ** 2 / self.family.variance(mu, phi))
+
+
+def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None) -> ConditionalAIC:
+    """Conditional AIC, averaged over independent sets of draws.
+
+    Parameters
+    ----------
+    inputs : ModelInputs
+    fitted : Fitted
+        With draws of its own (`Fitted.fresh`).
+    cov_mcse : ndarray (k, k) or None
+        Monte Carlo covariance of the fitted parameters.
+
+    Notes
+    -----
+    Each set is used twice, with the parameters moved to either side of the estimates by a draw of their Monte Carlo
+    error.  Averages of the two vary over sets with the draws, differences with the estimates: both parts of the
+    Monte Carlo error, whatever the criterion does with weights, moments and Hessians.
+    """
+    setting = _Setting.of(inputs, fitted)
+    design, k = fitted.design, len(fitted.params)
+    scale = working_scale(design)
+    x = scale.from_natural(fitted.params)
+    root = np.zeros((k, k)) if cov_mcse is None else _root_of(scale, x, cov_mcse)
+    means, halves = [], []
+    for index in range(SETS):
+        seed = child(fitted.sampler.seed, STREAM, index)
+        moved = root @ generator(seed).standard_normal(k)
+        sampler = replace(fitted.sampler, seed=seed, sizes=_halved(fitted.sampler))
+        once = setting.parts(sampler, scale.natural(x + moved))
+        again = once if cov_mcse is None else setting.parts(sampler, scale.natural(x - moved))
+        means.append(0.5 * (once + again))
+        halves.append(0.5 * (once - again))
+    llf, rho = np.mean(means, axis=0)
+
+    def error(weights: Array) -> float:
+        of_draws = np.var(np.array(means) @ weights, ddof=1) / SETS
+        return float(np.sqrt(of_draws + np.mean((np.array(halves) @ weights) ** 2)))
+
+    return ConditionalAIC(
+        float(-2.0 * llf + 2.0 * (rho + design.n_dispersion)),
+        error(np.array([-2.0, 2.0])),
+        float(llf),
+        float(rho),
+        error(np.array([0.0, 1.0])),
+    )
+
+
+def _root_of(scale: SearchScale, x: Array, cov: Array) -> Array:
+    """Root of a covariance of natural parameters on the working scale, where every value is allowed."""
+    k = len(x)
+    J = np.stack([scale.derivatives(x, e, np.zeros((k, k)))[0] for e in np.eye(k)])
+    back = np.linalg.inv(J)
+    return covariance_root(back @ cov @ back.T)
+
+
+def _halved(sampler: Sampler) -> tuple[np.ndarray, ...]:
+    """Half as many draws of each block, as its base numbers allow."""
+    return tuple(
+        np.array([sampler.numbers(k, 0).draws(int(m) // 2) for m in sizes])
+        for k, sizes in enumerate(sampler.sizes)
+    )
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What does not depend on draws."""
+
+    fitted: Fitted
+    rows: LinearRows
+    data: _Rows
+
+    @classmethod
+    def of(cls, inputs: ModelInputs, fitted: Fitted) -> _Setting:
+        used = np.flatnonzero(inputs.used)
+        Z = sp.csr_array(inputs.Z[used])
+        prior = np.zeros((len(used), sum(t.whole.size for t in fitted.reduction.terms)))
+        rows = LinearRows.of(fitted, np.asarray(inputs.exog)[used], inputs.offset[used], Z, prior)
+        return cls(fitted, rows, _Rows.of(inputs, fitted.design.family, used))
+
+    def parts(self, sampler: Sampler, params: Array) -> Array:
+        """Conditional log-likelihood and rho, from one set of draws."""
+        data, position = self.data, sampler.at(params)
+        fitted = replace(self.fitted, sampler=sampler, position=position)
+        family, phi = fitted.design.family, fitted.design.split(params)[2]
+        cov = np.linalg.inv(-fitted.evaluation.hessian)
+        found = moments(fitted, self.rows, [LINEAR], ParameterErrors(cov, None))[0]
+        logf, r = data.density(found.mean, phi)
+        spread = found.var + found.estimation_var(cov)
+        rho = float(data.information(found.mean, phi) @ spread)
+        if family.dispersion == "scale":
+            rho += float(r / phi @ (found.slope @ cov[:, -1]))
+        return np.array([data.constant + float(logf.sum()), rho])

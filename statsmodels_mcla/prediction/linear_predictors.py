@@ -1,0 +1,342 @@
+"""Rows of a linear predictor, and the draws of the random effects that each one depends on.
+
+Everything that is said of random effects and predictions is a function of eta = X beta + offset + Z u: a random
+effect is the row that picks it.  A row depends on the effects of one block, as a rule, and is averaged over that
+block's draws.  New rows may bring effects of several blocks together; those are independent given the data, and
+their draws are paired at random, within replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
+from statsmodels_mcla.likelihood.sampling import Sampler
+from statsmodels_mcla.numerics import Array, generator, weighted_sum
+
+__all__ = ["Law", "LinearRows", "Placed", "Products", "block_of_effects", "prior_basis"]
+
+LAYER = 8  # rows of a block at a time
+PAIRING = 1_000_003  # key of the stream that pairs draws of different blocks
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LinearRows:
+    """Linear predictors: eta = X beta + offset + Z u + a normal part of variance ``prior @ theta``.
+
+    Attributes
+    ----------
+    X : ndarray (N, p)
+    offset : ndarray (N,)
+    Z : scipy.sparse.csr_array (N, Q)
+        Over the effects of the fitted design that have draws.
+    ties : tuple of scipy.sparse.csr_array (N, Q)
+        Derivatives of Z in the loadings of terms of reduced rank.
+    prior : ndarray (N, size of theta)
+        Over the variances and covariances of the model: effects that the data say nothing of keep their prior law.
+    """
+
+    X: Array
+    offset: Array
+    Z: sp.csr_array
+    ties: tuple[sp.csr_array, ...]
+    prior: Array
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @classmethod
+    def of(cls, fitted: Fitted, X: Array, offset: Array, Z: sp.csr_array, prior: Array) -> LinearRows:
+        """Rows in the effects of the model, of which those without data keep their prior law.
+
+        Parameters
+        ----------
+        fitted : Fitted
+        X, offset, prior
+            As above.
+        Z : scipy.sparse.csr_array (N, Q of the model)
+        """
+        effects = fitted.effects
+        has_data = block_of_effects(fitted.sampler)[0] >= 0
+        drawn = np.asarray(abs(effects[:, has_data]).sum(axis=1)).ravel() > 0
+        known = sp.csr_array(Z @ sp.diags_array(drawn.astype(float)))
+        if not drawn.all():
+            prior = prior + prior_basis(fitted.reduction, sp.csr_array(Z @ sp.diags_array(1.0 - drawn)))
+        start = fitted.design.n_fixed + fitted.design.covariance.size
+        ties = []
+        for a in range(len(fitted.design.ties)):  # effects are linear in the loadings
+            step = np.zeros(len(fitted.params))
+            step[start + a] = 1.0
+            ties.append(sp.csr_array(known @ (fitted.reduction.effects(fitted.params + step) - effects)))
+        return cls(X, offset, sp.csr_array(known @ effects), tuple(ties), prior)
+
+    def moved(self, loadings: Array) -> LinearRows:
+        """Rows at other loadings, from their change (a,)."""
+        Z = sum((tie * change for tie, change in zip(self.ties, loadings, strict=True)), self.Z)
+        return replace(self, Z=sp.csr_array(Z))
+
+
+def prior_basis(reduction: Reduction, Z: sp.csr_array) -> Array:
+    """Derivative of the prior variance of Z u in the model's variances and covariances, (N, size).
+
+    The prior variance is linear in them.
+    """
+    out, start = [], 0
+    for term in reduction.terms:
+        dim, stop = term.whole.dim, start + term.levels * term.whole.dim
+        parts = [sp.csr_array(Z[:, start + k : stop : dim]) for k in range(dim)]
+        for i, j in zip(*term.whole.lower, strict=True):
+            product = np.asarray(parts[i].multiply(parts[j]).sum(axis=1)).ravel()
+            out.append(product if i == j else 2.0 * product)
+        start = stop
+    return np.array(out).reshape(-1, Z.shape[0]).T
+
+
+class Law(NamedTuple):
+    """Weighted draws for K sets of rows.
+
+    Attributes
+    ----------
+    v : ndarray (K, m)
+        Normalised weights.
+    s : ndarray (K, P, m)
+        Centred scores.
+    replicate : int
+    correction : float
+        R / (R - 1).
+    """
+
+    v: Array
+    s: Array
+    replicate: int
+    correction: float
+
+    def take(self, index: np.ndarray) -> Law:
+        """Law of some of the sets."""
+        if len(index) == len(self.v):
+            return self
+        return Law(self.v[index], self.s[index], self.replicate, self.correction)
+
+
+class Products(NamedTuple):
+    """Products of rows (K, L) with the effects.
+
+    Attributes
+    ----------
+    Zu : ndarray (K, L, m)
+    ties : list of ndarray (K, L, m)
+        The same of each tie.
+    moves : ndarray (K, L, p) or float
+        Z times the derivative of the draws in the fixed effects.
+    """
+
+    Zu: Array
+    ties: list[Array]
+    moves: Array | float
+
+
+def _law(draws: WeightedDraws) -> Law:
+    return Law(draws.v, draws.s, draws.replicate, draws.correction)
+
+
+def block_of_effects(sampler: Sampler) -> tuple[np.ndarray, np.ndarray]:
+    """Block of each effect of the sampler's design (-1: it has no data and no draws), and its place there."""
+    block, place = (np.full(sampler.design.Z.shape[1], -1) for _ in range(2))
+    for bucket in sampler.buckets:
+        block[bucket.effects] = bucket.blocks[:, None]
+        place[bucket.effects] = np.arange(bucket.n_effects)
+    return block, place
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Rows with the blocks that they depend on.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    rows : LinearRows
+    column : ndarray (N, widest)
+        Columns of a row's nonzero entries of Z and its ties, filled up with the first of them.
+    entries : tuple of ndarray (N, widest)
+        Entries of Z and of each tie there, filled up with zeros.
+    block : ndarray (N,)
+        Block of a row's effects; -1: it has none, -2: effects of several blocks.
+    """
+
+    fitted: Fitted
+    rows: LinearRows
+    column: np.ndarray
+    entries: tuple[Array, ...]
+    block: np.ndarray
+
+    @classmethod
+    def of(cls, fitted: Fitted, rows: LinearRows) -> Placed:
+        """Find the blocks of the rows."""
+        matrices = (rows.Z, *rows.ties)
+        pattern = sp.csr_array(sum((abs(M) for M in rows.ties), abs(rows.Z)))
+        pattern.eliminate_zeros()
+        lengths = np.diff(pattern.indptr)
+        row = np.repeat(np.arange(len(rows)), lengths)
+        place = np.arange(pattern.nnz) - np.repeat(pattern.indptr[:-1], lengths)
+        shape = len(rows), max(1, int(lengths.max(initial=0)))
+        column, filled = np.zeros(shape, int), np.zeros(shape, bool)
+        column[row, place], filled[row, place] = pattern.indices, True
+        column = np.where(filled, column, column[:, :1])
+        entries = []
+        for M in matrices:
+            entry = np.zeros(shape)
+            if pattern.nnz:
+                entry[row, place] = np.asarray(M[row, pattern.indices]).ravel()
+            entries.append(entry)
+        of_effect = block_of_effects(fitted.sampler)[0]
+        block = np.full(len(rows), -1)
+        block[row] = of_effect[pattern.indices]
+        block[row[of_effect[pattern.indices] != block[row]]] = -2
+        return cls(fitted, rows, column, tuple(entries), block)
+
+    @cached_property
+    def without_draws(self) -> np.ndarray:
+        """Rows without effects."""
+        return np.flatnonzero(self.block == -1)
+
+    def map(self, function: Callable[[Law, np.ndarray, Products], T]) -> list[tuple[np.ndarray, T]]:
+        """Apply a function to the draws of all rows that depend on some.
+
+        Parameters
+        ----------
+        function : callable
+            Of a law of K sets, the rows (K, L) that depend on each, -1 for none, and products for them.
+
+        Returns
+        -------
+        list of (rows, what the function returned)
+        """
+        fitted, (_, place_of_effect) = self.fitted, block_of_effects(self.fitted.sampler)
+        n_blocks = 1 + max((int(b.blocks.max(initial=-1)) for b in fitted.sampler.buckets), default=-1)
+        order = np.argsort(self.block, kind="stable")
+        first = np.searchsorted(self.block[order], np.arange(n_blocks + 1))
+        counts = np.diff(first)
+
+        def of_chunk(draws: WeightedDraws) -> list[tuple[np.ndarray, T]]:
+            law, blocks = _law(draws), draws.bucket.blocks
+            here, out = counts[blocks], []
+            for start in range(0, int(here.max(initial=0)), LAYER):
+                sets = np.flatnonzero(here > start)
+                place = start + np.arange(min(LAYER, int(here.max()) - start))
+                inside = place < here[sets, None]
+                rows = np.where(inside, order[np.where(inside, first[blocks[sets], None] + place, 0)], -1)
+                local = np.where(inside[..., None], place_of_effect[self.column[rows]], 0)
+                products = self._products(draws.u, draws.moves, sets, local, rows)
+                out.append((rows, function(law.take(sets), rows, products)))
+            return out
+
+        chunks = over_draws(
+            fitted.design,
+            fitted.params,
+            fitted.position.draws,
+            of_chunk,
+            wanted=counts > 0,
+            n_jobs=fitted.n_jobs,
+        )
+        return [found for chunk in chunks for found in chunk] + self._map_pairs(function, place_of_effect)
+
+    def _map_pairs(
+        self, function: Callable[[Law, np.ndarray, Products], T], place_of_effect: np.ndarray
+    ) -> list[tuple[np.ndarray, T]]:
+        """`map` for rows with effects of several blocks."""
+        rows = np.flatnonzero(self.block == -2)
+        if not len(rows):
+            return []
+        fitted, (block_of_effect, _) = self.fitted, block_of_effects(self.fitted.sampler)
+        blocks = block_of_effect[self.column[rows]]
+        kinds, kind = np.unique(np.sort(blocks, axis=1), axis=0, return_inverse=True)
+        wanted = np.zeros(int(block_of_effect.max()) + 1, bool)
+        wanted[kinds] = True
+
+        def of_chunk(draws: WeightedDraws) -> dict[int, WeightedDraws]:
+            return {int(b): draws.take(k) for k, b in enumerate(draws.bucket.blocks) if wanted[b]}
+
+        made: dict[int, WeightedDraws] = {}
+        for found in over_draws(
+            fitted.design, fitted.params, fitted.position.draws, of_chunk, wanted=wanted, n_jobs=fitted.n_jobs
+        ):
+            made |= found
+        out = []
+        for k, members in enumerate(kinds):
+            distinct = np.unique(members)
+            law, u, moves, starts = _paired([made[int(b)] for b in distinct], distinct, fitted.sampler.seed)
+            mine = np.flatnonzero(kind.ravel() == k)
+            column = self.column[rows[mine]]
+            local = place_of_effect[column] + starts[np.searchsorted(distinct, blocks[mine])]
+            for a in range(0, len(mine), LAYER):
+                cut = slice(a, a + LAYER)
+                index = rows[mine[cut]][None]
+                products = self._products(u, moves, np.zeros(1, int), local[cut][None], index)
+                out.append((index, function(law, index, products)))
+        return out
+
+    def _products(
+        self, u: Array, moves: Array | None, sets: np.ndarray, place: np.ndarray, rows: np.ndarray
+    ) -> Products:
+        """Products of rows (K, L) with effects u (., q, m) and their derivatives, at places (K, L, widest) in them."""
+
+        def combined(entry: Array, effects: Array) -> Array:
+            out = np.zeros((*rows.shape, effects.shape[2]))
+            for j in range(place.shape[2]):
+                weight = entry[rows, j]
+                if weight.any():
+                    out += weight[..., None] * effects[sets[:, None], place[:, :, j]]
+            return out
+
+        Zu, *ties = (combined(entry, u) for entry in self.entries)
+        return Products(Zu, ties, 0.0 if moves is None else combined(self.entries[0], moves))
+
+
+def _paired(
+    parts: Sequence[WeightedDraws], blocks: np.ndarray, seed: np.random.SeedSequence
+) -> tuple[Law, Array, Array | None, np.ndarray]:
+    """Joint law of the effects of several blocks from random pairs of their draws.
+
+    Returns
+    -------
+    law : Law
+    u : ndarray (1, q, m)
+        Effects of the blocks, one after another.
+    moves : ndarray (1, q, p) or None
+    starts : ndarray
+        Where each block's effects begin.
+    """
+    rng = generator(seed, PAIRING, *(int(b) for b in blocks))
+    R = min(part.replicates for part in parts)
+    size = max(part.replicate for part in parts)
+    weight, u = np.ones((1, R * size)), []
+    s = np.zeros((1, parts[0].s.shape[1], R * size))
+    for part in parts:
+        within = np.concatenate(
+            [
+                rng.permuted(np.tile(np.arange(part.replicate), (R, 1)), axis=1)
+                for _ in range(-(-size // part.replicate))
+            ],
+            axis=1,
+        )[:, :size]
+        index = (within + part.replicate * np.arange(R)[:, None]).ravel()
+        weight = weight * (part.v[:, index] * part.v.shape[1])
+        u.append(part.u[..., index])
+        s = s + part.s[..., index]
+    v = weight / weight.sum(axis=1, keepdims=True)
+    s = s - weighted_sum(s, v)[..., None]
+    starts = np.cumsum([0, *(part.u.shape[1] for part in parts[:-1])])
+    law = Law(v, s, size, R / (R - 1.0) if R > 1 else np.inf)
+    moves = [part.moves for part in parts if part.moves is not None]
+    return law, np.concatenate(u, axis=1), np.concatenate(moves, axis=1) if moves else None, starts

@@ -1,0 +1,257 @@
+"""Predictions as functions of a maximum, its covariance and its draws: what their Monte Carlo errors rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from statsmodels_mcla.data import check_alpha
+from statsmodels_mcla.estimation import Fitted, ParameterErrors, Variation, Varied, vary_draws, wald_limits
+from statsmodels_mcla.families import MeanLink
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, Moments, moments
+from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
+
+__all__ = ["MixedPrediction", "Predicted"]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of rows.
+
+    Attributes
+    ----------
+    law : PredictiveLaw
+        Of a new observation of each row; with the maximum, the rows and the errors of the estimates.
+    which, random : str
+        As users ask for them.
+    variation : Variation, optional
+        How estimates and covariance vary with the draws that found them; by default they do not.
+    """
+
+    law: PredictiveLaw
+    which: str
+    random: str
+    variation: Variation | None
+
+    @property
+    def link(self) -> MeanLink:
+        """From linear predictors to means."""
+        return self.law.family.link_function
+
+    @cached_property
+    def here(self) -> tuple[Array, Array]:
+        """Predictions (N, 4), and the Monte Carlo errors (N,) of the first column.
+
+        Columns are the prediction and its standard error, and a linear predictor and its standard error, which
+        intervals are built on.
+        """
+        return self._at(self.law)
+
+    @cached_property
+    def varied(self) -> Varied:
+        """Deviations of the predictions (N, 4)."""
+        return self._vary(lambda law: self._at(law)[0])
+
+    def obs_limits_mcse(self, alpha: float, limits: Array) -> Array:
+        """Monte Carlo errors of the limits (N, 2) of a new observation."""
+        points = self.law.points_around(limits)
+        return self.law.limits_mcse(alpha, points, self._vary(lambda law: law.distribution(points)))
+
+    def _vary(self, function: Callable[[PredictiveLaw], Array]) -> Varied:
+        law = self.law
+
+        def at(fitted: Fitted, cov: Array) -> Array:
+            loadings = fitted.design.loadings
+            rows = law.rows.moved(loadings(fitted.params) - loadings(law.fitted.params))
+            errors = replace(law.errors, cov_params=cov)
+            return function(replace(law, fitted=fitted, rows=rows, errors=errors))
+
+        return vary_draws(law.fitted, law.errors.cov_params, self.variation, at)
+
+    def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
+        curves = [LINEAR] if self.which == "linear" else [LINEAR, MomentFunction(self.link)]
+        found = moments(law.fitted, law.rows, curves, law.errors)
+        chosen, linear = found[-1], found[0]
+        se, centre, spread = self._se(chosen, law.errors), linear.mean, self._se(linear, law.errors)
+        if self.random == "marginal" and self.which == "mean":
+            with np.errstate(divide="ignore", invalid="ignore"):  # means at the end of their range
+                centre = self.link.eta(chosen.mean)
+                spread = se / np.abs(self.link.mean_deriv(centre))
+        return np.column_stack([chosen.mean, se, centre, spread]), chosen.mcse
+
+    def _se(self, part: Moments, errors: ParameterErrors) -> Array:
+        open_part = part.var if self.random == "conditional" else 0.0
+        return np.asarray(np.sqrt(open_part + part.estimation_var(errors.cov_params)))
+
+
+@dataclass(frozen=True)
+class MixedPrediction:
+    """Predictions of a mixed model.
+
+    Attributes
+    ----------
+    which, random : str
+    row_labels : Index or None
+    complete : ndarray of bool (N,)
+        Rows without missing values; the others are NaN.
+    source : Predicted
+        Predictions of the complete rows as functions of the fit.
+    """
+
+    which: str
+    random: str
+    row_labels: pd.Index | None
+    complete: np.ndarray = field(repr=False)
+    source: Predicted = field(repr=False)
+
+    def _filled(self, values: Array) -> Array:
+        out = np.full((len(self.complete), *values.shape[1:]), np.nan)
+        out[self.complete] = values
+        return out
+
+    @property
+    def predicted_mean(self) -> Array:
+        """Means (binomial: probabilities) or, with ``which="linear"``, linear predictors, (N,)."""
+        return self._filled(self.source.here[0][:, 0])
+
+    @property
+    def mcse(self) -> Array:
+        """Monte Carlo standard errors of ``predicted_mean``."""
+        return self._filled(self.source.here[1])
+
+    @property
+    def se(self) -> Array:
+        """Standard errors (N,).
+
+        With ``random="conditional"`` they count what the data leave open of the random effects and the sampling
+        error of the estimates (Booth and Hobert, 1998); otherwise the latter alone.
+        """
+        return self._filled(self.source.here[0][:, 1])
+
+    @property
+    def se_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``se``.
+
+        The predictions are made again for the deviations of each of 16 batches of replicates, once.
+        """
+        return self._filled(self.source.varied.mcse[:, 1])
+
+    @property
+    def se_mean(self) -> Array:
+        """Standard errors, by the name that GLM predictions have for them."""
+        return self.se
+
+    @property
+    def var_pred_mean(self) -> Array:
+        """Squared standard errors."""
+        return self.se**2
+
+    def conf_int(self, alpha: float = 0.05, method: str = "endpoint") -> Array:
+        """Intervals for the predicted quantities.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level.
+        method : {"endpoint", "delta"}
+            An interval for the linear predictor, transformed (as GLM predictions have it), or the prediction -+
+            normal quantile times its standard error, which may leave the range of the mean.  The linear predictor
+            of a population average is the one whose mean it is.
+
+        Returns
+        -------
+        ndarray (N, 2)
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+        """
+        limits = self._limits(alpha, method)
+        return self._filled(limits(self.source.here[0]))
+
+    def conf_int_mcse(self, alpha: float = 0.05, method: str = "endpoint") -> Array:
+        """Monte Carlo standard errors of the limits of `conf_int`, (N, 2)."""
+        return self._filled(self.source.varied.through(self._limits(alpha, method)).mcse)
+
+    def _limits(self, alpha: float, method: str) -> Callable[[Array], Array]:
+        """Limits (..., 2) as a function of what `Predicted` gives (..., 4)."""
+        check_alpha(alpha)
+        if method not in ("endpoint", "delta"):
+            raise ValueError(f"method must be 'endpoint' or 'delta', got {method!r}")
+        quantile = float(stats.norm.isf(0.5 * alpha))
+        if self.which == "linear" or method == "delta":
+            return lambda found: wald_limits(found[..., :2], quantile)
+        interval = self.source.link.interval
+
+        def limits(found: Array) -> Array:
+            low, high = np.moveaxis(wald_limits(found[..., 2:], quantile), -1, 0)
+            return np.stack(interval(low, high), axis=-1)
+
+        return limits
+
+    def obs_conf_int(self, alpha: float = 0.05) -> Array:
+        """Prediction intervals for a new observation of each row; binomial: for the fraction of successes.
+
+        They count the sampling error of the estimates, what is not known of the random effects, and the variation
+        of the response.  With ``random="none"`` the effects are taken to be zero; with "marginal" the observation
+        comes from new levels.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level; limits of discrete responses cover at least that.
+
+        Returns
+        -------
+        ndarray (N, 2)
+            NaN in rows with missing values.
+        """
+        return self._filled(self._obs_limits(alpha))
+
+    def obs_conf_int_mcse(self, alpha: float = 0.05) -> Array:
+        """Monte Carlo standard errors of the limits of `obs_conf_int`, (N, 2)."""
+        return self._filled(self.source.obs_limits_mcse(alpha, self._obs_limits(alpha)))
+
+    def _obs_limits(self, alpha: float) -> Array:
+        check_alpha(alpha)
+        return np.column_stack(self.source.law.interval(alpha))
+
+    def summary_frame(self, alpha: float = 0.05, *, mcse: bool = True) -> pd.DataFrame:
+        """Predictions in a table.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+        mcse : bool
+            Whether to give the Monte Carlo errors of standard errors and limits too, which take some twenty times as
+            long as the predictions.
+
+        Returns
+        -------
+        DataFrame
+            ``mean``, ``mean_se``, ``mean_ci_lower``, ``mean_ci_upper``; for means ``obs_ci_lower`` and
+            ``obs_ci_upper``, see `obs_conf_int`; ``mcse``, that of the mean, and those of the other columns, named
+            after them.
+        """
+        columns = {"mean": self.predicted_mean, "mean_se": self.se}
+        intervals: dict[str, tuple[Callable[[float], Array], Callable[[float], Array]]]
+        intervals = {"mean_ci": (self.conf_int, self.conf_int_mcse)}
+        if self.which == "mean":
+            intervals["obs_ci"] = (self.obs_conf_int, self.obs_conf_int_mcse)
+        out = pd.DataFrame(columns, index=self.row_labels)
+        for name, (limits, _) in intervals.items():
+            out[[f"{name}_lower", f"{name}_upper"]] = limits(alpha)
+        out["mcse"] = self.mcse
+        if mcse:
+            out["mean_se_mcse"] = self.se_mcse
+            for name, (_, errors) in intervals.items():
+                out[[f"{name}_lower_mcse", f"{name}_upper_mcse"]] = errors(alpha)
+        return out

@@ -1,0 +1,253 @@
+"""Rows to predict for: those of the model, of a new table, or of arrays, as linear predictors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import patsy
+import scipy.sparse as sp
+
+from statsmodels_mcla.data import finite_matrix, row_vector, total_offset
+from statsmodels_mcla.design import NewRows, TermDesign
+from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.formula import FormulaError, as_frame, reading
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.linear_predictors import LinearRows, prior_basis
+
+__all__ = ["RANDOM", "FixedRows", "PredictionRows", "fixed_rows", "prediction_rows"]
+
+RANDOM = ("none", "conditional", "marginal")
+
+
+@dataclass(frozen=True)
+class FixedRows:
+    """Fixed part of rows.
+
+    Attributes
+    ----------
+    X : ndarray (N, p)
+    offset : ndarray (N,)
+    index : Index or None
+        Labels of the rows, if they have any.
+    frame : DataFrame or None
+        The table that they were read from.
+    of_model : bool
+        Whether they are the rows of the model.
+    """
+
+    X: Array
+    offset: Array
+    index: pd.Index | None
+    frame: pd.DataFrame | None
+    of_model: bool
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+@dataclass(frozen=True)
+class PredictionRows:
+    """Rows to predict for.
+
+    Attributes
+    ----------
+    rows : LinearRows
+        The complete ones.
+    complete : ndarray of bool (N,)
+        Rows without missing values.
+    index : Index or None
+    n_trials, var_weights : ndarray (N complete,)
+        Of a new observation.
+    """
+
+    rows: LinearRows
+    complete: np.ndarray
+    index: pd.Index | None
+    n_trials: Array
+    var_weights: Array
+
+
+def fixed_rows(
+    model: Any, exog: Any = None, transform: bool = True, offset: Any = None, exposure: Any = None
+) -> FixedRows:
+    """Read the fixed part of rows to predict for.
+
+    Parameters
+    ----------
+    model : MCLAMixedGLM
+    exog : DataFrame, dict or array_like, optional
+        As in `prediction_rows`.
+    transform : bool
+    offset, exposure : str or array_like, optional
+
+    Raises
+    ------
+    ValueError
+        If the rows do not fit the model.
+    """
+    inputs = model.inputs
+    info = getattr(model.data, "model_spec", None)
+    if exog is None:
+        X, frame = np.asarray(inputs.exog), getattr(model.data, "frame", None)
+        index = inputs.exog.index if model.data.row_labels is not None else None
+    elif transform and hasattr(model, "formula"):
+        if info is None:
+            raise FormulaError(
+                "exog: what the formula learnt from the data is not known (it does not survive pickling where names "
+                "are no modules): fit the model again, or pass the design itself with transform=False"
+            )
+        frame = as_frame(exog.to_frame().T if isinstance(exog, pd.Series) else exog)
+        X, index = _read_fixed(info, model.formula, frame), frame.index
+    else:
+        index = exog.index if isinstance(exog, pd.DataFrame) else None
+        frame = exog if isinstance(exog, pd.DataFrame) else None
+        X = np.asarray(exog, dtype=float)
+        if X.ndim == 1:
+            X = X[:, None] if inputs.exog.shape[1] == 1 else X[None]
+        X = finite_matrix(X, "exog")
+        if X.shape[1] != inputs.exog.shape[1]:
+            raise ValueError(
+                f"exog has {X.shape[1]} columns, but the model has {inputs.exog.shape[1]} fixed effects: "
+                f"{list(inputs.exog.columns)}"
+            )
+    n = len(X)
+    if exog is None and offset is None and exposure is None:
+        total = inputs.offset
+    else:
+        offset, exposure = (
+            None if value is None else _row_values(value, frame, n, name)
+            for value, name in ((offset, "offset"), (exposure, "exposure"))
+        )
+        total = total_offset(offset, exposure, n, model.conditional_family)
+    return FixedRows(X, total, index, frame, exog is None)
+
+
+def prediction_rows(
+    model: Any,
+    fitted: Fitted,
+    fixed: FixedRows,
+    random: str,
+    exog_vc: Any = None,
+    n_trials: Any = None,
+    var_weights: Any = None,
+) -> PredictionRows:
+    """Complete rows to predict for with their random effects.
+
+    Parameters
+    ----------
+    model : MCLAMixedGLM
+    fitted : Fitted
+    fixed : FixedRows
+    random : {"none", "conditional", "marginal"}
+    exog_vc : array_like or scipy.sparse (N, Q), optional
+        Random-effects design of new rows, where it cannot be read from a table.
+    n_trials, var_weights : str or array_like, optional
+        Of a new observation; those of the model for its own rows, otherwise one.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit; the message names it.
+    """
+    if random not in RANDOM:
+        raise ValueError(f"random must be one of {', '.join(map(repr, RANDOM))}, got {random!r}")
+    n, reduction = len(fixed), fitted.reduction
+    n_effects = sum(t.levels * t.whole.dim for t in reduction.terms)
+    Z = sp.csr_array((n, n_effects))
+    prior = np.zeros((n, sum(t.whole.size for t in reduction.terms)))
+    if random != "none":
+        Z, prior = _random_part(model, fixed, exog_vc, reduction, marginal=random == "marginal")
+    if random == "marginal":
+        prior = prior + prior_basis(reduction, Z)
+        Z = sp.csr_array((n, n_effects))
+    inputs = model.inputs
+    complete = np.isfinite(fixed.X).all(axis=1) & np.isfinite(fixed.offset) & np.isfinite(prior).all(axis=1)
+    of_observation = []
+    for value, own, name in (
+        (n_trials, inputs.n_trials, "n_trials"),
+        (var_weights, inputs.var_weights, "var_weights"),
+    ):
+        default = own if fixed.of_model else np.ones(n)
+        of_observation.append(default if value is None else _row_values(value, fixed.frame, n, name))
+    take = np.flatnonzero(complete)
+    rows = LinearRows.of(fitted, fixed.X[take], fixed.offset[take], Z[take], prior[take])
+    return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
+
+
+def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
+    """Design of the fixed effects (N, p), NaN in rows with missing values."""
+    positions = frame.reset_index(drop=True)
+    with reading(formula, frame):
+        (found,) = patsy.build_design_matrices([info], positions, NA_action="drop", return_type="dataframe")
+    return np.asarray(found.reindex(positions.index), dtype=float)
+
+
+def _random_part(
+    model: Any, fixed: FixedRows, exog_vc: Any, reduction: Reduction, *, marginal: bool
+) -> tuple[sp.csr_array, Array]:
+    """Design over the model's effects, and prior part of levels that are new; NaN where something is missing."""
+    terms = model.random_terms
+    n, n_effects = len(fixed), sum(t.levels * t.whole.dim for t in reduction.terms)
+    size = sum(t.whole.size for t in reduction.terms)
+    if exog_vc is not None:
+        matrix: Any = exog_vc if sp.issparse(exog_vc) else finite_matrix(exog_vc, "exog_vc")
+        if matrix.shape != (n, n_effects):
+            raise ValueError(
+                f"exog_vc has shape {matrix.shape}, but there are {n} rows and {n_effects} random effects"
+            )
+        Z = sp.csr_array(matrix, dtype=float)
+        if not np.isfinite(Z.data).all():
+            raise ValueError("exog_vc has missing or infinite values; remove those rows")
+        return Z, np.zeros((n, size))
+    if fixed.of_model:
+        return sp.csr_array(sp.hstack([t.Z for t in terms], format="csr")), np.zeros((n, size))
+    if fixed.frame is None or any(t.design is None for t in terms):
+        raise ValueError(
+            f"exog_vc is missing: give the random-effects design of the new rows, {n_effects} columns, or predict with "
+            "random='none'"
+        )
+    parts, priors = [], []
+    for term, reduced in zip(terms, reduction.terms, strict=True):
+        found = _rebuilt(term.design, fixed.frame, model.data.frame, marginal=marginal)
+        own = Reduction((reduced,), 0, 0)
+        prior = np.zeros((n, reduced.whole.size))
+        if found.unknown.any():
+            lower = reduced.whole.lower
+            whole = np.column_stack(
+                [
+                    found.x[:, i] * found.x[:, j] * (1.0 if i == j else 2.0)
+                    for i, j in zip(*lower, strict=True)
+                ]
+            )
+            prior[found.unknown] = (whole - prior_basis(own, found.Z))[found.unknown]
+        missing = ~np.isfinite(found.x).all(axis=1)
+        prior[missing] = np.nan
+        parts.append(found.Z)
+        priors.append(prior)
+    return sp.csr_array(sp.hstack(parts, format="csr")), np.concatenate(priors, axis=1)
+
+
+def _rebuilt(design: TermDesign, frame: pd.DataFrame, known: pd.DataFrame, *, marginal: bool) -> NewRows:
+    """Evaluate a term on new rows; the population average can do without their levels."""
+    absent = [column for column in known.columns if column not in frame.columns]
+    if marginal and absent:
+        try:
+            return design.rebuild(frame, known)
+        except FormulaError:
+            found = design.rebuild(frame.assign(**dict.fromkeys(absent)), known)
+            if np.isfinite(found.x).all():
+                return found
+            raise
+    return design.rebuild(frame, known)
+
+
+def _row_values(value: Any, frame: pd.DataFrame | None, n: int, name: str) -> Array:
+    if isinstance(value, str):
+        if frame is None or value not in frame.columns:
+            raise ValueError(f"{name}={value!r} is not a column of the rows to predict for")
+        value = frame[value]
+    return row_vector(value, n, name)

@@ -1,0 +1,25 @@
+"""prediction.population."""
+
+from statsmodels_mcla.prediction.population.margin_rows import (
+    MarginRows,
+    effect_of_column,
+    kind_of_column,
+    slope_of,
+)
+from statsmodels_mcla.prediction.population.marginal_effects import METHODS, MarginalEffects
+from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions, summary_of
+from statsmodels_mcla.prediction.population.population_averaged import PopulationAveraged
+from statsmodels_mcla.prediction.population.variance_shares import VarianceShares
+
+__all__ = [
+    "METHODS",
+    "MarginRows",
+    "MarginalEffects",
+    "ParameterFunctions",
+    "PopulationAveraged",
+    "VarianceShares",
+    "effect_of_column",
+    "kind_of_column",
+    "slope_of",
+    "summary_of",
+]

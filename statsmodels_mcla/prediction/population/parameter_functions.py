@@ -1,0 +1,137 @@
+"""Functions of the parameters with their standard and Monte Carlo errors by the delta method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.table import SimpleTable
+
+from statsmodels_mcla.data import check_alpha
+from statsmodels_mcla.estimation import (
+    STEP,
+    EstimateErrors,
+    ParameterErrors,
+    Varied,
+    wald_limits,
+    wald_pvalues,
+)
+from statsmodels_mcla.numerics import Array, standard_deviations
+
+__all__ = ["ParameterFunctions", "summary_of"]
+
+
+@dataclass(frozen=True)
+class ParameterFunctions:
+    """Functions of the parameters with their errors.
+
+    Attributes
+    ----------
+    names : list of str
+    estimate : ndarray (k,)
+    cov, cov_mcse : ndarray (k, k)
+        Sampling and Monte Carlo covariance.
+    drawn : bool
+        Whether they rest on draws; otherwise there are no Monte Carlo errors.
+    """
+
+    names: list[str]
+    estimate: Array
+    cov: Array
+    cov_mcse: Array
+    drawn: bool
+    _vary: Callable[[], Varied] | None
+
+    @cached_property
+    def errors(self) -> EstimateErrors:
+        """Monte Carlo errors of what follows from estimates and covariance, computed when first asked for."""
+        if self._vary is None:
+            raise AttributeError("a fit without draws has no Monte Carlo errors")
+        return EstimateErrors(self._vary())
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.drawn:
+            self.errors  # noqa: B018 - functions do not pickle
+        return {**self.__dict__, "_vary": None}
+
+    @property
+    def se(self) -> Array:
+        """Standard errors."""
+        return standard_deviations(self.cov)
+
+    @property
+    def mcse(self) -> Array:
+        """Monte Carlo standard errors of the estimates."""
+        return standard_deviations(self.cov_mcse)
+
+    @classmethod
+    def of(
+        cls,
+        names: list[str],
+        function: Callable[[Array], tuple[Array, Array]],
+        results: Any,
+    ) -> ParameterFunctions:
+        """Delta method, for a function of the fitted parameters that gives its value (k,) and slope (k, P)."""
+        errors, variation = ParameterErrors.of(results), results._variation  # noqa: SLF001
+        estimate, slope = function(results.fitted.params)
+        cov = slope @ errors.cov_params @ slope.T
+        if variation is None:
+            return cls(names, estimate, cov, np.zeros_like(cov), False, None)
+
+        def vary() -> Varied:
+            both = np.column_stack([estimate, standard_deviations(cov)])
+            if not variation.known:
+                return Varied.unknown(both)
+            steps = STEP * np.sqrt(np.diag(variation.cov))
+            there = [function(variation.params + move)[1] for move in np.diag(steps)]
+            bends = (np.array(there) - slope) / steps[:, None, None]  # of the slope in each parameter
+            d_value, d_slope = variation.d_params @ slope.T, np.tensordot(variation.d_params, bends, axes=1)
+            slopes, covs = (
+                slope + variation.scale * d_slope,
+                variation.cov + variation.scale * variation.d_cov,
+            )
+            squares = np.einsum("gkp,gpq,gkq->gk", slopes, covs, slopes)
+            d_se = (np.sqrt(np.maximum(squares, 0.0)) - both[:, 1]) / variation.scale
+            return Varied(both, np.stack([d_value, d_se], axis=-1))
+
+        return cls(names, estimate, cov, slope @ errors.cov_mcse @ slope.T, True, vary)
+
+    def limits(self, alpha: float) -> Array:
+        """Wald limits (k, 2)."""
+        check_alpha(alpha)
+        return wald_limits(np.column_stack([self.estimate, self.se]), stats.norm.isf(0.5 * alpha))
+
+    def table(self, alpha: float, heads: Sequence[str]) -> pd.DataFrame:
+        """Numbers, then the Monte Carlo error of each where there are any."""
+        z = self.estimate / self.se
+        columns = [self.estimate, self.se, z, wald_pvalues(z), *self.limits(alpha).T, self.mcse]
+        if not self.drawn:
+            return pd.DataFrame(dict(zip(heads, columns, strict=True)), index=self.names)
+        of = self.errors
+        columns += [of.se, of.z, of.pvalues(), *of.limits(alpha).T]
+        names = [*heads, *(f"{name} {heads[-1]}" for name in heads[1:-1])]
+        return pd.DataFrame(dict(zip(names, columns, strict=True)), index=self.names)
+
+
+def summary_of(
+    title: str, facts: list[tuple[str, str]], table: pd.DataFrame, heads: Sequence[str]
+) -> Summary:
+    """Show facts and the table of a `ParameterFunctions`, whose headings are the given ones in their order."""
+    out = Summary()
+    out.tables.append(SimpleTable([[f"{k}:", v] for k, v in facts], title=title))
+    values, shown = table.to_numpy(), len(heads)
+    cells = [[f"{v:.4g}" for v in row] for row in values[:, :shown]]
+    out.tables.append(SimpleTable(cells, headers=list(heads), stubs=list(table.index)))
+    if values.shape[1] == shown:
+        return out
+    cells = [[f"{v:.2g}" for v in row] for row in values[:, shown:]]
+    errors = SimpleTable(cells, headers=list(heads[1:-1]), stubs=list(table.index))
+    errors.title = "MCSE of the other numbers"
+    out.tables.append(errors)
+    return out

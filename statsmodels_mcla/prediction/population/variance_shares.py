@@ -1,0 +1,132 @@
+r"""Shares of variance on the scale of the linear predictor: R squared and intraclass correlations.
+
+With the variance of the fixed part var(X beta) over rows, that of each random-effect term averaged over rows, mean of
+z_i' G z_i (Johnson, 2014, for random slopes), and the observation-level variance s (Nakagawa, Johnson and
+Schielzeth, 2017),
+
+    marginal R2 = fixed / (fixed + random + s),    conditional R2 = (fixed + random) / (fixed + random + s),
+    adjusted ICC of a term = its variance / (random + s),    unadjusted: the fixed part in the denominator too.
+
+s is that of the latent response of a binomial link (pi^2/3 for logit, 1 for probit, pi^2/6 for cloglog), and
+otherwise the variance of the response on the link scale, at the mean of the response over rows and random effects
+(eqs. 5.8 to 5.14 there): log(1 + V/mu^2) for log links ("lognormal"), trigamma(mu^2/V) ("trigamma"), or the delta
+method ("delta").  Standard and Monte Carlo errors are by the delta method: all of these are smooth functions of the
+estimates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.linear_predictors import prior_basis
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["VarianceShares"]
+
+METHODS = ("theoretical", "lognormal", "trigamma", "delta")
+
+
+@dataclass(frozen=True)
+class VarianceShares:
+    """Variances on the link scale as functions of the parameters.
+
+    Attributes
+    ----------
+    design : MixedDesign
+        Of the whole model.
+    family : ConditionalFamily
+    X : ndarray (N, p)
+    offset, weights : ndarray (N,)
+    of_row : ndarray (N, size of theta)
+        Derivative of the variance of each row's random part in the variances and covariances.
+    method : str
+        Of the observation-level variance.
+    """
+
+    design: MixedDesign
+    family: ConditionalFamily
+    X: Array
+    offset: Array
+    weights: Array
+    of_row: Array
+    method: str
+
+    @classmethod
+    def of(cls, inputs: ModelInputs, design: MixedDesign, method: str | None) -> VarianceShares:
+        """Set up for the rows of a model.
+
+        Raises
+        ------
+        ValueError
+            If the method is unknown or does not suit the family and link.
+        """
+        family = design.family
+        default = "theoretical" if family.link_function.latent_variance is not None else "delta"
+        default = "lognormal" if family.link == "log" else default
+        method = default if method is None else method
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        if method == "theoretical" and family.link_function.latent_variance is None:
+            raise ValueError(
+                f"method='theoretical' is for binomial links with a latent variance; use {default!r}"
+            )
+        if method in ("lognormal", "trigamma") and family.link != "log":
+            raise ValueError(f"method={method!r} is for log links; use {default!r}")
+        basis = prior_basis(Reduction.of(design), inputs.Z)
+        return cls(design, family, np.asarray(inputs.exog), inputs.offset, inputs.freq_weights, basis, method)
+
+    def fixed(self, params: Array) -> float:
+        """Variance of the fixed part over rows, offset excluded."""
+        eta = self.X @ self.design.split(params)[0]
+        centre = np.average(eta, weights=self.weights)
+        return float(self.weights @ (eta - centre) ** 2 / (self.weights.sum() - 1.0))
+
+    def random(self, params: Array) -> Array:
+        """Variance of each term, averaged over rows."""
+        theta = self.design.split(params)[1]
+        mean = np.average(self.of_row, axis=0, weights=self.weights) * theta
+        return np.array([mean[s].sum() for s in self.design.covariance.slices])
+
+    def observation(self, params: Array) -> float:
+        """Observation-level variance on the link scale."""
+        family = self.family
+        if self.method == "theoretical":
+            return float(family.link_function.latent_variance or 0.0)
+        beta, theta, phi = self.design.split(params)
+        eta = self.X @ beta + self.offset
+        link = family.link_function
+        if family.link == "inverse":  # has no mean over normal effects
+            mu = np.average(link.mean(eta), weights=self.weights)
+        else:
+            mu = np.average(link.normal_mean(eta, self.of_row @ theta).mean, weights=self.weights)
+        at = np.array([mu])
+        variance = float(family.variance(at, phi)[0])
+        if self.method == "lognormal":
+            return float(np.log1p(variance / mu**2))
+        if self.method == "trigamma":
+            return float(special.polygamma(1, mu**2 / variance))
+        return variance / float(link.mean_deriv(link.eta(at))[0]) ** 2
+
+    def r2(self, params: Array) -> Array:
+        """Marginal and conditional R squared."""
+        fixed, random = self.fixed(params), float(self.random(params).sum())
+        total = fixed + random + self.observation(params)
+        return np.array([fixed, fixed + random]) / total
+
+    def icc(self, params: Array) -> Array:
+        """Adjusted and unadjusted ICC of each term and of all together, (2 x (terms + 1),)."""
+        each = self.random(params)
+        each = np.append(each, each.sum())
+        within = each[-1] + self.observation(params)
+        return np.concatenate([each / within, each / (within + self.fixed(params))])

@@ -1,0 +1,208 @@
+"""The law of a new observation: quantiles that count parameter, random-effect and sampling uncertainty.
+
+The law of a row's linear predictor given the data is cut into slices and each is taken at its mean: between
+quantiles at equally spaced normal scores, so that the tails are cut as finely as the middle.  The sampling
+error of the estimates (delta method, as in `conditional`) and effects that are new widen it by a normal law.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from statsmodels_mcla.estimation import Fitted, ParameterErrors, Varied
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments
+from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
+
+__all__ = ["PredictiveLaw"]
+
+SLICES = 41
+SCORES = np.linspace(-4.0, 4.0, SLICES - 1)
+EDGES = np.concatenate([[0.0], special.ndtr(SCORES), [1.0]])  # probabilities
+WEIGHTS = np.diff(EDGES)
+NODES = 21  # of the normal law that widens the slices
+ROWS = 2**10  # rows at a time
+MAX_DOUBLINGS = 60
+BISECTIONS = 50
+DENSITY = np.concatenate([[0.0], np.exp(-0.5 * SCORES**2) / np.sqrt(2.0 * np.pi), [0.0]])
+NORMAL_SLICES = -np.diff(DENSITY) / WEIGHTS  # mean of a standard normal in each slice
+
+
+def slice_means(values: Array, weights: Array) -> Array:
+    """Mean of weighted values (N, m) in each slice of their distribution, (N, SLICES)."""
+    order = np.argsort(values, axis=1)
+    values = np.take_along_axis(values, order, axis=1)
+    weights = np.take_along_axis(np.broadcast_to(weights, values.shape), order, axis=1)
+    start = np.zeros((len(values), 1))
+    mass = np.concatenate([start, np.cumsum(weights, axis=1)], axis=1)
+    integral = np.concatenate([start, np.cumsum(weights * values, axis=1)], axis=1)
+    mass /= mass[:, -1:]
+    integral /= weights.sum(axis=1, keepdims=True)
+    return np.stack([np.diff(np.interp(EDGES, m, i)) / WEIGHTS for m, i in zip(mass, integral, strict=True)])
+
+
+@dataclass(frozen=True)
+class PredictiveLaw:
+    """Law of a new observation of each row.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    rows : LinearRows
+    errors : ParameterErrors
+    family : ConditionalFamily
+    n_trials, var_weights : ndarray (N,)
+    """
+
+    fitted: Fitted
+    rows: LinearRows
+    errors: ParameterErrors
+    family: ConditionalFamily
+    n_trials: Array
+    var_weights: Array
+
+    def linear_predictors(self) -> Array:
+        """Linear predictor of each row in each slice of its law, (N, SLICES)."""
+        (found,) = moments(self.fitted, self.rows, [LINEAR], self.errors)
+        beta = self.fitted.design.split(self.fitted.params)[0]
+        fixed = self.rows.offset + self.rows.X @ beta
+        out = np.repeat(found.mean[:, None], SLICES, axis=1)
+        drawn = np.zeros(len(self.rows))
+
+        def of_draws(law: Law, index: np.ndarray, products: Products) -> Array:
+            sets, m = index.shape, law.v.shape[1]
+            v = np.broadcast_to(law.v[:, None], (*sets, m)).reshape(-1, m)
+            return slice_means(products.Zu.reshape(-1, m), v).reshape(*sets, SLICES)
+
+        for index, slices in Placed.of(self.fitted, self.rows).map(of_draws):
+            inside = index >= 0
+            out[index[inside]] = slices[inside] + fixed[index[inside], None]
+            drawn[index[inside]] = 1.0
+        # what is left of the variance, and the error of the estimates, is normal
+        known = ((out - found.mean[:, None]) ** 2) @ WEIGHTS
+        extra = np.maximum(found.var - known, 0.0) + found.estimation_var(self.errors.cov_params)
+        for a in range(0, len(out), ROWS):
+            cut = slice(a, a + ROWS)
+            out[cut] = _widened(out[cut], np.sqrt(extra[cut]), drawn[cut] > 0)
+        return out
+
+    def interval(self, alpha: float) -> tuple[Array, Array]:
+        """Equal-tailed interval of a new observation; binomial: of the fraction of successes.
+
+        Limits of counts are counts: the smallest at which the distribution function reaches alpha / 2 and
+        1 - alpha / 2.
+        """
+        eta = self.linear_predictors()
+        limits = [np.empty(len(eta)) for _ in range(2)]
+        for a in range(0, len(eta), ROWS):
+            cut = slice(a, a + ROWS)
+            mu = self.family.mean(eta[cut])
+            # beyond infinity, where an inverse link turns negative, there is no law of a new observation
+            known = (self.family.link != "inverse") | (np.ptp(np.sign(eta[cut]), axis=1) == 0)
+            mu = np.where(known[:, None], mu, 1.0)
+            for limit, p in zip(limits, (0.5 * alpha, 1.0 - 0.5 * alpha), strict=True):
+                limit[cut] = np.where(known, self._quantile(mu, p, cut), np.nan)
+        return limits[0], limits[1]
+
+    def points_around(self, limits: Array) -> Array:
+        """Points (N, 6) that errors of limits (N, 2) are read off: below, at and above the lower and the upper one."""
+        if self.family.discrete:
+            at, step = limits * self.n_trials[:, None], np.ones((len(limits), 1))
+        else:
+            at, step = limits, 1e-3 * np.diff(limits, axis=1)
+        return np.concatenate([at - step, at, at + step], axis=1)
+
+    def limits_mcse(self, alpha: float, points: Array, found: Varied) -> Array:
+        """Monte Carlo errors of limits (N, 2).
+
+        An error of the distribution function is one of its inverse, divided by the density.  A limit of counts is
+        another count if the distribution function there is on the other side of the probability.
+
+        Parameters
+        ----------
+        alpha : float
+        points : ndarray (N, 6)
+            As `points_around` gives them.
+        found : Varied (N, 6)
+            The distribution function there.
+        """
+        p = np.array([0.5 * alpha, 1.0 - 0.5 * alpha])
+        below, here, above = np.split(found.value, 3, axis=1)
+        below_mcse, here_mcse, _ = np.split(found.mcse, 3, axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if not self.family.discrete:
+                return np.asarray(here_mcse / (above - below) * (points[:, 4:] - points[:, :2]))
+            less, more = special.ndtr((below - p) / below_mcse), special.ndtr((p - here) / here_mcse)
+        return np.asarray(np.sqrt(less + more - (more - less) ** 2) / self.n_trials[:, None])
+
+    def distribution(self, points: Array) -> Array:
+        """Distribution function of a new observation of each row at points (N, k)."""
+        eta, out = self.linear_predictors(), np.empty(points.shape)
+        for a in range(0, len(eta), ROWS):
+            cut = slice(a, a + ROWS)
+            mu = self.family.mean(eta[cut])
+            for k in range(points.shape[1]):
+                out[cut, k] = self._cdf(points[cut, k], mu, cut)
+        return out
+
+    def _cdf(self, y: Array, mu: Array, cut: slice) -> Array:
+        """Distribution function of a new observation at y (N,), for means mu (N, SLICES)."""
+        trials, weights = self.n_trials[cut, None], self.var_weights[cut, None]
+        phi = self.fitted.design.split(self.fitted.params)[2]
+        if self.family.dispersion is None:
+            return np.asarray(self.family.cdf(y[:, None], mu, phi, trials, weights) @ WEIGHTS)
+        # the error of the dispersion is taken as log-normal, three Gauss-Hermite nodes
+        relative = np.sqrt(max(float(self.errors.cov_params[-1, -1]), 0.0)) / phi
+        out = np.zeros(len(y))
+        for node, weight in ((-np.sqrt(3.0), 1 / 6), (0.0, 2 / 3), (np.sqrt(3.0), 1 / 6)):
+            at = phi * float(np.exp(node * relative))
+            out += weight * (self.family.cdf(y[:, None], mu, at, trials, weights) @ WEIGHTS)
+        return out
+
+    def _quantile(self, mu: Array, p: float, cut: slice) -> Array:
+        """Invert the distribution function by bisection."""
+        centre, width = mu @ WEIGHTS, np.maximum(np.ptp(mu, axis=1), 1e-3 * np.abs(mu).max(axis=1))
+        if self.family.discrete:
+            trials = self.n_trials[cut]
+            low, high = np.full(len(mu), -1.0), np.ceil(centre * trials)
+            width = np.maximum(np.ceil(width * trials), 1.0)
+        else:
+            low, high = centre - width, centre + width
+        for _ in range(MAX_DOUBLINGS):
+            outside = self._cdf(high, mu, cut) < p
+            if not outside.any():
+                break
+            high = np.where(outside, high + width, high)
+            width = np.where(outside, 2.0 * width, width)
+        if self.family.discrete:
+            while np.any(high - low > 1.0):
+                middle = np.floor(0.5 * (low + high))
+                reached = self._cdf(middle, mu, cut) >= p
+                low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+            return np.asarray(high / trials)
+        for _ in range(MAX_DOUBLINGS):
+            inside = self._cdf(low, mu, cut) >= p
+            if not inside.any():
+                break
+            low = np.where(inside, low - width, low)
+            width = np.where(inside, 2.0 * width, width)
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (low + high)
+            reached = self._cdf(middle, mu, cut) >= p
+            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+        return np.asarray(0.5 * (low + high))
+
+
+def _widened(slices: Array, sd: Array, drawn: np.ndarray) -> Array:
+    """Slices of the sum of a sliced law and a normal one."""
+    out = slices + sd[:, None] * NORMAL_SLICES
+    if drawn.any():
+        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        sums = slices[drawn][..., None] + sd[drawn, None, None] * nodes
+        together = np.outer(WEIGHTS, weights / weights.sum()).ravel()
+        out[drawn] = slice_means(sums.reshape(len(sums), -1), together)
+    return out

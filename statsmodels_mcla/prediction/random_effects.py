@@ -1,0 +1,116 @@
+"""Random effects given the data: conditional means, modes and standard deviations of every level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.data import draw_effects
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation import Fitted, ParameterErrors
+from statsmodels_mcla.likelihood.laplace import modes_of_buckets, scale_effects
+from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments
+from statsmodels_mcla.prediction.linear_predictors import LinearRows
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.estimation import Fitted
+
+__all__ = ["EffectMoments", "conditional_effects", "conditional_modes_of", "effect_moments"]
+
+
+def conditional_effects(
+    design: MixedDesign,
+    fitted: Fitted,
+    params: Array,
+    rng: np.random.Generator,
+    nsim: int,
+) -> Array:
+    """Random effects drawn from their law given the data, (Q, nsim): the weighted draws, resampled.
+
+    Effects that the data say nothing of come from their prior law.
+    """
+    u = draw_effects(design, design.covariance.matrices(design.split(params)[1]), rng, nsim)
+    level = rng.random((max(fitted.design.n_blocks, 1), nsim))
+
+    def of_chunk(draws: WeightedDraws) -> tuple[np.ndarray, Array]:
+        below = np.cumsum(draws.v, axis=1)
+        below /= below[:, -1:]
+        wanted = level[draws.bucket.blocks]
+        pick = np.stack([np.searchsorted(c, t, side="right") for c, t in zip(below, wanted, strict=True)])
+        return draws.bucket.effects, np.take_along_axis(draws.u, pick[:, None], axis=2)
+
+    drawn = np.full((fitted.design.Z.shape[1], nsim), np.nan)
+    for effects, values in over_draws(
+        fitted.design, fitted.params, fitted.position.draws, of_chunk, n_jobs=fitted.n_jobs
+    ):
+        drawn[effects] = values
+    unknown = np.isnan(drawn[:, 0])
+    prior = (abs(fitted.effects) @ unknown.astype(float)) > 0
+    return np.where(prior[:, None], u, fitted.effects @ np.where(unknown[:, None], 0.0, drawn))
+
+
+@dataclass(frozen=True)
+class EffectMoments:
+    """Random effects of a model given the data, in the order of the columns of its Z.
+
+    Attributes
+    ----------
+    mean, sd : ndarray (Q,)
+        Conditional means and standard deviations, the estimates taken as true.
+    sd_total : ndarray (Q,)
+        Standard deviations that count the sampling error of the estimates (Booth and Hobert, 1998).
+    mcse, sd_mcse : ndarray (Q,)
+        Monte Carlo standard errors of ``mean`` and ``sd``.
+    """
+
+    mean: Array
+    sd: Array
+    sd_total: Array
+    mcse: Array
+    sd_mcse: Array
+
+    @classmethod
+    def of(cls, found: Moments, cov_params: Array) -> EffectMoments:
+        """Read off the moments of the effects."""
+        sd = np.sqrt(np.maximum(found.var, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sd_mcse = np.where(sd > 0, 0.5 * np.sqrt(np.maximum(found.var_mc_var, 0.0)) / sd, 0.0)
+        total = np.sqrt(found.var + found.estimation_var(cov_params))
+        return cls(found.mean, sd, total, found.mcse, sd_mcse)
+
+
+def effect_moments(fitted: Fitted, n_effects: int, errors: ParameterErrors) -> EffectMoments:
+    """Moments of all effects of a model given the data.
+
+    An effect that no row with weight depends on has mean 0 and its prior standard deviation; one of a term whose
+    variance is zero is 0.
+    """
+    size = sum(t.whole.size for t in fitted.reduction.terms)
+    rows = LinearRows.of(
+        fitted,
+        np.zeros((n_effects, fitted.design.n_fixed)),
+        np.zeros(n_effects),
+        sp.csr_array(sp.eye_array(n_effects)),
+        np.zeros((n_effects, size)),
+    )
+    return EffectMoments.of(moments(fitted, rows, [LINEAR], errors)[0], errors.cov_params)
+
+
+def conditional_modes_of(fitted: Fitted) -> Array:
+    """Most probable values of all effects of a model given the data, (Q,)."""
+    design, sampler = fitted.design, fitted.sampler
+    beta, theta, phi = design.split(fitted.params)
+    factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
+    loadings = design.loadings(fitted.params)
+    buckets = tuple(b.at(loadings) for b in sampler.buckets)
+    found = modes_of_buckets(design, buckets, beta, factors, phi, fitted.position.modes)
+    u = np.zeros(design.Z.shape[1])
+    transposed = [f.T for f in factors]
+    for bucket, modes in zip(buckets, found, strict=True):
+        u[bucket.effects] = scale_effects(design.covariance, transposed, bucket.levels, modes.b)
+    return np.asarray(fitted.effects @ u)

@@ -1,0 +1,30 @@
+"""Fitted values given the data, residuals from them, and randomised quantile residuals by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["deviance_residuals", "pearson_residuals", "proportions"]
+
+
+def proportions(inputs: ModelInputs) -> Array:
+    """Responses on the scale of the mean: binomial counts as proportions."""
+    return np.asarray(inputs.endog.to_numpy() / inputs.n_trials)
+
+
+def pearson_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
+    """Residuals over the standard deviation of the response, as GLM has them: not divided by a scale."""
+    unit = 1.0 if family.dispersion == "scale" else phi
+    size = np.sqrt(inputs.n_trials * inputs.var_weights / family.variance(mu, unit))
+    return np.asarray((proportions(inputs) - mu) * size)
+
+
+def deviance_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
+    """Signed roots of what each row adds to the deviance, as GLM has them: not divided by a scale."""
+    y = inputs.endog.to_numpy()
+    deviance = inputs.var_weights * family.unit_deviance(y, mu, phi, inputs.n_trials)
+    return np.asarray(np.sign(proportions(inputs) - mu) * np.sqrt(np.maximum(deviance, 0.0)))

@@ -1,0 +1,191 @@
+"""Profile likelihoods and their intervals, as results offer them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.interpolate import CubicHermiteSpline
+
+from statsmodels_mcla.data import check_alpha, checked_numbers
+from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
+from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.profile.profiler import Limit, Profiler
+from statsmodels_mcla.profile.quantities import End
+from statsmodels_mcla.profile.quantity_lookup import quantity_of
+from statsmodels_mcla.profile.scales import OuterScale
+
+__all__ = ["ProfileLikelihood", "profile", "profile_limits"]
+
+FARTHEST = float(stats.norm.isf(0.005))  # of zeta in a table: enough for 99 % intervals
+
+
+@dataclass(frozen=True)
+class ProfileLikelihood:
+    """Profile likelihood of one quantity.
+
+    Attributes
+    ----------
+    name : str
+    estimate : float
+    llf : float
+        Log-likelihood at the maximum.
+    table : DataFrame
+        By value of the quantity: ``llf``, the profile log-likelihood; ``mcse``, the Monte Carlo error of its
+        difference from the maximum; ``zeta``, the signed root of twice that difference, which is standard normal
+        in large samples.
+    """
+
+    name: str
+    estimate: float
+    llf: float
+    table: pd.DataFrame
+    _inner: Array = field(repr=False)
+    _slope: Array = field(repr=False)
+    _estimate: float = field(repr=False)
+    _scale: OuterScale = field(repr=False)
+    _ends: tuple[End, End] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"Profile likelihood of {self.name}: estimate {self.estimate:.6g}, llf {self.llf:.4f}\n{self.table}"
+
+    def conf_int(self, alpha: float = 0.05) -> pd.Series:
+        """Limits of the interval, and their Monte Carlo errors, interpolated between the points of the profile.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+
+        Returns
+        -------
+        Series
+            ``lower``, ``upper``, ``lower mcse``, ``upper mcse``.
+
+        Raises
+        ------
+        ValueError
+            If the points do not reach that far.
+        """
+        check_alpha(alpha)
+        target = float(stats.norm.isf(0.5 * alpha))
+        lower, upper = self._limit(-target), self._limit(target)
+        return pd.Series(
+            {"lower": lower.value, "upper": upper.value, "lower mcse": lower.mcse, "upper mcse": upper.mcse},
+            name=self.name,
+        )
+
+    def __call__(self, values: Any) -> Array:
+        """Signed root zeta at any values between the points, by cubic interpolation."""
+        return np.asarray(self._spline()(self._scale.inner(np.asarray(values, float))))
+
+    def _spline(self) -> CubicHermiteSpline:
+        return CubicHermiteSpline(self._inner, self.table["zeta"].to_numpy(), self._slope, extrapolate=False)
+
+    def _limit(self, target: float) -> Limit:
+        side = int(target > 0)
+        end = self._ends[side]
+        zeta = self.table["zeta"].to_numpy()
+        if abs(zeta[-side]) < abs(target):
+            if self._inner[-side] == end.inner:
+                return Limit(end.outer, 0.0)
+            raise ValueError(
+                f"alpha: the points of the profile of {self.name} reach only to zeta = {zeta[-side]:.2f}, and the "
+                f"limit is at {target:.2f}; use a wider grid"
+            )
+        spline = self._spline()
+        roots = spline.solve(target)
+        inner = np.asarray(roots[np.argmin(np.abs(roots - self._estimate))])
+        mcse = np.interp(inner, self._inner, self.table["mcse"].to_numpy())
+        slope = abs(target) * float(spline.derivative()(inner))
+        return Limit(float(self._scale.outer(inner)), float(mcse / slope * np.abs(self._scale.slope(inner))))
+
+
+def profile(maximum: ObjectiveMaximum, name: Any, names: list[str], grid: Any = None) -> ProfileLikelihood:
+    """Profile likelihood of a named quantity.
+
+    Parameters
+    ----------
+    maximum : ObjectiveMaximum
+    name, grid
+        As in `ProfileResults.profile_likelihood`.
+    names : list of str
+        Names of the parameters.
+    """
+    profiler = Profiler.of(maximum, quantity_of(name, maximum, names))
+    scale, ends = profiler.quantity.scale, profiler.quantity.ends(profiler.estimate)
+    asked: dict[float, float] = {}
+    if grid is None:
+        profiler.walk(FARTHEST)
+    else:
+        asked = _fill(profiler, np.unique(checked_numbers(grid, "grid")), scale, ends)
+    points = profiler.points()
+    inner = np.array([p.inner for p in points])
+    asked |= {end.inner: end.outer for end in ends if np.isfinite(end.outer)}
+    values = [asked.get(c, float(scale.outer(np.asarray(c)))) for c in inner]
+    columns = {c: [getattr(p, c) for p in points] for c in ("llf", "mcse", "zeta")}
+    return ProfileLikelihood(
+        name if isinstance(name, str) else getattr(name, "__name__", "function"),
+        asked.get(profiler.estimate, float(scale.outer(np.asarray(profiler.estimate)))),
+        maximum.top.value,
+        pd.DataFrame(columns, index=pd.Index(values, name="value")),
+        inner,
+        np.array([p.slope for p in points]),
+        profiler.estimate,
+        scale,
+        ends,
+    )
+
+
+def _fill(profiler: Profiler, grid: Array, scale: OuterScale, ends: tuple[End, End]) -> dict[float, float]:
+    """Find the points of a grid, those near the maximum first; values by inner values."""
+    asked = {}
+    zeros = {end.outer: end for end in ends if end.zero}
+    estimate = float(scale.outer(np.asarray(profiler.estimate)))
+    for value in sorted(grid[grid != estimate], key=lambda v: abs(v - estimate)):
+        if value in zeros:
+            point = profiler.at_end(zeros[value])
+        elif scale.low <= value <= scale.high and ends[0].outer < value < ends[1].outer:
+            point = profiler.at(float(scale.inner(np.asarray(value))))
+        else:
+            raise ValueError(
+                f"grid holds {value:g}, outside the range of the quantity, {ends[0].outer:g} to {ends[1].outer:g}"
+            )
+        asked[point.inner] = float(value)
+    return asked
+
+
+def profile_limits(
+    maximum: ObjectiveMaximum, index: Sequence[int], names: list[str], alpha: float
+) -> tuple[Array, Array]:
+    """Profile-likelihood limits of some of the parameters and their Monte Carlo errors, both (k, 2).
+
+    NaN for covariances of effects without variance, and with a warning for limits that are not found.
+    """
+    check_alpha(alpha)
+    target = float(stats.norm.isf(0.5 * alpha))
+    limits, mcse = np.full((2, len(index), 2), np.nan)
+    for row, j in enumerate(index):
+        quantity = quantity_of(names[j], maximum, names)
+        if maximum.reduction.keep[j] or quantity.ends(0.0)[0].zero:
+            profiler = Profiler.of(maximum, quantity)
+            for side, at in enumerate((-target, target)):
+                limits[row, side], mcse[row, side] = _limit_or_nan(profiler, at, names[j])
+    return limits, mcse
+
+
+def _limit_or_nan(profiler: Profiler, target: float, name: str) -> Limit:
+    """Limit of a profile; NaN, and a warning, where none is found."""
+    try:
+        return profiler.limit(target)
+    except (RuntimeError, FloatingPointError, np.linalg.LinAlgError) as error:
+        side = "lower" if target < 0 else "upper"
+        message = f"the {side} profile limit of {name} is NaN: {error}"
+    warnings.warn(message, MCLAWarning, stacklevel=5)
+    return Limit(np.nan, np.nan)

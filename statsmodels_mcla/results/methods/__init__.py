@@ -1,0 +1,30 @@
+"""results.methods."""
+
+from statsmodels_mcla.results.methods.comparison import ScoreTestResults
+from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults
+from statsmodels_mcla.results.methods.criteria import InformationCriteria
+from statsmodels_mcla.results.methods.plots import MonteCarloPlots, PlotResults
+from statsmodels_mcla.results.methods.population import EffectSizes, MarginMethods
+from statsmodels_mcla.results.methods.prediction import PredictionMethods, SimulationResults
+from statsmodels_mcla.results.methods.profile import ProfileResults
+from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
+from statsmodels_mcla.results.methods.residuals import ResidualMethods
+from statsmodels_mcla.results.methods.wald import WaldResults
+
+__all__ = [
+    "BootstrapResults",
+    "EffectSizes",
+    "InfluenceResults",
+    "InformationCriteria",
+    "MarginMethods",
+    "MonteCarloPlots",
+    "PlotResults",
+    "PredictionMethods",
+    "ProfileResults",
+    "RandomEffectResults",
+    "ResidualMethods",
+    "RobustResults",
+    "ScoreTestResults",
+    "SimulationResults",
+    "WaldResults",
+]

@@ -1,0 +1,70 @@
+r"""Score (Rao) tests of terms that a fit does not have, without fitting them.
+
+With S the score of the larger model at the fitted one and J its information, the part of S that the fitted
+parameters cannot explain is S_e - J_en J_nn^-1 S_n.  For fixed effects, J is observed.  For variances, whose scores
+are one-sided (Lin, 1997, Biometrika 84(2)), it is the covariance of the scores over simulated responses, and the
+statistic the squared length of the projection onto the cone (Silvapulle and Silvapulle, 1995, J. Am. Stat. Assoc.
+90(429)).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from statsmodels_mcla.comparison import (
+    ScoreTest,
+    added_by_arrays,
+    added_by_formula,
+    score_test,
+)
+
+__all__ = ["ScoreTestResults"]
+
+
+class ScoreTestResults:
+    """Score tests of a fit."""
+
+    model: Any
+
+    def score_test(
+        self,
+        term: str | None = None,
+        *,
+        exog_extra: Any = None,
+        exog_vc_extra: Any = None,
+        rng: Any = 0,
+        eval_env: int = 0,
+    ) -> ScoreTest:
+        """Score (Rao) test of adding terms to the model, without fitting them.
+
+        Parameters
+        ----------
+        term : str, optional
+            Terms of a formula to add: fixed effects, ``"x + C(site)"``, random effects, ``"(1 | site)"``, or both.
+        exog_extra : array_like (n,) or (n, k), optional
+            Fixed-effects columns to add, a row for each row that the model uses.
+        exog_vc_extra : array_like or scipy.sparse (n, Q), optional
+            Design of independent random effects of one variance to add.
+        rng : int or numpy.random.Generator
+            Source of randomness.
+        eval_env : int
+            Where names in ``term`` that are no columns are looked up; frames above the caller.
+
+        Returns
+        -------
+        ScoreTest
+            With the p-value of a chi-square or, for variances, a chi-bar-square distribution.
+
+        Raises
+        ------
+        ValueError
+            If nothing is added, or an argument does not fit; the message names it.
+        """
+        given = [exog_extra is not None or exog_vc_extra is not None, term is not None]
+        if sum(given) != 1:
+            raise ValueError("term: give either a term of a formula, or exog_extra and exog_vc_extra")
+        if term is not None:
+            X, terms = added_by_formula(self.model, term, eval_env + 1)
+        else:
+            X, terms = added_by_arrays(self.model, exog_extra, exog_vc_extra)
+        return score_test(self, X, terms, rng)

@@ -1,0 +1,107 @@
+r"""Information criteria, and the conditional AIC with its effective degrees of freedom.
+
+The conditional AIC (Vaida and Blanchard, 2005) judges predictions for the levels at hand,
+
+    caic = -2 log f(y | eta^) + 2 (rho + number of dispersion parameters),      eta^_i = E(eta_i | y),
+
+and rho is the covariance penalty of eta^ (Efron, 2004): the sum over rows of cov(eta^_i, y_i), in natural
+parameters.  With d eta^_i / dy_i for the covariance (exact for Gaussian responses, by Stein's lemma; of first order
+otherwise) and W_i the information of a row about its linear predictor,
+
+    rho = sum_i W_i [ Var(eta_i | y) + g_i' I^-1 g_i ],        g_i = dE(eta_i | y) / dpsi,
+
+since by exponential tilting dE(eta_i | y)/dy_i is the conditional variance, and the estimates move with y_i by I^-1
+g_i.  The first part is the trace of the hat matrix where everything but the random effects is known; the second
+counts the estimation of fixed effects and of variances (Greven and Kneib, 2010; for non-Gaussian responses Säfken,
+Kneib, van Waveren and Greven, 2014), without which the larger model is favoured.  A scale phi adds the sum of g_i'
+I^-1 e r_i / phi, with e its unit vector and r_i the score of eta_i, as residuals move it.  All of it comes
+from moments and Hessians over draws.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.prediction import ConditionalAIC, conditional_aic
+
+__all__ = ["InformationCriteria"]
+
+
+class InformationCriteria:
+    """Information criteria of a fit."""
+
+    model: Any
+    params: Any
+    monte_carlo: Any
+    nobs: float
+
+    if TYPE_CHECKING:
+
+        @property
+        def llf(self) -> float: ...  # noqa: D102
+        @property
+        def llf_mcse(self) -> float | None: ...  # noqa: D102
+        @property
+        def fitted(self) -> Fitted: ...  # noqa: D102
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, -2 llf + 2 P.
+
+        P counts every parameter of the model, as in lme4, those that the data put at the boundary (a variance of 0,
+        a correlation of 1) among them.
+        """
+        return float(-2.0 * self.llf + 2.0 * len(self.params))
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion, -2 llf + P log(nobs), with P and nobs as in `aic` and ``nobs``."""
+        return float(-2.0 * self.llf + np.log(self.nobs) * len(self.params))
+
+    @property
+    def aic_mcse(self) -> float | None:
+        """Monte Carlo standard error of ``aic``; None for fits without draws."""
+        return None if self.llf_mcse is None else 2.0 * self.llf_mcse
+
+    @property
+    def bic_mcse(self) -> float | None:
+        """Monte Carlo standard error of ``bic``; None for fits without draws."""
+        return self.aic_mcse
+
+    @cached_property
+    def _conditional_aic(self) -> ConditionalAIC:
+        monte_carlo = self.monte_carlo
+        cov_mcse = None if monte_carlo is None else self.fitted.covariance_of_fitted(monte_carlo.cov_mcse)
+        return conditional_aic(self.model.inputs, self.fitted.fresh, cov_mcse)
+
+    @property
+    def caic(self) -> float:
+        """Conditional AIC: for predictions at the levels at hand rather than at new ones.
+
+        -2 log f(y | eta^) + 2 (``effective_df`` + dispersion parameters), eta^ = E(eta | y) (Vaida and Blanchard,
+        2005).  It compares models of the same responses, with whatever random effects.
+        """
+        return self._conditional_aic.value
+
+    @property
+    def caic_mcse(self) -> float:
+        """Monte Carlo standard error of ``caic``."""
+        return self._conditional_aic.mcse
+
+    @property
+    def effective_df(self) -> float:
+        """Effective degrees of freedom of the linear predictor, the covariance penalty of `caic`.
+
+        sum_i W_i [Var(eta_i | y) + g_i' I^-1 g_i]: the trace of the hat matrix of the random effects, and the
+        estimation of the parameters (Greven and Kneib, 2010; Säfken et al., 2014).
+        """
+        return self._conditional_aic.effective_df
+
+    @property
+    def effective_df_mcse(self) -> float:
+        """Monte Carlo standard error of ``effective_df``."""
+        return self._conditional_aic.effective_df_mcse

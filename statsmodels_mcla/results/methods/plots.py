@@ -1,0 +1,233 @@
+"""Pictures as methods of results: they make the tables that `plots` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from statsmodels_mcla.data import checked_count
+from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
+from statsmodels_mcla.numerics import generator_of
+from statsmodels_mcla.plots import (
+    LEAST,
+    CurveRequest,
+    plot_fit,
+    plot_importance,
+    plot_mc_history,
+    plot_profile,
+    plot_random_effects,
+    plot_residuals,
+    residuals_with_envelope,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from statsmodels_mcla.estimation import Fitted
+    from statsmodels_mcla.numerics import Array
+    from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
+
+__all__ = ["MonteCarloPlots", "PlotResults", "weights_of_block"]
+
+
+def weights_of_block(fitted: Fitted, block: int) -> Array:
+    """Normalised importance weights (m,) of a block's draws; joint draws are block 0."""
+
+    def of_chunk(draws: WeightedDraws) -> Array:
+        return draws.v[draws.bucket.blocks == block]
+
+    wanted = np.arange(max(fitted.design.n_blocks, 1)) == block
+    found = over_draws(fitted.design, fitted.params, fitted.position.draws, of_chunk, wanted=wanted)
+    return np.concatenate(found)[0]
+
+
+class PlotResults:
+    """Pictures of what results tell, however they were fitted."""
+
+    def plot_random_effects(
+        self: Any, term: str | None = None, alpha: float = 0.05, ax: Any = None
+    ) -> Figure:
+        """Draw the random effects given the data with their intervals, sorted.
+
+        Parameters
+        ----------
+        term : str, optional
+            Name of one term; all by default.
+        alpha : float
+            One minus the level of the intervals.
+        ax : Axes or sequence of Axes, optional
+            One for each coordinate of each term; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_random_effects`.
+        """
+        return plot_random_effects(self.random_effects_frame(term, alpha, mcse=False), alpha=alpha, ax=ax)
+
+    def plot_residuals(self: Any, nsim: int = 250, rng: Any = None, ax: Any = None) -> Figure:
+        """Draw simulated residuals: their normal QQ plot, and against the fitted linear predictor.
+
+        Parameters
+        ----------
+        nsim : int
+            Data sets to simulate from the fit: the residuals are the places of the responses among these, and the
+            bands show what the simulated data sets themselves have.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+        ax : sequence of 2 Axes, optional
+            A new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_residuals`.
+
+        Raises
+        ------
+        ValueError
+            If nsim is less than 39, too few for 95 % limits.
+
+        Notes
+        -----
+        The linear predictor is that of random effects zero: effects given the data would have the responses on both
+        axes, and a trend where there is none.
+        """
+        nsim = checked_count("nsim", nsim, LEAST, ", which 95 % limits need")
+        generator = generator_of(rng)
+        params = np.asarray(self.params, float)
+        residuals, simulated = residuals_with_envelope(self.model, params, generator, nsim)
+        fitted = np.asarray(self.predict(which="linear", random="none"))
+        label = f"linear predictor, random effects zero ({self.model.conditional_family.link})"
+        return plot_residuals(residuals, fitted, simulated, fitted_label=label, ax=ax)
+
+    def plot_profile(
+        self: Any, names: Any = None, kind: str = "zeta", alpha: float = 0.05, ax: Any = None
+    ) -> Figure:
+        """Draw profile likelihoods with the limits that they give.
+
+        Parameters
+        ----------
+        names : str, callable, list of them or dict, optional
+            What to profile, each as in `profile_likelihood`; all parameters by default. The keys of a dict are the
+            titles.
+        kind : {"zeta", "deviance"}
+            Signed root of twice the fall of the log-likelihood, or twice the fall itself.
+        alpha : float
+            One minus the level of the intervals.
+        ax : Axes or sequence of Axes, optional
+            One for each quantity; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_profile`.
+        """
+        known = dict(zip(self.model.data.param_names, np.asarray(self.bse), strict=True))
+        titles = list(names) if isinstance(names, Mapping) else None
+        if isinstance(names, Mapping):
+            wanted = list(names.values())
+        elif isinstance(names, str) or callable(names):
+            wanted = [names]
+        else:
+            wanted = list(known if names is None else names)
+        profiles = [self.profile_likelihood(name) for name in wanted]
+        if titles is not None:
+            profiles = [replace(found, name=title) for title, found in zip(titles, profiles, strict=True)]
+        se = [known.get(name, np.nan) if isinstance(name, str) else np.nan for name in wanted]
+        return plot_profile(profiles, se, kind=kind, alpha=alpha, ax=ax)
+
+    def plot_fit(
+        self: Any,
+        x: str,
+        by: str | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        groups: str | Mapping[str, Sequence[Any]] | None = None,
+        which: str = "mean",
+        random: str | Sequence[str] = "marginal",
+        observed: bool = True,
+        alpha: float = 0.05,
+        ax: Any = None,
+    ) -> Figure:
+        """Draw fitted curves with confidence bands over a covariate.
+
+        Parameters
+        ----------
+        x : str
+            Column of the data on the horizontal axis.
+        by : str, optional
+            Column with a curve for each of its categories.
+        at : dict, optional
+            Values at which other columns are held; by default the median of numbers, the most frequent category.
+        groups : str or dict, optional
+            Grouping column, or a dict of it and some of its levels: curves of single groups given the data, over
+            each group's own values of ``x`` and with its own covariates.
+        which : {"mean", "linear"}
+            Mean of the response or linear predictor.
+        random : {"marginal", "none"} or sequence of them
+            Curves of the population: averages over the random effects, or the curve of a group whose effects are
+            zero. An empty sequence leaves them out.
+        observed : bool
+            Whether to draw averages of the response too (of means, and of models without offset).
+        alpha : float
+            One minus the level of the bands.
+        ax : Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_fit`.
+
+        Raises
+        ------
+        ValueError
+            If the model was not made by a formula, or a column or level is not in its data.
+        """
+        request = CurveRequest.of(self.model, x, by, at, groups, which, random)
+        curves = request.curves(self.get_prediction, alpha)
+        points = request.observed() if observed else []
+        labels = {"xlabel": x, "ylabel": request.ylabel, "legend": request.legend}
+        return plot_fit(curves, points, alpha=alpha, ax=ax, **labels)
+
+
+class MonteCarloPlots:
+    """Pictures of what the draws of a Monte Carlo fit tell."""
+
+    monte_carlo: MonteCarloErrors
+    fitted: Fitted
+
+    def plot_importance(self, ax: Any = None) -> Figure:
+        """Draw the importance-weight diagnostics of every block, and the weights of the worst.
+
+        Parameters
+        ----------
+        ax : sequence of 4 Axes, optional
+            A new figure by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_importance`.
+        """
+        diagnostics = self.monte_carlo.diagnostics()
+        worst = self.monte_carlo.block_labels.index(diagnostics.index[0])
+        return plot_importance(diagnostics, weights_of_block(self.fitted, worst), ax=ax)
+
+    def plot_mc_history(self, ax: Any = None) -> Figure:
+        """Draw how the largest Monte Carlo error fell as draws were added.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `statsmodels_mcla.plots.plot_mc_history`.
+        """
+        mc = self.monte_carlo
+        return plot_mc_history(mc.history, tolerance=mc.mcse_tol, ax=ax)

@@ -1,0 +1,267 @@
+r"""Shares of variance on the scale of the linear predictor: R squared and intraclass correlations.
+
+With the variance of the fixed part var(X beta) over rows, that of each random-effect term averaged over rows, mean of
+z_i' G z_i (Johnson, 2014, for random slopes), and the observation-level variance s (Nakagawa, Johnson and
+Schielzeth, 2017),
+
+    marginal R2 = fixed / (fixed + random + s),    conditional R2 = (fixed + random) / (fixed + random + s),
+    adjusted ICC of a term = its variance / (random + s),    unadjusted: the fixed part in the denominator too.
+
+s is that of the latent response of a binomial link (pi^2/3 for logit, 1 for probit, pi^2/6 for cloglog), and
+otherwise the variance of the response on the link scale, at the mean of the response over rows and random effects
+(eqs. 5.8 to 5.14 there): log(1 + V/mu^2) for log links ("lognormal"), trigamma(mu^2/V) ("trigamma"), or the delta
+method ("delta").  Standard and Monte Carlo errors are by the delta method: all of these are smooth functions of the
+estimates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.data import inputs_of
+from statsmodels_mcla.design import term_keys
+from statsmodels_mcla.estimation import ParameterErrors, Varied
+from statsmodels_mcla.numerics import Array, delta_method, differences
+from statsmodels_mcla.prediction import MomentFunction, fixed_rows, moments, prediction_rows
+from statsmodels_mcla.prediction.population import (
+    METHODS,
+    MarginalEffects,
+    MarginRows,
+    ParameterFunctions,
+    PopulationAveraged,
+    VarianceShares,
+    effect_of_column,
+    kind_of_column,
+    slope_of,
+)
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.estimation import Fitted
+
+__all__ = ["EffectSizes", "MarginMethods"]
+
+STEP = 1e-4  # of differences, in standard errors
+
+
+class EffectSizes:
+    """R squared and intraclass correlations of a fit."""
+
+    model: Any
+    params: Any
+    monte_carlo: Any
+
+    if TYPE_CHECKING:
+
+        @property
+        def fitted(self) -> Fitted: ...  # noqa: D102
+        def cov_params(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+        def _varied(self, function: Any, *, slow: bool = False) -> Varied: ...
+
+    def r2(self, method: str | None = None) -> pd.DataFrame:
+        """Marginal and conditional R squared of Nakagawa, Johnson and Schielzeth (2017).
+
+        Parameters
+        ----------
+        method : {"theoretical", "lognormal", "trigamma", "delta"}, optional
+            Observation-level variance.  Default: the latent variance of a binomial link (logit, probit, cloglog);
+            lognormal for log links; otherwise the delta method.
+
+        Returns
+        -------
+        DataFrame
+            Rows ``marginal`` (fixed effects) and ``conditional`` (random effects too); columns ``estimate``,
+            ``std err`` by the delta method and, for Monte Carlo fits, ``mcse`` and ``std err mcse``.
+
+        Raises
+        ------
+        ValueError
+            If the method does not suit the family and link.
+        """
+        shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
+        return self._with_errors(shares.r2, ["marginal", "conditional"])
+
+    def icc(self, method: str | None = None) -> pd.DataFrame:
+        """Intraclass correlations: the share of each random-effect term in the variance on the link scale.
+
+        Parameters
+        ----------
+        method : str, optional
+            Observation-level variance, as in `r2`.
+
+        Returns
+        -------
+        DataFrame
+            A row a term and ``total``; ``estimate`` (adjusted: fixed effects held fixed) with ``std err``,
+            ``mcse`` and ``std err mcse``, and ``unadjusted`` (variance of the fixed effects in the denominator) with
+            its own.
+            Random slopes count with the variance that they have on average over rows (Johnson, 2014).
+        """
+        shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
+        terms = [*term_keys(self.model.random_terms), "total"]
+        both = self._with_errors(shares.icc, [*terms, *terms])
+        adjusted, unadjusted = both.iloc[: len(terms)], both.iloc[len(terms) :]
+        renamed = unadjusted.rename(columns=lambda name: f"unadjusted {name}")
+        return pd.concat([adjusted, renamed.rename(columns={"unadjusted estimate": "unadjusted"})], axis=1)
+
+    def _with_errors(self, function: Callable[[Array], Array], index: list[str]) -> pd.DataFrame:
+        """Values of a function of the parameters with errors by the delta method."""
+        keep = self.fitted.keep
+        at = np.ix_(keep, keep)
+
+        def gradient(params: Array, cov: Array) -> Array:
+            def of_kept(values: Array) -> Array:
+                full = params.copy()
+                full[keep] = values
+                return function(full)
+
+            return differences(of_kept, params[keep], STEP * np.sqrt(np.diag(cov[at])))
+
+        def errors(params: Array, cov: Array) -> Array:
+            return delta_method(gradient(params, cov), cov[at])
+
+        params, cov = np.asarray(self.params, float), np.asarray(self.cov_params())
+        out = pd.DataFrame({"estimate": function(params), "std err": errors(params, cov)}, index=index)
+        if self.monte_carlo is not None:
+            out["mcse"] = delta_method(gradient(params, cov), self.monte_carlo.cov_mcse[at])
+            out["std err mcse"] = self._varied(errors, slow=True).mcse
+        return out
+
+
+AT = ("overall", "mean", "median", "zero", "all")
+
+
+class MarginMethods:
+    """The part of the results that is about the population."""
+
+    model: Any
+    fitted: Any
+
+    def population_averaged(self) -> PopulationAveraged:
+        """Coefficients of the average over the population, on the scale of the link.
+
+        Returns
+        -------
+        PopulationAveraged
+            With ``params``, ``bse``, ``mcse``, ``conf_int()``, ``summary()``.
+
+        Raises
+        ------
+        ValueError
+            If there is no population average (the inverse link over normal effects).
+
+        Notes
+        -----
+        With m_i = E[y_i] over the random effects, the coefficients are those of a least-squares fit of
+        g(m_i) - offset_i to the fixed effects over the rows of the model, (X'X)^-1 X' (g(m) - offset) (Hedeker, du
+        Toit, Demirtas and Gibbons, 2018, Biometrics 74, 354-361).  For a probit link and a random intercept of
+        variance nu that is beta / sqrt(1 + nu), and for a log link the intercept moves by nu / 2; otherwise the
+        average follows no straight line exactly, and the fit is the nearest one.
+        """
+        fitted, errors, model = self.fitted, ParameterErrors.of(self), self.model
+        link = model.conditional_family.link_function
+        at = prediction_rows(model, fitted, fixed_rows(model), "marginal")
+        w, X = model.freq_weights, at.rows.X
+        solve = np.linalg.solve(X.T @ (X * w[:, None]), X.T * w)
+
+        def coefficients(params: Array) -> tuple[Array, Array]:
+            there = replace(fitted, position=replace(fitted.position, params=params))
+            (found,) = moments(there, at.rows, [MomentFunction(link)], errors)
+            linear = link.eta(found.mean)
+            slope = solve @ (found.slope / link.mean_deriv(linear)[:, None])
+            return solve @ (linear - at.rows.offset), slope
+
+        names = list(model.data.fe_names)
+        return PopulationAveraged(link.name, ParameterFunctions.of(names, coefficients, self))
+
+    def get_margeff(
+        self,
+        at: str = "overall",
+        method: str = "dydx",
+        atexog: Any = None,
+        dummy: bool = False,
+        count: bool = False,
+        *,
+        random: str = "none",
+    ) -> MarginalEffects:
+        """Marginal effects on the mean, as in statsmodels' discrete models.
+
+        Parameters
+        ----------
+        at : {"overall", "mean", "median", "zero", "all"}
+            Average over the rows (by their frequency weights), or the effect at the mean, the median or zero of
+            ``exog``, or in every row, without standard errors.
+        method : {"dydx", "eyex", "dyex", "eydx"}
+            Derivatives, elasticities and semi-elasticities.
+        atexog : dict or array_like, optional
+            Values by column number that replace those of ``exog``, or another ``exog``.
+        dummy, count : bool
+            Treat 0/1 columns as changing from 0 to 1, and columns of counts as changing by one.
+        random : {"none", "marginal"}
+            For random effects of zero, or for the average over them.
+
+        Returns
+        -------
+        MarginalEffects
+            With ``margeff``, ``margeff_se``, ``mcse``, ``conf_int()``, ``summary_frame()``, ``summary()``.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit.
+
+        Notes
+        -----
+        Effects are those of columns, constant ones left out, as in statsmodels: a variable that enters in several
+        columns has an effect in each.  A random slope of the same name moves with its column.
+        """
+        at, method = at.lower(), method.lower()
+        if at not in AT:
+            raise ValueError(f"at must be one of {', '.join(map(repr, AT))}, got {at!r}")
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+        if random not in ("none", "marginal"):
+            raise ValueError(f"random must be 'none' or 'marginal', got {random!r}")
+        if (dummy or count) and (method in ("dyex", "eyex") or at in ("median", "zero")):
+            raise ValueError(
+                "dummy and count need method='dydx' or 'eydx', and at='overall', 'mean' or 'all': the rest has no "
+                "meaning for columns that change by one"
+            )
+        model, fitted = self.model, self.fitted
+        rows = MarginRows.of(model, fitted.reduction, random == "marginal")
+        columns = np.flatnonzero(np.ptp(rows.X, axis=0) > 0)
+        if not len(columns):
+            raise ValueError("there is no column of exog that varies, and so no marginal effect")
+        kinds = [kind_of_column(rows.X[:, j], dummy, count) for j in columns]
+        moved = rows.replaced(atexog).at(at, columns)
+        weights = np.ones(len(moved.X)) if len(moved.X) != len(rows.X) else model.freq_weights
+        link = model.conditional_family.link_function
+
+        def effects(params: Array) -> Array:
+            whole = fitted.reduction.extend(params)
+            return np.column_stack(
+                [
+                    effect_of_column(moved, link, whole, int(j), k, method)
+                    for j, k in zip(columns, kinds, strict=True)
+                ]
+            )
+
+        names = [model.data.fe_names[j] for j in columns]
+        options = {"at": at, "method": method, "random": random}
+        here = effects(fitted.params)
+        if at == "all":
+            slope = slope_of(lambda params: effects(params).ravel(), fitted.params)
+            mcse = np.sqrt(np.maximum(ParameterErrors.of(self).monte_carlo_var(slope), 0.0))
+            return MarginalEffects(here, names, options, None, mcse.reshape(here.shape))
+
+        def average(params: Array) -> Array:
+            return np.average(effects(params), axis=0, weights=weights)
+
+        found = ParameterFunctions.of(
+            names, lambda params: (average(params), slope_of(average, params)), self
+        )
+        return MarginalEffects(found.estimate, names, options, found, found.mcse)

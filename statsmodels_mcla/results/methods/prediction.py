@@ -1,0 +1,176 @@
+"""Responses simulated from a fitted model, with new random effects or those of the data given the responses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
+from statsmodels_mcla.estimation import ParameterErrors
+from statsmodels_mcla.numerics import generator_of
+from statsmodels_mcla.prediction import (
+    MixedPrediction,
+    Predicted,
+    PredictiveLaw,
+    conditional_effects,
+    fixed_rows,
+    prediction_rows,
+)
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.estimation import Fitted
+
+__all__ = ["PredictionMethods", "SimulationResults"]
+
+
+class SimulationResults:
+    """Responses simulated from the fit."""
+
+    model: Any
+    params: Any
+
+    if TYPE_CHECKING:
+
+        @property
+        def fitted(self) -> Fitted: ...  # noqa: D102
+
+    def simulate(self, nsim: int = 1, rng: Any = None, random: str = "new") -> pd.DataFrame:
+        """Simulate responses from the fitted model.
+
+        Parameters
+        ----------
+        nsim : int
+            Number of simulated responses of every row.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+        random : {"new", "conditional"}
+            Fresh random effects, or those of these data: drawn given the responses that were observed.
+
+        Returns
+        -------
+        DataFrame (N, nsim)
+            In the response's own form; binomial counts: successes.  `model.clone_with` takes a column.  A row gets one
+            response whatever its frequency weight.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, or the family has no mean at most random effects (inverse link).
+        """
+        nsim = checked_count("nsim", nsim)
+        if random not in ("new", "conditional"):
+            raise ValueError(f"random must be 'new' or 'conditional', got {random!r}")
+        model, inputs = self.model, inputs_of(self.model)
+        generator = generator_of(rng)
+        params, effects = np.asarray(self.params, float), None
+        if random == "conditional":
+            effects = conditional_effects(model.design, self.fitted, params, generator, nsim)
+        y = simulate_responses(
+            inputs, model.design, model.conditional_family, params, generator, nsim, effects
+        )
+        return pd.DataFrame(y, index=inputs.endog.index, columns=range(nsim))
+
+
+WHICH = ("mean", "linear")
+
+
+class PredictionMethods:
+    """The part of the results that predicts."""
+
+    model: Any
+    fitted: Any
+    _variation: Any
+
+    def predict(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        which: str = "mean",
+        random: str = "none",
+        offset: Any = None,
+        exposure: Any = None,
+        *,
+        exog_vc: Any = None,
+    ) -> Any:
+        """Predict means or linear predictors.
+
+        Parameters
+        ----------
+        exog : DataFrame or array_like, optional
+            New rows: a table with the columns that the formula names, or the fixed-effects design itself.  By
+            default the rows of the model.
+        transform : bool
+            Whether the formula is applied to ``exog``.
+        which : {"mean", "linear"}
+            Mean of the response (binomial: probability of success) or linear predictor.
+        random : {"none", "conditional", "marginal"}
+            Random effects of zero; their law given the data, integrated over (a level that is new, or missing, has
+            its prior law); or their prior law, integrated over: the average over the population.
+        offset, exposure : str or array_like, optional
+            Those of the model for its own rows by default, 0 and 1 for new ones; a str is a column of ``exog``.
+        exog_vc : array_like or scipy.sparse (N, Q), optional
+            Random-effects design of the new rows, for models that were not made by a formula.
+
+        Returns
+        -------
+        Series or ndarray
+            NaN in rows with missing values.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit, or there is no such mean (the inverse link over normal effects).
+        """
+        found = self.get_prediction(exog, transform, which, random, offset, exposure, exog_vc=exog_vc)
+        if found.row_labels is None:
+            return found.predicted_mean
+        return pd.Series(found.predicted_mean, index=found.row_labels)
+
+    def get_prediction(
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        which: str = "mean",
+        random: str = "none",
+        offset: Any = None,
+        exposure: Any = None,
+        *,
+        exog_vc: Any = None,
+        n_trials: Any = None,
+        var_weights: Any = None,
+        row_labels: Any = None,
+    ) -> MixedPrediction:
+        """Predictions with standard errors, Monte Carlo errors and intervals.
+
+        Parameters
+        ----------
+        exog, transform, which, random, offset, exposure, exog_vc
+            As in `predict`.
+        n_trials, var_weights : str or array_like, optional
+            Of a new observation, for its prediction interval: those of the model for its own rows, otherwise one.
+        row_labels : array_like, optional
+            Labels of the rows.
+
+        Returns
+        -------
+        MixedPrediction
+            With ``predicted_mean``, ``se``, ``mcse``, ``conf_int()``, ``obs_conf_int()`` and ``summary_frame()``.
+
+        Raises
+        ------
+        ValueError
+            As in `predict`.
+        """
+        if which not in WHICH:
+            raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
+        fitted, errors = self.fitted.fresh, ParameterErrors.of(self)
+        fixed = fixed_rows(self.model, exog, transform, offset, exposure)
+        at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights)
+        family = self.model.conditional_family
+        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights)
+        source = Predicted(law, which, random, self._variation)
+        source.here  # noqa: B018 - what cannot be predicted is refused now
+        labels = at.index if row_labels is None else pd.Index(row_labels)
+        return MixedPrediction(which, random, labels, at.complete, source)

@@ -1,0 +1,117 @@
+"""Profile likelihoods and their intervals, as results offer them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
+from statsmodels_mcla.profile import (
+    ProfileLikelihood,
+    profile,
+    profile_limits,
+)
+from statsmodels_mcla.results.methods.wald import WaldResults
+
+__all__ = ["ProfileResults"]
+
+
+class ProfileResults(WaldResults):
+    """The part of the results that profiles the likelihood."""
+
+    @property
+    def _maximum(self) -> ObjectiveMaximum:
+        """The likelihood and where it is largest."""
+        raise NotImplementedError
+
+    def conf_int(
+        self, alpha: float = 0.05, cols: Any = None, method: str = "wald", *, parm: Any = None
+    ) -> Any:
+        """Confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        cols, parm : str, int, list of them, slice or array of bool, optional
+            Which parameters, by name or position.
+        method : {"wald", "profile"}
+            Estimates plus and minus standard errors, or all values that a likelihood-ratio test does not reject.
+            The latter do not depend on the scale of a parameter, and are right at the boundary.
+
+        Returns
+        -------
+        ndarray or DataFrame (k, 2)
+            Limits on the scale of ``params``, those of variances never below zero.  The Monte Carlo errors of profile
+            limits are in ``attrs["mcse"]``, as nested lists; `conf_int_mcse` has those of Wald limits.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
+        """
+        names = list(self.model.data.param_names)
+        index = _positions(cols if parm is None else parm, names)
+        if method == "wald":
+            return super().conf_int(alpha)[index]
+        if method != "profile":
+            raise ValueError(f'method must be "wald" or "profile", got {method!r}')
+        limits, mcse = profile_limits(self._maximum, index, names, alpha)
+        out = pd.DataFrame(limits, index=[names[j] for j in index])
+        out.attrs["mcse"] = mcse.tolist()
+        return out
+
+    def labelled(self, limits: Any, cols: Any = None, *, parm: Any = None, **others: Any) -> pd.DataFrame:
+        """Attach the names of the parameters that `conf_int` was asked for."""
+        del others
+        names = list(self.model.data.param_names)
+        index = _positions(cols if parm is None else parm, names)
+        return limits if isinstance(limits, pd.DataFrame) else pd.DataFrame(limits, [names[j] for j in index])
+
+    def profile_likelihood(self, name: Any, grid: Any = None) -> ProfileLikelihood:
+        """Likelihood of one quantity, maximised over everything else.
+
+        Parameters
+        ----------
+        name : str or callable
+            A parameter; a row of `var_corr` such as ``"SD(Intercept)"`` or ``"Corr(Intercept, x)"``, after the
+            group and a colon where that is not unique (``"g: SD(Intercept)"``); or a smooth function of the
+            parameters, called with a Series like ``params``, such as ``lambda p: np.exp(p["x"])``.
+        grid : array_like, optional
+            Values to hold the quantity at.  By default enough of them, evenly spaced in zeta, for intervals up
+            to 99 %.
+
+        Returns
+        -------
+        ProfileLikelihood
+
+        Raises
+        ------
+        ValueError
+            If there is no such quantity, or the grid leaves its range.
+
+        Notes
+        -----
+        The draws are made again, from the same base random numbers, wherever the other parameters move to.  Most
+        of the Monte Carlo error of the log-likelihood is therefore common to the whole profile, and the error of
+        its differences, ``mcse``, is small.
+        """
+        return profile(self._maximum, name, list(self.model.data.param_names), grid)
+
+
+def _positions(which: Any, names: list[str]) -> list[int]:
+    """Positions of parameters given by name or position."""
+    if which is None:
+        return list(range(len(names)))
+    mask = np.asarray(which) if not isinstance(which, slice) else which
+    if isinstance(mask, slice) or mask.dtype == bool:
+        return [int(j) for j in np.arange(len(names))[mask]]
+    out = []
+    for one in [which] if isinstance(which, (str, int, np.integer)) else list(which):
+        known = one in names if isinstance(one, str) else -len(names) <= one < len(names)
+        if not known:
+            raise ValueError(f"cols: there is no parameter {one!r}; there are {', '.join(names)}")
+        out.append(names.index(one) if isinstance(one, str) else int(one) % len(names))
+    return out

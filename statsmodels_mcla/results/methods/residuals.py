@@ -1,0 +1,141 @@
+"""Fitted values given the data, residuals from them, and randomised quantile residuals by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
+from statsmodels_mcla.numerics import Array, generator_of
+from statsmodels_mcla.prediction import deviance_residuals, pearson_residuals, proportions
+
+__all__ = ["ResidualMethods"]
+
+AT_A_TIME = 2**22  # simulated numbers
+STEP = 1e-2  # of differences in the mean, in its MCSE
+
+
+class ResidualMethods:
+    """Fitted values and residuals of a fit."""
+
+    model: Any
+    params: Any
+
+    if TYPE_CHECKING:
+
+        def get_prediction(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+
+    @cached_property
+    def _fitted_values(self) -> tuple[Array, Array]:
+        found = self.get_prediction(random="conditional")
+        return found.predicted_mean, found.mcse
+
+    @property
+    def _phi(self) -> float:
+        phi: float = self.model.design.split(np.asarray(self.params))[2]
+        return phi
+
+    @property
+    def fittedvalues(self) -> Array:
+        """Mean of each row given the data, E(mu | y), (N,); binomial: probabilities.
+
+        Conditional means are what squared error is least for; lme4 takes the mean at the conditional modes.
+        """
+        return self._fitted_values[0]
+
+    @property
+    def fittedvalues_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``fittedvalues``, and so of ``resid_response``."""
+        return self._fitted_values[1]
+
+    @property
+    def resid_response(self) -> Array:
+        """Response (binomial: proportion of successes) less ``fittedvalues``, (N,)."""
+        return proportions(self.model.inputs) - self.fittedvalues
+
+    @property
+    def resid_pearson(self) -> Array:
+        """Response residuals over the conditional standard deviation of the response, (N,).
+
+        As in GLM the scale of families that have one is left out, and variance weights and numbers of trials are in.
+        """
+        model = self.model
+        return pearson_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
+
+    @property
+    def resid_deviance(self) -> Array:
+        """Signed roots of the deviance of each row at ``fittedvalues``, (N,); the scale is left out as in GLM."""
+        model = self.model
+        return deviance_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
+
+    @property
+    def resid_pearson_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``resid_pearson`` from those of ``fittedvalues``, (N,)."""
+        return self._mcse_of_residuals(pearson_residuals)
+
+    @property
+    def resid_deviance_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``resid_deviance`` from those of ``fittedvalues``, (N,)."""
+        return self._mcse_of_residuals(deviance_residuals)
+
+    def _mcse_of_residuals(self, residuals: Callable[..., Array]) -> Array:
+        """Half the difference of residuals between means an MCSE apart on both sides."""
+        model, mu, mcse = self.model, self.fittedvalues, self.fittedvalues_mcse
+        low, high = (
+            residuals(model.inputs, model.conditional_family, mu + sign * STEP * mcse, self._phi)
+            for sign in (-1, 1)
+        )
+        return np.abs(high - low) / (2.0 * STEP)
+
+    def resid_quantile(self, nsim: int = 250, rng: Any = None, scale: str = "uniform") -> Array:
+        """Randomised quantile residuals: the place of each response among simulated ones, ties broken at random.
+
+        Parameters
+        ----------
+        nsim : int
+            Simulations of each row from the fitted model, with fresh random effects.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+        scale : {"uniform", "normal"}
+            Uniform on (0, 1) or standard normal if the model is true.
+
+        Returns
+        -------
+        ndarray (N,)
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+
+        Notes
+        -----
+        Dunn and Smyth (1996) for discrete responses; by simulation as in the R package DHARMa.  Each residual has
+        its law exactly (up to the error of the estimates) for any ``nsim``; rows of one level depend on each other.
+        Other simulations move a uniform residual u by about sqrt(u (1 - u) / nsim).
+        """
+        nsim = checked_count("nsim", nsim)
+        if scale not in ("uniform", "normal"):
+            raise ValueError(f"scale must be 'uniform' or 'normal', got {scale!r}")
+        model, inputs = self.model, inputs_of(self.model)
+        y = inputs.endog.to_numpy()
+        generator = generator_of(rng)
+        below, equal = np.zeros(len(y)), np.zeros(len(y))
+        step = max(1, AT_A_TIME // len(y))
+        for start in range(0, nsim, step):
+            simulated = simulate_responses(
+                inputs,
+                model.design,
+                model.conditional_family,
+                np.asarray(self.params),
+                generator,
+                min(step, nsim - start),
+            )
+            below += (simulated < y[:, None]).sum(axis=1)
+            equal += (simulated == y[:, None]).sum(axis=1)
+        out = (below + generator.random(len(y)) * (equal + 1.0)) / (nsim + 1.0)
+        return np.asarray(stats.norm.ppf(out) if scale == "normal" else out)

@@ -1,0 +1,288 @@
+"""Wald inference: tests and intervals from the estimates and their covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.base.model import LikelihoodModelResults
+from statsmodels.formula._manager import FormulaManager
+from statsmodels.stats.multitest import multipletests, multitest_alias
+
+from statsmodels_mcla.data import check_alpha
+from statsmodels_mcla.estimation import EstimateErrors, Variation, Varied, wald_limits, wald_pvalues
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.inference import (
+    MonteCarloContrasts,
+    MonteCarloTermTests,
+    MonteCarloWaldTest,
+    effects_of,
+    wald_statistic,
+)
+from statsmodels_mcla.numerics import Array, standard_deviations
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
+
+__all__ = ["WaldResults"]
+
+
+class WaldResults(LikelihoodModelResults):
+    """The part of the results that rests on the estimates and their covariance alone."""
+
+    k_fe: int
+    model_non_negative: np.ndarray
+    reduction: Reduction
+    monte_carlo: MonteCarloErrors | None
+
+    if TYPE_CHECKING:
+
+        @property
+        def _variation(self) -> Variation | None: ...
+
+    @cached_property
+    def pvalues(self) -> Array:
+        """Two-sided p-values; one-sided for variances and dispersions, which cannot be negative."""
+        return wald_pvalues(np.asarray(self.tvalues), self.model_non_negative)
+
+    def conf_int(self, alpha: float = 0.05, cols: Any = None) -> Array:
+        """Wald confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        cols : array_like, optional
+            Which parameters.
+
+        Returns
+        -------
+        ndarray (k, 2)
+            Limits on the scale of ``params``; those of variances are cut off at zero.
+        """
+        check_alpha(alpha)
+        both = np.column_stack([self.params, self.bse])
+        limits = wald_limits(both, stats.norm.isf(0.5 * alpha), self.model_non_negative)
+        return limits if cols is None else limits[np.asarray(cols)]
+
+    def conf_int_mcse(self, alpha: float = 0.05) -> Array:
+        """Monte Carlo standard errors of Wald limits, (P, 2): zero where they are cut off at zero.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+
+        Returns
+        -------
+        ndarray (P, 2)
+        """
+        check_alpha(alpha)
+        return self._estimate_errors.limits(alpha, self.model_non_negative)
+
+    @property
+    def bse_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``bse``."""
+        return self._estimate_errors.se
+
+    @property
+    def tvalues_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``tvalues``."""
+        return self._estimate_errors.z
+
+    @property
+    def pvalues_mcse(self) -> Array:
+        """Monte Carlo standard errors of ``pvalues``."""
+        return self._estimate_errors.pvalues(self.model_non_negative)
+
+    @cached_property
+    def _estimate_errors(self) -> EstimateErrors:
+        if self.monte_carlo is None:
+            raise AttributeError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
+        return EstimateErrors(
+            self._varied(lambda params, cov: np.column_stack([params, standard_deviations(cov)]))
+        )
+
+    def mcse_of(self, function: Callable[[pd.Series, pd.DataFrame], Any]) -> Array:
+        """Monte Carlo standard error of any smooth function of estimates and their covariance.
+
+        Parameters
+        ----------
+        function : callable
+            Of a Series like ``params`` and a DataFrame like ``cov_params()``, with a number or an array as value, such
+            as ``lambda params, cov: params["x"] / params["z"]``.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of the value.
+
+        Raises
+        ------
+        ValueError
+            If the fit has no draws (Laplace), and so no Monte Carlo error.
+        """
+        names = list(self.model.data.param_names)
+
+        def labelled(params: Array, cov: Array) -> Array:
+            return np.asarray(function(pd.Series(params, names), pd.DataFrame(cov, names, names)), float)
+
+        return self._varied(labelled).mcse
+
+    def _varied(self, function: Callable[[Array, Array], Array], *, slow: bool = False) -> Varied:
+        """Deviations of a function of the model's parameters and their covariance; in fewer groups if it is slow."""
+        variation, reduction = self._variation, self.reduction
+        if variation is None:
+            raise ValueError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
+        return (variation.merged() if slow else variation).through(
+            lambda params, cov: function(reduction.extend(params), reduction.carry(params, cov))
+        )
+
+    def _full_length(self, r_matrix: Any) -> Any:
+        """Fill up contrasts of the fixed effects with zeros for the other parameters."""
+        if isinstance(r_matrix, (str, list)) and np.asarray(r_matrix).dtype.kind in "US":
+            return r_matrix
+        if isinstance(r_matrix, tuple):
+            return (self._full_length(r_matrix[0]), *r_matrix[1:])
+        array = np.atleast_2d(np.asarray(r_matrix, dtype=float))
+        if array.shape[1] == len(self.params):
+            return array
+        if array.shape[1] != self.k_fe:
+            raise ValueError(
+                f"r_matrix has {array.shape[1]} columns; give one for each of the {self.k_fe} fixed effects or the "
+                f"{len(self.params)} parameters"
+            )
+        return np.column_stack([array, np.zeros((len(array), len(self.params) - self.k_fe))])
+
+    def cov_params(self, r_matrix: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Covariance of the estimates, or of contrasts r_matrix of them; see statsmodels.
+
+        Parameters without standard errors (variances of zero) do not stand in the way of contrasts without them.
+        Their rows are NaN; packages that multiply the whole matrix (marginaleffects) take
+        ``vcov=results.cov_params().fillna(0).to_numpy()``, the covariance with these parameters held where they are.
+        """
+        covariance = super().cov_params
+        if r_matrix is None or args:
+            return covariance(r_matrix, *args, **kwargs)
+        contrasts = [np.atleast_2d(c) for c in (r_matrix, kwargs.get("other")) if c is not None]
+        used = np.any(np.vstack(contrasts) != 0, axis=0)
+        whole = np.asarray(covariance(cov_p=kwargs.pop("cov_p", None)))
+        return covariance(r_matrix, cov_p=np.where(np.outer(used, used), whole, 0.0), **kwargs)
+
+    def t_test(self, r_matrix: Any, cov_p: Array | None = None, use_t: bool | None = None) -> Any:
+        """Wald z-test of linear hypotheses about the parameters.
+
+        Parameters
+        ----------
+        r_matrix : str, list of str or array_like
+            A hypothesis such as ``"Cross[R/R] = Cross[W/W]"``, or contrasts (k, p) of the fixed effects or
+            (k, P) of all parameters.
+
+        Returns
+        -------
+        ContrastResults
+            For Monte Carlo fits with ``mcse``, the Monte Carlo error of each contrast, also in its tables.
+        """
+        full = self._full_length(r_matrix)
+        found = super().t_test(full, cov_p=cov_p, use_t=use_t)
+        monte_carlo = self.monte_carlo
+        if monte_carlo is None or cov_p is not None:
+            return found
+        contrasts, values = self._hypothesis(full)
+        varied = self._varied(lambda params, cov: effects_of(contrasts, values, params, cov))
+        return MonteCarloContrasts.of(found, contrasts, monte_carlo.cov_mcse, EstimateErrors(varied))
+
+    def _hypothesis(self, r_matrix: Any) -> tuple[Array, Array]:
+        """Contrasts (k, P) and their values (k,) under a hypothesis."""
+        found = FormulaManager().get_linear_constraints(r_matrix, self.model.data.cov_names)
+        contrasts, values = np.asarray(found.constraint_matrix, float), found.constraint_values
+        return contrasts, np.zeros(len(contrasts)) if values is None else np.asarray(values, float).ravel()
+
+    def t_test_pairwise(
+        self, term_name: str, method: str = "hs", alpha: float = 0.05, factor_labels: Any = None
+    ) -> Any:
+        """Tests of the differences between all levels of a factor, adjusted for their number.
+
+        Parameters
+        ----------
+        term_name : str
+            Name of the factor in the formula, such as ``"C(site)"``.
+        method : str
+            Adjustment, one of those of `statsmodels.stats.multitest.multipletests`.
+        alpha : float
+            Familywise error, or false discovery rate.
+        factor_labels : list of str, optional
+            Labels of the levels in the table.
+
+        Returns
+        -------
+        MultiCompResult
+            Its ``result_frame`` holds a row a pair.
+
+        Raises
+        ------
+        ValueError
+            If there is no such factor, or no such method.
+        """
+        check_alpha(alpha)
+        if method not in multitest_alias:
+            raise ValueError(f"method must be one of {', '.join(multitest_alias)}, got {method!r}")
+        info = getattr(self.model.data, "model_spec", None)
+        if info is None:
+            raise ValueError("term_name: the model was not made from a formula; use t_test with contrasts")
+        factors = [
+            t.name()
+            for t in info.terms
+            if len(t.factors) == 1 and info.factor_infos[t.factors[0]].type == "categorical"
+        ]
+        if term_name not in factors:
+            known = ", ".join(factors) or "none"
+            raise ValueError(
+                f"term_name: there is no factor {term_name!r} in the fixed effects; there are: {known}"
+            )
+        found = super().t_test_pairwise(term_name, method=method, alpha=alpha, factor_labels=factor_labels)
+        if self.monte_carlo is not None:
+            tests = self.t_test(found.contrasts)
+            name = f"pvalue-{method}"
+            found.result_frame[f"{name} mcse"] = tests.adjusted_pvalues_mcse(
+                np.atleast_1d(tests.pvalue), lambda p: multipletests(p, method=method, alpha=alpha)[1]
+            )
+        return found
+
+    def wald_test(
+        self,
+        r_matrix: Any,
+        cov_p: Any = None,
+        invcov: Any = None,
+        use_f: bool | None = None,
+        df_constraints: Any = None,
+        scalar: bool = True,
+    ) -> Any:
+        """Joint Wald test of linear hypotheses; contrasts as in `t_test`, the rest as in statsmodels."""
+        full = self._full_length(r_matrix)
+        if cov_p is None and np.isnan(np.asarray(self.cov_params())).all():
+            raise ValueError("the estimates have no covariance (no maximum was found): there is no Wald test")
+        found = super().wald_test(full, cov_p, invcov, use_f, df_constraints, scalar=scalar)
+        others = (cov_p, invcov, df_constraints)
+        if self.monte_carlo is None or any(value is not None for value in others):
+            return found
+        contrasts, values = self._hypothesis(full)
+        return MonteCarloWaldTest.of(
+            found, self._varied(lambda params, cov: wald_statistic(contrasts, values, params, cov))
+        )
+
+    def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
+        """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too."""
+        found = super().wald_test_terms(*args, **kwargs)
+        if self.monte_carlo is None:
+            return found
+        return MonteCarloTermTests.of(found, [self.wald_test(contrasts) for _, contrasts in found.temp])
+
+    def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
+        """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
+        full = self._full_length(r_matrix)
+        return super().f_test(full, *args, **kwargs)

@@ -1,0 +1,97 @@
+"""What the draws at the maximum tell, in the parameters of the whole model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.numerics import Array
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.estimation import MonteCarloMaximum
+    from statsmodels_mcla.estimation.search import DrawSettings
+
+__all__ = ["MonteCarloErrors"]
+
+
+@dataclass(frozen=True)
+class MonteCarloErrors:
+    """What the draws at the maximum tell, as arrays (labels are attached by the results).
+
+    Attributes
+    ----------
+    cov_mcse : ndarray (P, P)
+    bias : ndarray (P,)
+    llf_mcse : float
+    ess, draws, k_hat, share : ndarray (B,)
+        Effective sample size, draws, Pareto k-hat and share of the Monte Carlo variance of each block.
+    block_labels : list of str
+    history : DataFrame
+    sampling : str
+        Description of the importance density.
+    precise : bool
+        Whether the Monte Carlo errors are as small as asked for.
+    mcse_tol : float or None
+        Largest Monte Carlo error that was asked for, in standard errors; None where the number of draws was fixed.
+    """
+
+    cov_mcse: Array
+    bias: Array
+    llf_mcse: float
+    ess: Array
+    draws: Array
+    k_hat: Array
+    share: Array
+    block_labels: list[str]
+    history: pd.DataFrame
+    sampling: str
+    precise: bool
+    mcse_tol: float | None
+
+    @classmethod
+    def of(cls, found: MonteCarloMaximum, draws: DrawSettings, mcse_tol: float) -> MonteCarloErrors:
+        """Spread over all parameters, with NaN where one is at the boundary or there is no maximum."""
+        fit = found.fit
+        evaluation, precision = fit.evaluation, fit.precision
+        P = len(found.params)
+        blocks = evaluation.blocks
+        cov_mcse, bias = np.full((P, P), np.nan), np.full(P, np.nan)
+        share = np.full(len(blocks.ess), np.nan)
+        if precision is not None:
+            cov_mcse, bias = (
+                found.reduction.carry(fit.position.params, values)
+                for values in (precision.cov_mcse, precision.bias)
+            )
+            relative = (blocks.score_var / precision.se**2).sum(axis=1)
+            share = relative / max(float(relative.sum()), np.finfo(float).tiny)
+        return cls(
+            cov_mcse,
+            bias,
+            float(np.sqrt(evaluation.value_var)),
+            blocks.ess,
+            blocks.draws,
+            blocks.k_hat,
+            share,
+            ["all effects"] if draws.sampling.joint else found.design.block_labels,
+            pd.DataFrame(fit.history),
+            type(draws.sampling).__name__,
+            fit.precise or draws.nsample is not None,
+            mcse_tol if draws.nsample is None else None,
+        )
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Table of the blocks, the one with the largest share first."""
+        table = pd.DataFrame(
+            {
+                "draws": self.draws,
+                "ess": self.ess,
+                "ess_ratio": self.ess / self.draws,
+                "k_hat": self.k_hat,
+                "share": self.share,
+            },
+            index=pd.Index(self.block_labels, name="block"),
+        )
+        return table.sort_values("share", ascending=False, kind="stable")

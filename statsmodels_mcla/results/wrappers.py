@@ -1,0 +1,62 @@
+"""What a fit says: statsmodels results, with the Monte Carlo error of everything that rests on draws.
+
+`MixedGLMResults` is common to all fits of the model; `MCLAMixedGLMResults` adds what the draws tell.  Standard
+errors say how estimates would change with other data, Monte Carlo errors (MCSE) how they would change with
+other random numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+from statsmodels.base.model import LikelihoodResultsWrapper
+from statsmodels.base.wrapper import populate_wrapper, union_dicts
+
+from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, MixedGLMResults
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["MCLAMixedGLMResultsWrapper", "MixedGLMResultsWrapper"]
+
+
+class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
+    """Labels for `MixedGLMResults`."""
+
+    _attrs: ClassVar = {
+        "fe_params": ("generic_columns", "fe_names"),
+        "bse_fe": ("generic_columns", "fe_names"),
+        "vc_params": ("generic_columns", "vc_names"),
+        "mcse": "columns",
+        "bse_mcse": "columns",
+        "tvalues_mcse": "columns",
+        "pvalues_mcse": "columns",
+        "fittedvalues_mcse": "rows",
+        "resid_response": "rows",
+        "resid_pearson": "rows",
+        "resid_deviance": "rows",
+        "resid_pearson_mcse": "rows",
+        "resid_deviance_mcse": "rows",
+    }
+    _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
+    _methods: ClassVar = {"cov_mcse": "cov", "conf_int_mcse": "columns", "resid_quantile": "rows"}
+    _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
+    del _wrap_methods["conf_int"]  # those of some parameters only have labels of their own
+
+    def conf_int(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+        """See `ProfileResults.conf_int`."""
+        results = self._results
+        return results.labelled(results.conf_int(*args, **kwargs), *args[1:2], **kwargs)
+
+    def with_cov_type(self, cov_type: str = "robust", **kwargs: Any) -> MixedGLMResultsWrapper:
+        """See `RobustResults.with_cov_type`."""
+        return type(self)(self._results.with_cov_type(cov_type, **kwargs))
+
+
+class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):
+    """Labels for `MCLAMixedGLMResults`."""
+
+
+populate_wrapper(MixedGLMResultsWrapper, MixedGLMResults)
+populate_wrapper(MCLAMixedGLMResultsWrapper, MCLAMixedGLMResults)
