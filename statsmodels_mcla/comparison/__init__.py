@@ -1,4 +1,8 @@
-"""comparison."""
+"""Tests of nested models: likelihood ratios, scores, and tables of them.
+
+Owns how one model lies in another, and the null distributions where variances are zero (chi-bar-square).
+The next of its kind: another test of a restriction is a function from two fits to a `RestrictionTest`.
+"""
 
 from statsmodels_mcla.comparison.anova_table import anova
 from statsmodels_mcla.comparison.chi_bar_square import project

@@ -1,23 +1,4 @@
-"""Models in the parameters that are free at their maximum, at and near the boundary.
-
-A covariance matrix G of d effects whose maximum has rank r < d is singular, and the density of the effects
-degenerates; near such a maximum, the likelihood over draws of the effects knows little of the small variances.
-What stays regular is to draw other effects and to let *loadings* turn them into those of the model:
-
-    u_1 ~ N(0, G_1)            the *pivots*, coordinates whose own covariance matrix is well away from singular
-    u_2 = A u_1 + D b          the others, combinations of the pivots and of few standard effects b ~ N(0, I)
-
-with A free and D lower triangular, in the order of the coordinates that are left.  With r_1 pivots and r_2 standard
-effects, G has rank r = r_1 + r_2, and
-
-    G = C G_1 C' + E E',       C = [I; A],  E = [0; D]  in the order of the coordinates.
-
-The parameters (G_1, A, D) are as many as a matrix of rank r has, and all are interior: standard errors are as
-usual, and the derivatives of G carry them over to the variances and covariances of the model.  r = 0 is a term that
-vanishes; r_1 = d is a term as it stands.
-
-A dispersion of zero is left out likewise, where the family has a limit without one (negative binomial: Poisson).
-"""
+"""Terms whose effects are drawn as pivots, combinations of them, and standard effects (see `estimation.boundary`)."""
 
 from __future__ import annotations
 

@@ -1,21 +1,4 @@
-"""Covariance of the random effects: Sigma(theta), its parameters, scales and derivatives.
-
-Every random-effect *term* has ``d`` coordinates (1 for a variance component, 2 for an intercept
-and a slope) and many levels.  The effects of one level are N(0, G) with an unstructured d x d
-matrix G, the same for all levels of the term, and levels are independent.  A diagonal structure
-is several terms with d = 1, so one kind of term covers every structure.
-
-Two scales:
-
-* *natural*, theta: the variances and covariances ``G[0, 0], G[1, 0], G[1, 1], ...`` (lower triangle
-  row by row), which users see and which the log density of the effects is differentiated in;
-* *working*: the entries of the Cholesky factor L of G = L L', unconstrained (a sign change of a
-  column of L leaves G as it is), which optimisers move on.  L = 0 is a smooth interior point there,
-  so that a maximum at zero variance is found and not crept up on.
-
-The log density of a block's effects depends on them only through the scatter matrices
-``S_t = sum over levels of u u'``, and it is linear in them.
-"""
+"""One term's covariance matrix G without structure: d x d, in its lower triangle."""
 
 from __future__ import annotations
 

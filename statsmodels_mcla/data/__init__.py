@@ -1,4 +1,9 @@
-"""data."""
+"""What users hand over: checked, aligned, complete; and other responses for the same rows.
+
+Owns the checks of arrays and arguments, the inputs that a design is made of, and responses simulated for them.
+Formulas are read in `formula`.
+The next of its kind: a check that names the argument and the way out, called before any work starts.
+"""
 
 from statsmodels_mcla.data.argument_checks import check_alpha, check_positive, checked_count, checked_numbers
 from statsmodels_mcla.data.array_checks import check_start_params, finite_matrix, row_vector, terms_of_arrays

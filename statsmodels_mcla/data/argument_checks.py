@@ -1,4 +1,4 @@
-"""Arguments of a fit: from what users pass to what the core takes."""
+"""Checks of single arguments, each with a message that names the argument and what it takes."""
 
 from __future__ import annotations
 

@@ -161,9 +161,8 @@ def read_arrays(
     if len(X) != n:
         raise ValueError(f"exog has {len(X)} rows, but endog has {n}")
     if random_terms is None:
-        terms = terms_of_arrays(exog_vc, ident, vcp_names, vc_names, n)
-    else:
-        terms = tuple(random_terms)
+        random_terms = terms_of_arrays(exog_vc, ident, vcp_names, vc_names, n)
+    terms = tuple(random_terms)
     given = {"offset": offset, "exposure": exposure, "freq_weights": freq_weights, "var_weights": var_weights}
     rows = {name: None if value is None else row_vector(value, n, name) for name, value in given.items()}
     Zs = {f"exog_vc ({t.name})": t.Z for t in terms}

@@ -1,4 +1,4 @@
-"""Responses simulated from a fitted model, with new random effects or those of the data given the responses."""
+"""Responses simulated from the model, with random effects that the model has a mean for."""
 
 from __future__ import annotations
 

@@ -1,9 +1,16 @@
-"""design."""
+"""Rows and effects as the likelihood takes them: frozen, numeric, cut into independent blocks.
+
+Owns the random terms as matrices, blocks and buckets, where each parameter lies (`ParameterLayout`), the names of
+covariance parameters and the coordinates of a search.  Users' data and formulas end before they get here.
+The next of its kind: another way to hold a block is a class beside `Bucket`; another part of the parameters is one
+more slice of `ParameterLayout`.
+"""
 
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale, working_scale
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import TermFacts, covariance_names, facts_of, term_keys
+from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
 from statsmodels_mcla.design.random_terms import NewRows, RandomTerm, TermDesign, index_dtype, level_major
 from statsmodels_mcla.design.row_merging import merge_identical_rows
 
@@ -12,6 +19,8 @@ __all__ = [
     "Bucket",
     "MixedDesign",
     "NewRows",
+    "ParameterLayout",
+    "Parameters",
     "RandomTerm",
     "SearchScale",
     "TermDesign",

@@ -1,11 +1,4 @@
-"""The data of a mixed model as the likelihood needs them: frozen, numeric, split into blocks.
-
-Rows and random effects form a bipartite graph; its connected components, the *blocks*, are
-independent given the parameters, so the likelihood is a product of one integral a block
-(Sung and Geyer, 2007, sec. 1).  Blocks with the same number of rows and of levels of each term are
-stacked into one *bucket*, and all numerical work is done on buckets: arrays (B, n, ...) of B blocks
-with n rows each, never in a Python loop over blocks.
-"""
+"""The data of a mixed model as the likelihood needs them: frozen, numeric, split into blocks on demand."""
 
 from __future__ import annotations
 
@@ -19,6 +12,7 @@ import scipy.sparse as sp
 from statsmodels_mcla.covariance import Covariance, CovarianceTerm
 from statsmodels_mcla.design.blocks import BlockGraph, EffectLevels, RowColumns, block_graph, stacked_blocks
 from statsmodels_mcla.design.buckets import Bucket
+from statsmodels_mcla.design.parameter_layout import ParameterLayout
 from statsmodels_mcla.design.random_terms import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
@@ -77,8 +71,13 @@ class MixedDesign:
 
     @property
     def n_params(self) -> int:
-        """Length of params: fixed effects, covariance parameters, loadings, dispersion."""
-        return self.n_fixed + self.covariance.size + len(self.ties) + self.n_dispersion
+        """Length of params."""
+        return self.layout.size
+
+    @cached_property
+    def layout(self) -> ParameterLayout:
+        """Where each parameter lies: fixed effects, covariance parameters, loadings, dispersion."""
+        return ParameterLayout((self.n_fixed,), self.covariance.size, len(self.ties), self.n_dispersion)
 
     @cached_property
     def covariance(self) -> Covariance:
@@ -101,14 +100,12 @@ class MixedDesign:
 
     def split(self, params: Array) -> tuple[Array, Array, float]:
         """Fixed effects, covariance parameters and dispersion (1.0 where the family has none)."""
-        p, k = self.n_fixed, self.covariance.size
-        phi = float(params[-1]) if self.n_dispersion else 1.0
-        return params[:p], params[p : p + k], phi
+        parts = self.layout.split(params)
+        return parts.fixed, parts.covariance, float(parts.family[0]) if len(parts.family) else 1.0
 
     def loadings(self, params: Array) -> Array:
         """Loadings among the parameters; empty unless a term has reduced rank."""
-        start = self.n_fixed + self.covariance.size
-        return params[start : start + len(self.ties)]
+        return self.layout.split(params).loadings
 
     @cached_property
     def unit_labels(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What reading a formula gives: bar terms as text, random terms as sparse matrices."""
+"""Random-effect terms as sparse matrices, and how they are evaluated on new rows."""
 
 from __future__ import annotations
 

@@ -1,11 +1,4 @@
-"""The data of a mixed model as the likelihood needs them: frozen, numeric, split into blocks.
-
-Rows and random effects form a bipartite graph; its connected components, the *blocks*, are
-independent given the parameters, so the likelihood is a product of one integral a block
-(Sung and Geyer, 2007, sec. 1).  Blocks with the same number of rows and of levels of each term are
-stacked into one *bucket*, and all numerical work is done on buckets: arrays (B, n, ...) of B blocks
-with n rows each, never in a Python loop over blocks.
-"""
+"""Rows that are alike in all but the response, added up into one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""estimation."""
+"""From a likelihood to its maximum, the ranks there, the draws made there, and what other draws would give.
+
+Owns `Estimates`, the record that all that is computed after a fit takes.  `search` climbs at given ranks, `boundary`
+finds the ranks, `constrained` holds a quantity at a value.
+The next of its kind: another stage of a fit is a function from one frozen record to the next.
+"""
 
 from statsmodels_mcla.estimation.error_propagation import (
     STEP,

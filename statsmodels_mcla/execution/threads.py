@@ -1,4 +1,4 @@
-"""Work on threads, with results in order."""
+"""Work on threads, with results in order, and how many there are."""
 
 from __future__ import annotations
 

@@ -7,6 +7,9 @@
 `read_vc_formulas`   statsmodels' ``vc_formulas`` into random terms
 `mixedlm_terms`      MixedLM's ``groups`` and ``re_formula`` into a random term
 ==================== =============================================================================
+
+The random terms themselves, as matrices, are `design`'s.  The next of its kind: a notation that becomes random terms
+is a reader beside these, called by `read_model`.
 """
 
 from statsmodels_mcla.formula.bars import split_formula

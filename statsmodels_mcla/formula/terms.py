@@ -1,4 +1,4 @@
-"""What reading a formula gives: bar terms as text, random terms as sparse matrices."""
+"""Bar terms as text, and what is said of those that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""inference."""
+"""Covariances of the estimates, and tests and intervals from them.
+
+Owns contrasts, sandwich covariances, influence, the bootstrap, and standard deviations and correlations.  Tests that
+fit a second model are `comparison`'s.
+The next of its kind: a function of `Estimates`, and a thin method in `results.methods`.
+"""
 
 from statsmodels_mcla.inference.bootstrap import Bootstrap
 from statsmodels_mcla.inference.contrasts import (

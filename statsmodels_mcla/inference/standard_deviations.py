@@ -1,4 +1,4 @@
-"""What the random effects are called, and their standard deviations and correlations, as in lme4's VarCorr.
+"""Standard deviations and correlations of the random effects, as in lme4's VarCorr.
 
 Both are smooth functions of the variances and covariances; their standard and Monte Carlo errors are by the
 delta method.

@@ -1,4 +1,9 @@
-"""numerics."""
+"""Arithmetic that knows nothing of models: arrays, small matrices, differences, errors, random streams.
+
+Owns what any numerical package could use.  Whatever mentions a row, an effect or a draw belongs further up.
+The next of its kind: a function of arrays with its own test against numpy or a closed form, in the module whose
+subject it is, and its name below.
+"""
 
 from statsmodels_mcla.numerics.arrays import Array, Number
 from statsmodels_mcla.numerics.finite_differences import differences, extrapolated_differences

@@ -1,9 +1,4 @@
-"""Monte Carlo errors of estimates: what a repeat with other random numbers would change.
-
-With U the Hessian of the Monte Carlo log-likelihood at its maximum and V the Monte Carlo variance of its score,
-the estimate's error from the draws alone has variance U^-1 V U^-1 (Geyer, 1994; Knudson, Benson, Geyer and Jones,
-2021, sec. 3).  Standard errors, (-U)^-1/2, answer another question: what other data would change.
-"""
+"""Standard deviations of a covariance matrix, and the delta method."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Pictures of a fit, by matplotlib (extra ``plots``): each function returns a Figure and takes ``ax``.
 
-The functions draw tables and arrays; the methods of the results (`methods`) make those and hand them over.
+The functions draw tables and arrays; the methods of the results (`results.methods.plots`) make those and hand them
+over.  The next of its kind: a function of arrays here, a method there.
 """
 
 from statsmodels_mcla.plots.curve_request import CurveRequest

@@ -1,4 +1,9 @@
-"""prediction."""
+"""Linear predictors and functions of them: given the data, for new rows, over the population.
+
+Owns moments given the data, the random effects, predictions with their intervals, residuals and the conditional AIC;
+`population` averages over rows and effects.
+The next of its kind: a function of eta is a `MomentFunction`; what it needs of new rows is read by `prediction_rows`.
+"""
 
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, Moments, moments
 from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic

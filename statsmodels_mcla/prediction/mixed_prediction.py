@@ -1,4 +1,4 @@
-"""Predictions as functions of a maximum, its covariance and its draws: what their Monte Carlo errors rest on."""
+"""Predictions with their standard and Monte Carlo errors, confidence and prediction intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitted values given the data, residuals from them, and randomised quantile residuals by simulation."""
+"""Residuals from fitted values, by kind."""
 
 from __future__ import annotations
 

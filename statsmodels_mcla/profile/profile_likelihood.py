@@ -1,4 +1,4 @@
-"""Profile likelihoods and their intervals, as results offer them."""
+"""Profile likelihoods as tables, and the limits of their intervals."""
 
 from __future__ import annotations
 

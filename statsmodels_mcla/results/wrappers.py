@@ -1,9 +1,4 @@
-"""What a fit says: statsmodels results, with the Monte Carlo error of everything that rests on draws.
-
-`MixedGLMResults` is common to all fits of the model; `MCLAMixedGLMResults` adds what the draws tell.  Standard
-errors say how estimates would change with other data, Monte Carlo errors (MCSE) how they would change with
-other random numbers.
-"""
+"""Labels for the results: statsmodels' wrappers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""estimation.boundary."""
+"""Covariance matrices of lower rank and dispersions of zero.
+
+Owns the parameters that are free at a singular maximum, and the search for its ranks.
+The next of its kind: another limit that estimates can reach is one more part of `Reduction`.
+"""
 
 from statsmodels_mcla.estimation.boundary.rank_search import (
     LIMIT,

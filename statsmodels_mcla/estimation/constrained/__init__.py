@@ -1,4 +1,9 @@
-"""estimation.constrained."""
+"""Maxima with something held at a value or left out.
+
+Owns likelihoods as objectives in the model's parameters and Newton's method under a constraint.  What is held is the
+caller's: anything with the ``at`` of `Constraint`.
+The next of its kind: another likelihood is one more `Objective`.
+"""
 
 from statsmodels_mcla.estimation.constrained.constrained_maximum import (
     ConstrainedMaximum,

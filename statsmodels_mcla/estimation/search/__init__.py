@@ -1,4 +1,9 @@
-"""estimation.search."""
+"""The climb to a maximum at given ranks.
+
+Owns the start without random effects, the Laplace fit, the Monte Carlo fit with its rounds, and their settings.
+Ranks of covariance matrices are `boundary`'s.
+The next of its kind: another optimiser goes through `optimizers`, statsmodels' own door to scipy.
+"""
 
 from statsmodels_mcla.estimation.search.glm_start import GLMStart, fit_without_random_effects, search_scale
 from statsmodels_mcla.estimation.search.laplace_fit import LaplaceFit, fit_laplace, laplace_covariance

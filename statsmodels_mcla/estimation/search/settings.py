@@ -1,4 +1,4 @@
-"""What a fit is told, and what it tells round by round."""
+"""What a fit is told, how it draws, and what it tells round by round."""
 
 from __future__ import annotations
 

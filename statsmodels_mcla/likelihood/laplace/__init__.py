@@ -1,4 +1,8 @@
-"""likelihood.laplace."""
+"""Conditional modes of the random effects, and Laplace's approximation.
+
+Owns the search for the modes, the approximation with its gradient, and the Gaussian close to the conditional law.
+The next of its kind: another way to find modes takes and gives `Modes`.
+"""
 
 from statsmodels_mcla.likelihood.laplace.approximation import LaplaceEvaluation, evaluate_laplace
 from statsmodels_mcla.likelihood.laplace.modes import (

@@ -1,15 +1,4 @@
-r"""Conditional modes of the random effects, and the Laplace approximation that they give.
-
-Effects are written u = Lambda b with b ~ N(0, I) and Lambda block diagonal in the Cholesky factors of
-`covariance`, as lme4 does (Bates et al., 2015, J. Stat. Softw. 67(1), sec. 3): nothing is inverted, so that
-a variance of zero is a point like any other.  With h(b) = log f(y | Lambda b) - b'b / 2, mode b^ and curvature
-A = Lambda' Z' W Z Lambda + I, W = -d2 log f / d eta2,
-
-    l(psi) = sum over blocks of h(b^) - log|A| / 2.
-
-Links that are not canonical have rows of negative W.  Blocks whose A is not positive definite for that reason
-(away from the mode, as a rule) take those W as zero.
-"""
+"""Laplace's approximation of the log-likelihood, with its gradient (see `modes` for the notation)."""
 
 from __future__ import annotations
 

@@ -1,12 +1,4 @@
-"""Importance densities: what draws the random effects is what evaluates its own density.
-
-* `BlockT`: the default, a multivariate t in every block, centred at the conditional mode (or at the
-  conditional mean to second order) with the curvature found there.
-* `MixtureProposal`: the joint importance density of the R package glmm (Knudson, Benson, Geyer and Jones, 2021).
-* anything with ``sample(rng, n)`` and ``logpdf(u)`` over the vector of all effects: a user's own.
-
-The settings `BlockSampling` and `JointSampling` make them from the conditional modes at given parameters.
-"""
+"""A Gaussian closer to the conditional law of the effects than the one at the mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""likelihood.monte_carlo."""
+"""One pass over the draws: value, score, Hessian, their Monte Carlo errors, and conditional means.
+
+Owns the work on rows x draws and the sums over blocks.  Draws come from `sampling`.
+The next of its kind: another sum over draws is a function for `over_draws`.
+"""
 
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BATCHES, by_replicate
 from statsmodels_mcla.likelihood.monte_carlo.conditional_draws import WeightedDraws, over_draws

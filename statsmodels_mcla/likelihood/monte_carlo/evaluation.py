@@ -1,4 +1,23 @@
-"""What one evaluation of the Monte Carlo likelihood gives."""
+r"""Monte Carlo likelihood approximation over frozen draws, with its exact derivatives.
+
+For the draws u_1..u_m of a block from the importance density g, and with f(y|u) phi(u) the complete-data
+likelihood (Geyer and Thompson, 1992; Knudson, Benson, Geyer and Jones, 2021)
+
+    log w_k = log f(y|u_k; beta) + log phi(u_k; theta) - log g(u_k),   v_k = w_k / sum_j w_j
+    l       = log mean_k w_k
+    score   = sum_k v_k s_k,                   s_k = d log[f phi](u_k) / d psi
+    Hessian = sum_k v_k (H_k + s_k s_k') - score score'
+
+and all three add up over blocks.  The Monte Carlo variance of the score comes from independent replicates,
+d_r = sum over the draws of replicate r of v_k (s_k - score): V = R/(R-1) sum_r d_r d_r'.  Independent draws
+are replicates of one draw each.
+
+Draws of blocks move along with beta (`transport`): f(y|u) phi(u) above is then that of u_k(beta).
+
+One pass gives everything.  Work is cut into chunks of blocks (and, in a large block, sections of draws) whose
+rows x draws fit the cache; chunks run on threads, and their results are added in order, so that the numbers do
+not depend on how many threads there are.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""likelihood.sampling."""
+"""Importance sampling: which draws, from which density, with which random numbers.
+
+Owns densities around the modes, base random numbers, how many draws a block has, and how draws move with the
+parameters.  What is averaged over them is `monte_carlo`'s.
+The next of its kind: another density is a `Proposal`, another choice of densities a `Sampling`.
+"""
 
 from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, TiltedDraws
 from statsmodels_mcla.likelihood.sampling.moving_draws import Moving

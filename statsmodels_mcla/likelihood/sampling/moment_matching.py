@@ -1,10 +1,4 @@
-"""Frozen draws of the random effects: which block gets how many, and from which density.
-
-A `DrawPart` covers the blocks of one bucket that have the same number of draws.  It makes any piece of its
-draws on demand, (effects, log density), from base random numbers and a proposal, so that no array of all
-draws need exist.  Effects are in homogeneous coordinates, with a last row of ones: one product then makes
-linear predictors of them, fixed effects and offset included.
-"""
+"""Base numbers made to have the moments of what they stand for: mirrored, whitened, with normal fourth moments."""
 
 from __future__ import annotations
 

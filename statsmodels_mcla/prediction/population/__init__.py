@@ -1,4 +1,8 @@
-"""prediction.population."""
+"""Averages over the population: marginal effects, population-averaged coefficients, shares of variance.
+
+Owns functions of the parameters with their errors by the delta method (`ParameterFunctions`).
+The next of its kind: a function of the parameters with its gradient, made into a `ParameterFunctions`.
+"""
 
 from statsmodels_mcla.prediction.population.margin_rows import (
     MarginRows,

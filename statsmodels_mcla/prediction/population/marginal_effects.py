@@ -1,8 +1,4 @@
-"""What the model says of the population: average marginal effects and population-averaged coefficients.
-
-Fixed effects of a mixed model describe a subject; with a link that is not linear the average over subjects moves by
-less.  Both summaries here are smooth functions of the parameters, with errors by the delta method.
-"""
+"""Average marginal effects of columns of the design, in the way of statsmodels' discrete models."""
 
 from __future__ import annotations
 

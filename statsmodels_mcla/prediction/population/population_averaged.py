@@ -1,8 +1,4 @@
-"""What the model says of the population: average marginal effects and population-averaged coefficients.
-
-Fixed effects of a mixed model describe a subject; with a link that is not linear the average over subjects moves by
-less.  Both summaries here are smooth functions of the parameters, with errors by the delta method.
-"""
+"""Population-averaged coefficients: fixed effects of a mixed model describe a subject, these the average over them."""
 
 from __future__ import annotations
 

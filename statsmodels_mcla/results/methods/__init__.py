@@ -1,4 +1,9 @@
-"""results.methods."""
+"""The methods of the results, one module a subject.
+
+Each is a small class that `MixedGLMResults` inherits: it checks arguments, calls a function of a lower package, and
+wraps what comes back.
+The next of its kind: a method here, with its numbers below.
+"""
 
 from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults

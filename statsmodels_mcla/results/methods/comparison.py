@@ -1,11 +1,4 @@
-r"""Score (Rao) tests of terms that a fit does not have, without fitting them.
-
-With S the score of the larger model at the fitted one and J its information, the part of S that the fitted
-parameters cannot explain is S_e - J_en J_nn^-1 S_n.  For fixed effects, J is observed.  For variances, whose scores
-are one-sided (Lin, 1997, Biometrika 84(2)), it is the covariance of the scores over simulated responses, and the
-statistic the squared length of the projection onto the cone (Silvapulle and Silvapulle, 1995, J. Am. Stat. Assoc.
-90(429)).
-"""
+"""Methods that compare with other models: likelihood-ratio and score tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parametric bootstrap: simulate from the fitted model with fresh random effects, and refit."""
+"""Methods about the errors of the estimates: sandwich covariances, influence, bootstrap."""
 
 from __future__ import annotations
 

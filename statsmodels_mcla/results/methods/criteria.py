@@ -1,22 +1,4 @@
-r"""Information criteria, and the conditional AIC with its effective degrees of freedom.
-
-The conditional AIC (Vaida and Blanchard, 2005) judges predictions for the levels at hand,
-
-    caic = -2 log f(y | eta^) + 2 (rho + number of dispersion parameters),      eta^_i = E(eta_i | y),
-
-and rho is the covariance penalty of eta^ (Efron, 2004): the sum over rows of cov(eta^_i, y_i), in natural
-parameters.  With d eta^_i / dy_i for the covariance (exact for Gaussian responses, by Stein's lemma; of first order
-otherwise) and W_i the information of a row about its linear predictor,
-
-    rho = sum_i W_i [ Var(eta_i | y) + g_i' I^-1 g_i ],        g_i = dE(eta_i | y) / dpsi,
-
-since by exponential tilting dE(eta_i | y)/dy_i is the conditional variance, and the estimates move with y_i by I^-1
-g_i.  The first part is the trace of the hat matrix where everything but the random effects is known; the second
-counts the estimation of fixed effects and of variances (Greven and Kneib, 2010; for non-Gaussian responses Säfken,
-Kneib, van Waveren and Greven, 2014), without which the larger model is favoured.  A scale phi adds the sum of g_i'
-I^-1 e r_i / phi, with e its unit vector and r_i the score of eta_i, as residuals move it.  All of it comes
-from moments and Hessians over draws.
-"""
+"""Information criteria as methods."""
 
 from __future__ import annotations
 

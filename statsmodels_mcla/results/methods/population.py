@@ -1,18 +1,4 @@
-r"""Shares of variance on the scale of the linear predictor: R squared and intraclass correlations.
-
-With the variance of the fixed part var(X beta) over rows, that of each random-effect term averaged over rows, mean of
-z_i' G z_i (Johnson, 2014, for random slopes), and the observation-level variance s (Nakagawa, Johnson and
-Schielzeth, 2017),
-
-    marginal R2 = fixed / (fixed + random + s),    conditional R2 = (fixed + random) / (fixed + random + s),
-    adjusted ICC of a term = its variance / (random + s),    unadjusted: the fixed part in the denominator too.
-
-s is that of the latent response of a binomial link (pi^2/3 for logit, 1 for probit, pi^2/6 for cloglog), and
-otherwise the variance of the response on the link scale, at the mean of the response over rows and random effects
-(eqs. 5.8 to 5.14 there): log(1 + V/mu^2) for log links ("lognormal"), trigamma(mu^2/V) ("trigamma"), or the delta
-method ("delta").  Standard and Monte Carlo errors are by the delta method: all of these are smooth functions of the
-estimates.
-"""
+"""Methods about the population: margins, population-averaged coefficients, shares of variance."""
 
 from __future__ import annotations
 

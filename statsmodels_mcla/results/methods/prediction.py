@@ -1,4 +1,4 @@
-"""Responses simulated from a fitted model, with new random effects or those of the data given the responses."""
+"""Methods that predict and simulate."""
 
 from __future__ import annotations
 

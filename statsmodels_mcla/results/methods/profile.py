@@ -1,4 +1,4 @@
-"""Profile likelihoods and their intervals, as results offer them."""
+"""Methods about profile likelihoods."""
 
 from __future__ import annotations
 

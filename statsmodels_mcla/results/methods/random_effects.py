@@ -1,4 +1,4 @@
-"""Random effects given the data: conditional means, modes and standard deviations of every level."""
+"""Methods about the random effects given the data."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 from statsmodels_mcla.results.methods.plots import MonteCarloPlots, PlotResults
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 OF_ONE_COMPUTER = re.compile(r"/(?:home|root|tmp|Users|usr|opt|work)/|\b0x[0-9a-f]{6,}\b|[A-Z]:\\\\")
 
 

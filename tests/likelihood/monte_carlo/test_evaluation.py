@@ -113,7 +113,7 @@ def test_derivatives_are_of_the_same_evaluation() -> None:
         return original(*args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("statsmodels_mcla.current.evaluate", counted)
+        patch.setattr("statsmodels_mcla.model.drawn_likelihood.evaluate", counted)
         model.loglike(at)
         model.score(at)
         model.hessian(at)

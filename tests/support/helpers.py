@@ -22,7 +22,7 @@ from statsmodels.genmod.families import links
 
 from statsmodels_mcla import MCLAMixedGLM, datasets
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 MLE = json.loads((REFERENCE / "mle.json").read_text())
 QUADRATURE = json.loads((REFERENCE / "quadrature.json").read_text())
 LME4 = json.loads((REFERENCE / "lme4.json").read_text())

@@ -48,7 +48,7 @@ from scipy import optimize, special, stats
 
 Array = np.ndarray
 
-DATASETS = Path(__file__).parent.parent / "statsmodels_mcla" / "datasets"
+DATASETS = Path(__file__).parents[2] / "statsmodels_mcla" / "datasets"
 
 DEFAULT_RULE = {1: ("trapezoid", 161), 2: ("hermite", 41), 3: ("hermite", 21)}
 REACH = 16.0  # the trapezoidal rule's half-width, in conditional standard deviations at the mode

@@ -453,13 +453,3 @@ def test_results_do_not_change_with_a_later_fit() -> None:
     assert np.array_equal(first.params, kept[0])
     assert first.llf == kept[1]
     assert np.array_equal(first.mcse, kept[2])
-
-
-def test_results_never_import_the_model() -> None:
-    import ast
-
-    import statsmodels_mcla.results as module
-
-    tree = ast.parse(Path(module.__file__).read_text())
-    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert "statsmodels_mcla.model" not in imported

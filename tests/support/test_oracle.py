@@ -10,7 +10,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import integrate, special, stats
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 MLE = json.loads((REFERENCE / "mle.json").read_text())
 QUADRATURE = json.loads((REFERENCE / "quadrature.json").read_text())
 SLOW = {"toenail", "toenail_probit", "epil_slopes"}

@@ -15,7 +15,7 @@ from statsmodels.datasets.utils import Dataset
 
 from statsmodels_mcla import datasets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 COLUMNS = {
     "salamander": ["Season", "Experiment", "TypeF", "TypeM", "Cross", "Female", "Male", "Mate"],

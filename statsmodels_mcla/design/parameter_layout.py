@@ -1,0 +1,88 @@
+"""Where each part of a parameter vector lies: the one place that knows the order of the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+from statsmodels_mcla.numerics import Array
+
+__all__ = ["ParameterLayout", "Parameters"]
+
+
+class Parameters(NamedTuple):
+    """A parameter vector, taken apart."""
+
+    fixed: Array
+    covariance: Array
+    loadings: Array
+    family: Array
+
+
+@dataclass(frozen=True)
+class ParameterLayout:
+    """Sizes of the parts, in their order.
+
+    Attributes
+    ----------
+    fixed_effects : tuple of int
+        Number of fixed effects of each linear predictor.
+    n_covariance : int
+        Variances and covariances, or whatever stands for them in the scale at hand.
+    n_loadings : int
+        Loadings of terms of reduced rank.
+    n_family : int
+        Parameters of the family of responses: its dispersion, if it has one.
+    """
+
+    fixed_effects: tuple[int, ...]
+    n_covariance: int
+    n_loadings: int = 0
+    n_family: int = 0
+
+    @property
+    def n_fixed(self) -> int:
+        """Fixed effects of all predictors."""
+        return sum(self.fixed_effects)
+
+    @property
+    def size(self) -> int:
+        """Length of a parameter vector, P."""
+        return self.family.stop
+
+    @property
+    def fixed(self) -> slice:
+        """Fixed effects of all predictors."""
+        return slice(0, self.n_fixed)
+
+    @property
+    def predictors(self) -> tuple[slice, ...]:
+        """Fixed effects of each linear predictor."""
+        stops = accumulate(self.fixed_effects)
+        return tuple(slice(stop - n, stop) for stop, n in zip(stops, self.fixed_effects, strict=True))
+
+    @property
+    def covariance(self) -> slice:
+        """Variances and covariances."""
+        return slice(self.n_fixed, self.n_fixed + self.n_covariance)
+
+    @property
+    def loadings(self) -> slice:
+        """Loadings."""
+        return slice(self.covariance.stop, self.covariance.stop + self.n_loadings)
+
+    @property
+    def random(self) -> slice:
+        """All that the random effects have: variances and covariances, and loadings."""
+        return slice(self.covariance.start, self.loadings.stop)
+
+    @property
+    def family(self) -> slice:
+        """Parameters of the family of responses."""
+        return slice(self.loadings.stop, self.loadings.stop + self.n_family)
+
+    def split(self, params: Array) -> Parameters:
+        """Take a vector (..., P) apart."""
+        parts = (self.fixed, self.covariance, self.loadings, self.family)
+        return Parameters(*(params[..., part] for part in parts))
