@@ -10,8 +10,6 @@ import pandas as pd
 from statsmodels_mcla.comparison.compared_fits import fit_of
 from statsmodels_mcla.comparison.likelihood_ratio import likelihood_ratio_test
 
-__all__ = ["anova"]
-
 
 def anova(*results: Any, names: Any = None, rng: Any = 0) -> pd.DataFrame:
     """Compare nested models, each with the next smaller one.

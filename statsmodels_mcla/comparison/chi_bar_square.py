@@ -20,12 +20,6 @@ from scipy import stats
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = [
-    "ChiBarSquare",
-    "chi_bar_square",
-    "project",
-]
-
 DRAWS, GROUPS = 5000, 10  # of simulated weights, and how many parts show their error
 EM_STEPS = 200
 ITERATIONS = 300  # of the projection onto a cone

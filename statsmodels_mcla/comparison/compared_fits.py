@@ -17,8 +17,6 @@ from statsmodels_mcla.estimation.constrained import LaplaceObjective, Submodel, 
 from statsmodels_mcla.families import ConditionalFamily, conditional_family
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["GLMFit", "MixedFit", "NestedFit", "check_same_data", "fit_of", "mixed_fit_of"]
-
 ROWS = {
     "endog": "response",
     "n_trials": "numbers of trials",

@@ -17,8 +17,6 @@ from statsmodels_mcla.estimation.constrained import difference_error
 from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.numerics import generator, seed_of
 
-__all__ = ["LikelihoodRatioTest", "RestrictionTest", "likelihood_ratio_test", "null_distribution"]
-
 WRONG_WAY = 0.1  # statistic below zero by more than this, and by four Monte Carlo errors, is told
 
 

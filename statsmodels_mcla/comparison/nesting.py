@@ -16,8 +16,6 @@ import scipy.sparse as sp
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["Cone", "Nesting", "nesting_of"]
-
 TOLERANCE = 1e-6  # of the largest entry, for designs to be the same
 
 

@@ -24,8 +24,6 @@ from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, child, generator
 
-__all__ = ["Information", "RestrictedModel", "at_its_ranks", "schur"]
-
 CONTRIBUTIONS = 3000  # of blocks, that an expected information is an average over
 FEWEST, MOST = 20, 200  # simulated responses
 GROUPS = 20  # of simulations: leaving out one at a time shows the error of the information

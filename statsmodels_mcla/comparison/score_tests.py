@@ -30,8 +30,6 @@ from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, seed_of
 
-__all__ = ["ScoreTest", "added_by_arrays", "added_by_formula", "score_test"]
-
 DRAWS = 1024  # a block, for the observed information
 
 

@@ -15,8 +15,6 @@ from statsmodels_mcla.covariance.sigma import Covariance
 from statsmodels_mcla.covariance.unstructured import CovarianceTerm
 from statsmodels_mcla.numerics import Array, inverse_root
 
-__all__ = ["EffectDensity", "EffectLaw", "effect_law"]
-
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 

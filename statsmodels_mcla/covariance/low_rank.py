@@ -12,8 +12,6 @@ import numpy as np
 from statsmodels_mcla.covariance.unstructured import CovarianceTerm
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["Layout", "ReducedTerm"]
-
 
 class Layout(NamedTuple):
     """How the effects of a term are drawn.

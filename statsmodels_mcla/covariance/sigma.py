@@ -28,8 +28,6 @@ import numpy as np
 from statsmodels_mcla.covariance.unstructured import CovarianceTerm
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["Covariance"]
-
 
 @dataclass(frozen=True)
 class Covariance:

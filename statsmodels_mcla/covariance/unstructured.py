@@ -9,8 +9,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["CovarianceTerm"]
-
 
 @dataclass(frozen=True)
 class CovarianceTerm:

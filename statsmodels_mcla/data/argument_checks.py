@@ -8,8 +8,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["check_alpha", "check_positive", "checked_count", "checked_numbers"]
-
 
 def checked_count(name: str, value: Any, least: int = 1, why: str = "") -> int:
     """Check a whole number of at least ``least``; ``why`` follows in the message."""

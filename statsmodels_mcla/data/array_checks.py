@@ -13,18 +13,6 @@ import scipy.sparse as sp
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.numerics import Array
 
-__all__ = [
-    "check_aligned",
-    "check_full_rank",
-    "check_start_params",
-    "complete_rows",
-    "finite_matrix",
-    "row_vector",
-    "terms_of_arrays",
-    "unique_names",
-    "weight_vector",
-]
-
 
 def check_aligned(endog: Any, **others: Any) -> None:
     """Refuse pandas arguments whose rows are labelled differently: rows are matched by position."""

@@ -24,8 +24,6 @@ from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_row
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["ModelInputs", "inputs_of", "read_arrays", "total_offset"]
-
 
 @dataclass(frozen=True)
 class ModelInputs:

@@ -15,7 +15,6 @@ from statsmodels_mcla.numerics import Array, covariance_root
 if TYPE_CHECKING:
     pass
 
-__all__ = ["draw_effects", "simulate_responses"]
 
 MAX_TRIES = 200  # of random effects for which the family has no mean
 

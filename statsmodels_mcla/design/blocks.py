@@ -22,8 +22,6 @@ from statsmodels_mcla.design.random_terms import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["BlockGraph", "EffectLevels", "Index", "RowColumns", "block_graph", "stacked_blocks"]
-
 Index = np.ndarray
 PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
 

@@ -11,8 +11,6 @@ import numpy as np
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, multiply_draws
 
-__all__ = ["Bucket", "Predictors", "Ties"]
-
 Index = np.ndarray
 
 SPARSE = 10  # effects a block, for each effect of a row, beyond which gathering those is cheaper than using Z

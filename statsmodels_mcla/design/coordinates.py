@@ -16,8 +16,6 @@ from statsmodels_mcla.covariance import Covariance
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["FIRST_SD", "SearchScale", "working_scale"]
-
 FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
 
 

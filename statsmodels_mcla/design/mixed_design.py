@@ -17,8 +17,6 @@ from statsmodels_mcla.design.random_terms import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["MixedDesign"]
-
 
 @dataclass(frozen=True)
 class MixedDesign:

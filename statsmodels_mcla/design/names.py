@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.random_terms import RandomTerm
 
-__all__ = ["Facts", "TermFacts", "covariance_names", "facts_of", "term_keys"]
-
 
 class TermFacts(NamedTuple):
     """A random-effect term as the results remember it."""

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["ParameterLayout", "Parameters"]
-
 
 class Parameters(NamedTuple):
     """A parameter vector, taken apart."""

@@ -12,8 +12,6 @@ from scipy import sparse
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NewRows", "RandomTerm", "TermDesign", "index_dtype", "level_major"]
-
 
 class NewRows(NamedTuple):
     """A random term evaluated on rows that it was not fitted to.

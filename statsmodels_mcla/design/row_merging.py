@@ -10,8 +10,6 @@ import scipy.sparse as sp
 from statsmodels_mcla.design.blocks import Index
 from statsmodels_mcla.design.mixed_design import MixedDesign
 
-__all__ = ["merge_identical_rows"]
-
 
 def merge_identical_rows(design: MixedDesign) -> MixedDesign:
     """Add up rows with the same covariates, random effects and offset.

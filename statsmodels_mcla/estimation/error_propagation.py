@@ -31,19 +31,6 @@ from statsmodels_mcla.likelihood.monte_carlo import BATCHES, evaluate
 from statsmodels_mcla.likelihood.sampling import TiltedDraws
 from statsmodels_mcla.numerics import Array, transpose
 
-__all__ = [
-    "SCALE",
-    "STEP",
-    "EstimateErrors",
-    "ParameterErrors",
-    "Variation",
-    "Varied",
-    "vary_draws",
-    "wald_limits",
-    "wald_pvalues",
-    "z_of",
-]
-
 SETS = 4  # of blocks whose replicates are told apart: the more groups, the less noise in the errors
 STEP = 1e-2  # of differences in the parameters, in standard errors
 # factors of steps and of deviations, tried in turn until covariance matrices are positive definite there

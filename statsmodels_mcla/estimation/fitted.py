@@ -14,8 +14,6 @@ from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, child
 
-__all__ = ["Fitted", "with_expectation_draws"]
-
 EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, and at least for one of more
 WORK = 2**24  # rows x draws that cost little: blocks of several effects get more draws while that lasts
 MOST_DRAWS = 2**13  # so got

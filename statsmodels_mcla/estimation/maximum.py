@@ -37,8 +37,6 @@ from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["LaplaceMaximum", "MonteCarloMaximum", "laplace_maximum", "monte_carlo_maximum"]
-
 NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
 SEPARATED_STEPS = 6  # of an optimiser where there is no maximum; linear predictors grow by about one a step
 

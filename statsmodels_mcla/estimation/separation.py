@@ -28,8 +28,6 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.likelihood.laplace import Modes
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["overlapping", "separated_columns", "separating_terms"]
-
 MARGIN = 1e-9  # of the largest residual: smaller ones prove nothing
 AT_A_TIME = 1000  # rows that a linear program begins with, and that are added where it breaks them
 LARGE_SD = 1.5  # of a term's part of eta, in standard deviations of what one row tells about eta

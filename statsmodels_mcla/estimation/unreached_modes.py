@@ -16,8 +16,6 @@ from statsmodels_mcla.likelihood.laplace import Modes, conditional_modes, scale_
 from statsmodels_mcla.likelihood.sampling import BlockDraws
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["SecondMode", "unreached_mode"]
-
 STARTS = 8  # random starts a block, and one where every linear predictor has the other sign
 FAR = 2.0  # conditional standard deviations from the main mode that make another one
 LARGE = 1e-3  # share of the law around a mode that matters

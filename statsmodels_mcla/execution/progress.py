@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-__all__ = ["with_progress"]
-
 T = TypeVar("T")
 
 LINES = 10  # printed in all, without tqdm

@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["checked_n_jobs", "on_threads"]
-
 T = TypeVar("T")
 S = TypeVar("S")
 

@@ -17,8 +17,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["NormalMean", "trapezoid_mean"]
-
 REACH = 8.6  # the normal density has 1e-17 of its mass beyond
 EXPONENT = 32.0  # errors of about exp(-32), 1e-14
 SMALL_SD = 1e-3  # below, the derivative in the variance is that at this standard deviation

@@ -31,8 +31,6 @@ from statsmodels_mcla.formula.factors import (
 )
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
-__all__ = ["BarDesign", "read_bar"]
-
 RANK_TOLERANCE = 1e-10
 """Smallest singular value, relative to columns of length 1, of a design that has full rank."""
 

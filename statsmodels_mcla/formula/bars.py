@@ -18,8 +18,6 @@ from patsy.parse_formula import parse_formula
 
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
-__all__ = ["formula_terms", "grouping_terms", "one_sided_terms", "split_formula"]
-
 # The unary bar is the second one of "||".
 BAR_OPERATORS = [Operator("|", 2, 50), Operator("|", 1, 50)]
 

@@ -27,8 +27,6 @@ from statsmodels_mcla.formula.factors import (
 )
 from statsmodels_mcla.formula.terms import FormulaError
 
-__all__ = ["Entries", "Interaction", "codings"]
-
 MAX_CONTRAST_LEVELS = 1000
 """A coding other than one column a level is as dense as the levels are many."""
 

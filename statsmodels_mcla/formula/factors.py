@@ -19,26 +19,6 @@ from patsy.util import SortAnythingKey
 
 from statsmodels_mcla.formula.terms import FormulaError
 
-__all__ = [
-    "Box",
-    "Factor",
-    "as_frame",
-    "combined_codes",
-    "environment",
-    "is_categorical",
-    "level_codes",
-    "locate",
-    "locate_levels",
-    "missing_rows",
-    "module_environment",
-    "modules_named",
-    "names_in",
-    "numeric_columns",
-    "object_index",
-    "reading",
-    "rows_of",
-]
-
 Box = type(C(()))
 """What ``C(...)`` in a formula evaluates to."""
 

@@ -15,8 +15,6 @@ from statsmodels_mcla.formula.random_effects import mixedlm_bar
 from statsmodels_mcla.formula.terms import BarTerm
 from statsmodels_mcla.formula.variance_components import list_formulas
 
-__all__ = ["incomplete_rows"]
-
 
 def incomplete_rows(
     fixed_formula: str | None,

@@ -23,8 +23,6 @@ from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_t
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
-__all__ = ["FormulaData", "read_model", "with_design_info", "without_design_info"]
-
 
 @dataclass(frozen=True)
 class FormulaData:

@@ -20,8 +20,6 @@ from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
 from statsmodels_mcla.formula.factors import Factor, as_frame, environment, is_categorical
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 
-__all__ = ["expand", "mixedlm_bar", "mixedlm_terms", "read_random_terms"]
-
 
 def read_random_terms(
     bar_terms: Sequence[BarTerm],

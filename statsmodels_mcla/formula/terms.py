@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from statsmodels_mcla.exceptions import MCLAWarning
 
-__all__ = ["BarTerm", "FormulaError", "FormulaWarning"]
-
 
 class FormulaError(ValueError):
     """A formula, or the data that it names, cannot be read; the message shows the term."""

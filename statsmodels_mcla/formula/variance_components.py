@@ -26,8 +26,6 @@ from statsmodels_mcla.formula.factors import (
 )
 from statsmodels_mcla.formula.terms import FormulaError
 
-__all__ = ["VCDesign", "list_formulas", "read_vc_formulas"]
-
 
 def read_vc_formulas(
     vc_formulas: Mapping[str, str | Sequence[str]],

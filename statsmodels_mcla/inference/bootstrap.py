@@ -11,8 +11,6 @@ from scipy import stats
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["Bootstrap"]
-
 METHODS = ("percentile", "basic", "normal")
 
 

@@ -16,8 +16,6 @@ from statsmodels_mcla.numerics import Array, delta_method
 
 STEP = 1e-6  # of differences in p-values, relative to them
 
-__all__ = ["MonteCarloContrasts", "MonteCarloTermTests", "MonteCarloWaldTest", "effects_of", "wald_statistic"]
-
 
 class MonteCarloContrasts(ContrastResults):
     """Result of a t-test of contrasts, as statsmodels has it, with their Monte Carlo errors.

@@ -20,17 +20,6 @@ from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, covariance_root, differences
 
-__all__ = [
-    "STEP",
-    "RowUnits",
-    "Units",
-    "block_draws",
-    "laplace_scores",
-    "unit_hessians",
-    "unit_scores",
-    "units_of",
-]
-
 BLOCK_DRAWS = 2048  # a block, where the fit's own draws do not tell blocks apart
 STEP = 1e-3  # of differences, in standard errors
 

@@ -27,8 +27,6 @@ from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, differences
 
-__all__ = ["BlockInfluence", "leave_one_out"]
-
 UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that of all data
 
 

@@ -25,8 +25,6 @@ from statsmodels_mcla.inference.independent_units import (
 )
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["COV_TYPES", "Sandwich", "check_covariance", "group_codes", "small_sample_factor"]
-
 COV_TYPES = ("nonrobust", "robust", "cluster")
 
 

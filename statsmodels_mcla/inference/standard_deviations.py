@@ -14,8 +14,6 @@ import pandas as pd
 from statsmodels_mcla.design import TermFacts, term_keys
 from statsmodels_mcla.numerics import Array, delta_method
 
-__all__ = ["covariance_matrices", "var_corr", "var_corr_errors"]
-
 ONE = 1.0 - 1e-9  # correlations that differ from one by round-off
 
 

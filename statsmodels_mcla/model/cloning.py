@@ -11,8 +11,6 @@ from statsmodels.base.model import LikelihoodModel
 from statsmodels_mcla.data import ModelInputs, inputs_of
 from statsmodels_mcla.families import ConditionalFamily
 
-__all__ = ["ClonableModel"]
-
 
 class ClonableModel(LikelihoodModel):
     """A model that can be had again with another response."""

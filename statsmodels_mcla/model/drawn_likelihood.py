@@ -18,8 +18,6 @@ from statsmodels_mcla.model.cloning import ClonableModel
 from statsmodels_mcla.model.fit_arguments import checked_nsample, sampling_of
 from statsmodels_mcla.numerics import Array, seed_of
 
-__all__ = ["CurrentDraws", "DrawnLikelihood"]
-
 
 class CurrentDraws:
     """Frozen draws, and the last evaluation over them.

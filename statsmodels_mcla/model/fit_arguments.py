@@ -8,8 +8,6 @@ from typing import Any
 from statsmodels_mcla.data import checked_count
 from statsmodels_mcla.likelihood.sampling import BlockSampling, FixedSampling, Proposal, Sampling
 
-__all__ = ["check_search", "checked_nsample", "sampling_of"]
-
 OPTIONS = [
     "bounds",
     "callback",

@@ -21,8 +21,6 @@ from statsmodels_mcla.exceptions import (
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.results import MCLAMixedGLMResults
 
-__all__ = ["ignore_round", "print_round", "warn_maximum", "warn_monte_carlo"]
-
 LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 

@@ -29,8 +29,6 @@ from statsmodels_mcla.results import (
     monte_carlo_results,
 )
 
-__all__ = ["MCLAMixedGLM"]
-
 
 class MCLAMixedGLM(DrawnLikelihood):
     r"""Generalized linear mixed model, fitted by maximum likelihood.

@@ -8,8 +8,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics.linalg import Array
 
-__all__ = ["differences", "extrapolated_differences"]
-
 
 def differences(function: Callable[[Array], Array], at: Array, step: Array) -> Array:
     """Derivative of a function of any shape, along a new last axis; its error is of the order of step^2.

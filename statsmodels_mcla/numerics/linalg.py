@@ -17,16 +17,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = [
-    "Array",
-    "covariance_root",
-    "homogeneous",
-    "inverse_root",
-    "multiply_draws",
-    "sum_of_products",
-    "transpose",
-    "weighted_sum",
-]
 
 PIECE = 2**18  # multiplications: OpenBLAS and MKL start threads for larger products of matrices,
 VECTOR_PIECE = 2**13  # and for these numbers in a product of a matrix and a vector, or of two vectors

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["child", "generator", "generator_of", "seed_of"]
-
 
 def child(seed: np.random.SeedSequence, *place: int) -> np.random.SeedSequence:
     """Seed that belongs to a place; unlike those that `spawn` gives, the same one whenever it is asked for."""

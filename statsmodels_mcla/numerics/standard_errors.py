@@ -6,8 +6,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics.linalg import Array
 
-__all__ = ["delta_method", "standard_deviations"]
-
 
 def standard_deviations(cov: Array) -> Array:
     """Square roots of the diagonal; a Monte Carlo variance of zero may come out as minus round-off."""

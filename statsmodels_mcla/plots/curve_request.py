@@ -16,8 +16,6 @@ from statsmodels_mcla.plots.style import shortened
 
 POPULATION = {"marginal": "population average", "none": "random effects zero"}
 
-__all__ = ["CurveRequest"]
-
 
 def _group_of(groups: str | Mapping[str, Sequence[Any]] | None) -> tuple[str | None, list[Any] | None]:
     """Grouping column, and the levels that were asked for."""

@@ -20,8 +20,6 @@ DASHES = ("-", "--", ":", "-.")
 LEGEND_CHARACTERS = 84  # side by side below the axes
 MANY = 6  # curves of groups beyond which they are drawn thin, without bands and names
 
-__all__ = ["MANY", "Curve", "Points", "plot_fit"]
-
 
 @dataclass(frozen=True)
 class Curve:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_random_effects"]
-
 
 def plot_random_effects(frame: pd.DataFrame, *, alpha: float = 0.05, ax: Any = None) -> Figure:
     """Draw random effects with their intervals, sorted.

@@ -10,8 +10,6 @@ from scipy import stats
 from statsmodels_mcla.data import inputs_of, simulate_responses
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["LEAST", "residuals_with_envelope"]
-
 NUMBERS = 2**24  # simulated responses at most
 LEAST = 39  # simulated data sets at least: with these, 95 % limits are the most extreme ones
 

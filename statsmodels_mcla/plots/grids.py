@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 STEPS = 61  # points of a curve
 DISTINCT, BINS = 15, 10  # values of a covariate up to which each gets its average; bins otherwise
 
-__all__ = ["category_label", "group_rows", "observed_averages", "population_rows", "typical_row"]
-
 
 def category_label(column: Any, value: Any) -> str:
     """Name of a category: itself if it is text, otherwise with its column."""

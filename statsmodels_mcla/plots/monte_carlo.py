@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 ROUND_OFF = 1e-9  # ratios below are no Monte Carlo errors
 MANY = 60  # blocks beyond which bars touch
 
-__all__ = ["plot_importance", "plot_mc_history"]
-
 
 def plot_importance(diagnostics: pd.DataFrame, worst: Array, *, ax: Any = None) -> Figure:
     """Draw the importance-weight diagnostics of every block, and the weights of the worst.

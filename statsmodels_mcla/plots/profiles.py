@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 KINDS = ("zeta", "deviance")
 
-__all__ = ["Profile", "plot_profile"]
-
 
 class Profile(Protocol):
     """What is drawn of a profile likelihood: `statsmodels_mcla.profile.ProfileLikelihood` has it."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 MOST_BINS = 20
 
-__all__ = ["plot_residuals"]
-
 
 def plot_residuals(
     residuals: Array,

@@ -21,24 +21,6 @@ LONGEST = 26  # characters of a level's name beyond which it is cut
 NAMED = 64  # levels up to which every one is named
 LABEL_INCHES = 0.125  # height of a name that can still be read
 
-__all__ = [
-    "AMBER",
-    "BLUE",
-    "CYCLE",
-    "GREEN",
-    "GREY",
-    "LIGHT",
-    "PINK",
-    "SKY",
-    "VERMILION",
-    "canvas",
-    "legend_below",
-    "name_levels",
-    "picture_height",
-    "pyplot",
-    "shortened",
-]
-
 
 def pyplot() -> ModuleType:
     """matplotlib.pyplot, imported when a picture is first asked for.

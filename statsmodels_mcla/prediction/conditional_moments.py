@@ -31,8 +31,6 @@ from statsmodels_mcla.likelihood.monte_carlo import by_replicate
 from statsmodels_mcla.numerics import Array, transpose
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
 
-__all__ = ["LINEAR", "MomentFunction", "Moments", "moments"]
-
 ROWS = 2**16  # rows without draws at a time
 
 

@@ -34,8 +34,6 @@ from statsmodels_mcla.numerics import Array, child, covariance_root, generator
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments
 from statsmodels_mcla.prediction.linear_predictors import LinearRows
 
-__all__ = ["ConditionalAIC", "conditional_aic"]
-
 SETS = 8  # of draws that it is computed from, each half as large as for other expectations
 STREAM = 7_211  # key of their random numbers
 

@@ -22,8 +22,6 @@ from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
 from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, generator, weighted_sum
 
-__all__ = ["Law", "LinearRows", "Placed", "Products", "block_of_effects", "prior_basis"]
-
 LAYER = 8  # rows of a block at a time
 PAIRING = 1_000_003  # key of the stream that pairs draws of different blocks
 

@@ -17,8 +17,6 @@ from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, Moments, moments
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
 
-__all__ = ["MixedPrediction", "Predicted"]
-
 
 @dataclass(frozen=True)
 class Predicted:

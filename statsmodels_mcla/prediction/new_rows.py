@@ -18,8 +18,6 @@ from statsmodels_mcla.formula import FormulaError, as_frame, reading
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.linear_predictors import LinearRows, prior_basis
 
-__all__ = ["RANDOM", "FixedRows", "PredictionRows", "fixed_rows", "prediction_rows"]
-
 RANDOM = ("none", "conditional", "marginal")
 
 

@@ -18,8 +18,6 @@ from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
 
-__all__ = ["PredictiveLaw"]
-
 SLICES = 41
 SCORES = np.linspace(-4.0, 4.0, SLICES - 1)
 EDGES = np.concatenate([[0.0], special.ndtr(SCORES), [1.0]])  # probabilities

@@ -20,8 +20,6 @@ from statsmodels_mcla.prediction.linear_predictors import LinearRows
 if TYPE_CHECKING:
     from statsmodels_mcla.estimation import Fitted
 
-__all__ = ["EffectMoments", "conditional_effects", "conditional_modes_of", "effect_moments"]
-
 
 def conditional_effects(
     design: MixedDesign,

@@ -8,8 +8,6 @@ from statsmodels_mcla.data import ModelInputs
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["deviance_residuals", "pearson_residuals", "proportions"]
-
 
 def proportions(inputs: ModelInputs) -> Array:
     """Responses on the scale of the mean: binomial counts as proportions."""

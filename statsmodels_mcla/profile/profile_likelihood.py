@@ -21,8 +21,6 @@ from statsmodels_mcla.profile.quantities import End
 from statsmodels_mcla.profile.quantity_lookup import quantity_of
 from statsmodels_mcla.profile.scales import OuterScale
 
-__all__ = ["ProfileLikelihood", "profile", "profile_limits"]
-
 FARTHEST = float(stats.norm.isf(0.005))  # of zeta in a table: enough for 99 % intervals
 
 

@@ -27,8 +27,6 @@ from statsmodels_mcla.estimation.constrained import (
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.profile.quantities import End, Quantity
 
-__all__ = ["Limit", "ProfilePoint", "Profiler"]
-
 NEAR_TARGET = 0.03  # distance of zeta from its target at which the last Newton step is taken on trust
 SPACING = 0.5  # of zeta between the points of a table
 MAX_POINTS = 25

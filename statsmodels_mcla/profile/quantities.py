@@ -18,19 +18,6 @@ from statsmodels_mcla.estimation.constrained import Inner
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.profile.scales import NEAR_ONE, FisherZ, Logarithm, OuterScale, Plain, Power
 
-__all__ = [
-    "HIGHEST",
-    "LOWEST",
-    "BoundedDispersion",
-    "Coordinate",
-    "Correlation",
-    "Dispersion",
-    "End",
-    "Quantity",
-    "SmoothFunction",
-    "Variance",
-]
-
 FAR_LOG = 16.0  # distance of a log dispersion from its estimate that is as good as infinite
 
 

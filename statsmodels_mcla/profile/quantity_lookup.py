@@ -24,8 +24,6 @@ from statsmodels_mcla.profile.quantities import (
     Variance,
 )
 
-__all__ = ["quantity_of"]
-
 STEP = 1e-4  # of a standard error, for derivatives of functions
 FLAT = 1e-9  # derivative that counts as none, per standard error
 

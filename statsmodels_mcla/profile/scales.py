@@ -9,8 +9,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["NEAR_ONE", "FisherZ", "Logarithm", "OuterScale", "Plain", "Power"]
-
 NEAR_ONE = float(np.arctanh(1.0 - 1e-4))  # a correlation that is as good as one, transformed
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from statsmodels_mcla.estimation import LaplaceMaximum, MonteCarloMaximum
     from statsmodels_mcla.estimation.search import DrawSettings
 
-__all__ = ["laplace_results", "monte_carlo_results"]
-
 
 def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMResults:
     """Collect a Laplace fit into results; standard errors and draws are made when first asked for."""

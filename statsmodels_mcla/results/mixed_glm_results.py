@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.numerics import Array
 
-__all__ = ["MCLAMixedGLMResults", "MixedGLMResults"]
-
 
 class MixedGLMResults(
     PlotResults,

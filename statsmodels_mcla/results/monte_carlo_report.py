@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from statsmodels_mcla.estimation import MonteCarloMaximum
     from statsmodels_mcla.estimation.search import DrawSettings
 
-__all__ = ["MonteCarloErrors"]
-
 
 @dataclass(frozen=True)
 class MonteCarloErrors:

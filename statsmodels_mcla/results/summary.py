@@ -10,8 +10,6 @@ from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 from statsmodels.iolib.tableformatting import fmt_params
 
-__all__ = ["ModelFacts", "summarise"]
-
 ModelFacts = list[tuple[str, str]]
 
 

@@ -13,8 +13,6 @@ from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, Mixe
 if TYPE_CHECKING:
     pass
 
-__all__ = ["MCLAMixedGLMResultsWrapper", "MixedGLMResultsWrapper"]
-
 
 class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
     """Labels for `MixedGLMResults`."""

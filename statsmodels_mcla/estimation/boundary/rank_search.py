@@ -13,17 +13,6 @@ from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
 
-__all__ = [
-    "LIMIT",
-    "NO_LOSS",
-    "pivots_of",
-    "reduction_to",
-    "reduction_without_loss",
-    "singular_working",
-    "truncated",
-    "with_layouts",
-]
-
 SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
 LIMIT = 1e-6  # of log-likelihood: a dispersion that is smaller than any error of it

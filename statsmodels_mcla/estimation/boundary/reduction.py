@@ -33,8 +33,6 @@ from statsmodels_mcla.covariance import Layout, ReducedTerm
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["Reduction"]
-
 
 @dataclass(frozen=True)
 class Reduction:

@@ -26,8 +26,6 @@ from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, homogeneous, weighted_sum
 
-__all__ = ["curvature_by_level", "flat_terms", "grown_reduction"]
-
 NO_GAIN = (
     5e-4  # of log-likelihood, for a variance of 3 % of its standard error: Monte Carlo errors decide on less
 )

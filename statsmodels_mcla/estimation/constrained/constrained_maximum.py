@@ -20,8 +20,6 @@ from statsmodels_mcla.estimation.boundary import reduction_without_loss
 from statsmodels_mcla.estimation.constrained.objective import Objective, Point
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["ConstrainedMaximum", "Constraint", "Held", "Inner", "maximise", "newton_step"]
-
 CLOSE = 0.03  # distance to the maximum, in standard errors, at which the quadratic rest is added instead
 LONGEST = 2.0  # step in standard errors
 MAX_STEPS = 30

@@ -22,15 +22,6 @@ from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, differences
 
-__all__ = [
-    "LaplaceObjective",
-    "MonteCarloObjective",
-    "Objective",
-    "ObjectiveMaximum",
-    "Point",
-    "difference_error",
-]
-
 DRAWS = 1024  # a block, where those of a fit are no use
 
 

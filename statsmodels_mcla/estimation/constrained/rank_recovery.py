@@ -16,8 +16,6 @@ from statsmodels_mcla.estimation.constrained.submodel import Submodel
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["laplace_height", "with_what_returns"]
-
 SDS = 0.02 * 2.0 ** np.arange(10)  # in units of where a search starts
 FAR = 2.0  # loss of log-likelihood beyond which nothing better is looked for
 

@@ -15,8 +15,6 @@ from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.numerics import Array, differences
 
-__all__ = ["Submodel", "parameters_of_effect"]
-
 STEP = 1e-5  # of a loading, for the curvature of the covariances in it
 
 

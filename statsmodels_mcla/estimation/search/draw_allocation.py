@@ -8,8 +8,6 @@ from statsmodels_mcla.estimation.search.settings import FitSettings
 from statsmodels_mcla.likelihood.monte_carlo import SE_TOL, Evaluation, Precision
 from statsmodels_mcla.likelihood.sampling import Sampler
 
-__all__ = ["doubled", "plan"]
-
 
 def doubled(sampler: Sampler, settings: FitSettings) -> Sampler:
     """Twice the draws for every block, up to the most that are allowed."""

@@ -13,8 +13,6 @@ from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["Climbed", "Polished", "climb", "inverse_information", "redrawn", "settle"]
-
 
 class Polished(NamedTuple):
     """Outcome of `polish`."""

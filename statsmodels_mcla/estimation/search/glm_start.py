@@ -9,8 +9,6 @@ import numpy as np
 from statsmodels_mcla.design import FIRST_SD, MixedDesign, SearchScale
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["GLMStart", "fit_without_random_effects", "search_scale"]
-
 
 @dataclass(frozen=True)
 class GLMStart:

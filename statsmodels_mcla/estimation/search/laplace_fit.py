@@ -12,8 +12,6 @@ from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, evaluate_laplace
 from statsmodels_mcla.numerics import Array, differences
 
-__all__ = ["LaplaceFit", "fit_laplace", "laplace_covariance"]
-
 
 @dataclass(frozen=True)
 class LaplaceFit:

@@ -39,8 +39,6 @@ ROUGH, EXACT = 0.05, 1e-7  # distances to the maximum, in standard errors
 CLOSE, CONVERGED = 3e-4, 1e-3  # and those that are close to it, and that count as converged
 PART_OF_MCSE = 0.03  # what may be left of the way to the maximum, as a part of the Monte Carlo error
 
-__all__ = ["MonteCarloFit", "fit_monte_carlo"]
-
 
 @dataclass(frozen=True)
 class MonteCarloFit:

@@ -9,8 +9,6 @@ from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["SearchModel"]
-
 
 class SearchModel(LikelihoodModel):
     """A function of the search coordinates, as the model that statsmodels' optimisers maximise."""

@@ -11,8 +11,6 @@ import numpy as np
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
 
-__all__ = ["DrawSettings", "FitSettings", "Round"]
-
 
 @dataclass(frozen=True)
 class FitSettings:

@@ -12,8 +12,6 @@ from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.likelihood.laplace.modes import Modes, modes_of_buckets
 from statsmodels_mcla.numerics import Array, transpose
 
-__all__ = ["LaplaceEvaluation", "evaluate_laplace"]
-
 
 @dataclass(frozen=True)
 class LaplaceEvaluation:

@@ -22,8 +22,6 @@ from statsmodels_mcla.covariance import Covariance
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.numerics import Array, inverse_root, transpose
 
-__all__ = ["Modes", "conditional_modes", "modes_of_buckets", "scale_effects"]
-
 NEWTON_TOLERANCE = 1e-13  # on the decrement: an error of about 1e-13 in h, 3e-7 conditional SDs in the mode
 MAX_NEWTON = 100
 

@@ -8,8 +8,6 @@ from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.likelihood.laplace.modes import Modes
 from statsmodels_mcla.numerics import Array, inverse_root, transpose
 
-__all__ = ["gaussian_fit"]
-
 # Gauss-Hermite nodes of a standard normal: averages of log densities over the law of a row's eta
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()

@@ -14,8 +14,6 @@ from statsmodels_mcla.likelihood.monte_carlo.loading_derivatives import place_se
 from statsmodels_mcla.likelihood.sampling import effective_sample_size, normalise, pareto_k
 from statsmodels_mcla.numerics import Array, multiply_draws, sum_of_products, weighted_sum
 
-__all__ = ["BATCHES", "BlockSums", "by_replicate", "sum_blocks"]
-
 BATCHES = 16  # of replicates that errors of the score are kept for
 
 

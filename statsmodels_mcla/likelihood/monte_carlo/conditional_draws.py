@@ -16,8 +16,6 @@ from statsmodels_mcla.likelihood.monte_carlo.kernel import SECTION, WORTH_THREAD
 from statsmodels_mcla.likelihood.sampling import DrawPart, normalise
 from statsmodels_mcla.numerics import Array, weighted_sum
 
-__all__ = ["WeightedDraws", "over_draws"]
-
 T = TypeVar("T")
 
 

@@ -43,8 +43,6 @@ from statsmodels_mcla.likelihood.monte_carlo.kernel import (
 from statsmodels_mcla.likelihood.sampling import DrawPart
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["BlockStatistics", "Evaluation", "evaluate"]
-
 
 class BlockStatistics(NamedTuple):
     """What the draws say of each block, in the order of the design's blocks (joint draws: one block).

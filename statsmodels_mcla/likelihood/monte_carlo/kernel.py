@@ -22,8 +22,6 @@ from statsmodels_mcla.likelihood.monte_carlo.loading_derivatives import LoadingS
 from statsmodels_mcla.likelihood.sampling import DrawPart, Moving
 from statsmodels_mcla.numerics import Array, multiply_draws, transpose, weighted_sum
 
-__all__ = ["SECTION", "WORTH_THREADS", "Task", "Weighed", "tasks_of", "weigh"]
-
 STEP = 2**19  # rows x draws of a step
 COLUMNS = 2**10  # draws of a step: more where they fit, fewer where those of one block do not
 SECTION = 2**13  # draws of a block that one thread makes at a time

@@ -21,8 +21,6 @@ from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.likelihood.sampling import Moving
 from statsmodels_mcla.numerics import Array, multiply_draws, weighted_sum
 
-__all__ = ["LoadingSums", "place_second"]
-
 
 @dataclass(frozen=True)
 class LoadingSums:

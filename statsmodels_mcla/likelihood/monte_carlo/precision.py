@@ -15,8 +15,6 @@ import numpy as np
 from statsmodels_mcla.likelihood.monte_carlo.evaluation import Evaluation
 from statsmodels_mcla.numerics import Array, standard_deviations
 
-__all__ = ["SE_TOL", "Precision"]
-
 SE_TOL = 0.02  # Monte Carlo error of a standard error, as a fraction of it
 SE_ERRORS = 3.0  # of these errors by which a standard error may be too large before a fit stops
 

@@ -23,8 +23,6 @@ from scipy.stats import qmc
 
 from statsmodels_mcla.numerics import Array, generator
 
-__all__ = ["STREAM", "BaseNumbers", "IndependentNumbers", "SobolNumbers"]
-
 BITS = 52  # of a shifted point
 NET_BITS = 32  # of a point before the shift: scrambling takes time that grows with their square
 LEAST_NET = 1024  # points made at once, since the first few of them are what a smaller set would be

@@ -20,8 +20,6 @@ from statsmodels_mcla.likelihood.sampling.moving_draws import Transport
 from statsmodels_mcla.likelihood.sampling.proposals import BlockT, Proposal
 from statsmodels_mcla.numerics import Array, generator, homogeneous
 
-__all__ = ["BlockDraws", "DrawPart", "JointDraws", "TiltedDraws"]
-
 CACHE_BYTES = 2**29  # base numbers of a part up to this size are kept, larger ones are made again
 
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["match_moments", "mirror"]
-
 ENOUGH = 32  # draws of a replicate that fourth moments can be asked of
 
 

@@ -28,8 +28,6 @@ from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.likelihood.laplace import Modes, scale_effects
 from statsmodels_mcla.numerics import Array, multiply_draws, transpose
 
-__all__ = ["Moving", "Transport"]
-
 
 @dataclass(frozen=True)
 class Transport:

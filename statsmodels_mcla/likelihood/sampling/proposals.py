@@ -20,8 +20,6 @@ from scipy.special import gammaln
 
 from statsmodels_mcla.numerics import Array, homogeneous, multiply_draws
 
-__all__ = ["BlockT", "MixtureProposal", "Proposal"]
-
 
 @runtime_checkable
 class Proposal(Protocol):

@@ -15,8 +15,6 @@ from statsmodels_mcla.likelihood.sampling.proposals import BlockT
 from statsmodels_mcla.likelihood.sampling.settings import BlockSampling, Sampling
 from statsmodels_mcla.numerics import Array, child
 
-__all__ = ["Position", "Sampler"]
-
 REPLICATES = 16  # independent randomisations: fewer make the Monte Carlo error itself noisy
 
 

@@ -14,8 +14,6 @@ from statsmodels_mcla.likelihood.laplace import Modes, gaussian_fit, scale_effec
 from statsmodels_mcla.likelihood.sampling.proposals import BlockT, MixtureProposal, Proposal
 from statsmodels_mcla.numerics import Array, transpose
 
-__all__ = ["BlockSampling", "FixedSampling", "JointSampling", "Sampling"]
-
 
 class Sampling(Protocol):
     """How to make importance densities from conditional modes."""

@@ -6,8 +6,6 @@ import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
-__all__ = ["MAX_K_HAT", "effective_sample_size", "normalise", "pareto_k"]
-
 MAX_K_HAT = 0.7  # beyond, a mean over the weights converges too slowly to be of use (see `pareto_k`)
 
 

@@ -14,8 +14,6 @@ from statsmodels_mcla.numerics import Array, extrapolated_differences
 from statsmodels_mcla.prediction.linear_predictors import prior_basis
 from statsmodels_mcla.prediction.new_rows import fixed_rows
 
-__all__ = ["MarginRows", "effect_of_column", "kind_of_column", "slope_of"]
-
 STEP = 1e-4  # of differences in the parameters, relative to their size
 
 

@@ -11,8 +11,6 @@ from statsmodels_mcla.estimation import wald_pvalues
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions, summary_of
 
-__all__ = ["METHODS", "MarginalEffects"]
-
 METHODS = {"dydx": "dy/dx", "eyex": "d(lny)/d(lnx)", "dyex": "dy/d(lnx)", "eydx": "d(lny)/dx"}
 
 

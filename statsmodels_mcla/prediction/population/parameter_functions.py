@@ -24,8 +24,6 @@ from statsmodels_mcla.estimation import (
 )
 from statsmodels_mcla.numerics import Array, standard_deviations
 
-__all__ = ["ParameterFunctions", "summary_of"]
-
 
 @dataclass(frozen=True)
 class ParameterFunctions:

@@ -9,8 +9,6 @@ from statsmodels.iolib.summary import Summary
 
 from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions, summary_of
 
-__all__ = ["PopulationAveraged"]
-
 
 @dataclass(frozen=True)
 class PopulationAveraged:

@@ -32,7 +32,6 @@ from statsmodels_mcla.prediction.linear_predictors import prior_basis
 if TYPE_CHECKING:
     pass
 
-__all__ = ["VarianceShares"]
 
 METHODS = ("theoretical", "lognormal", "trigamma", "delta")
 

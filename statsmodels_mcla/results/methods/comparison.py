@@ -11,8 +11,6 @@ from statsmodels_mcla.comparison import (
     score_test,
 )
 
-__all__ = ["ScoreTestResults"]
-
 
 class ScoreTestResults:
     """Score tests of a fit."""

@@ -34,8 +34,6 @@ from statsmodels_mcla.inference import (
 )
 from statsmodels_mcla.numerics import Array, child, generator, seed_of
 
-__all__ = ["BootstrapResults", "InfluenceResults", "RobustResults"]
-
 
 class _Refit(NamedTuple):
     params: Array

@@ -10,8 +10,6 @@ import numpy as np
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.prediction import ConditionalAIC, conditional_aic
 
-__all__ = ["InformationCriteria"]
-
 
 class InformationCriteria:
     """Information criteria of a fit."""

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from statsmodels_mcla.numerics import Array
     from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 
-__all__ = ["MonteCarloPlots", "PlotResults", "weights_of_block"]
-
 
 def weights_of_block(fitted: Fitted, block: int) -> Array:
     """Normalised importance weights (m,) of a block's draws; joint draws are block 0."""

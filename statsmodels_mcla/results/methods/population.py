@@ -29,7 +29,6 @@ from statsmodels_mcla.prediction.population import (
 if TYPE_CHECKING:
     from statsmodels_mcla.estimation import Fitted
 
-__all__ = ["EffectSizes", "MarginMethods"]
 
 STEP = 1e-4  # of differences, in standard errors
 

@@ -22,8 +22,6 @@ from statsmodels_mcla.prediction import (
 if TYPE_CHECKING:
     from statsmodels_mcla.estimation import Fitted
 
-__all__ = ["PredictionMethods", "SimulationResults"]
-
 
 class SimulationResults:
     """Responses simulated from the fit."""

@@ -15,8 +15,6 @@ from statsmodels_mcla.profile import (
 )
 from statsmodels_mcla.results.methods.wald import WaldResults
 
-__all__ = ["ProfileResults"]
-
 
 class ProfileResults(WaldResults):
     """The part of the results that profiles the likelihood."""

@@ -20,8 +20,6 @@ from statsmodels_mcla.prediction import (
     effect_moments,
 )
 
-__all__ = ["RandomEffectResults"]
-
 
 class RandomEffectResults:
     """The part of the results that is about random effects."""

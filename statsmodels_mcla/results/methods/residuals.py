@@ -13,8 +13,6 @@ from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
 from statsmodels_mcla.numerics import Array, generator_of
 from statsmodels_mcla.prediction import deviance_residuals, pearson_residuals, proportions
 
-__all__ = ["ResidualMethods"]
-
 AT_A_TIME = 2**22  # simulated numbers
 STEP = 1e-2  # of differences in the mean, in its MCSE
 

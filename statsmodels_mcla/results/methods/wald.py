@@ -28,8 +28,6 @@ from statsmodels_mcla.numerics import Array, standard_deviations
 if TYPE_CHECKING:
     from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 
-__all__ = ["WaldResults"]
-
 
 class WaldResults(LikelihoodModelResults):
     """The part of the results that rests on the estimates and their covariance alone."""
