@@ -1,4 +1,4 @@
-"""The covariance of the random effects, Sigma(theta), and their density.
+"""The covariance of the random effects, Sigma(theta), and its factors.
 
 Owns the parametrisation of covariance matrices, their derivatives, and those of lower rank.  How a term is read is
 `formula`'s, which rank the maximum has is `estimation.boundary`'s.
@@ -6,17 +6,8 @@ The next of its kind: one module with the class of one structure (compound symme
 ``matrix``, ``pack`` and ``basis`` like `CovarianceTerm`.
 """
 
-from statsmodels_mcla.covariance.effect_density import EffectDensity, EffectLaw, effect_law
-from statsmodels_mcla.covariance.low_rank import Layout, ReducedTerm
+from statsmodels_mcla.covariance.low_rank import Loadings, ReducedTerm
 from statsmodels_mcla.covariance.sigma import Covariance
 from statsmodels_mcla.covariance.unstructured import CovarianceTerm
 
-__all__ = [
-    "Covariance",
-    "CovarianceTerm",
-    "EffectDensity",
-    "EffectLaw",
-    "Layout",
-    "ReducedTerm",
-    "effect_law",
-]
+__all__ = ["Covariance", "CovarianceTerm", "Loadings", "ReducedTerm"]

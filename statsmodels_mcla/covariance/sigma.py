@@ -8,13 +8,10 @@ is several terms with d = 1, so one kind of term covers every structure.
 Two scales:
 
 * *natural*, theta: the variances and covariances ``G[0, 0], G[1, 0], G[1, 1], ...`` (lower triangle
-  row by row), which users see and which the log density of the effects is differentiated in;
+  row by row), which users see;
 * *working*: the entries of the Cholesky factor L of G = L L', unconstrained (a sign change of a
-  column of L leaves G as it is), which optimisers move on.  L = 0 is a smooth interior point there,
-  so that a maximum at zero variance is found and not crept up on.
-
-The log density of a block's effects depends on them only through the scatter matrices
-``S_t = sum over levels of u u'``, and it is linear in them.
+  column of L leaves G as it is), which optimisers move on and the likelihood is differentiated in.
+  L = 0 is a smooth interior point there, so that a maximum at zero variance is found and not crept up on.
 """
 
 from __future__ import annotations

@@ -20,13 +20,10 @@ class CovarianceTerm:
         Name of the variance component or of the grouping factor.
     columns : tuple of str
         Names of the d coordinates.
-    standard : bool
-        Whether G is the identity, without parameters: effects that loadings scale (see `reduction`).
     """
 
     name: str
     columns: tuple[str, ...]
-    standard: bool = False
 
     @property
     def dim(self) -> int:
@@ -36,7 +33,7 @@ class CovarianceTerm:
     @cached_property
     def lower(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column indices of the lower triangle, row by row: the order of the parameters."""
-        return np.tril_indices(0 if self.standard else self.dim)
+        return np.tril_indices(self.dim)
 
     @property
     def size(self) -> int:
@@ -55,8 +52,6 @@ class CovarianceTerm:
 
     def matrix(self, theta: Array) -> Array:
         """Build G from its parameters."""
-        if self.standard:
-            return np.eye(self.dim)
         return np.einsum("a,aij->ij", theta, self.basis)
 
     def pack(self, matrix: Array) -> Array:
@@ -65,6 +60,6 @@ class CovarianceTerm:
 
     def factor(self, working: Array) -> Array:
         """Build the lower triangular factor L from the working parameters."""
-        out = np.eye(self.dim) if self.standard else np.zeros((self.dim, self.dim))
+        out = np.zeros((self.dim, self.dim))
         out[self.lower] = working
         return out

@@ -7,7 +7,7 @@ more slice of `ParameterLayout`.
 """
 
 from statsmodels_mcla.design.buckets import Bucket
-from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale, working_scale
+from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import TermFacts, covariance_names, facts_of, term_keys
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
@@ -31,5 +31,4 @@ __all__ = [
     "level_major",
     "merge_identical_rows",
     "term_keys",
-    "working_scale",
 ]

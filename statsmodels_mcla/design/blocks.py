@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from statsmodels_mcla.design.buckets import Bucket, Ties
+from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.random_terms import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
@@ -61,16 +61,8 @@ class RowColumns(NamedTuple):
     X: Array
 
 
-def block_graph(levels: EffectLevels, matrices: Sequence[sp.csr_array]) -> BlockGraph:
-    """Find the connected components of rows and levels.
-
-    Parameters
-    ----------
-    levels : EffectLevels
-    matrices : sequence of scipy.sparse.csr_array (N, Q)
-        Z, and others whose entries tie rows to effects too.
-    """
-    Z = sum((abs(m) for m in matrices[1:]), abs(matrices[0])) if len(matrices) > 1 else matrices[0]
+def block_graph(levels: EffectLevels, Z: sp.csr_array) -> BlockGraph:
+    """Find the connected components of rows and levels."""
     n, Q = Z.shape
     units, n_units = levels.of_effect, len(levels.term)
     # coordinates of one level are dependent a priori, so levels are nodes, not effects
@@ -95,11 +87,12 @@ def block_graph(levels: EffectLevels, matrices: Sequence[sp.csr_array]) -> Block
 def stacked_blocks(
     graph: BlockGraph,
     levels: EffectLevels,
+    ranks: Sequence[int],
     columns: RowColumns,
-    matrices: Sequence[sp.csr_array],
+    Z: sp.csr_array,
     family: ConditionalFamily,
 ) -> tuple[Bucket, ...]:
-    """Stack the blocks of a graph by shape; ``matrices`` as in `block_graph`."""
+    """Stack the blocks of a graph by shape, with so many standard effects a level of each term."""
     used = np.flatnonzero(graph.of_effect >= 0)
     effects = used[np.argsort(graph.of_effect[used], kind="stable")]
     rows = np.argsort(graph.of_row, kind="stable")
@@ -127,9 +120,9 @@ def stacked_blocks(
         np.add.at(out, (place_in_bucket[graph.of_row[i]], row_place[i], effect_place[j]), value)
         return out
 
-    entries, *tied = (
-        _Entries.of(matrix, bucket_of_block[graph.of_row], len(distinct)) for matrix in matrices
-    )
+    entries = _Entries.of(Z, bucket_of_block[graph.of_row], len(distinct))
+    standard = np.asarray(ranks, int)[levels.term]  # standard effects of each level
+    first_standard = np.cumsum(standard) - standard
     order = np.argsort(bucket_of_block, kind="stable")
     first_block = np.searchsorted(bucket_of_block[order], np.arange(len(distinct) + 1))
 
@@ -142,17 +135,35 @@ def stacked_blocks(
         inside = place < first_row[blocks + 1][:, None]
         r = np.where(inside, rows[np.where(inside, place, 0)], -1)
         e = effects[first_effect[blocks][:, None] + np.arange(q)] if q else np.zeros((len(blocks), 0), int)
-        Z = dense((len(blocks), n, q), k, entries)
-        ties = None
-        if tied:
-            ties = Ties(Z, np.stack([dense(Z.shape, k, tie) for tie in tied], axis=1))
+        own = levels.of_effect[e]  # the same terms in all blocks, place by place
+        first = np.flatnonzero(np.diff(own[0], prepend=-1)) if q else np.zeros(0, int)
+        count = standard[own[0, first]] if q else first
+        inner = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        drawn = np.repeat(first_standard[own[:, first]], count, axis=1) + inner
         y, w, offset = (
             np.where(inside, column[r], value)
             for column, value in zip((columns.y, columns.w, columns.offset), family.blank_row(), strict=True)
         )
         v, X = np.where(inside, columns.v[r], 1.0), np.where(inside[..., None], columns.X[r], 0.0)
         levels_k = tuple(int(c) for c in shape[1:])
-        out.append(Bucket(blocks, r, e, levels_k, y, w, v, offset, X, Z, family.specialise(y, w), ties))
+        out.append(
+            Bucket(
+                blocks,
+                r,
+                e,
+                drawn,
+                levels_k,
+                tuple(dims.tolist()),
+                tuple(ranks),
+                y,
+                w,
+                v,
+                offset,
+                X,
+                dense((len(blocks), n, q), k, entries),
+                family.specialise(y, w),
+            )
+        )
     return tuple(out)
 
 

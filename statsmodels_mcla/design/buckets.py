@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array, multiply_draws
+from statsmodels_mcla.numerics import Array, multiply_draws, transpose
 
 Index = np.ndarray
 
-SPARSE = 10  # effects a block, for each effect of a row, beyond which gathering those is cheaper than using Z
-_BY_BLOCK = ("blocks", "rows", "effects", "y", "w", "v", "offset", "X", "Z")
+SPARSE = 10  # effects a block, for each effect of a row, beyond which a sparse Z is cheaper than a dense one
+_BY_BLOCK = ("blocks", "rows", "effects", "drawn", "y", "w", "v", "offset", "X", "Z")
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,29 @@ class Bucket:
         Numbers of the blocks in the design.
     rows : ndarray (B, n)
         Rows of the design; -1 for padding, a row that adds nothing to any likelihood.
-    effects : ndarray (B, q)
+    effects : ndarray (B, e)
         Columns of Z of each block's effects, ordered by term, level and coordinate.
+    drawn : ndarray (B, q)
+        Numbers of the standard effects that they are made of, ordered alike.
     levels : tuple of int
         Number of levels of each term in a block.
+    dims, ranks : tuple of int
+        Number of effects, and of standard effects, of a level of each term.
     y, w, v, offset : ndarray (B, n)
         Response, weight, dispersion weight and offset (see `families` for what y and w hold).
     X : ndarray (B, n, p)
-    Z : ndarray (B, n, q)
+    Z : ndarray (B, n, e)
     family : ConditionalFamily
         Specialised to the rows of the bucket.
-    ties : Ties, optional
-        How Z depends on loadings, where the design has any.
     """
 
     blocks: Index
     rows: Index
     effects: Index
+    drawn: Index
     levels: tuple[int, ...]
+    dims: tuple[int, ...]
+    ranks: tuple[int, ...]
     y: Array
     w: Array
     v: Array
@@ -52,7 +58,6 @@ class Bucket:
     X: Array
     Z: Array
     family: ConditionalFamily
-    ties: Ties | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -65,34 +70,66 @@ class Bucket:
         return self.y.shape[1]
 
     @property
-    def n_effects(self) -> int:
-        """Effects a block, q."""
-        return self.effects.shape[1]
+    def n_drawn(self) -> int:
+        """Standard effects a block, q."""
+        return self.drawn.shape[1]
+
+    def effects_of(self, term: int, coordinate: int) -> slice:
+        """Places of one coordinate of all levels of a term among the effects of a block."""
+        return _strided(self.levels, self.dims, term, coordinate)
+
+    def drawn_of(self, term: int, column: int) -> slice:
+        """Places of one standard effect of all levels of a term among those of a block."""
+        return _strided(self.levels, self.ranks, term, column)
+
+    def standardised(self, factors: Sequence[Array]) -> Array:
+        """Z Lambda (B, n, q), from the factors D (d, r) of all terms."""
+        parts, start = [np.empty((*self.y.shape, 0))], 0
+        for factor, count in zip(factors, self.levels, strict=True):
+            stop = start + count * len(factor)
+            part = self.Z[..., start:stop].reshape(*self.y.shape, count, len(factor))
+            parts.append((part @ factor).reshape(*self.y.shape, -1))
+            start = stop
+        return np.concatenate(parts, axis=-1)
+
+    def effects_from(self, factors: Sequence[Array], b: Array) -> Array:
+        """Lambda b (B, e, m), from standard effects (B, q, m)."""
+        if len(factors) == 1 and factors[0].shape == (1, 1):
+            return np.asarray(factors[0][0, 0] * b)
+        blocks, _, m = b.shape
+        parts, start = [np.empty((blocks, 0, m))], 0
+        for factor, count in zip(factors, self.levels, strict=True):
+            stop = start + count * factor.shape[1]
+            part = b[:, start:stop].reshape(blocks * count, factor.shape[1], m)
+            parts.append((factor @ part).reshape(blocks, -1, m))
+            start = stop
+        return np.concatenate(parts, axis=1)
 
     @cached_property
-    def sparse_rows(self) -> SparseRows | None:
-        """The few effects of each row; None if all of Z is cheaper."""
-        nonzero = self.Z != 0
-        widest = int(nonzero.sum(axis=2).max(initial=0))
-        if widest == 0 or SPARSE * widest >= self.n_effects:
+    def sparse_Z(self) -> sp.csr_array | None:  # noqa: N802 - the symbol of the literature
+        """Z of all blocks side by side, (B n, B e); None where few of its entries are zero."""
+        widest = int((self.Z != 0).sum(axis=2).max(initial=0))
+        if widest == 0 or SPARSE * widest >= self.Z.shape[2]:
             return None
-        order = np.argsort(~nonzero, axis=2, kind="stable")[..., :widest]
-        entries = np.take_along_axis(self.Z, order, axis=2).reshape(-1, widest)
-        first = (self.n_effects + 1) * np.arange(self.n_blocks)
-        order = (order + first[:, None, None]).reshape(-1, widest)
-        columns = [None if np.all(e == 1.0) else np.ascontiguousarray(e[:, None]) for e in entries.T]
-        return SparseRows([np.ascontiguousarray(k) for k in order.T], columns)
+        return sp.csr_array(sp.block_diag(list(self.Z), format="csr"))
 
-    def predictors(self, fixed: Array) -> Predictors:
-        """Make linear predictors Z u + fixed, ready for any number of draws; fixed (B, n)."""
-        if self.sparse_rows is None:
-            return Predictors(np.concatenate([self.Z, fixed[..., None]], axis=2), None)
-        return Predictors(fixed[..., None], self.sparse_rows)
+    def predictors(self, u: Array, out: Array) -> Array:
+        """Z u for effects (B, e, m), into ``out`` (B, n, m)."""
+        if self.sparse_Z is None:
+            return multiply_draws(self.Z, u, out)
+        out[...] = (self.sparse_Z @ u.reshape(-1, u.shape[2])).reshape(out.shape)
+        return out
 
-    def response_sums(self, fixed: Array, u: Array) -> Array:
-        """Sum over rows of y (Z u + fixed), (B, m), for effects in homogeneous coordinates (B, q + 1, m)."""
-        weights = self.y[:, None] @ np.concatenate([self.Z, fixed[..., None]], axis=2)
-        return multiply_draws(weights, u, np.empty((len(u), 1, u.shape[2])))[:, 0]
+    def gradients(self, d1: Array) -> Array:
+        """Z' d for numbers d (B, n, m) of the rows: (B, e, m)."""
+        shape = (len(d1), self.Z.shape[2], d1.shape[2])
+        if self.sparse_Z is None:
+            return multiply_draws(self._transposed, d1, np.empty(shape))
+        return (self.sparse_Z.T @ d1.reshape(-1, d1.shape[2])).reshape(shape)
+
+    @cached_property
+    def _transposed(self) -> Array:
+        return np.ascontiguousarray(transpose(self.Z))
 
     @cached_property
     def _pieces(self) -> dict[int, tuple[tuple[slice, Bucket], ...]]:
@@ -107,61 +144,9 @@ class Bucket:
 
     def take(self, index: Index | slice) -> Bucket:
         """Bucket of some of the blocks."""
-        parts = {k: getattr(self, k)[index] for k in _BY_BLOCK}
-        ties = None if self.ties is None else Ties(self.ties.base[index], self.ties.slopes[index])
-        return replace(self, ties=ties, **parts)
-
-    def with_fixed_part(self, X: Array, offset: Array) -> Bucket:
-        """Bucket with another X and offset."""
-        out = replace(self, X=X, offset=offset)
-        out.__dict__["sparse_rows"] = self.sparse_rows  # of Z alone
-        return out
-
-    def at(self, loadings: Array) -> Bucket:
-        """Bucket whose Z is that of the given loadings (a,); itself if the design has none."""
-        if self.ties is None:
-            return self
-        return replace(self, Z=self.ties.base + np.einsum("a,banq->bnq", loadings, self.ties.slopes))
+        return replace(self, **{k: getattr(self, k)[index] for k in _BY_BLOCK})
 
 
-class SparseRows(NamedTuple):
-    """Effects of each row and their entries in Z, one of each at a time.
-
-    Effects are numbered through the bucket in homogeneous coordinates, block after block.  Entries that are all
-    one are None.
-    """
-
-    effects: list[Index]  # (B n,) each
-    entries: list[Array | None]  # (B n, 1) each
-
-    def gather(self, u: Array, eta: Array) -> None:
-        """Write Z u into eta (B n, m)."""
-        for k, (rows, column) in enumerate(zip(self.effects, self.entries, strict=True)):
-            target = np.empty_like(eta) if k else eta
-            np.take(u, rows, axis=0, out=target, mode="clip")
-            if column is not None:
-                target *= column
-            if k:
-                eta += target
-
-
-class Predictors(NamedTuple):
-    """Linear predictors as an affine function of the effects."""
-
-    matrix: Array  # (B, n, q + 1), or (B, n, 1) beside sparse rows
-    sparse_rows: SparseRows | None
-
-    def write(self, u: Array, eta: Array) -> None:
-        """Write them for effects in homogeneous coordinates (B, q + 1, m) into eta (B, n, m)."""
-        if self.sparse_rows is None:
-            multiply_draws(self.matrix, u, eta)
-        else:
-            self.sparse_rows.gather(u.reshape(-1, u.shape[2]), eta.reshape(-1, eta.shape[2]))
-            eta += self.matrix
-
-
-class Ties(NamedTuple):
-    """Z as a linear function of loadings: base + sum over a of loading a times slopes[:, a]."""
-
-    base: Array  # (B, n, q)
-    slopes: Array  # (B, a, n, q)
+def _strided(levels: tuple[int, ...], sizes: tuple[int, ...], term: int, place: int) -> slice:
+    start = sum(c * s for c, s in zip(levels[:term], sizes[:term], strict=True))
+    return slice(start + place, start + levels[term] * sizes[term], sizes[term])

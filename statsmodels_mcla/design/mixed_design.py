@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.covariance import Covariance, CovarianceTerm
+from statsmodels_mcla.covariance import Covariance, CovarianceTerm, Loadings, ReducedTerm
 from statsmodels_mcla.design.blocks import BlockGraph, EffectLevels, RowColumns, block_graph, stacked_blocks
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.parameter_layout import ParameterLayout
@@ -34,11 +34,8 @@ class MixedDesign:
         Density of the response given the linear predictor.
     constant : float
         The part of the log-likelihood that depends on the data alone.
-    ties : tuple of scipy.sparse.csr_array (N, Q)
-        Derivatives of Z in the loadings of terms of reduced rank (see `reduction`), each a parameter after
-        the covariance parameters; ``terms`` have the Z at loadings of zero.
-    standard : frozenset of int
-        Terms whose effects are N(0, I): only loadings give them a part in eta.
+    reduced : tuple of ReducedTerm, optional
+        How the effects of each term are made of standard ones; at full rank by default.
     """
 
     y: Array
@@ -49,8 +46,7 @@ class MixedDesign:
     terms: tuple[RandomTerm, ...]
     family: ConditionalFamily
     constant: float
-    ties: tuple[sp.csr_array, ...] = ()
-    standard: frozenset[int] = frozenset()
+    reduced: tuple[ReducedTerm, ...] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -74,15 +70,21 @@ class MixedDesign:
 
     @cached_property
     def layout(self) -> ParameterLayout:
-        """Where each parameter lies: fixed effects, covariance parameters, loadings, dispersion."""
-        return ParameterLayout((self.n_fixed,), self.covariance.size, len(self.ties), self.n_dispersion)
+        """Where each parameter lies: fixed effects, loadings (or what has as many: see `Loadings`), dispersion."""
+        return ParameterLayout((self.n_fixed,), self.loadings.size, self.n_dispersion)
 
     @cached_property
     def covariance(self) -> Covariance:
         """Structure of the covariance of the effects."""
-        return Covariance(
-            tuple(CovarianceTerm(t.name, t.columns, k in self.standard) for k, t in enumerate(self.terms))
-        )
+        return Covariance(tuple(CovarianceTerm(t.name, t.columns) for t in self.terms))
+
+    @cached_property
+    def loadings(self) -> Loadings:
+        """How the effects are made of standard ones."""
+        if self.reduced is not None:
+            return Loadings(self.reduced)
+        pairs = zip(self.covariance.terms, self.terms, strict=True)
+        return Loadings(tuple(ReducedTerm.of(c, t.n_levels) for c, t in pairs))
 
     @cached_property
     def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
@@ -97,13 +99,9 @@ class MixedDesign:
         return EffectLevels.of(self.terms)
 
     def split(self, params: Array) -> tuple[Array, Array, float]:
-        """Fixed effects, covariance parameters and dispersion (1.0 where the family has none)."""
+        """Fixed effects, loadings and dispersion (1.0 where the family has none)."""
         parts = self.layout.split(params)
         return parts.fixed, parts.covariance, float(parts.family[0]) if len(parts.family) else 1.0
-
-    def loadings(self, params: Array) -> Array:
-        """Loadings among the parameters; empty unless a term has reduced rank."""
-        return self.layout.split(params).loadings
 
     @cached_property
     def unit_labels(self) -> list[str]:
@@ -117,7 +115,7 @@ class MixedDesign:
     @cached_property
     def graph(self) -> BlockGraph:
         """Blocks of the design: which rows and effects belong together."""
-        return block_graph(self.levels, (self.Z, *self.ties))
+        return block_graph(self.levels, self.Z)
 
     @property
     def n_blocks(self) -> int:
@@ -137,7 +135,7 @@ class MixedDesign:
 
     def _stacked(self, graph: BlockGraph) -> tuple[Bucket, ...]:
         rows = RowColumns(self.y, self.w, self.v, self.offset, self.X)
-        return stacked_blocks(graph, self.levels, rows, (self.Z, *self.ties), self.family)
+        return stacked_blocks(graph, self.levels, self.loadings.ranks, rows, self.Z, self.family)
 
     @cached_property
     def block_labels(self) -> list[str]:

@@ -14,7 +14,6 @@ class Parameters(NamedTuple):
 
     fixed: Array
     covariance: Array
-    loadings: Array
     family: Array
 
 
@@ -28,15 +27,12 @@ class ParameterLayout:
         Number of fixed effects of each linear predictor.
     n_covariance : int
         Variances and covariances, or whatever stands for them in the scale at hand.
-    n_loadings : int
-        Loadings of terms of reduced rank.
     n_family : int
         Parameters of the family of responses: its dispersion, if it has one.
     """
 
     fixed_effects: tuple[int, ...]
     n_covariance: int
-    n_loadings: int = 0
     n_family: int = 0
 
     @property
@@ -66,21 +62,16 @@ class ParameterLayout:
         return slice(self.n_fixed, self.n_fixed + self.n_covariance)
 
     @property
-    def loadings(self) -> slice:
-        """Loadings."""
-        return slice(self.covariance.stop, self.covariance.stop + self.n_loadings)
-
-    @property
-    def random(self) -> slice:
-        """All that the random effects have: variances and covariances, and loadings."""
-        return slice(self.covariance.start, self.loadings.stop)
+    def curved(self) -> slice:
+        """All but the fixed effects: what linear predictors are not linear in."""
+        return slice(self.n_fixed, self.size)
 
     @property
     def family(self) -> slice:
         """Parameters of the family of responses."""
-        return slice(self.loadings.stop, self.loadings.stop + self.n_family)
+        return slice(self.covariance.stop, self.covariance.stop + self.n_family)
 
     def split(self, params: Array) -> Parameters:
         """Take a vector (..., P) apart."""
-        parts = (self.fixed, self.covariance, self.loadings, self.family)
+        parts = (self.fixed, self.covariance, self.family)
         return Parameters(*(params[..., part] for part in parts))

@@ -24,20 +24,19 @@ EXPECTATION_STREAM = 1_000_001  # key of their base random numbers
 class Fitted:
     """A maximum with its draws, in the parameters that were fitted.
 
-    At and near a singular maximum these are not the parameters of the model, and the effects that are drawn are not
-    its effects: `jacobian`, `effects` and the methods of ``reduction`` translate.  Where ``reduction.plain``, all are
-    identities.
+    These are not the parameters of the model, and the standard effects that are drawn are not its effects: `jacobian`,
+    `effects` and the methods of ``reduction`` translate.
 
     Attributes
     ----------
     design : MixedDesign
-        Of the effects that are drawn (see `reduction`); identical rows merged.
+        Whose parameters are the fitted ones (see `Reduction`); identical rows merged.
     reduction : Reduction
         Between the parameters and effects of ``design`` and those of the model.
     sampler : Sampler
         Makes draws like those of ``position`` at other parameters, from the same base random numbers.
     position : Position
-        The maximum, natural scale, and the draws made there.
+        The maximum and the draws made there.
     n_jobs : int
         Threads.
     """
@@ -50,7 +49,7 @@ class Fitted:
 
     @property
     def params(self) -> Array:
-        """Parameters that were fitted, natural scale."""
+        """Fixed effects, loadings, dispersion."""
         return self.position.params
 
     @property
@@ -65,9 +64,9 @@ class Fitted:
 
     @cached_property
     def effects(self) -> sp.csr_array:
-        """Matrix (Q, Q fitted) from drawn effects to the model's: zeros for vanished terms, combinations for tied ones.
+        """Matrix (Q, Q drawn) from standard effects to the model's: zeros for vanished terms.
 
-        With mean m and covariance V of the drawn effects given the data, the model's have ``effects @ m`` and
+        With mean m and covariance V of the standard effects given the data, the model's have ``effects @ m`` and
         ``effects @ V @ effects.T``.
         """
         return self.reduction.effects(self.params)
@@ -75,7 +74,7 @@ class Fitted:
     def covariance_of_fitted(self, cov: Array) -> Array:
         """Covariance of the fitted parameters (P fitted, P fitted) from that of the model's (P, P).
 
-        Those of the model are linear in them, and none is lost (see `Reduction`): a pseudo-inverse carries back.
+        None is lost (see `Reduction`): a pseudo-inverse carries back.
         """
         back = np.linalg.pinv(self.jacobian[self.keep])
         return np.asarray(back @ np.asarray(cov)[np.ix_(self.keep, self.keep)] @ back.T)
@@ -99,7 +98,7 @@ class Fitted:
         """
         sampler = self.sampler
         seed = child(sampler.seed, EXPECTATION_STREAM)
-        rows = sum(b.rows.size for b in sampler.buckets if b.n_effects > 1)
+        rows = sum(b.rows.size for b in sampler.buckets if b.n_drawn > 1)
         sampler = with_expectation_draws(replace(sampler, seed=seed), min(WORK // max(rows, 1), MOST_DRAWS))
         return replace(self, sampler=sampler, position=sampler.at(self.params))
 
@@ -116,9 +115,5 @@ def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
     """
     if sampler.sampling.joint:
         return sampler
-    twice = 2 if sampler.design.standard else 1  # half of those of standard effects mirror the others
-    one, more = (twice * count for count in EXPECTATION_DRAWS)
-    more = max(more, several)
-    return sampler.grown(
-        tuple(np.full(b.n_blocks, one if b.n_effects < 2 else more) for b in sampler.buckets)
-    )
+    one, more = EXPECTATION_DRAWS[0], max(EXPECTATION_DRAWS[1], several)
+    return sampler.grown(tuple(np.full(b.n_blocks, one if b.n_drawn < 2 else more) for b in sampler.buckets))

@@ -18,8 +18,6 @@ from statsmodels_mcla.estimation.boundary import (
     grown_reduction,
     reduction_to,
     reduction_without_loss,
-    singular_working,
-    with_layouts,
 )
 from statsmodels_mcla.estimation.search import (
     DrawSettings,
@@ -99,20 +97,20 @@ def laplace_maximum(
     if separated:  # the likelihood rises for ever: go where it is nearly flat, and no further
         start = fit_without_random_effects(design, SEPARATED_STEPS)
         maxiter = min(maxiter, SEPARATED_STEPS)
-    scale = search_scale(design, start)
-    fit = fit_laplace(design, scale, np.zeros(design.n_params), gtol=gtol, maxiter=maxiter, disp=disp)
-    reduction, params = reduction_without_loss(design, fit.params, scale.origin)
-    shape = Reduction.of(design).shape
-    while reduction.shape != shape:
-        shape = reduction.shape
-        free = reduction.free_working
-        working = np.where(free, singular_working(design, params), 0.0)
-        if reduction.at_limit:
-            working[-1] = np.finfo(float).tiny
-        x = scale.from_semi_natural(working)
-        fit = fit_laplace(design, scale, x, gtol=gtol, maxiter=maxiter, disp=disp, free=free)
-        reduction, params = reduction_without_loss(design, fit.params, scale.origin)
-    separating = tuple(separating_terms(design, fit.evaluation.modes, params, start.curvature))
+    reduction = Reduction.of(design)
+    origin = search_scale(design, start).origin
+    params, x = np.zeros(0), np.zeros(design.n_params)
+    while True:
+        reduced = reduction.reduce(design)
+        scale = search_scale(reduced, start)
+        x = scale.from_fitted(reduction.restrict(params)) if len(params) else x
+        fit = fit_laplace(reduced, scale, x, gtol=gtol, maxiter=maxiter, disp=disp)
+        lower, params = reduction_without_loss(design, reduction.extend(fit.params), origin)
+        if lower.shape == reduction.shape:
+            break
+        reduction = lower
+    params = reduction.extend(fit.params)
+    separating = tuple(separating_terms(design, fit, params, start.curvature))
     return LaplaceMaximum(params, reduction, separated, separating, start, fit)
 
 
@@ -148,12 +146,11 @@ def monte_carlo_maximum(
         If a covariance matrix becomes singular and the importance density is the user's own.
     """
     origin = search_scale(design, start).origin
-    if reduction is None:
-        reduction = with_layouts(design, params, origin, Reduction.of(design).ranks)
+    reduction = Reduction.of(design) if reduction is None else reduction
     trail: list[MonteCarloMaximum] = []
     while True:
         if not draws.sampling.adapts:
-            reduction = _as_they_stand(design, reduction)
+            _check_full_rank(reduction)
         reduced = reduction.reduce(design)
         scale = search_scale(reduced, start)
         fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
@@ -165,15 +162,14 @@ def monte_carlo_maximum(
         reduction, params = step
 
 
-def _as_they_stand(design: MixedDesign, reduction: Reduction) -> Reduction:
-    """Draw the effects of the model themselves, the only ones that a density of the user's own is for."""
+def _check_full_rank(reduction: Reduction) -> None:
+    """Refuse effects that are not those of the model, the only ones that a density of the user's own is for."""
     if reduction.singular:
         names = ", ".join(repr(reduction.terms[k].whole.name) for k in reduction.singular)
         raise ValueError(
             f"sampling: the covariance matrix of {names} is singular at the maximum, where the model has fewer effects "
             "than the density: leave effects out of the model, or use BlockSampling()"
         )
-    return Reduction.of(design)
 
 
 Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
@@ -186,7 +182,7 @@ def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -
     raised = before is not None and sum(before.reduction.shape) < sum(reduction.shape)
     if before is not None and raised and _flat(found):
         return before  # the likelihood did not rise, only its noise
-    step = _drawn_otherwise(design, origin, trail) if raised else _down(design, origin, trail)
+    step = None if raised else _down(design, origin, trail)
     if step is not None:
         return step
     return (
@@ -203,7 +199,7 @@ def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
 
 
 def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
-    """Lower ranks where nothing is lost, or the same with other effects where those drawn led to no maximum."""
+    """Lower ranks where nothing is lost."""
     found = trail[-1]
     lower, params = reduction_without_loss(design, found.params, origin)
     flat = _flat(found)
@@ -215,30 +211,7 @@ def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) ->
     if lower.shape != found.reduction.shape:
         known = [m for m in trail if m.reduction.shape == lower.shape]
         return known[-1] if known else (lower, params)
-    return _drawn_otherwise(design, origin, trail)
-
-
-def _drawn_otherwise(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
-    """Keep the ranks, but draw as suits the estimate: where there was no maximum, or a variance came out small.
-
-    The information about a small variance of effects that are drawn themselves is a difference of large numbers.
-    """
-    found = trail[-1]
-    reduction = found.reduction
-    suited = with_layouts(design, found.params, origin, reduction.ranks)
-    suited = replace(suited, at_limit=reduction.at_limit)
-    drawn = [m.reduction.layouts for m in trail if m.reduction.ranks == reduction.ranks]
-    settled = found.fit.converged and not _small(found)
-    return None if settled or len(drawn) > 1 or suited.layouts in drawn else (suited, found.params)
-
-
-def _small(found: MonteCarloMaximum) -> bool:
-    """Whether a variance of effects that are drawn themselves is less than half of its standard error."""
-    precision = found.fit.precision
-    places = np.concatenate([np.zeros(0, int), *found.reduction.pivot_variances])
-    return precision is not None and bool(
-        np.any(found.fit.position.params[places] < 0.5 * precision.se[places])
-    )
+    return None
 
 
 def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:

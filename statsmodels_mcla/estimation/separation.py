@@ -17,15 +17,13 @@ classify every single row correctly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.likelihood.laplace import Modes
+from statsmodels_mcla.estimation.search import LaplaceFit
 from statsmodels_mcla.numerics import Array
 
 MARGIN = 1e-9  # of the largest residual: smaller ones prove nothing
@@ -110,18 +108,16 @@ def _rising_direction(rows: Array) -> Array | None:
         active = np.concatenate([active, worst])
 
 
-def separating_terms(
-    design: MixedDesign, modes: Sequence[Modes], params: Array, curvature: float
-) -> list[int]:
+def separating_terms(design: MixedDesign, fit: LaplaceFit, params: Array, curvature: float) -> list[int]:
     """Random-effect terms whose variances have no finite maximum; empty if there is none.
 
     Parameters
     ----------
     design : MixedDesign
-    modes : sequence of Modes
-        Of each bucket, at the maximum of the Laplace approximation.
+    fit : LaplaceFit
+        Maximum of the Laplace approximation.
     params : ndarray (P,)
-        That maximum, natural scale.
+        The same, natural scale.
     curvature : float
         Information about one row's linear predictor.
     """
@@ -129,7 +125,7 @@ def separating_terms(
     if sign is None or not np.all(sign):
         return []
     eta = np.empty(design.n_rows)
-    for bucket, mode in zip(design.buckets, modes, strict=True):
+    for bucket, mode in zip(fit.design.buckets, fit.evaluation.modes, strict=True):
         inside = bucket.rows >= 0
         eta[bucket.rows[inside]] = mode.eta[inside]
     if not np.all(sign * (eta - design.offset) > 0):

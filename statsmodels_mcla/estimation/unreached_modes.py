@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.estimation.fitted import Fitted
-from statsmodels_mcla.likelihood.laplace import Modes, conditional_modes, scale_effects
-from statsmodels_mcla.likelihood.sampling import BlockDraws
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.likelihood.laplace import Modes, conditional_modes
+from statsmodels_mcla.likelihood.sampling import BlockDraws, spherical_t_logpdf
+from statsmodels_mcla.numerics import LOG_2PI, Array
 
 STARTS = 8  # random starts a block, and one where every linear predictor has the other sign
 FAR = 2.0  # conditional standard deviations from the main mode that make another one
@@ -39,17 +39,16 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
     design, params = fitted.design, fitted.params
     if design.family.log_concave or fitted.sampler.sampling.joint:
         return None
-    beta, theta, phi = design.split(params)
-    factors = [np.linalg.cholesky(G) for G in design.covariance.matrices(theta)]
-    loadings = design.loadings(params)
+    beta, loadings, phi = design.split(params)
+    factors = design.loadings.factors(loadings)
     rng = np.random.Generator(np.random.PCG64(0))
     share = np.zeros(design.n_blocks)
     with np.errstate(all="ignore"):
         for part in fitted.position.draws:
-            if not isinstance(part, BlockDraws) or not part.bucket.n_effects:
+            if not isinstance(part, BlockDraws) or not part.bucket.n_drawn:
                 continue
-            bucket = part.bucket.at(loadings)
-            Z = scale_effects(design.covariance, factors, bucket.levels, bucket.Z)
+            bucket, anchor = part.bucket, part.anchor
+            Z = bucket.standardised(factors)
             fixed = bucket.offset + bucket.X @ beta
             main = conditional_modes(bucket, Z, fixed, phi)
             for start in _starts(main, rng):
@@ -57,14 +56,10 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
                     other = conditional_modes(bucket, Z, fixed, phi, start)
                 except (FloatingPointError, np.linalg.LinAlgError):
                     continue
-                centre = scale_effects(design.covariance, [f.T for f in factors], bucket.levels, other.b)
-                log_lambda = sum(
-                    count * float(np.log(np.diagonal(f)).sum())
-                    for f, count in zip(factors, bucket.levels, strict=True)
-                )
-                volume = log_lambda + np.log(np.abs(np.diagonal(other.root, axis1=1, axis2=2))).sum(axis=1)
-                log_g = part.proposal.logpdf(centre[..., None])[:, 0]
-                reached = part.size * np.exp(log_g + volume + 0.5 * bucket.n_effects * np.log(2.0 * np.pi))
+                t = np.linalg.solve(anchor.root, (other.b - anchor.centre)[..., None])[..., 0]
+                log_g = spherical_t_logpdf((t * t).sum(axis=1), part.df, t.shape[1]) - anchor.log_det
+                volume = np.log(np.abs(np.diagonal(other.root, axis1=1, axis2=2))).sum(axis=1)
+                reached = part.size * np.exp(log_g + volume + 0.5 * t.shape[1] * LOG_2PI)
                 ratio = np.exp(np.minimum(other.value - main.value, 0.0))
                 found = (_distance(main, other) > FAR) & (reached < FEW)
                 share[bucket.blocks] = np.maximum(

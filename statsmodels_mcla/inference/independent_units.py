@@ -111,8 +111,7 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     graph = fitted.design.graph
     _, first = np.unique(graph.of_row, return_index=True)
     of_block = whole.of_model_block[design.graph.of_row[first]]
-    touched = sum((abs(tie) for tie in fitted.design.ties), abs(fitted.design.Z))
-    empty = np.diff(_stored(sp.csr_array(touched)).indptr)[first] == 0
+    empty = np.diff(_stored(fitted.design.Z).indptr)[first] == 0
     of_block = np.where(empty, -1, of_block)
 
     data = design.family.row_data(
@@ -198,7 +197,7 @@ def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array)
     def value(params: Array) -> Array:
         beta, theta, phi = design.split(fitted.reduction.extend(params))
         factors = [covariance_root(G) for G in design.covariance.matrices(theta)]
-        found = modes_of_buckets(design, design.buckets, beta, factors, phi)
+        found = modes_of_buckets(design.buckets, beta, factors, phi)
         out = np.empty(design.n_blocks)
         for bucket, mode in zip(design.buckets, found, strict=True):
             out[bucket.blocks] = mode.value

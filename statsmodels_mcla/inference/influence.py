@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from statsmodels_mcla.design import working_scale
+from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation import Fitted, Varied
 from statsmodels_mcla.inference.independent_units import STEP
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
@@ -39,7 +39,7 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     position : Position
         Draws at the maximum, block by block.
     scores : ndarray (units, k)
-        Of each unit, natural scale.
+        Of each unit.
     hessians : ndarray (units, k, k)
     se : ndarray (k,)
         Standard errors, which set the steps of differences.
@@ -47,16 +47,16 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     Returns
     -------
     ndarray (units, k)
-        Where the rest of the data has no maximum nearby on the working scale (a small variance that it may not
-        have), by a Newton step on the natural scale, variances cut off at zero.  NaN where the rest of the data do
+        Where the rest of the data has no maximum nearby on the scale of the search (a small variance that it may not
+        have), by a Newton step, standard deviations cut off at zero.  NaN where the rest of the data do
         not tell the fixed effects.
     """
     design, k = fitted.design, len(fitted.params)
-    scale = working_scale(design)
-    x = scale.from_natural(fitted.params)
+    scale = SearchScale.plain(design.layout)
+    x = scale.from_fitted(fitted.params)
 
     def at(x: Array) -> Evaluation:
-        return evaluate(design, scale.natural(x), position.draws, n_jobs=fitted.n_jobs)
+        return evaluate(design, scale.fitted(x), position.draws, n_jobs=fitted.n_jobs)
 
     def hessian(x: Array) -> Array:
         found = at(x)
@@ -72,12 +72,12 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     step = _stationary(gradient, rest, third)
     found = np.all(np.isfinite(step), axis=1)
     out = fitted.params - _newton(scores, at(x).hessian, hessians)
-    variance = np.concatenate(
-        [np.zeros(design.n_fixed, bool), design.covariance.is_variance, np.zeros(k, bool)]
-    )[:k]
-    out[:, variance] = np.maximum(out[:, variance], 0.0)
+    positive = np.concatenate(
+        [np.zeros(0, int), *fitted.reduction.diagonal, np.arange(k)[design.layout.family]]
+    )
+    out[:, positive] = np.maximum(out[:, positive], 0.0)
     for b in np.flatnonzero(found):
-        out[b] = scale.natural(x + step[b])
+        out[b] = scale.fitted(x + step[b])
     # fixed effects that only this unit tells of have no estimate without it
     p = design.n_fixed
     rest = (hessians - at(x).hessian)[:, :p, :p] * np.outer(se[:p], se[:p])

@@ -93,7 +93,9 @@ class DrawnLikelihood(ClonableModel):
         sampler = draws.sampler(design)
         if draws.nsample is not None:
             sampler = sampler.with_size(draws.nsample)
-        self._current = CurrentDraws(design, sampler.at(params), Reduction.of(design), checked_n_jobs(None))
+        reduction = Reduction.of(design)
+        position = sampler.at(reduction.restrict(params))
+        self._current = CurrentDraws(design, position, reduction, checked_n_jobs(None))
 
     def _checked(self, params: Any) -> Array:
         out = check_start_params(params, self.data.param_names, self.non_negative)

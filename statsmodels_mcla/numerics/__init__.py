@@ -5,7 +5,7 @@ The next of its kind: a function of arrays with its own test against numpy or a 
 subject it is, and its name below.
 """
 
-from statsmodels_mcla.numerics.arrays import Array, Number
+from statsmodels_mcla.numerics.arrays import LOG_2PI, Array, Number
 from statsmodels_mcla.numerics.finite_differences import differences, extrapolated_differences
 from statsmodels_mcla.numerics.linalg import (
     covariance_root,
@@ -20,6 +20,7 @@ from statsmodels_mcla.numerics.random_streams import child, generator, generator
 from statsmodels_mcla.numerics.standard_errors import delta_method, standard_deviations
 
 __all__ = [
+    "LOG_2PI",
     "Array",
     "Number",
     "child",

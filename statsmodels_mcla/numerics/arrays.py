@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Number = Array | float
+
+LOG_2PI = math.log(2.0 * math.pi)

@@ -4,7 +4,7 @@ For a function h of a row's linear predictor eta, over draws at the maximum,
 
     E h = sum_k v_k h(eta_k),        dE h / dpsi = E dh/dpsi + Cov(h, s),
 
-s the complete-data score (as in Louis, 1982).  Draws that move along with the fixed effects (`transport`) bring
+s the complete-data score (as in Louis, 1982).  Draws that move along with the parameters (`moving_draws`) bring
 their part of the derivative into dh/dpsi.  Two errors follow:
 
 * other random numbers (MCSE): e_r, the sum over the draws of replicate r of v_k (h_k - E h) (delta method over the
@@ -139,7 +139,7 @@ def moments(
             target.put(index, _prior_moments(setting, index, curve))
 
     def of_draws(law: Law, index: np.ndarray, products: Products) -> list[Moments]:
-        eta = products.Zu
+        eta = products.Zb
         eta += setting.fixed[index][..., None]
         return [_weighted_moments(setting, law, index, eta, products, curve) for curve in curves]
 
@@ -161,8 +161,7 @@ class _Setting:
         X beta + offset, and the variance of the normal part.
     of_theta : ndarray (size of theta, P)
         Derivative of the model's variances and covariances in the fitted parameters.
-    loadings : slice
-        Where loadings are among those.
+    n_fixed : int
     """
 
     rows: LinearRows
@@ -170,21 +169,19 @@ class _Setting:
     fixed: Array
     spread: Array
     of_theta: Array
-    loadings: slice
+    n_fixed: int
 
     @classmethod
     def of(cls, fitted: Fitted, rows: LinearRows, errors: ParameterErrors) -> _Setting:
-        p = fitted.design.n_fixed
-        theta = slice(p, p + rows.prior.shape[1])
+        theta = fitted.reduction.layout.covariance
         spread = rows.prior @ fitted.reduction.extend(fitted.params)[theta]
-        first = p + fitted.design.covariance.size
         return cls(
             rows,
             errors,
-            rows.offset + rows.X @ fitted.params[:p],
+            rows.offset + rows.X @ fitted.params[fitted.design.layout.fixed],
             np.maximum(spread, 0.0),
             fitted.jacobian[theta],
-            slice(first, first + len(rows.ties)),
+            fitted.design.n_fixed,
         )
 
     def direct_slope(self, index: np.ndarray, d_eta: Array, d_var: Array) -> Array:
@@ -225,17 +222,17 @@ def _weighted_moments(
     centred *= v
     d_eta, d_var = ((getattr(values, name) * v).sum(axis=-1) for name in ("d_eta", "d_var"))
     direct = setting.direct_slope(index, d_eta, d_var)
-    direct[..., : setting.rows.X.shape[1]] += d_eta[..., None] * products.moves
-    for a, product in enumerate(products.ties):
-        direct[..., setting.loadings.start + a] = (values.d_eta * product * v).sum(axis=-1)
+    direct[..., : setting.n_fixed] += d_eta[..., None] * products.moves
+    for j, velocity in enumerate(products.velocities, setting.n_fixed):
+        direct[..., j] += (values.d_eta * velocity * v).sum(axis=-1)
     slope, mean_mc_var = _errors_of_mean(law, centred, direct, setting.errors)
     if not curve.linear:
         return Moments(mean, var, slope, mean_mc_var, np.full(index.shape, np.nan))
     squares -= var[..., None]
     squares *= v
     direct = setting.direct_slope(index, np.zeros(index.shape), np.ones(index.shape))
-    for a, product in enumerate(products.ties):
-        direct[..., setting.loadings.start + a] = 2.0 * (centred * product).sum(axis=-1)
+    for j, velocity in enumerate(products.velocities, setting.n_fixed):
+        direct[..., j] += 2.0 * (centred * velocity).sum(axis=-1)
     _, var_mc_var = _errors_of_mean(law, squares, direct, setting.errors)
     return Moments(mean, var, slope, mean_mc_var, var_mc_var)
 

@@ -26,7 +26,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.data import ModelInputs
-from statsmodels_mcla.design import SearchScale, working_scale
+from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.likelihood.sampling import Sampler
@@ -107,16 +107,16 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
     """
     setting = _Setting.of(inputs, fitted)
     design, k = fitted.design, len(fitted.params)
-    scale = working_scale(design)
-    x = scale.from_natural(fitted.params)
+    scale = SearchScale.plain(design.layout)
+    x = scale.from_fitted(fitted.params)
     root = np.zeros((k, k)) if cov_mcse is None else _root_of(scale, x, cov_mcse)
     means, halves = [], []
     for index in range(SETS):
         seed = child(fitted.sampler.seed, STREAM, index)
         moved = root @ generator(seed).standard_normal(k)
         sampler = replace(fitted.sampler, seed=seed, sizes=_halved(fitted.sampler))
-        once = setting.parts(sampler, scale.natural(x + moved))
-        again = once if cov_mcse is None else setting.parts(sampler, scale.natural(x - moved))
+        once = setting.parts(sampler, scale.fitted(x + moved))
+        again = once if cov_mcse is None else setting.parts(sampler, scale.fitted(x - moved))
         means.append(0.5 * (once + again))
         halves.append(0.5 * (once - again))
     llf, rho = np.mean(means, axis=0)
@@ -135,7 +135,7 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
 
 
 def _root_of(scale: SearchScale, x: Array, cov: Array) -> Array:
-    """Root of a covariance of natural parameters on the working scale, where every value is allowed."""
+    """Root of a covariance of fitted parameters on the scale where every value is allowed."""
     k = len(x)
     J = np.stack([scale.derivatives(x, e, np.zeros((k, k)))[0] for e in np.eye(k)])
     back = np.linalg.inv(J)

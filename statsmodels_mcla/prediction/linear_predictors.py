@@ -37,9 +37,9 @@ class LinearRows:
     X : ndarray (N, p)
     offset : ndarray (N,)
     Z : scipy.sparse.csr_array (N, Q)
-        Over the effects of the fitted design that have draws.
+        Over the standard effects that have draws.
     ties : tuple of scipy.sparse.csr_array (N, Q)
-        Derivatives of Z in the loadings of terms of reduced rank.
+        Derivatives of Z in the loadings.
     prior : ndarray (N, size of theta)
         Over the variances and covariances of the model: effects that the data say nothing of keep their prior law.
     """
@@ -70,11 +70,12 @@ class LinearRows:
         known = sp.csr_array(Z @ sp.diags_array(drawn.astype(float)))
         if not drawn.all():
             prior = prior + prior_basis(fitted.reduction, sp.csr_array(Z @ sp.diags_array(1.0 - drawn)))
-        start = fitted.design.n_fixed + fitted.design.covariance.size
         ties = []
-        for a in range(len(fitted.design.ties)):  # effects are linear in the loadings
+        for a in range(
+            *fitted.design.layout.covariance.indices(len(fitted.params))
+        ):  # effects are linear in them
             step = np.zeros(len(fitted.params))
-            step[start + a] = 1.0
+            step[a] = 1.0
             ties.append(sp.csr_array(known @ (fitted.reduction.effects(fitted.params + step) - effects)))
         return cls(X, offset, sp.csr_array(known @ effects), tuple(ties), prior)
 
@@ -127,20 +128,20 @@ class Law(NamedTuple):
 
 
 class Products(NamedTuple):
-    """Products of rows (K, L) with the effects.
+    """Linear predictors of rows (K, L), less fixed effects, and their derivatives along the paths of the draws.
 
     Attributes
     ----------
-    Zu : ndarray (K, L, m)
-    ties : list of ndarray (K, L, m)
-        The same of each tie.
-    moves : ndarray (K, L, p) or float
-        Z times the derivative of the draws in the fixed effects.
+    Zb : ndarray (K, L, m)
+    moves : ndarray (K, L, p)
+        In the fixed effects.
+    velocities : list of ndarray (K, L, m)
+        In each of the other parameters.
     """
 
-    Zu: Array
-    ties: list[Array]
-    moves: Array | float
+    Zb: Array
+    moves: Array
+    velocities: list[Array]
 
 
 def _law(draws: WeightedDraws) -> Law:
@@ -148,11 +149,12 @@ def _law(draws: WeightedDraws) -> Law:
 
 
 def block_of_effects(sampler: Sampler) -> tuple[np.ndarray, np.ndarray]:
-    """Block of each effect of the sampler's design (-1: it has no data and no draws), and its place there."""
-    block, place = (np.full(sampler.design.Z.shape[1], -1) for _ in range(2))
+    """Block of each standard effect of the sampler's design (-1: it has no data and no draws), and its place there."""
+    count = sum(t.levels * t.rank for t in sampler.design.loadings.terms)
+    block, place = (np.full(count, -1) for _ in range(2))
     for bucket in sampler.buckets:
-        block[bucket.effects] = bucket.blocks[:, None]
-        place[bucket.effects] = np.arange(bucket.n_effects)
+        block[bucket.drawn] = bucket.blocks[:, None]
+        place[bucket.drawn] = np.arange(bucket.n_drawn)
     return block, place
 
 
@@ -235,7 +237,7 @@ class Placed:
                 inside = place < here[sets, None]
                 rows = np.where(inside, order[np.where(inside, first[blocks[sets], None] + place, 0)], -1)
                 local = np.where(inside[..., None], place_of_effect[self.column[rows]], 0)
-                products = self._products(draws.u, draws.moves, sets, local, rows)
+                products = self._products(draws.b, draws.moves, draws.velocities, sets, local, rows)
                 out.append((rows, function(law.take(sets), rows, products)))
             return out
 
@@ -273,21 +275,29 @@ class Placed:
         out = []
         for k, members in enumerate(kinds):
             distinct = np.unique(members)
-            law, u, moves, starts = _paired([made[int(b)] for b in distinct], distinct, fitted.sampler.seed)
+            law, b, moves, velocities, starts = _paired(
+                [made[int(b)] for b in distinct], distinct, fitted.sampler.seed
+            )
             mine = np.flatnonzero(kind.ravel() == k)
             column = self.column[rows[mine]]
             local = place_of_effect[column] + starts[np.searchsorted(distinct, blocks[mine])]
             for a in range(0, len(mine), LAYER):
                 cut = slice(a, a + LAYER)
                 index = rows[mine[cut]][None]
-                products = self._products(u, moves, np.zeros(1, int), local[cut][None], index)
+                products = self._products(b, moves, velocities, np.zeros(1, int), local[cut][None], index)
                 out.append((index, function(law, index, products)))
         return out
 
     def _products(
-        self, u: Array, moves: Array | None, sets: np.ndarray, place: np.ndarray, rows: np.ndarray
+        self,
+        b: Array,
+        moves: Array,
+        velocities: Sequence[Array],
+        sets: np.ndarray,
+        place: np.ndarray,
+        rows: np.ndarray,
     ) -> Products:
-        """Products of rows (K, L) with effects u (., q, m) and their derivatives, at places (K, L, widest) in them."""
+        """Products of rows (K, L) with draws b (., q, m), at places (K, L, widest) in them, and their derivatives."""
 
         def combined(entry: Array, effects: Array) -> Array:
             out = np.zeros((*rows.shape, effects.shape[2]))
@@ -297,28 +307,32 @@ class Placed:
                     out += weight[..., None] * effects[sets[:, None], place[:, :, j]]
             return out
 
-        Zu, *ties = (combined(entry, u) for entry in self.entries)
-        return Products(Zu, ties, 0.0 if moves is None else combined(self.entries[0], moves))
+        own, *ties = self.entries
+        speeds = [combined(own, velocity) for velocity in velocities]
+        for speed, tie in zip(speeds, ties, strict=False):  # the dispersion moves the draws alone
+            speed += combined(tie, b)
+        return Products(combined(own, b), combined(own, moves), speeds)
 
 
 def _paired(
     parts: Sequence[WeightedDraws], blocks: np.ndarray, seed: np.random.SeedSequence
-) -> tuple[Law, Array, Array | None, np.ndarray]:
+) -> tuple[Law, Array, Array, list[Array], np.ndarray]:
     """Joint law of the effects of several blocks from random pairs of their draws.
 
     Returns
     -------
     law : Law
-    u : ndarray (1, q, m)
-        Effects of the blocks, one after another.
-    moves : ndarray (1, q, p) or None
+    b : ndarray (1, q, m)
+        Standard effects of the blocks, one after another.
+    moves : ndarray (1, q, p)
+    velocities : list of ndarray (1, q, m)
     starts : ndarray
         Where each block's effects begin.
     """
     rng = generator(seed, PAIRING, *(int(b) for b in blocks))
     R = min(part.replicates for part in parts)
     size = max(part.replicate for part in parts)
-    weight, u = np.ones((1, R * size)), []
+    weight, taken = np.ones((1, R * size)), []
     s = np.zeros((1, parts[0].s.shape[1], R * size))
     for part in parts:
         within = np.concatenate(
@@ -330,11 +344,12 @@ def _paired(
         )[:, :size]
         index = (within + part.replicate * np.arange(R)[:, None]).ravel()
         weight = weight * (part.v[:, index] * part.v.shape[1])
-        u.append(part.u[..., index])
+        taken.append([x[..., index] for x in (part.b, *part.velocities)])
         s = s + part.s[..., index]
     v = weight / weight.sum(axis=1, keepdims=True)
     s = s - weighted_sum(s, v)[..., None]
-    starts = np.cumsum([0, *(part.u.shape[1] for part in parts[:-1])])
+    starts = np.cumsum([0, *(part.b.shape[1] for part in parts[:-1])])
     law = Law(v, s, size, R / (R - 1.0) if R > 1 else np.inf)
-    moves = [part.moves for part in parts if part.moves is not None]
-    return law, np.concatenate(u, axis=1), np.concatenate(moves, axis=1) if moves else None, starts
+    moves = np.concatenate([part.moves for part in parts], axis=1)
+    b, *velocities = (np.concatenate(each, axis=1) for each in zip(*taken, strict=True))
+    return law, b, moves, velocities, starts

@@ -65,8 +65,8 @@ class Predicted:
         law = self.law
 
         def at(fitted: Fitted, cov: Array) -> Array:
-            loadings = fitted.design.loadings
-            rows = law.rows.moved(loadings(fitted.params) - loadings(law.fitted.params))
+            change = fitted.params - law.fitted.params
+            rows = law.rows.moved(change[fitted.design.layout.covariance])
             errors = replace(law.errors, cov_params=cov)
             return function(replace(law, fitted=fitted, rows=rows, errors=errors))
 

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from statsmodels_mcla.data import draw_effects
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
-from statsmodels_mcla.likelihood.laplace import modes_of_buckets, scale_effects
+from statsmodels_mcla.likelihood.laplace import modes_of_buckets
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments
@@ -40,9 +40,9 @@ def conditional_effects(
         below /= below[:, -1:]
         wanted = level[draws.bucket.blocks]
         pick = np.stack([np.searchsorted(c, t, side="right") for c, t in zip(below, wanted, strict=True)])
-        return draws.bucket.effects, np.take_along_axis(draws.u, pick[:, None], axis=2)
+        return draws.bucket.drawn, np.take_along_axis(draws.b, pick[:, None], axis=2)
 
-    drawn = np.full((fitted.design.Z.shape[1], nsim), np.nan)
+    drawn = np.full((fitted.effects.shape[1], nsim), np.nan)
     for effects, values in over_draws(
         fitted.design, fitted.params, fitted.position.draws, of_chunk, n_jobs=fitted.n_jobs
     ):
@@ -102,13 +102,10 @@ def effect_moments(fitted: Fitted, n_effects: int, errors: ParameterErrors) -> E
 def conditional_modes_of(fitted: Fitted) -> Array:
     """Most probable values of all effects of a model given the data, (Q,)."""
     design, sampler = fitted.design, fitted.sampler
-    beta, theta, phi = design.split(fitted.params)
-    factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
-    loadings = design.loadings(fitted.params)
-    buckets = tuple(b.at(loadings) for b in sampler.buckets)
-    found = modes_of_buckets(design, buckets, beta, factors, phi, fitted.position.modes)
-    u = np.zeros(design.Z.shape[1])
-    transposed = [f.T for f in factors]
-    for bucket, modes in zip(buckets, found, strict=True):
-        u[bucket.effects] = scale_effects(design.covariance, transposed, bucket.levels, modes.b)
-    return np.asarray(fitted.effects @ u)
+    beta, loadings, phi = design.split(fitted.params)
+    factors = design.loadings.factors(loadings)
+    found = modes_of_buckets(sampler.buckets, beta, factors, phi, fitted.position.modes)
+    b = np.zeros(fitted.effects.shape[1])
+    for bucket, modes in zip(sampler.buckets, found, strict=True):
+        b[bucket.drawn] = modes.b
+    return np.asarray(fitted.effects @ b)

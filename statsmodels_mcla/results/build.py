@@ -25,7 +25,7 @@ def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMR
     return MixedGLMResults(
         model,
         found.params,
-        partial(laplace_covariance, model.design, fit, found.reduction.free_working),
+        partial(_laplace_covariance, found),
         fit.evaluation.value,
         "Laplace",
         fit.converged and not found.endless,
@@ -36,12 +36,17 @@ def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMR
     )
 
 
+def _laplace_covariance(found: LaplaceMaximum) -> Array:
+    """Inverse observed information in the model's parameters; NaN at the boundary."""
+    return found.reduction.carry(found.fit.params, laplace_covariance(found.fit))
+
+
 def _draws_at(design: MixedDesign, found: LaplaceMaximum, n_jobs: int) -> Fitted:
     """Draws at a Laplace fit: what is said of random effects and predictions is exact given the estimates."""
     reduced = found.reduction.reduce(design)
     sampler = Sampler.start(reduced, BlockSampling(), np.random.SeedSequence(0), True, None)
     sampler = with_expectation_draws(sampler)
-    position = sampler.at(found.reduction.restrict(found.params))
+    position = sampler.at(found.fit.params)
     return Fitted(reduced, found.reduction, sampler, position, n_jobs)
 
 

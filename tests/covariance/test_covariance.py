@@ -8,8 +8,8 @@ from helpers import differences
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-
 from statsmodels_mcla.covariance.effect_density import effect_law
+
 from statsmodels_mcla.covariance.sigma import Covariance
 from statsmodels_mcla.covariance.unstructured import CovarianceTerm
 

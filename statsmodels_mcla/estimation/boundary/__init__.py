@@ -12,7 +12,7 @@ from statsmodels_mcla.estimation.boundary.rank_search import (
     reduction_without_loss,
     singular_working,
     truncated,
-    with_layouts,
+    with_ranks,
 )
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.estimation.boundary.variance_scores import (
@@ -33,5 +33,5 @@ __all__ = [
     "reduction_without_loss",
     "singular_working",
     "truncated",
-    "with_layouts",
+    "with_ranks",
 ]

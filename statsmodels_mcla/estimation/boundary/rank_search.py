@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from statsmodels_mcla.covariance import Layout
-from statsmodels_mcla.design import FIRST_SD, MixedDesign
+from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
@@ -16,7 +15,6 @@ from statsmodels_mcla.numerics import Array
 SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
 LIMIT = 1e-6  # of log-likelihood: a dispersion that is smaller than any error of it
-LITTLE = 1.0  # information of a level's rows about an effect, times its variance: below, loadings tell more
 
 
 def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) -> tuple[Reduction, Array]:
@@ -56,7 +54,7 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
         ranks.append(rank)
     out = params.copy()
     out[p : p + covariance.size] = covariance.pack(matrices)
-    reduction = with_layouts(design, out, origin, ranks)
+    reduction = with_ranks(design, out, origin, ranks)
     at_limit = dispersion_without_loss(design, out)
     if at_limit:
         out[-1] = 0.0
@@ -73,7 +71,7 @@ def reduction_to(
     lower = [truncated(*parts) for parts in zip(covariance.matrices(params[at]), sizes, ranks, strict=True)]
     out = params.copy()
     out[at] = covariance.pack(lower)
-    return with_layouts(design, out, origin, ranks), out
+    return with_ranks(design, out, origin, ranks), out
 
 
 def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
@@ -97,11 +95,10 @@ def truncated(G: Array, size: Array, rank: int) -> Array:
     return np.asarray(root @ root.T)
 
 
-def with_layouts(design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]) -> Reduction:
-    """Draw the effects at given ranks in a way that suits given parameters.
+def with_ranks(design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]) -> Reduction:
+    """Reduction of given ranks, with pivots that suit given parameters.
 
-    Coordinates are taken in the order of pivoted elimination, the largest variance left first.  Those whose rows
-    say much about them, for their variance, are pivots; for the others, up to the rank, standard effects are drawn.
+    The pivots of a singular matrix are taken in the order of pivoted elimination, the largest variance left first.
 
     Parameters
     ----------
@@ -112,42 +109,30 @@ def with_layouts(design: MixedDesign, params: Array, origin: Array, ranks: Seque
     """
     covariance, p = design.covariance, design.n_fixed
     at = slice(p, p + covariance.size)
-    factors = covariance.factors(origin[at])
-    layouts = []
-    for term, G, factor, rank in zip(
-        design.terms, covariance.matrices(params[at]), factors, ranks, strict=True
+    pivots = []
+    for G, factor, rank in zip(
+        covariance.matrices(params[at]), covariance.factors(origin[at]), ranks, strict=True
     ):
         size = np.abs(np.diag(factor))
-        rows = np.bincount(term.Z.indices % term.dim, minlength=term.dim) / term.n_levels
-        layouts.append(_layout(G / np.outer(size, size), FIRST_SD**2 * rows, rank))
-    return Reduction.of(design, layouts)
-
-
-def _layout(scaled: Array, information: Array, rank: int) -> Layout:
-    """Layout for a matrix in units of the sizes where the search started, and what a level says in those units."""
-    order, left = _elimination(scaled, rank)
-    pivots = 0
-    while pivots < rank and left[pivots] * information[order[pivots]] > LITTLE:
-        pivots += 1
-    rest = [k for k in range(len(scaled)) if k not in order] if rank else []
-    return Layout(tuple(sorted(order[:pivots])), tuple(order[pivots:] + rest), rank - pivots)
+        full = rank == len(size)
+        pivots.append(range(rank) if full else _elimination(G / np.outer(size, size), rank))
+    return Reduction.of(design, pivots)
 
 
 def pivots_of(G: Array, size: Array, rank: int) -> tuple[int, ...]:
     """Coordinates that the others are combinations of, ascending."""
-    return tuple(sorted(_elimination(G / np.outer(size, size), rank)[0]))
+    return tuple(sorted(_elimination(G / np.outer(size, size), rank)))
 
 
-def _elimination(left: Array, rank: int) -> tuple[list[int], list[float]]:
-    """Coordinates, the largest variance left first, and that variance."""
-    order, variance = [], []
+def _elimination(left: Array, rank: int) -> list[int]:
+    """Coordinates, the largest variance left first."""
+    order = []
     for _ in range(rank):
         k = int(np.argmax(np.diag(left)))
         order.append(k)
-        variance.append(float(left[k, k]))
         left = left - np.outer(left[:, k], left[k]) / left[k, k]
         left[k] = left[:, k] = 0.0
-    return order, variance
+    return order
 
 
 def singular_working(design: MixedDesign, params: Array, matrices: list[Array] | None = None) -> Array:

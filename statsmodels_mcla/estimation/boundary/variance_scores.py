@@ -20,11 +20,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.design import MixedDesign, RandomTerm
-from statsmodels_mcla.estimation.boundary.rank_search import truncated, with_layouts
+from statsmodels_mcla.estimation.boundary.rank_search import truncated, with_ranks
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
 from statsmodels_mcla.likelihood.sampling import Position
-from statsmodels_mcla.numerics import Array, homogeneous, weighted_sum
+from statsmodels_mcla.numerics import Array, weighted_sum
 
 NO_GAIN = (
     5e-4  # of log-likelihood, for a variance of 3 % of its standard error: Monte Carlo errors decide on less
@@ -67,7 +67,7 @@ def grown_reduction(
         return None
     out = params.copy()
     out[at] = covariance.pack(matrices)
-    grown = with_layouts(design, out, origin, ranks)
+    grown = with_ranks(design, out, origin, ranks)
     return replace(grown, at_limit=reduction.at_limit), out
 
 
@@ -88,17 +88,13 @@ def _best_step(M: Array, G: Array, size: Array, rank: int) -> Array | None:
 
 
 def flat_terms(reduction: Reduction, fitted: Array, se: Array) -> tuple[int, ...]:
-    """Terms with an effect that adds nothing to the likelihood at a maximum.
+    """Terms with a standard effect that adds nothing to the likelihood at a maximum.
 
     A variance nu has a log-likelihood of about nu nu^ / se^2 - nu^2 / (2 se^2) near zero, so that it gains
     (nu^ / se)^2 / 2; in terms of a loading lambda, nu = lambda^2, that is (lambda / se(lambda))^2 / 8.
     """
     z = fitted / se
-    pairs = zip(reduction.pivot_variances, reduction.diagonal_loadings, strict=True)
-    gains = [
-        np.concatenate([z[variances] ** 2 / 2.0, z[loadings] ** 2 / 8.0]) for variances, loadings in pairs
-    ]
-    return tuple(k for k, gain in enumerate(gains) if np.any(gain < NO_GAIN))
+    return tuple(k for k, own in enumerate(reduction.diagonal) if np.any(z[own] ** 2 / 8.0 < NO_GAIN))
 
 
 class _LevelSums(NamedTuple):
@@ -129,12 +125,14 @@ class _Moments(NamedTuple):
     bend: Array  # (rows,) E[d2]
 
 
-def _moments(term: RandomTerm, beta: Array, phi: float, draws: WeightedDraws) -> _Moments:
+def _moments(term: RandomTerm, reduced: MixedDesign, params: Array, draws: WeightedDraws) -> _Moments:
+    beta, loadings, phi = reduced.split(params)
     bucket, v = draws.bucket, draws.v
     sums = _LevelSums.of(term, bucket.rows)
     y, w, v_dispersion = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    eta = np.empty((*bucket.y.shape, v.shape[1]))
-    bucket.predictors(bucket.offset + bucket.X @ beta).write(homogeneous(draws.u), eta)
+    u = bucket.effects_from(reduced.loadings.factors(loadings), draws.b)
+    eta = bucket.predictors(u, np.empty((*bucket.y.shape, v.shape[1])))
+    eta += (bucket.offset + bucket.X @ beta)[..., None]
     terms = bucket.family.blocks(y, w, v_dispersion, eta, phi)
     scores = (sums.matrix @ terms.d1.reshape(-1, v.shape[1])).reshape(-1, term.dim, v.shape[1])
     weight = v[sums.block]
@@ -153,9 +151,10 @@ def _moments(term: RandomTerm, beta: Array, phi: float, draws: WeightedDraws) ->
 def curvature_by_level(term: RandomTerm, reduced: MixedDesign, position: Position) -> Array:
     """M_l of every level of a term of the model, (L, d, d), over the draws at a maximum of the reduced design."""
     d, L = term.dim, term.n_levels
-    beta, _, phi = reduced.split(position.params)
     mean, M, bend = np.zeros((L, d)), np.zeros((L, d, d)), np.zeros(reduced.n_rows)
-    for found in over_draws(reduced, position.params, position.draws, partial(_moments, term, beta, phi)):
+    for found in over_draws(
+        reduced, position.params, position.draws, partial(_moments, term, reduced, position.params)
+    ):
         np.add.at(mean, found.level, found.mean)
         np.add.at(M, found.level, found.variance)
         bend[found.rows] = found.bend

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign, SearchScale, working_scale
-from statsmodels_mcla.estimation.boundary import Reduction, singular_working
+from statsmodels_mcla.design import MixedDesign, SearchScale
+from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.constrained.submodel import Submodel
 from statsmodels_mcla.estimation.fitted import Fitted
 from statsmodels_mcla.estimation.search import fit_without_random_effects, search_scale
@@ -108,10 +108,10 @@ class ObjectiveMaximum:
         submodel = _whole(full, fitted.reduction)
         if sampler.sampling.joint:
             objective = MonteCarloObjective(submodel, sampler.by_blocks().with_size(DRAWS), fitted.n_jobs)
-            top = objective.at(objective.scale.from_natural(fitted.params))
+            top = objective.at(objective.scale.from_fitted(fitted.params))
         else:
             objective = MonteCarloObjective(submodel, sampler, fitted.n_jobs)
-            top = objective.at(objective.scale.from_natural(fitted.params), near)
+            top = objective.at(objective.scale.from_fitted(fitted.params), near)
         return cls(objective, top, full, se)
 
     @classmethod
@@ -160,26 +160,44 @@ def difference_error(one: Point, other: Point) -> float:
 
 
 @dataclass(frozen=True)
-class MonteCarloObjective:
-    """Monte Carlo log-likelihood, its draws made again at every place from the same base numbers."""
+class _Working:
+    """A likelihood of a submodel in its loadings, log dispersion and fixed effects."""
 
     submodel: Submodel
-    sampler: Sampler
-    n_jobs: int
 
     @cached_property
     def scale(self) -> SearchScale:
-        """From x to the parameters of the design whose effects are drawn."""
-        return working_scale(self.sampler.design)
+        """From x to the fitted parameters."""
+        return SearchScale.plain(self.submodel.design.layout)
 
     @cached_property
     def deviations(self) -> np.ndarray:
         """See `Objective`."""
-        return self.scale.n_fixed + np.flatnonzero(self.scale.covariance.is_variance)
+        return np.concatenate([np.zeros(0, int), *self.submodel.reduction.diagonal])
+
+    def natural(self, x: Array) -> Array:
+        """See `Objective`."""
+        return self.submodel.natural(self.scale.fitted(x))
+
+    def locate(self, params: Array) -> Array:
+        """See `Objective`."""
+        return self.scale.from_fitted(self.submodel.restrict(params))
+
+    def pull_back(self, x: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
+        """See `Objective`."""
+        return self.scale.derivatives(x, *self.submodel.pull_back(self.scale.fitted(x), gradient, hessian))
+
+
+@dataclass(frozen=True)
+class MonteCarloObjective(_Working):
+    """Monte Carlo log-likelihood, its draws made again at every place from the same base numbers."""
+
+    sampler: Sampler
+    n_jobs: int
 
     def at(self, x: Array, near: Any = None) -> Point:
         """See `Objective`."""
-        position = self.sampler.at(self.scale.natural(x), near)
+        position = self.sampler.at(self.scale.fitted(x), near)
         keep = self.sampler.quasi and not self.sampler.sampling.joint
         found = evaluate(
             self.sampler.design, position.params, position.draws, replicates=keep, n_jobs=self.n_jobs
@@ -187,18 +205,6 @@ class MonteCarloObjective:
         g, H = self.scale.derivatives(x, found.score, found.hessian)
         params = self.submodel.natural(position.params)
         return Point(x, params, found.value, g, H, found.value_var, found.replicates, position)
-
-    def natural(self, x: Array) -> Array:
-        """See `Objective`."""
-        return self.submodel.natural(self.scale.natural(x))
-
-    def locate(self, params: Array) -> Array:
-        """See `Objective`."""
-        return self.scale.from_natural(self.submodel.restrict(params))
-
-    def pull_back(self, x: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
-        """See `Objective`."""
-        return self.scale.derivatives(x, *self.submodel.pull_back(self.scale.natural(x), gradient, hessian))
 
     def on(self, submodel: Submodel) -> MonteCarloObjective:
         """See `Objective`; every block gets as many draws as most have here."""
@@ -209,63 +215,20 @@ class MonteCarloObjective:
 
 
 @dataclass(frozen=True)
-class LaplaceObjective:
-    """Laplace log-likelihood; its Hessian is by differences of the exact gradient.
-
-    The Cholesky factor of a singular covariance matrix has columns of zeros, which are no coordinates.
-    """
-
-    submodel: Submodel
-
-    @cached_property
-    def scale(self) -> SearchScale:
-        """Working parameters, those that are zero included."""
-        return working_scale(self.submodel.smooth)
-
-    @cached_property
-    def free(self) -> np.ndarray:
-        """Places of x among the working parameters."""
-        return np.flatnonzero(self.submodel.reduction.free_working[: self.submodel.smooth.n_params])
-
-    @cached_property
-    def deviations(self) -> np.ndarray:
-        """See `Objective`."""
-        diagonal = self.scale.n_fixed + np.flatnonzero(self.scale.covariance.is_variance)
-        return np.flatnonzero(np.isin(self.free, diagonal))
-
-    def _all(self, x: Array) -> Array:
-        out = np.zeros(len(self.scale.origin))
-        out[self.free] = x
-        return out
+class LaplaceObjective(_Working):
+    """Laplace log-likelihood; its Hessian is by differences of the exact gradient."""
 
     def at(self, x: Array, near: Any = None) -> Point:
         """See `Objective`."""
-        scale, design = self.scale, self.submodel.smooth
-        found = evaluate_laplace(design, scale.semi_natural(self._all(x)), near)
+        scale, design = self.scale, self.submodel.design
+        found = evaluate_laplace(design, scale.fitted(x), near)
 
         def gradient(x: Array) -> Array:
-            w = self._all(x)
-            there = evaluate_laplace(design, scale.semi_natural(w), found.modes)
-            return scale.gradient_of_semi_natural(w, there.gradient)[self.free]
+            return scale.gradient(x, evaluate_laplace(design, scale.fitted(x), found.modes).gradient)
 
         H = differences(gradient, x, 1e-4 * np.maximum(np.abs(x), 0.1))
-        g = scale.gradient_of_semi_natural(self._all(x), found.gradient)[self.free]
+        g = scale.gradient(x, found.gradient)
         return Point(x, self.natural(x), found.value, g, 0.5 * (H + H.T), 0.0, (), found.modes)
-
-    def natural(self, x: Array) -> Array:
-        """See `Objective`."""
-        return self.submodel.spread(self.scale.natural(self._all(x)))
-
-    def locate(self, params: Array) -> Array:
-        """See `Objective`."""
-        semi_natural = singular_working(self.submodel.smooth, self.submodel.inner(params))
-        return self.scale.from_semi_natural(semi_natural)[self.free]
-
-    def pull_back(self, x: Array, gradient: Array, hessian: Array) -> tuple[Array, Array]:
-        """See `Objective`."""
-        keep = np.flatnonzero(self.submodel.keep)[: self.submodel.smooth.n_params]
-        g, H = self.scale.derivatives(self._all(x), gradient[keep], hessian[np.ix_(keep, keep)])
-        return g[self.free], H[np.ix_(self.free, self.free)]
 
     def on(self, submodel: Submodel) -> LaplaceObjective:
         """See `Objective`."""

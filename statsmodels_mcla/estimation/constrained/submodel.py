@@ -13,9 +13,7 @@ import numpy as np
 
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.numerics import Array, differences
-
-STEP = 1e-5  # of a loading, for the curvature of the covariances in it
+from statsmodels_mcla.numerics import Array
 
 
 def parameters_of_effect(design: MixedDesign, term: int, column: int) -> tuple[int, ...]:
@@ -49,7 +47,7 @@ class Submodel:
 
     @cached_property
     def design(self) -> MixedDesign:
-        """Design of the effects that are drawn."""
+        """Design whose parameters are the fitted ones."""
         return self.reduction.reduce(self.model)
 
     def natural(self, fitted: Array) -> Array:
@@ -80,11 +78,7 @@ class Submodel:
         """Derivatives in the parameters of ``design`` of a function of those of the whole model."""
         gradient, hessian = gradient[self.keep], hessian[np.ix_(self.keep, self.keep)]
         J = self.reduction.jacobian(fitted)
-        H = J.T @ hessian @ J
-        if self.design.ties:  # covariances are not linear in the loadings
-            steps = np.full(len(fitted), STEP)
-            H = H + differences(lambda f: gradient @ self.reduction.jacobian(f), fitted, steps)
-        return J.T @ gradient, 0.5 * (H + H.T)
+        return J.T @ gradient, J.T @ hessian @ J + self.reduction.bend(gradient)
 
     def parameters(self, term: int) -> np.ndarray:
         """Places of a term's variances and covariances among the whole model's parameters."""

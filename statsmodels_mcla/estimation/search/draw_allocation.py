@@ -30,7 +30,7 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
         shares = (blocks.curvature_var / precision.se**4).sum(axis=1)
         needed = max((float(precision.se_error.max()) / (0.9 * max(tol, SE_TOL))) ** 2, 1.2)
     shares = np.maximum(shares, 1e-300)
-    grid = [sampler.quasi and bucket.n_effects == 1 for bucket in sampler.buckets]
+    grid = [sampler.quasi and bucket.n_drawn == 1 for bucket in sampler.buckets]
     rates = [4.0 if g else (1.4 if sampler.quasi else 1.0) for g in grid]
     now = list(sampler.sizes)
     ceiling = [

@@ -90,30 +90,15 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
     size = np.sqrt(np.diag(start.information))
     root = np.linalg.cholesky(start.information / np.outer(size, size) + 1e-10 * np.eye(p))
     stretch[:p, :p] = np.linalg.inv(root).T / size[:, None]
-    at = p
-    for random_term, term in zip(design.terms, design.covariance.terms, strict=True):
-        coordinate = random_term.Z.indices % term.dim
-        squares = np.bincount(coordinate, random_term.Z.data**2, term.dim)
-        counts = np.bincount(coordinate, minlength=term.dim)
-        size = np.sqrt(squares / np.maximum(counts, 1))
-        sd = FIRST_SD / np.sqrt(start.curvature) / np.where(size > 0, size, 1.0)
-        rows, cols = term.lower
-        origin[at : at + term.size] = np.where(rows == cols, sd[rows], 0.0)
-        stretch[range(at, at + term.size), range(at, at + term.size)] = sd[rows] / np.sqrt(
-            len(random_term.levels)
-        )
-        at += term.size
-    for tie in design.ties:  # a loading of the size at which its part of eta is as large as the term's own
-        columns = np.unique(tie.indices)
-        own = design.Z[:, columns].data
-        unit = _root_mean_square(own) if len(own) else FIRST_SD / np.sqrt(start.curvature)
-        stretch[at, at] = unit / _root_mean_square(tie.data) / np.sqrt(len(columns))
-        at += 1
+    for j, (k, i, column) in enumerate(design.loadings.entries, p):
+        term = design.loadings.terms[k]
+        own = design.terms[k].Z.data[design.terms[k].Z.indices % term.whole.dim == i]
+        square = float(np.mean(own * own)) if len(own) else 0.0
+        sd = FIRST_SD / np.sqrt(start.curvature * (square if square > 0 else 1.0))
+        origin[j] = sd if term.order[column] == i else 0.0
+        stretch[j, j] = sd / np.sqrt(term.levels)
     if design.n_dispersion:
+        at = design.layout.family
         origin[at] = np.log(start.phi)
         stretch[at, at] = np.sqrt(2.0 / design.n_rows)
-    return SearchScale(design.covariance, p, design.n_dispersion, origin, stretch)
-
-
-def _root_mean_square(values: Array) -> float:
-    return max(float(np.sqrt(np.mean(values**2))) if len(values) else 0.0, 1e-8)
+    return SearchScale(design.layout, origin, stretch)

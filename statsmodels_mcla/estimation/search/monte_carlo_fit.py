@@ -1,48 +1,41 @@
-"""The fit: Laplace start, climb on frozen draws, refinement until the Monte Carlo errors are small.
+"""The fit: from a Laplace fit to the maximum of a Monte Carlo likelihood, with as many draws as it takes.
 
-Draws that are frozen while the estimate moves go stale, and a maximiser then climbs its own noise.  So no step
-trusts draws whose effective sample size has halved, draws are rebuilt from the same base numbers wherever the
-estimate arrives, and the end is a fixed point: the maximum of the likelihood over the draws made at that very
-maximum.
+The likelihood over draws that move with the parameters is one smooth function (see `moving_draws`), made at an anchor
+and exact wherever it is evaluated.  Near the anchor it is also precise, so that the anchor goes along:
 
-1. `climb`: from the Laplace fit, maximise over frozen draws with a statsmodels optimiser, rebuild, repeat.
-2. `polish`: Newton steps, the draws rebuilt at each, until the score is zero.
-3. `plan` more draws where the error comes from, and polish again, until the errors are surely below the tolerance.
+1. `maximum_of_paths`: maximise over the paths of few draws by a statsmodels optimiser, make the draws again there from
+   the same base numbers, and so on until the maximum is where the draws were made;
+2. `plan` more draws where the error comes from, and go on from there, until the errors are surely below the tolerance.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation.search.draw_allocation import doubled, plan
-from statsmodels_mcla.estimation.search.frozen_draws import (
-    Climbed,
-    Polished,
-    climb,
-    inverse_information,
-    redrawn,
-    settle,
-)
+from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.estimation.search.settings import FitSettings, Round
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, standard_deviations
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
+MAX_ANCHORS = 25
 SE_DRAWS = 2**13  # draws a block beyond which standard errors alone ask for no more
-ROUGH, EXACT = 0.05, 1e-7  # distances to the maximum, in standard errors
-CLOSE, CONVERGED = 3e-4, 1e-3  # and those that are close to it, and that count as converged
+NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
+ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
+CLOSE, CONVERGED = 3e-4, 1e-3  # those that are close to it, and that count as converged
 PART_OF_MCSE = 0.03  # what may be left of the way to the maximum, as a part of the Monte Carlo error
 
 
 @dataclass(frozen=True)
 class MonteCarloFit:
-    """Maximum of the Monte Carlo likelihood over the draws made at the maximum.
+    """Maximum of the Monte Carlo likelihood over draws made at the maximum.
 
     Attributes
     ----------
@@ -57,7 +50,7 @@ class MonteCarloFit:
         The Monte Carlo errors, in units of the standard errors as they are estimated, are as small as asked for.
     history : tuple of Round
     mle_retvals, mle_settings : dict
-        Of the last climb.
+        Of the last call of the optimiser.
     """
 
     position: Position
@@ -71,80 +64,166 @@ class MonteCarloFit:
     mle_settings: dict[str, Any]
 
 
-def polish(
+class Top(NamedTuple):
+    """Where `maximum_of_paths` ended."""
+
+    position: Position
+    evaluation: Evaluation
+    decrement: float  # distance to the maximum in standard errors; inf where there is none
+    mle_retvals: dict[str, Any]
+    mle_settings: dict[str, Any]
+
+
+class _Paths:
+    """Likelihood over the paths of one position, in search coordinates; remembers what it evaluated last."""
+
+    def __init__(
+        self,
+        scale: SearchScale,
+        sampler: Sampler,
+        position: Position,
+        settings: FitSettings,
+        metric: Array | None,
+    ) -> None:
+        self.scale, self.design, self.draws = scale, sampler.design, position.draws
+        self.n_jobs, self.metric = settings.n_jobs, metric
+        self.last: tuple[bytes, Evaluation | None] = (b"", None)
+
+    def at(self, x: Array, tails: bool = False) -> Evaluation | None:
+        """Evaluation at x, None where the likelihood does not exist or the draws do not reach."""
+        if self.last[0] != x.tobytes() or tails:
+            try:
+                found = evaluate(
+                    self.design,
+                    self.scale.fitted(x),
+                    self.draws,
+                    metric=self.metric,
+                    tails=tails,
+                    n_jobs=self.n_jobs,
+                )
+            except (FloatingPointError, np.linalg.LinAlgError):
+                found = None
+            self.last = x.tobytes(), found if found is not None and np.isfinite(found.value) else None
+        return self.last[1]
+
+    def search(self, x: Array) -> tuple[float, Array, Array]:
+        """Value, gradient and Hessian; worse than anywhere else where the likelihood does not exist."""
+        found = self.at(x)
+        if found is not None:
+            gradient, hessian = self.scale.derivatives(x, found.score, found.hessian)
+            if np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian)):
+                return found.value, gradient, hessian
+        return -np.inf, np.zeros(len(x)), -np.eye(len(x))
+
+
+def maximum_of_paths(
     scale: SearchScale,
     sampler: Sampler,
     position: Position,
     settings: FitSettings,
     tol: float,
-    metric: Array,
-    known: Evaluation | None = None,
-    maxiter: int = 15,
-) -> Polished:
-    """Take Newton steps, with the draws rebuilt at each, to where the score of the draws made there is zero.
+    metric: Array | None = None,
+) -> Top:
+    """Go to where the score of the draws made there is zero.
 
     Parameters
     ----------
+    position : Position
+        Where to start.
     tol : float
         Distance to the maximum, in standard errors, to stop at; `EXACT` stops earlier where what is left does
         not matter beside the Monte Carlo error.
-    metric : ndarray (P, P)
+    metric : ndarray (P, P), optional
         Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
-    known : Evaluation, optional
-        Evaluation at ``position``.
     """
-    best: Polished | None = None
-    slope = last = None  # derivative of the score in x, and where and what the score was before
-
-    def look(position: Position, tails: bool) -> Evaluation:
-        return evaluate(
-            sampler.design,
-            position.params,
-            position.draws,
-            metric=metric,
-            tails=tails,
-            n_jobs=settings.n_jobs,
-        )
-
-    has_tails = False
-    for _ in range(maxiter):
-        # the tails of the weights are wanted of the last evaluation: of those that may well be it
-        tails = known is None and tol == EXACT and best is not None and best.decrement < 0.01
-        found = known or look(position, tails)
-        known = None
-        x = scale.from_natural(position.params)
-        g, H = scale.derivatives(x, found.score, found.hessian)
-        decrement = _distance(g, H)
-        if not np.isfinite(decrement):
-            best = best or Polished(position, found, np.inf)
+    best: Top | None = None
+    told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    joint = sampler.sampling.joint
+    for _ in range(MAX_ANCHORS):
+        # 1. how far the maximum is from the anchor
+        paths = _Paths(scale, sampler, position, settings, metric)
+        x = scale.from_fitted(position.params)
+        found = paths.at(x, tails=tol == EXACT)
+        if found is None:
             break
+        g, H = scale.derivatives(x, found.score, found.hessian)
+        decrement = distance(g, H)
         if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-6:
             break  # round-off: no further step helps
-        if best is None or decrement < best.decrement:
-            best, has_tails = Polished(position, found, decrement), tails
+        if best is None or decrement < best.decrement or not np.isfinite(best.decrement):
+            best = Top(position, found, decrement, *told)
         if decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(found)):
             break
-        # the score changes with the draws as well as by the Hessian: Broyden's update learns by how much
-        if slope is None or last is None or decrement > 0.5:
-            slope = H
+        # 2. to the maximum over these paths: by one Newton step where it is near
+        if decrement < NEAR and not joint:
+            step = -np.linalg.solve(H, g)
         else:
-            dx, dg = x - last[0], g - last[1]
-            slope = slope + np.outer(dg - slope @ dx, dx) / (dx @ dx)
-        last = x, g
-        step = -np.linalg.solve(slope, g)
-        length = float(np.sqrt(max(float(step @ (-H @ step)), 0.0)))
-        there = redrawn(scale, sampler, x + step * min(1.0, 0.5 / length), position)
+            options: dict[str, Any] = {"disp": False, **settings.options}
+            if (
+                settings.method == "minimize"
+                and options.setdefault("min_method", "trust-exact") == "trust-exact"
+            ):
+                options.setdefault("gtol", 1e-7 if joint else 1e-2)
+            with np.errstate(invalid="ignore", over="ignore"):
+                fitted = SearchModel(paths.search).fit(
+                    x,
+                    method=settings.method,
+                    maxiter=settings.maxiter,
+                    skip_hessian=True,
+                    warn_convergence=False,
+                    **options,
+                )
+            told = dict(fitted.mle_retvals), dict(fitted.mle_settings)
+            step = np.asarray(fitted.params) - x
+            if not np.all(np.isfinite(step)) or not np.any(step):
+                break
+            if joint:  # draws that are too noisy to be made again
+                return _at_end(paths, position, x + step, told)
+        # 3. draws from there, as far as there are any
+        there = next(
+            filter(None, (redrawn(scale, sampler, x + f * step, position) for f in (1.0, 0.3, 0.1))), None
+        )
         if there is None:
             break
-        position = there
-        metric = inverse_information(found.hessian)
-    assert best is not None  # noqa: S101 - the loop runs at least once
-    if tol == EXACT and not has_tails:
-        best = best._replace(evaluation=look(best.position, True))
-    return best
+        position, metric = there, inverse_information(found.hessian)
+    if best is None:
+        raise FloatingPointError("the log-likelihood is not finite at the starting values")
+    return best._replace(mle_retvals=told[0], mle_settings=told[1])
 
 
-def _distance(gradient: Array, hessian: Array) -> float:
+def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, Any], dict[str, Any]]) -> Top:
+    """Outcome away from the anchor; it means something only if the draws still fit there."""
+    rough = paths.at(x)
+    if rough is not None:
+        paths.metric = inverse_information(rough.hessian)
+    found = paths.at(x, tails=True)
+    if found is None:
+        raise FloatingPointError("the log-likelihood is not finite at the maximum over the draws")
+    decrement = np.inf
+    if found.blocks.ess.min() >= 5:
+        decrement = distance(*paths.scale.derivatives(x, found.score, found.hessian))
+    return Top(Position(paths.scale.fitted(x), position.modes, position.draws), found, decrement, *told)
+
+
+def redrawn(scale: SearchScale, sampler: Sampler, x: Array, near: Position | None = None) -> Position | None:
+    """Make the draws at x, or nothing where the likelihood has no conditional modes to make them around."""
+    try:
+        with np.errstate(all="ignore"):
+            return sampler.at(scale.fitted(x), near)
+    except (FloatingPointError, np.linalg.LinAlgError):
+        return None
+
+
+def inverse_information(hessian: Array) -> Array:
+    """Inverse of the information, or of its diagonal where it is not positive definite."""
+    try:
+        np.linalg.cholesky(-hessian)
+    except np.linalg.LinAlgError:
+        return np.diag(1.0 / np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    return np.linalg.inv(-hessian)
+
+
+def distance(gradient: Array, hessian: Array) -> float:
     """Length of the Newton step in standard errors; inf where the Hessian is not negative definite."""
     try:
         np.linalg.cholesky(-hessian)
@@ -160,22 +239,22 @@ def _is_within_error(found: Evaluation) -> bool:
     return bool(np.all(left <= PART_OF_MCSE * standard_deviations(inverse @ found.score_var @ inverse)))
 
 
-def _first_climb(
+def _first_position(
     scale: SearchScale, sampler: Sampler, params: Array, settings: FitSettings
-) -> tuple[Climbed, Sampler]:
-    """Climb, and return the sampler to go on with; joint draws are too noisy, so blocks lead the way for them."""
-    x = scale.from_natural(params)
+) -> tuple[Position, Sampler]:
+    """Where to start, and the sampler to go on with; joint draws are too noisy, so blocks lead the way for them."""
+    x = scale.from_fitted(params)
 
     def begin(sampler: Sampler) -> Position:
         # an approximation that ran away is no place to start from: the model without random effects always is
-        return redrawn(scale, sampler, x) or sampler.at(scale.natural(np.zeros_like(x)))
+        return redrawn(scale, sampler, x) or sampler.at(scale.fitted(np.zeros_like(x)))
 
     if not sampler.sampling.joint:
-        return climb(scale, sampler, begin(sampler), settings), sampler
+        return begin(sampler), sampler
     scout = sampler.by_blocks()
-    climbed = climb(scale, scout, begin(scout), settings)
+    found = maximum_of_paths(scale, scout, begin(scout), settings, ROUGH)
     sampler = sampler if settings.nsample is None else sampler.with_size(settings.nsample)
-    return climbed._replace(position=sampler.at(climbed.position.params)), sampler
+    return sampler.at(found.position.params), sampler
 
 
 def _larger(
@@ -202,7 +281,7 @@ def fit_monte_carlo(
     sampler : Sampler
         With the draws to start with.
     params : ndarray (P,)
-        Natural parameters to start from.
+        Fitted parameters to start from.
     settings : FitSettings
     """
     clock = time.perf_counter()
@@ -223,22 +302,28 @@ def fit_monte_carlo(
         )
         settings.report(history[-1])
 
-    # 1. climb, and see there how many draws it will take
     joint = sampler.sampling.joint
-    climbed, sampler = _first_climb(scale, sampler, params, settings)
-    position, metric = climbed.position, climbed.metric
+    position, sampler = _first_position(scale, sampler, params, settings)
     tol = EXACT if joint else ROUGH
-    evaluation: Evaluation | None = None
+    metric: Array | None = None
+    told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     failures = 0
     while True:
-        # 2. go to the maximum of the likelihood over the draws made at the maximum
-        if joint:
-            polished = settle(scale, sampler, position, settings, metric)
-        else:
-            polished = polish(scale, sampler, position, settings, tol, metric, evaluation)
-        position, evaluation = polished.position, polished.evaluation
+        # 1. go to the maximum of the likelihood over the draws made at the maximum
+        top = maximum_of_paths(scale, sampler, position, settings, tol, metric)
+        position, evaluation = top.position, top.evaluation
+        told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
+        converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
+        if metric is None and converged:  # now it is known what an error of the score matters
+            evaluation = evaluate(
+                sampler.design,
+                position.params,
+                position.draws,
+                metric=inverse_information(evaluation.hessian),
+                tails=tol == EXACT,
+                n_jobs=settings.n_jobs,
+            )
         metric = inverse_information(evaluation.hessian)
-        converged = polished.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
         precision = _precision(evaluation) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         # standard errors are worth more draws too, though not any number of them
@@ -251,7 +336,7 @@ def fit_monte_carlo(
         record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
         if tol == EXACT and enough:
             break
-        # 3. more draws where the error comes from, unless they are enough or too many already
+        # 2. more draws where the error comes from, unless they are enough or too many already
         failures += precision is None
         late = time.perf_counter() - clock >= settings.max_seconds
         larger = sampler
@@ -264,26 +349,8 @@ def fit_monte_carlo(
             break
         tol = ROUGH if grows and settings.nsample is None and not joint else EXACT
         if grows:
-            sampler, position, evaluation = larger, larger.at(position.params, position), None
-    if precision is None and not joint:
-        # 4. draws too few or too poor to move with the estimate: the maximum over one set of them
-        polished = settle(scale, sampler, position, settings, metric)
-        position, evaluation = polished.position, polished.evaluation
-        converged = polished.decrement < CONVERGED
-        precision = _precision(evaluation) if converged else None
-        precise = precision is not None and precision.meets(settings.mcse_tol)
-        record("frozen", sampler, evaluation, precision)
-    return MonteCarloFit(
-        position,
-        evaluation,
-        precision,
-        converged,
-        precise,
-        sampler,
-        tuple(history),
-        climbed.mle_retvals,
-        climbed.mle_settings,
-    )
+            sampler, position = larger, larger.at(position.params, position)
+    return MonteCarloFit(position, evaluation, precision, converged, precise, sampler, tuple(history), *told)
 
 
 def _precision(evaluation: Evaluation) -> Precision | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_mcla.covariance import Covariance
+from statsmodels_mcla.covariance import ReducedTerm
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.likelihood.laplace.modes import Modes, modes_of_buckets
 from statsmodels_mcla.numerics import Array, transpose
@@ -22,8 +22,8 @@ class LaplaceEvaluation:
     modes: tuple[Modes, ...]
 
 
-def _bucket_gradient(bucket: Bucket, modes: Modes, covariance: Covariance, phi: float) -> list[Array]:
-    """Gradient of one bucket's Laplace log-likelihood in beta, the Cholesky entries and phi.
+def _bucket_gradient(bucket: Bucket, modes: Modes, terms: Sequence[ReducedTerm], phi: float) -> list[Array]:
+    """Gradient of one bucket's Laplace log-likelihood in beta, the loadings and phi.
 
     The mode moves with the parameters, but h is flat there: only log|A| feels it, through
     d3 log f / d eta3.  ``leverage`` is the conditional variance of eta, ``pull`` the change of log|A|
@@ -44,19 +44,17 @@ def _bucket_gradient(bucket: Bucket, modes: Modes, covariance: Covariance, phi: 
     left = transpose(bucket.Z) @ np.stack([kappa, -0.5 * d1], axis=-1)
     right = np.stack([b, r], axis=-1)
     WP = W[..., None] * P
-    start = 0
-    for term, count in zip(covariance.terms, bucket.levels, strict=True):
-        stop, d = start + count * term.dim, term.dim
-        pairs = left[:, start:stop].reshape(-1, d, 2), right[:, start:stop].reshape(-1, d, 2)
-        change = (pairs[0] @ transpose(pairs[1])).sum(axis=0)
-        change -= bucket.Z[..., start:stop].reshape(-1, d).T @ WP[..., start:stop].reshape(-1, d)
-        parts.append(term.pack(change))
-        start = stop
+    for t, term in enumerate(terms):
+        change = np.empty(term.size)
+        for a, (i, k) in enumerate(term.entries):
+            e, q = bucket.effects_of(t, i), bucket.drawn_of(t, k)
+            change[a] = (left[:, e] * right[:, q]).sum() - (bucket.Z[..., e] * WP[..., q]).sum()
+        parts.append(change)
     if family.dispersion is not None:
-        terms = family.dispersion_rows(y, w, v, eta, phi)
+        rows = family.dispersion_rows(y, w, v, eta, phi)
         dW = np.where(W != 0, -family.d2_dispersion(y, w, v, eta, phi)[..., 0], 0.0)
-        through_curvature = (leverage * dW).sum() + (pull * terms.d1phi[..., 0]).sum()
-        parts.append(np.atleast_1d(terms.dphi.sum() - 0.5 * through_curvature))
+        through_curvature = (leverage * dW).sum() + (pull * rows.d1phi[..., 0]).sum()
+        parts.append(np.atleast_1d(rows.dphi.sum() - 0.5 * through_curvature))
     return parts
 
 
@@ -69,15 +67,15 @@ def evaluate_laplace(
     ----------
     design : MixedDesign
     working : ndarray (n_params,)
-        Fixed effects, Cholesky entries of the covariance matrices, dispersion.
+        Fixed effects, loadings, dispersion.
     start : sequence of Modes, optional
         Modes at nearby parameters.
     """
     beta, entries, phi = design.split(working)
-    modes = modes_of_buckets(design, design.buckets, beta, design.covariance.factors(entries), phi, start)
+    modes = modes_of_buckets(design.buckets, beta, design.loadings.factors(entries), phi, start)
     value = design.constant + sum(float(m.value.sum()) for m in modes)
     pieces = [
-        _bucket_gradient(bucket, m, design.covariance, phi)
+        _bucket_gradient(bucket, m, design.loadings.terms, phi)
         for bucket, m in zip(design.buckets, modes, strict=True)
     ]
     gradient = np.concatenate([sum(parts) for parts in zip(*pieces, strict=True)])

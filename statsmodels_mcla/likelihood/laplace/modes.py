@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_mcla.covariance import Covariance
-from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.numerics import Array, inverse_root, transpose
 
 NEWTON_TOLERANCE = 1e-13  # on the decrement: an error of about 1e-13 in h, 3e-7 conditional SDs in the mode
@@ -35,7 +34,7 @@ class Modes:
     b : ndarray (B, q)
         Conditional modes.
     Z : ndarray (B, n, q)
-        Design of b: Z Lambda.
+        Design of b: Z Lambda, J in what follows.
     root : ndarray (B, q, q)
         C with C C' = A^-1, the conditional covariance of b by Laplace's approximation.
     value : ndarray (B,)
@@ -51,23 +50,6 @@ class Modes:
     eta: Array
     d1: Array
     W: Array
-
-
-def scale_effects(covariance: Covariance, factors: Sequence[Array], levels: Sequence[int], Z: Array) -> Array:
-    """Multiply the columns of Z (..., q), or effects laid out as rows are, by Lambda from the right."""
-    parts, start = [], 0
-    for term, factor, count in zip(covariance.terms, factors, levels, strict=True):
-        stop = start + count * term.dim
-        part = Z[..., start:stop]
-        if term.dim == 1:
-            parts.append(part * factor[0, 0])
-        else:
-            shape = part.shape
-            parts.append((part.reshape(*shape[:-1], count, term.dim) @ factor).reshape(shape))
-        start = stop
-    if not parts:
-        return Z
-    return np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def conditional_modes(
@@ -96,7 +78,7 @@ def conditional_modes(
     FloatingPointError
         If h is not finite at the start.
     """
-    b = np.zeros((bucket.n_blocks, bucket.n_effects)) if start is None else start
+    b = np.zeros((bucket.n_blocks, Z.shape[2])) if start is None else start
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     Zt = transpose(Z)
 
@@ -146,7 +128,6 @@ def _curvature(Z: Array, W: Array) -> tuple[Array, Array, Array]:
 
 
 def modes_of_buckets(
-    design: MixedDesign,
     buckets: Sequence[Bucket],
     beta: Array,
     factors: Sequence[Array],
@@ -156,7 +137,7 @@ def modes_of_buckets(
     """Conditional modes of every bucket, from the modes found at nearby parameters if given."""
     out = []
     for k, bucket in enumerate(buckets):
-        Z = scale_effects(design.covariance, factors, bucket.levels, bucket.Z)
+        Z = bucket.standardised(factors)
         out.append(
             conditional_modes(
                 bucket, Z, bucket.offset + bucket.X @ beta, phi, None if start is None else start[k].b

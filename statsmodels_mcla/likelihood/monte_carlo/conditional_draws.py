@@ -26,23 +26,27 @@ class WeightedDraws(NamedTuple):
     ----------
     bucket : Bucket
         The K blocks.
-    u : ndarray (K, q, m)
+    b : ndarray (K, q, m)
+        Standard effects.
     v : ndarray (K, m)
         Normalised weights.
     s : ndarray (K, P, m)
-        Complete-data scores less their mean, the score of the block; those of draws that move along with the fixed
-        effects, as in the likelihood.
-    moves : ndarray (K, q, p) or None
-        Derivative of the draws in the fixed effects (`transport`); None where they stay.
+        Complete-data scores less their mean, the score of the block; those of draws that move along with the
+        parameters, as in the likelihood.
+    moves : ndarray (K, q, p)
+        Derivatives of the draws in the fixed effects (`moving_draws`).
+    velocities : tuple of ndarray (K, q, m)
+        Derivatives of the draws in each of the other parameters.
     replicate : int
         Consecutive draws that make one replicate.
     """
 
     bucket: Bucket
-    u: Array
+    b: Array
     v: Array
     s: Array
-    moves: Array | None
+    moves: Array
+    velocities: tuple[Array, ...]
     replicate: int
 
     @property
@@ -59,9 +63,14 @@ class WeightedDraws(NamedTuple):
     def take(self, k: int) -> WeightedDraws:
         """Draws of one of the blocks."""
         one = slice(k, k + 1)
-        moves = None if self.moves is None else self.moves[one]
         return WeightedDraws(
-            self.bucket.take(one), self.u[one], self.v[one], self.s[one], moves, self.replicate
+            self.bucket.take(one),
+            self.b[one],
+            self.v[one],
+            self.s[one],
+            self.moves[one],
+            tuple(b[one] for b in self.velocities),
+            self.replicate,
         )
 
 
@@ -80,7 +89,7 @@ def over_draws(
     ----------
     design : MixedDesign
     params : ndarray (P,)
-        Natural parameters at which the draws are weighed.
+        Fixed effects, loadings, dispersion, at which the draws are weighed.
     draws : sequence of DrawPart
     function : callable
         Of `WeightedDraws`; it runs on threads.
@@ -99,26 +108,22 @@ def over_draws(
     FloatingPointError
         If a block has no draw of positive weight.
     """
-    beta, _, phi = design.split(params)
     tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
 
-    def work(still: Task) -> T:
-        task = still.moved(beta)
+    def work(task: Task) -> T:
         pieces = []
         for piece in task.part.sections(SECTION):
-            u, log_g = task.part.draw(task.blocks, piece)
-            found = weigh(task, u, log_g, beta, phi)
-            effects = u[:, :-1]
-            effects = effects if task.moving is None else task.moving.effects(effects)
-            pieces.append((effects, found.log_w, found.scores))
-        u, log_w, s = (
+            t, log_g = task.part.draw(task.blocks, piece)
+            found = weigh(task, t, log_g)
+            pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t)))
+        log_w, s, b, *velocities = (
             np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
             for parts in zip(*pieces, strict=True)
         )
         v, _ = normalise(log_w)
         s -= weighted_sum(s, v)[..., None]
-        moves = None if task.moving is None else task.moving.slopes
-        return function(WeightedDraws(still.bucket, u, v, s, moves, task.part.replicate))
+        moves = task.moved.slopes[..., : design.n_fixed]
+        return function(WeightedDraws(task.bucket, b, v, s, moves, tuple(velocities), task.part.replicate))
 
     size = sum(t.part.size * t.bucket.y.size for t in tasks)
     return on_threads(n_jobs if size > WORTH_THREADS else 1, work, tasks)

@@ -1,18 +1,16 @@
-r"""Monte Carlo likelihood approximation over frozen draws, with its exact derivatives.
+r"""Monte Carlo likelihood approximation over draws that move with the parameters, with its exact derivatives.
 
-For the draws u_1..u_m of a block from the importance density g, and with f(y|u) phi(u) the complete-data
-likelihood (Geyer and Thompson, 1992; Knudson, Benson, Geyer and Jones, 2021)
+For draws b_1..b_m of a block along paths b_k(theta) that start from an importance density g (`kernel` says how the log
+weights and their derivatives are made; Geyer and Thompson, 1992; Knudson, Benson, Geyer and Jones, 2021)
 
-    log w_k = log f(y|u_k; beta) + log phi(u_k; theta) - log g(u_k),   v_k = w_k / sum_j w_j
-    l       = log mean_k w_k
-    score   = sum_k v_k s_k,                   s_k = d log[f phi](u_k) / d psi
-    Hessian = sum_k v_k (H_k + s_k s_k') - score score'
+    l       = log mean_k w_k,                  v_k = w_k / sum_j w_j
+    score   = sum_k v_k q_k,                   q_k = d log w_k / d theta
+    Hessian = sum_k v_k (h_k + q_k q_k') - score score'
 
-and all three add up over blocks.  The Monte Carlo variance of the score comes from independent replicates,
-d_r = sum over the draws of replicate r of v_k (s_k - score): V = R/(R-1) sum_r d_r d_r'.  Independent draws
+and all three add up over blocks.  For given base numbers and a given anchor of the paths, l is one smooth function of the
+parameters, and these are its derivatives.  The Monte Carlo variance of the score comes from independent replicates,
+d_r = sum over the draws of replicate r of v_k (q_k - score): V = R/(R-1) sum_r d_r d_r'.  Independent draws
 are replicates of one draw each.
-
-Draws of blocks move along with beta (`transport`): f(y|u) phi(u) above is then that of u_k(beta).
 
 One pass gives everything.  Work is cut into chunks of blocks (and, in a large block, sections of draws) whose
 rows x draws fit the cache; chunks run on threads, and their results are added in order, so that the numbers do
@@ -28,7 +26,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.covariance import EffectLaw
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.execution import on_threads
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
@@ -133,12 +130,12 @@ def evaluate(
     ----------
     design : MixedDesign
     params : ndarray (P,)
-        Fixed effects, variances and covariances, dispersion.
+        Fixed effects, loadings, dispersion.
     draws : sequence of DrawPart
         Frozen draws of every block.
     metric : ndarray (P, P), optional
         Matrix that turns errors of the score into the errors that `BlockStatistics.score_var` reports;
-        the identity by default.
+        without one, they are not computed.
     tails : bool
         Whether to fit the tails of the weights (Pareto k-hat).
     replicates : bool
@@ -154,22 +151,17 @@ def evaluate(
 
     Raises
     ------
-    numpy.linalg.LinAlgError
-        If a covariance matrix is not positive definite.
     FloatingPointError
-        If a block has no draw of positive weight.
+        If a block has no draw of positive weight, or the draws cannot move that far.
     """
-    beta, _, phi = design.split(params)
-    metric = np.eye(design.n_params) if metric is None else metric
     tasks = tasks_of(design, params, draws)
     work = sum(part.size * part.bucket.y.size for part in draws)
     threads = n_jobs if work > WORTH_THREADS else 1
 
     def section(task: Task, piece: slice) -> Weighed:
-        return weigh(task, *task.part.draw(task.blocks, piece), beta, phi)
+        return weigh(task, *task.part.draw(task.blocks, piece))
 
     def whole(task: Task) -> BlockSums:
-        task = task.moved(beta)
         pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
         return sum_blocks(task, pieces, metric, tails, replicates, score_errors)
 
@@ -177,13 +169,13 @@ def evaluate(
         chunks = on_threads(threads, whole, tasks)
     else:  # few large blocks: share out the sections of their draws
         chunks = []
-        for task in (task.moved(beta) for task in tasks):
+        for task in tasks:
             pieces = on_threads(threads, partial(section, task), task.part.sections(SECTION))
             chunks.append(sum_blocks(task, pieces, metric, tails, replicates, score_errors))
-    return _total(design, tasks[0].density.law, chunks)
+    return _total(design, chunks)
 
 
-def _total(design: MixedDesign, law: EffectLaw, chunks: list[BlockSums]) -> Evaluation:
+def _total(design: MixedDesign, chunks: list[BlockSums]) -> Evaluation:
     index = np.concatenate([c.blocks for c in chunks])
     order = np.argsort(index, kind="stable")
 
@@ -201,15 +193,11 @@ def _total(design: MixedDesign, law: EffectLaw, chunks: list[BlockSums]) -> Eval
         gather("score_var"),
         gather("curvature_var"),
     )
-    hessian = np.sum([c.hessian for c in chunks], axis=0)
-    levels, scatter = (np.sum([getattr(c, name) for c in chunks], axis=0) for name in ("levels", "scatter"))
-    theta_at = slice(design.n_fixed, design.n_fixed + design.covariance.size)
-    hessian[theta_at, theta_at] += law.hessian(levels, scatter)
     return Evaluation(
         design.constant + float(blocks.loglik.sum()),
         float(blocks.loglik_var.sum()),
         blocks.score.sum(axis=0),
-        hessian,
+        np.sum([c.hessian for c in chunks], axis=0),
         np.sum([c.V for c in chunks], axis=0),
         np.sum([c.score_bias for c in chunks], axis=0),
         float(sum(c.value_bias for c in chunks)),

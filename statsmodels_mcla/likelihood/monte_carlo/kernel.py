@@ -1,13 +1,22 @@
-"""Weights and scores of draws: the work on rows x draws, the only part whose cost grows with both.
+r"""Weights and scores of draws: the work on rows x draws, the only part whose cost grows with both.
 
-It is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is a
+For a draw b of a block (see `moving_draws` for its path), with u = Lambda b, velocities b_j = d b / d theta_j along the
+path, u_j = d u / d theta_j = Lambda_j b + Lambda b_j and eta_j = x_j + Z u_j,
+
+    log w     = log f - b'b / 2 + log |root| - log g
+    q_j       = d1' eta_j - b' b_j + tr_j  (+ d log f / d phi),          q the score of the draw,
+    h_ij      = eta_i' diag(d2) eta_j + r' (Lambda_i b_j + Lambda_j b_i) - b_i' b_j - tr_ij,     r = Z' d1,
+
+to which a dispersion adds its own derivatives, d1phi' eta_j and dphi2.  Fixed effects have velocities that are the same
+for all draws.
+
+The work is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is a
 few numpy calls on arrays of `STEP` numbers that a thread uses again and again.  Calls of that length keep Python
 out of the way: its threads wait for one another between calls, so that fewer, longer ones let more of them work.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +24,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.covariance import EffectDensity, effect_law
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.families import Workspace
-from statsmodels_mcla.likelihood.monte_carlo.loading_derivatives import LoadingSums
-from statsmodels_mcla.likelihood.sampling import DrawPart, Moving
-from statsmodels_mcla.numerics import Array, multiply_draws, transpose, weighted_sum
+from statsmodels_mcla.likelihood.sampling import DrawPart, Moved
+from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose, weighted_sum
 
 STEP = 2**19  # rows x draws of a step
 COLUMNS = 2**10  # draws of a step: more where they fit, fewer where those of one block do not
@@ -29,33 +36,109 @@ KEPT = 3 * 2**23  # bytes of an array that is freed and kept; glibc ignores what
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
 
 
-class Task(NamedTuple):
-    """A chunk of blocks to work on."""
+class Curve(NamedTuple):
+    """A parameter that linear predictors are not linear in: a loading or the dispersion."""
+
+    effects: slice | None  # u of the coordinate that a loading multiplies, None for the dispersion
+    drawn: slice | None  # b that it multiplies
+
+
+@dataclass(frozen=True)
+class Task:
+    """A chunk of blocks to work on, at given parameters.
+
+    Attributes
+    ----------
+    part : DrawPart
+    blocks : slice
+    bucket : Bucket
+        The K blocks.
+    moved : Moved
+    factors : tuple of ndarray
+        D of every term.
+    curves : tuple of Curve
+        Of the s parameters after the fixed effects.
+    fixed : ndarray (K, n)
+        X beta + offset.
+    slopes : ndarray (K, e, p)
+        Derivatives of u in the fixed effects: Lambda times those of the centres.
+    X : ndarray (K, n, p)
+        d eta / d beta.
+    phi : float
+    """
 
     part: DrawPart
-    density: EffectDensity
     blocks: slice
     bucket: Bucket
-    moving: Moving | None = None
+    moved: Moved
+    factors: tuple[Array, ...]
+    curves: tuple[Curve, ...]
+    fixed: Array
+    slopes: Array
+    X: Array
+    phi: float
 
-    def moved(self, beta: Array) -> Task:
-        """Task whose draws have moved along with the fixed effects; itself where they do not."""
-        transport = self.part.transport
-        if transport is None:
-            return self
-        moving = transport.take(self.blocks).at(beta, self.bucket, self.density)
-        return self._replace(bucket=moving.bucket, moving=moving)
+    def take(self, blocks: slice, bucket: Bucket) -> Task:
+        """Task of some of the blocks."""
+        return Task(
+            self.part,
+            blocks,
+            bucket,
+            Moved(*(x[blocks] for x in self.moved)),
+            self.factors,
+            self.curves,
+            self.fixed[blocks],
+            self.slopes[blocks],
+            self.X[blocks],
+            self.phi,
+        )
+
+    def draw(self, t: Array) -> Array:
+        """Standard effects (K, q, c) of base numbers t."""
+        out = multiply_draws(self.moved.root, t, np.empty_like(t))
+        out += self.moved.centre[..., None]
+        return out
+
+    def effects(self, b: Array) -> Array:
+        """Effects of the model (K, e, c)."""
+        return self.bucket.effects_from(self.factors, b)
+
+    def velocities(self, t: Array) -> list[Array]:
+        """Velocities b_j (K, q, c) in the s parameters after the fixed effects."""
+        first = self.slopes.shape[2]
+        out = []
+        for j in range(len(self.curves)):
+            b_j = multiply_draws(self.moved.bends[:, j], t, np.empty_like(t))
+            b_j += self.moved.slopes[:, :, first + j, None]
+            out.append(b_j)
+        return out
+
+    def velocity_of_effects(self, j: int, b: Array, b_j: Array) -> Array:
+        """u_j (K, e, c)."""
+        u_j = self.effects(b_j)
+        if self.curves[j].drawn is not None:
+            u_j[:, self.curves[j].effects] += b[:, self.curves[j].drawn]
+        return u_j
 
 
 def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
-    """Cut all blocks into chunks, with the design and density of the effects at the given parameters."""
-    law, loadings = effect_law(design.covariance, design.split(params)[1]), design.loadings(params)
-    return [
-        Task(part, density, blocks, bucket.at(loadings))
-        for part in draws
-        for density in [law.density(part.bucket.levels)]
-        for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part, design.n_params))
-    ]
+    """Cut all blocks into chunks, with their paths at the given parameters."""
+    beta, loadings, phi = design.split(params)
+    factors = tuple(design.loadings.factors(loadings))
+    out = []
+    for part in draws:
+        curves = [
+            Curve(part.bucket.effects_of(t, i), part.bucket.drawn_of(t, k))
+            for t, i, k in design.loadings.entries
+        ]
+        curves += [Curve(None, None)] * design.n_dispersion
+        for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part, design.n_params)):
+            moved = part.anchor.take(blocks).at(params)
+            slopes = bucket.effects_from(factors, moved.slopes[..., : len(beta)])
+            X = bucket.X + bucket.predictors(slopes, np.empty_like(bucket.X))
+            fixed = bucket.offset + bucket.X @ beta
+            out.append(Task(part, blocks, bucket, moved, factors, tuple(curves), fixed, slopes, X, phi))
+    return out
 
 
 def _blocks_at_a_time(part: DrawPart, n_params: int) -> int:
@@ -64,42 +147,39 @@ def _blocks_at_a_time(part: DrawPart, n_params: int) -> int:
     return max(1, min(most, -(-part.bucket.n_blocks // 2)))
 
 
-class Weighed(NamedTuple):
-    """A section of the draws of a chunk of blocks."""
-
-    log_w: Array  # (K, c)
-    scores: Array  # (K, P, c)
-    scatter: Array  # (K, size, c)
-    sums: RowSums
-    mean: Array | None  # (K, q) sum of weight times u, where draws move with beta
-
-
 @dataclass(frozen=True)
-class RowSums:
+class Sums:
     """Sums over draws of weight times second derivatives, filled step by step.
 
     Attributes
     ----------
     top : ndarray (K,)
         Log weight that the weights are relative to; -inf before there is any weight.
-    curvature, mixed : ndarray (K, n)
-        Of each row, in eta twice and in eta and the dispersion.
-    dispersion : ndarray (K,)
-        In the dispersion twice.
-    loadings : LoadingSums or None
+    curvature : ndarray (K, n)
+        d2 of each row.
+    pull : ndarray (K, e)
+        r.
+    velocity : ndarray (K, s, q)
+        b_j.
+    mixed : ndarray (K, s, n)
+        d2 eta_j of each row, and d1phi for the dispersion.
+    curved : ndarray (K, s, s)
+        h_ij + tr_ij of the parameters after the fixed effects.
     """
 
     top: Array
     curvature: Array
+    pull: Array
+    velocity: Array
     mixed: Array
-    dispersion: Array
-    loadings: LoadingSums | None
+    curved: Array
 
     @classmethod
-    def of(cls, bucket: Bucket, loadings: LoadingSums | None) -> RowSums:
+    def of(cls, task: Task) -> Sums:
         """Sums over nothing yet."""
-        shape = bucket.y.shape
-        return cls(np.full(shape[0], -np.inf), np.zeros(shape), np.zeros(shape), np.zeros(shape[0]), loadings)
+        (K, n), s = task.bucket.y.shape, len(task.curves)
+        shapes = ((n,), task.bucket.Z.shape[2:], (s, task.moved.centre.shape[1]), (s, n), (s, s))
+        return cls(np.full(K, -np.inf), *(np.zeros((K, *shape)) for shape in shapes))
 
     def weights(self, log_w: Array) -> Array:
         """Weights relative to ``top``: the largest of the first draws, unless it is known already."""
@@ -110,129 +190,118 @@ class RowSums:
 
     def clear(self, top: Array) -> None:
         """Start again, with weights relative to ``top``."""
-        self.top[...] = top
-        for array in (self.curvature, self.mixed, self.dispersion):
+        for array in (self.curvature, self.pull, self.velocity, self.mixed, self.curved):
             array[...] = 0.0
-        if self.loadings is not None:
-            self.loadings.second[...] = 0.0
+        self.top[...] = top
 
-    def take(self, blocks: slice) -> RowSums:
+    def take(self, blocks: slice) -> Sums:
         """Sums of some blocks, in the same memory."""
-        loadings = None if self.loadings is None else self.loadings.take(blocks)
-        return RowSums(
-            self.top[blocks], self.curvature[blocks], self.mixed[blocks], self.dispersion[blocks], loadings
-        )
+        parts = (self.top, self.curvature, self.pull, self.velocity, self.mixed, self.curved)
+        return Sums(*(part[blocks] for part in parts))
+
+    def are_finite(self) -> bool:
+        """Whether no weight has overflowed."""
+        return bool(np.isfinite(self.curvature.sum()) and np.isfinite(self.curved.sum()))
 
 
-def weigh(task: Task, u: Array, log_g: Array, beta: Array, phi: float) -> Weighed:
+class Weighed(NamedTuple):
+    """A section of the draws of a chunk of blocks."""
+
+    log_w: Array  # (K, c)
+    scores: Array  # (K, P, c)
+    sums: Sums
+
+
+def weigh(task: Task, t: Array, log_g: Array) -> Weighed:
     """Weigh draws and differentiate their complete-data log densities.
 
     Parameters
     ----------
     task : Task
-    u : ndarray (K, q + 1, c)
-        Effects in homogeneous coordinates.
+    t : ndarray (K, q, c)
+        Base numbers.
     log_g : ndarray (K, c)
-        Their log importance density.
-    beta : ndarray (p,)
-    phi : float
+        Their log density.
     """
-    bucket, density, family = task.bucket, task.density, task.bucket.family
-    p, size = bucket.X.shape[2], density.covariance.size
-    a = 0 if bucket.ties is None else bucket.ties.slopes.shape[1]
-    scores = np.empty((bucket.n_blocks, p + size + a + (family.dispersion is not None), u.shape[2]))
-    effects = u[:, :-1] if task.moving is None else task.moving.effects(u[:, :-1])
-    scatter = density.scatter(effects)
-    density.score(scatter, scores[:, p : p + size])
-    loadings = None if a == 0 else LoadingSums.of(bucket, scores[:, p + size : p + size + a], task.moving)
-    sums = RowSums.of(bucket, loadings)
-    prior = density.logpdf(scatter) - log_g
-    log_w = np.empty_like(prior)
+    K, _, c = t.shape
+    log_w = np.empty((K, c))
+    scores = np.empty((K, task.X.shape[2] + len(task.curves), c))
+    sums = Sums.of(task)
     with np.errstate(over="ignore", invalid="ignore"):
-        for blocks, some in bucket.pieces(_blocks_of_a_step(bucket, u.shape[2])):
-            section = _Section(some, some.offset + some.X @ beta, phi, u[blocks], prior[blocks])
-            _fill(section, log_w[blocks], scores[blocks], sums.take(blocks))
-    mean = None
-    if task.moving is not None:
-        scores[:, :p] += task.moving.score(effects)
-        mean = weighted_sum(effects, sums.weights(log_w))
-    return Weighed(log_w, scores, scatter, sums, mean)
+        for blocks, bucket in task.bucket.pieces(_blocks_of_a_step(task.bucket, c)):
+            some = task.take(blocks, bucket)
+            parts = t[blocks], log_g[blocks], log_w[blocks], scores[blocks], sums.take(blocks)
+            _fill(some, *parts)
+            if not parts[-1].are_finite():  # later draws weigh incomparably more than the first ones
+                parts[-1].clear(log_w[blocks].max(axis=1))
+                _fill(some, *parts)
+    return Weighed(log_w, scores, sums)
 
 
-class _Section(NamedTuple):
-    """Draws of a few blocks."""
-
-    bucket: Bucket
-    fixed: Array  # (K, n) fixed effects and offset
-    phi: float
-    u: Array  # (K, q + 1, c)
-    prior: Array  # (K, c) log phi - log g
-
-
-def _fill(section: _Section, log_w: Array, scores: Array, sums: RowSums) -> None:
-    """Fill the log weights, the scores in beta, loadings and dispersion, and the sums over rows."""
-    if section.bucket.family.canonical:
-        _canonical_rows(section, log_w, scores, sums)
-        if math.isfinite(log_w.sum()) and math.isfinite(sums.curvature.sum()):
-            return
-        sums.clear(np.full(len(log_w), -np.inf))  # an overflow: the long way, which has none
-    _rows(section, log_w, scores, sums)
-    if not math.isfinite(sums.curvature.sum()):  # later draws weigh incomparably more than the first ones
-        sums.clear(log_w.max(axis=1))
-        _rows(section, log_w, scores, sums)
-
-
-def _canonical_rows(section: _Section, log_w: Array, scores: Array, sums: RowSums) -> None:
-    """Fill, where the log density of a row is y eta - w c(eta)."""
-    bucket, fixed, _, u, prior = section
-    family, p = bucket.family, bucket.X.shape[2]
-    y, w = bucket.y[..., None], bucket.w[..., None]
-    predictors = bucket.predictors(fixed)
-    linear = prior + bucket.response_sums(fixed, u)
-    minus_wX = -np.ascontiguousarray(transpose(bucket.X * w))
-    for cut in _cuts(bucket, u.shape[2]):
-        eta = _SCRATCH.work.array("eta", (*bucket.y.shape, cut.stop - cut.start))
-        predictors.write(u[..., cut], eta)
-        total = family.cumulants(w, eta, _SCRATCH.work)  # from here on, eta holds slopes
-        np.subtract(linear[:, cut], total, out=log_w[:, cut])
-        multiply_draws(minus_wX, eta, scores[:, :p, cut])
-        weights = sums.weights(log_w[:, cut])
-        if sums.loadings is not None:
-            d1 = y - w * (eta + family.slope_shift)
-        family.bends(eta)
-        sums.curvature[...] += weighted_sum(eta, weights)
-        if sums.loadings is not None:
-            d2 = -w * (family.bend_shift + family.bend_scale * eta)
-            sums.loadings.add(bucket, u[:, :-1], cut, weights, d1, d2, None)
-    scores[:, :p] += transpose(bucket.X) @ (y - w * family.slope_shift)
-    shift = family.bend_shift * sums.weights(log_w).sum(axis=1) if family.bend_shift else np.zeros(len(log_w))
-    sums.curvature[...] = -bucket.w * (shift[:, None] + family.bend_scale * sums.curvature)
-
-
-def _rows(section: _Section, log_w: Array, scores: Array, sums: RowSums) -> None:
-    """Fill, for any family."""
-    bucket, fixed, phi, u, prior = section
-    family, p = bucket.family, bucket.X.shape[2]
+def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums: Sums) -> None:
+    """Fill the log weights, the scores and the sums of some blocks."""
+    bucket, moved, curves = task.bucket, task.moved, task.curves
+    family, p = bucket.family, task.X.shape[2]
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    predictors = bucket.predictors(fixed)
     Xt = np.ascontiguousarray(transpose(bucket.X))
-    for cut in _cuts(bucket, u.shape[2]):
-        eta = _SCRATCH.work.array("eta", (*bucket.y.shape, cut.stop - cut.start))
-        predictors.write(u[..., cut], eta)
-        terms = family.blocks(y, w, v, eta, phi)
-        np.add(prior[:, cut], terms.loglik, out=log_w[:, cut])
-        multiply_draws(Xt, terms.d1, scores[:, :p, cut])
+    still = -np.ascontiguousarray(transpose(moved.slopes[..., :p]))
+    drift = np.ascontiguousarray(transpose(task.slopes))
+    top = moved.log_det - 0.5 * t.shape[1] * LOG_2PI
+    for cut in _cuts(bucket, t.shape[2]):
+        here = np.ascontiguousarray(t[..., cut])
+        # 1. the draws, how they move, and the rows' densities
+        b, b_js = task.draw(here), task.velocities(here)
+        shape = (*bucket.y.shape, here.shape[2])
+        eta = bucket.predictors(task.effects(b), _SCRATCH.work.array("eta", shape))
+        eta += task.fixed[..., None]
+        rows = family.blocks(y, w, v, eta, task.phi, _SCRATCH.work)
+        prior = top[:, None] - log_g[:, cut] - 0.5 * np.einsum("kqc,kqc->kc", b, b)
+        np.add(rows.loglik, prior, out=log_w[:, cut])
         weights = sums.weights(log_w[:, cut])
-        sums.curvature[...] += weighted_sum(terms.d2, weights)
-        d1phi = None
+        # 2. scores
+        r = bucket.gradients(rows.d1)
+        fixed = multiply_draws(Xt, rows.d1, np.empty((len(y), p, here.shape[2])))
+        fixed += multiply_draws(drift, r, np.empty_like(fixed))
+        fixed += multiply_draws(still, b, np.empty_like(fixed))
+        scores[:, :p, cut] = fixed
+        u_js = [task.velocity_of_effects(j, b, b_j) for j, b_j in enumerate(b_js)]
+        for j, (u_j, b_j) in enumerate(zip(u_js, b_js, strict=True)):
+            s = np.einsum("kec,kec->kc", r, u_j) - np.einsum("kqc,kqc->kc", b, b_j)
+            scores[:, p + j, cut] = s + moved.traces[:, j, None]
+        # 3. second derivatives
+        sums.curvature[...] += weighted_sum(rows.d2, weights)
+        sums.pull[...] += weighted_sum(r, weights)
+        r *= weights[:, None]
+        eta_js = [bucket.predictors(u_j, np.empty(shape)) for u_j in u_js]
+        change = None
         if family.dispersion is not None:
-            change = family.dispersion_rows(y, w, v, eta, phi)
-            d1phi = change.d1phi
-            scores[:, -1, cut] = change.dphi.sum(axis=1)
-            sums.mixed[...] += weighted_sum(d1phi, weights)
-            sums.dispersion[...] += weighted_sum(change.dphi2, weights).sum(axis=-1)
-        if sums.loadings is not None:
-            sums.loadings.add(bucket, u[:, :-1], cut, weights, terms.d1, terms.d2, d1phi)
+            change = family.dispersion_rows(y, w, v, eta, task.phi)
+            scores[:, -1, cut] += change.dphi.sum(axis=1)
+            sums.mixed[:, -1] += weighted_sum(change.d1phi, weights)
+            sums.curved[:, -1, -1] += weighted_sum(change.dphi2, weights).sum(axis=-1)
+        for j, b_j in enumerate(b_js):
+            sums.velocity[:, j] += weighted_sum(b_j, weights)
+            bent = rows.d2 * eta_js[j]
+            bent *= weights[:, None]
+            sums.mixed[:, j] += bent.sum(axis=-1)
+            b_w = b_j * weights[:, None]
+            for i in range(j + 1):
+                h = np.einsum("knc,knc->k", bent, eta_js[i]) - np.einsum("kqc,kqc->k", b_w, b_js[i])
+                h += _second(r, curves[i], b_j) + _second(r, curves[j], b_js[i])
+                sums.curved[:, i, j] += h
+                if i < j:
+                    sums.curved[:, j, i] += h
+            if change is not None:
+                h = weighted_sum(change.d1phi * eta_js[j], weights).sum(axis=-1)
+                sums.curved[:, j, -1] += h
+                sums.curved[:, -1, j] += h
+
+
+def _second(r: Array, curve: Curve, velocity: Array) -> Array | float:
+    """r' Lambda_i b_j, summed over draws."""
+    if curve.drawn is None:
+        return 0.0
+    return np.asarray(np.einsum("kec,kec->k", r[:, curve.effects], velocity[:, curve.drawn]))
 
 
 def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:

@@ -6,8 +6,8 @@ The next of its kind: another density is a `Proposal`, another choice of densiti
 """
 
 from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, TiltedDraws
-from statsmodels_mcla.likelihood.sampling.moving_draws import Moving
-from statsmodels_mcla.likelihood.sampling.proposals import Proposal
+from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, Moved
+from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
 from statsmodels_mcla.likelihood.sampling.sampler import Position, Sampler
 from statsmodels_mcla.likelihood.sampling.settings import (
     BlockSampling,
@@ -19,12 +19,13 @@ from statsmodels_mcla.likelihood.sampling.weights import MAX_K_HAT, effective_sa
 
 __all__ = [
     "MAX_K_HAT",
+    "Anchor",
     "BlockDraws",
     "BlockSampling",
     "DrawPart",
     "FixedSampling",
     "JointSampling",
-    "Moving",
+    "Moved",
     "Position",
     "Proposal",
     "Sampler",
@@ -33,4 +34,5 @@ __all__ = [
     "effective_sample_size",
     "normalise",
     "pareto_k",
+    "spherical_t_logpdf",
 ]

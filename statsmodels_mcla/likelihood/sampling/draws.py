@@ -1,9 +1,8 @@
-"""Frozen draws of the random effects: which block gets how many, and from which density.
+"""Draws of the random effects: which block gets how many, from which density, and where they were made.
 
 A `DrawPart` covers the blocks of one bucket that have the same number of draws.  It makes any piece of its
-draws on demand, (effects, log density), from base random numbers and a proposal, so that no array of all
-draws need exist.  Effects are in homogeneous coordinates, with a last row of ones: one product then makes
-linear predictors of them, fixed effects and offset included.
+base numbers on demand, with their log density, so that no array of all draws need exist; its `Anchor` says which
+standard effects they become.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.likelihood.sampling.base_numbers import STREAM, BaseNumbers
-from statsmodels_mcla.likelihood.sampling.moment_matching import match_moments, mirror
-from statsmodels_mcla.likelihood.sampling.moving_draws import Transport
-from statsmodels_mcla.likelihood.sampling.proposals import BlockT, Proposal
-from statsmodels_mcla.numerics import Array, generator, homogeneous
+from statsmodels_mcla.likelihood.sampling.moment_matching import match_moments
+from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor
+from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
+from statsmodels_mcla.numerics import Array, generator
 
 CACHE_BYTES = 2**29  # base numbers of a part up to this size are kept, larger ones are made again
 
@@ -39,14 +38,14 @@ class DrawPart(Protocol):
         """Consecutive draws that make one replicate; 1 if all are independent."""
 
     @property
-    def transport(self) -> Transport | None:
-        """How the draws move with the fixed effects; None if they do not."""
+    def anchor(self) -> Anchor:
+        """Where the draws were made, and how they move."""
 
     def sections(self, longest: int) -> list[slice]:
         """Cut the m draws into pieces."""
 
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
-        """Effects in homogeneous coordinates (K, q + 1, c) and their log density (K, c)."""
+        """Base numbers (K, q, c) and their log density (K, c)."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +55,22 @@ class BlockDraws:
     Attributes
     ----------
     bucket : Bucket
-    proposal : BlockT
+    anchor : Anchor
+    df : float
+        Degrees of freedom; inf for a normal.
     numbers : BaseNumbers
         Base numbers of the whole bucket that ``bucket`` is a part of.
     members : ndarray (B,)
         Places of the blocks in that whole bucket.
     size : int
-    transport : Transport, optional
-    mirrored : ndarray of bool (q,), optional
-        Effects that half of the draws have with the other sign.
     """
 
     bucket: Bucket
-    proposal: BlockT
+    anchor: Anchor
+    df: float
     numbers: BaseNumbers
     members: np.ndarray
     size: int
-    transport: Transport | None = None
-    mirrored: np.ndarray | None = None
     cache: dict[tuple[int, int, int, int], tuple[Array, Array]] = field(default_factory=dict, repr=False)
 
     @property
@@ -88,18 +85,15 @@ class BlockDraws:
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
         key = (blocks.start, blocks.stop, section.start, section.stop)
-        proposal = self.proposal.take(blocks)
         made = self.cache.get(key)
         if made is None:
-            t = self.numbers.spherical_t(proposal.df, self.members[blocks], self.size, section)
-            if self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_effects > 0:
+            t = self.numbers.spherical_t(self.df, self.members[blocks], self.size, section)
+            if self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_drawn > 0:
                 t = match_moments(t, self.replicate)
-            elif self.mirrored is not None:
-                t = mirror(t, self.replicate, self.mirrored)
-            made = homogeneous(t), proposal.base_logpdf(t)
-            if 8 * self.bucket.n_blocks * (self.bucket.n_effects + 2) * self.size <= CACHE_BYTES:
+            made = t, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, t.shape[1])
+            if 8 * self.bucket.n_blocks * (self.bucket.n_drawn + 1) * self.size <= CACHE_BYTES:
                 self.cache[key] = made
-        return proposal.move(made[0]), made[1] - proposal.log_det[:, None]
+        return made
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cache": {}}  # base numbers are made again where they are needed
@@ -111,22 +105,23 @@ class BlockDraws:
 
 @dataclass(frozen=True)
 class JointDraws:
-    """Independent draws of all effects at once from one proposal.
+    """Independent draws of all standard effects at once from one proposal.
 
     Attributes
     ----------
     bucket : Bucket
         All rows and effects as one block.
+    anchor : Anchor
     proposal : Proposal
     seed : numpy.random.SeedSequence
     size : int
     """
 
     bucket: Bucket
+    anchor: Anchor
     proposal: Proposal
     seed: np.random.SeedSequence
     size: int
-    transport: None = None
 
     @property
     def replicate(self) -> int:
@@ -140,8 +135,8 @@ class JointDraws:
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
         rng = generator(self.seed, section.start // STREAM)
-        u = self.proposal.sample(rng, section.stop - section.start)[self.bucket.effects[0]]
-        return homogeneous(u[None]), self.proposal.logpdf(u)[None]
+        b = self.proposal.sample(rng, section.stop - section.start)
+        return np.ascontiguousarray(b[self.bucket.drawn[0]])[None], self.proposal.logpdf(b)[None]
 
 
 @dataclass(frozen=True)
@@ -178,9 +173,9 @@ class TiltedDraws:
         return self.part.replicate
 
     @property
-    def transport(self) -> Transport | None:
+    def anchor(self) -> Anchor:
         """See `DrawPart`."""
-        return self.part.transport
+        return self.part.anchor
 
     def sections(self, longest: int) -> list[slice]:
         """See `DrawPart`."""
@@ -188,7 +183,7 @@ class TiltedDraws:
 
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
-        u, log_g = self.part.draw(blocks, section)
+        t, log_g = self.part.draw(blocks, section)
         replicate = np.arange(section.start, section.stop) // self.replicate
         chosen = replicate * self.batches // (self.size // self.replicate) == self.batch
-        return u, log_g - self.log_weight * chosen
+        return t, log_g - self.log_weight * chosen

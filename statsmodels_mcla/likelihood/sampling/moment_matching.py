@@ -1,4 +1,4 @@
-"""Base numbers made to have the moments of what they stand for: mirrored, whitened, with normal fourth moments."""
+"""Base numbers made to have the moments of what they stand for: whitened, with normal fourth moments."""
 
 from __future__ import annotations
 
@@ -7,20 +7,6 @@ import numpy as np
 from statsmodels_mcla.numerics import Array
 
 ENOUGH = 32  # draws of a replicate that fourth moments can be asked of
-
-
-def mirror(t: Array, replicate: int, effects: np.ndarray) -> Array:
-    """Let half of the draws of each replicate have the values of the others, with the other sign in some effects.
-
-    The likelihood is even in the loading of a standard effect.  So is its average over such draws where the loading
-    is small, and a variance next to zero is not decided by noise.
-    """
-    half = replicate // 2
-    if half == 0:
-        return t
-    out = t.reshape(*t.shape[:2], t.shape[2] // replicate, replicate).copy()
-    out[..., half : 2 * half] = out[..., :half] * np.where(effects, -1.0, 1.0)[:, None, None]
-    return out.reshape(t.shape)
 
 
 def match_moments(t: Array, replicate: int, rounds: int = 2) -> Array:

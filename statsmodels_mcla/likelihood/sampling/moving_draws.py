@@ -1,126 +1,206 @@
-r"""Draws that move along with the fixed effects: the same likelihood with far less Monte Carlo error.
+r"""Draws that move along with every parameter: the same likelihood with far less Monte Carlo error.
 
-Where the rows of a group say much about its effects u, they say little about beta and u apart: the complete-data
-score in beta is large, and E[-H] and Var(s) are large numbers whose difference is the information about beta.
-Frozen draws estimate each with an error, and at a hundred times the prior's information the difference is noise.
+Standard effects b ~ N(0, I) make the effects of the model, u = Lambda(theta) b, so that every parameter enters the
+likelihood through eta = X beta + Z Lambda b alone.  Draws b_k = M + R t_k made at an *anchor* move with the parameters
+along an affine path,
 
-So the draws move with beta as the conditional modes do,
+    b_k(theta) = M + sum_j (theta - theta_0)_j m_j + R K t_k,      K = I + sum_j (theta - theta_0)_j F_j,
 
-    u_k(beta) = u_k + D (beta - beta_0),    D = d mode / d beta = -A^-1 Z' W X,    A = Z' W Z + Sigma^-1,
+a change of variables with Jacobian |K| that leaves every block's integral as it is, whatever m_j and F_j are.  So
 
-a change of variables with unit Jacobian that leaves every block's integral as it is.  The log weight depends on
-beta through eta = (X + Z D) beta + ... and through log phi(u_k(beta)), so that, exactly,
+    log w_k(theta) = log f(y | b_k(theta)) + log phi(b_k(theta)) - log g(t_k) + log |R K|
 
-    s_beta = (X + Z D)' d1 - D' Sigma^-1 u_k,
+has exact derivatives everywhere, and at the anchor its score is the plain one with a term of mean zero added (Stein,
+1972; Assaraf and Caffarel, 1999; Mira, Solgi and Imparato, 2013).  If the conditional law of the effects moves like the
+path, the score does not depend on the draw at all, and has no Monte Carlo error.
 
-which for Gaussian responses does not depend on the draw at all.  The idea is that of hierarchical centring (Gelfand,
-Sahu and Carlin, 1995, Biometrika 82(3)), partial as the data demand (Papaspiliopoulos, Roberts and Skold, 2003).
+With C = R R' the conditional covariance, J = Z Lambda and E_j = d eta / d theta_j at b = M, the path follows the mean and
+the root of the Gaussian that the density is made from,
+
+    m_j = C (J_j' d1 - J' W E_j),      F_j + F_j' = -R' P_j R,      P_j = J_j' W J + J' W J_j + J' W_j J,
+
+J_j and W_j the derivatives of J and of the curvatures W.  R, F_j and K are triangular, so that |K| and all traces are
+products and sums of diagonals.  Fixed effects move the mean alone: that is enough.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.covariance import Covariance, EffectDensity
-from statsmodels_mcla.design import Bucket
-from statsmodels_mcla.likelihood.laplace import Modes, scale_effects
-from statsmodels_mcla.numerics import Array, multiply_draws, transpose
+from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.likelihood.laplace import Gaussian, Modes
+from statsmodels_mcla.numerics import Array, transpose
 
 
-@dataclass(frozen=True)
-class Transport:
-    """How the draws of a bucket's blocks move with the fixed effects.
+class Moved(NamedTuple):
+    """Paths of the draws of K blocks at some parameters: b = centre + root t.
 
     Attributes
     ----------
-    slopes : ndarray (B, q, p)
-        D, one matrix a block.
-    beta : ndarray (p,)
-        Fixed effects at which the draws are where they were made.
+    centre : ndarray (K, q)
+    root : ndarray (K, q, q)
+    log_det : ndarray (K,)
+        log |root|.
+    slopes : ndarray (K, q, P)
+        Derivatives of the centre.
+    bends : ndarray (K, s, q, q)
+        Derivatives of the root in the s parameters after the fixed effects.
+    traces : ndarray (K, s)
+        Derivatives of log |root|.
+    crossed : ndarray (K, s, s)
+        Minus its second derivatives.
     """
 
+    centre: Array
+    root: Array
+    log_det: Array
     slopes: Array
-    beta: Array
-
-    @classmethod
-    def of_modes(
-        cls, bucket: Bucket, modes: Modes, covariance: Covariance, factors: list[Array], beta: Array
-    ) -> Transport:
-        """Let the draws follow the conditional modes found at ``beta``."""
-        pull = transpose(modes.Z) @ (bucket.X * modes.W[..., None])
-        standardised = -(modes.root @ (transpose(modes.root) @ pull))
-        slopes = transpose(
-            scale_effects(covariance, [f.T for f in factors], bucket.levels, transpose(standardised))
-        )
-        finite = np.isfinite(slopes).all(axis=(1, 2), keepdims=True)
-        return cls(np.where(finite, slopes, 0.0), beta)
-
-    def take(self, index: np.ndarray | slice) -> Transport:
-        """Transport of some of the blocks."""
-        return Transport(self.slopes[index], self.beta)
-
-    def at(self, beta: Array, bucket: Bucket, density: EffectDensity) -> Moving:
-        """Transport to other fixed effects: of the blocks of ``bucket``, whose effects have the given density."""
-        Z = bucket.Z
-        moving = bucket.with_fixed_part(
-            bucket.X + Z @ self.slopes, bucket.offset - (Z @ (self.slopes @ self.beta)[..., None])[..., 0]
-        )
-        moved = self.slopes @ (beta - self.beta)
-        return Moving(moving, moved[..., None], self.slopes, density.precision_times(self.slopes), density)
+    bends: Array
+    traces: Array
+    crossed: Array
 
 
 @dataclass(frozen=True)
-class Moving:
-    """Draws of some blocks at given fixed effects, and what moving them adds to scores and Hessian.
+class Anchor:
+    """Where draws were made, and how they move from there.
 
     Attributes
     ----------
-    bucket : Bucket
-        Its X is X + Z D, its offset such that the draws as they were made give the eta of the moved ones.
-    shift : ndarray (K, q, 1)
-    slopes, pull : ndarray (K, q, p)
-        D and Sigma^-1 D.
-    density : EffectDensity
+    params : ndarray (P,)
+    centre : ndarray (B, q)
+        M.
+    root : ndarray (B, q, q)
+        R.
+    log_det : ndarray (B,)
+        log |R|.
+    slopes : ndarray (B, q, P)
+        m_j.
+    turns : ndarray (B, s, q, q)
+        F_j of the parameters after the fixed effects, triangular.
     """
 
-    bucket: Bucket
-    shift: Array
+    params: Array
+    centre: Array
+    root: Array
+    log_det: Array
     slopes: Array
-    pull: Array
-    density: EffectDensity
+    turns: Array
 
-    def effects(self, u: Array) -> Array:
-        """Effects (K, q, c) of the draws."""
-        return u + self.shift if np.any(self.shift) else u
+    def take(self, index: np.ndarray | slice) -> Anchor:
+        """Anchor of some of the blocks."""
+        parts = ("centre", "root", "log_det", "slopes", "turns")
+        return replace(self, **{name: getattr(self, name)[index] for name in parts})
 
-    def score(self, effects: Array) -> Array:
-        """D' d log phi / du for every draw, (K, p, c)."""
-        out = np.empty((len(effects), self.pull.shape[2], effects.shape[2]))
-        return multiply_draws(-transpose(self.pull), effects, out)
+    def at(self, params: Array) -> Moved:
+        """Paths at the given parameters.
 
-    def second(self, mean: Array) -> tuple[Array, Array]:
-        """Expected second derivatives of log phi(u(beta)) in beta and in beta and theta, summed over blocks.
-
-        Parameters
-        ----------
-        mean : ndarray (K, q)
-            Mean of the moved effects.
-
-        Returns
-        -------
-        ndarray (p, p), ndarray (p, size)
+        Raises
+        ------
+        FloatingPointError
+            If a path has turned inside out on the way there.
         """
-        p = self.slopes.shape[2]
-        twice = -np.einsum("kqi,kqj->ij", self.slopes, self.pull)
-        rest = self.density.precision_times(mean[..., None])
-        parts = [np.zeros((p, 0))]
-        start = 0
-        for term, count in zip(self.density.covariance.terms, self.density.levels, strict=True):
-            stop = start + count * term.dim
-            pull = self.pull[:, start:stop].reshape(-1, term.dim, p)
-            both = np.einsum("lip,lj->pij", pull, rest[:, start:stop].reshape(-1, term.dim))
-            parts.append(np.einsum("pij,aij->pa", both, term.basis))
-            start = stop
-        return twice, np.concatenate(parts, axis=1)
+        step = params - self.params
+        turns = self.turns
+        diagonal = np.diagonal(turns, axis1=-2, axis2=-1)  # (B, s, q)
+        centre, root, log_det = self.centre, self.root, self.log_det
+        if np.any(step):
+            curved = step[len(step) - turns.shape[1] :]
+            K = np.eye(root.shape[1]) + np.einsum("s,bsij->bij", curved, turns)
+            stretched = np.diagonal(K, axis1=-2, axis2=-1)
+            if not np.all(stretched > 0):
+                raise FloatingPointError("the draws cannot move that far")
+            diagonal = diagonal / stretched[:, None]
+            centre, root = centre + self.slopes @ step, root @ K
+            log_det = log_det + np.log(stretched).sum(axis=1)
+        return Moved(
+            centre,
+            root,
+            log_det,
+            self.slopes,
+            self.root[:, None] @ turns,
+            diagonal.sum(axis=2),
+            diagonal @ transpose(diagonal),
+        )
+
+
+def anchored(
+    design: MixedDesign, bucket: Bucket, modes: Modes, gaussian: Gaussian, params: Array, inflate: float
+) -> Anchor:
+    """Let draws of a bucket follow the Gaussian close to their conditional law.
+
+    Parameters
+    ----------
+    gaussian : Gaussian
+    params : ndarray (P,)
+        Fixed effects, loadings, dispersion.
+    inflate : float
+        Factor on the root.
+    """
+    layout, family = design.layout, bucket.family
+    y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
+    M, root, d1, W, third = gaussian
+    blocks, q = M.shape
+    J = modes.Z
+    JR = J @ root
+    WJR = W[..., None] * JR
+    slopes = np.empty((blocks, q, layout.size))
+    slopes[..., layout.fixed] = -root @ (transpose(WJR) @ bucket.X)
+    turns = np.zeros((blocks, layout.size - layout.n_fixed, q, q))
+
+    def turn(dW: Array, S: Array | float) -> Array:
+        both = S + transpose(JR) @ (dW[..., None] * JR)
+        upper = -np.triu(both)
+        diagonal = np.arange(q)
+        upper[:, diagonal, diagonal] *= 0.5
+        return upper
+
+    for j, (term, i, k) in enumerate(design.loadings.entries):
+        Zi, at = bucket.Z[..., bucket.effects_of(term, i)], bucket.drawn_of(term, k)
+        E = (Zi @ M[:, at, None])[..., 0]
+        pull = (transpose(root[:, at]) @ (transpose(Zi) @ d1[..., None]))[..., 0]
+        pull -= (transpose(WJR) @ E[..., None])[..., 0]
+        m = (root @ pull[..., None])[..., 0]
+        dW = -third * (E + (J @ m[..., None])[..., 0])
+        S = transpose(Zi @ root[:, at]) @ WJR
+        slopes[..., layout.n_fixed + j] = m
+        turns[:, j] = turn(dW, S + transpose(S))
+    if family.dispersion is not None:
+        phi = float(params[layout.family][0])
+        eta = (bucket.offset + bucket.X @ params[layout.fixed] + (J @ M[..., None])[..., 0])[..., None]
+        cross = family.dispersion_rows(y, w, v, eta, phi).d1phi[..., 0]
+        m = (root @ (transpose(JR) @ cross[..., None]))[..., 0]
+        dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * (J @ m[..., None])[..., 0]
+        slopes[..., -1] = m
+        turns[:, -1] = turn(np.where(W > 0, dW, 0.0), 0.0)
+    finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turns).all(axis=(1, 2, 3))
+    slopes[~finite], turns[~finite] = 0.0, 0.0
+    log_det = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1) + q * np.log(inflate)
+    return Anchor(np.array(params, float), M, inflate * root, log_det, slopes, turns)
+
+
+def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], params: Array) -> Anchor:
+    """Draws of standard effects that move so that the effects u stay, to first order, where these are all drawn.
+
+    That is how the R package glmm differentiates: u = Lambda b stays if b_j = -Lambda^-1 Lambda_j b.
+    """
+    dim, curved = bucket.n_drawn, design.n_params - design.n_fixed
+    turns = np.zeros((1, curved, dim, dim))
+    for j, (t, i, k) in enumerate(design.loadings.entries):
+        D = factors[t]
+        if D.shape[0] == D.shape[1]:
+            for row, value in enumerate(np.linalg.inv(D)[:, i]):
+                turns[0, j, bucket.drawn_of(t, row), bucket.drawn_of(t, k)] = -value * np.eye(
+                    bucket.levels[t]
+                )
+    return Anchor(
+        params,
+        np.zeros((1, dim)),
+        np.eye(dim)[None],
+        np.zeros(1),
+        np.zeros((1, dim, len(params))),
+        turns,
+    )

@@ -1,17 +1,19 @@
-"""From parameters to frozen draws: conditional modes, proposals around them, base random numbers."""
+"""From parameters to draws: conditional modes, proposals around them, base random numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.likelihood.laplace import Modes, modes_of_buckets
 from statsmodels_mcla.likelihood.sampling.base_numbers import BaseNumbers, IndependentNumbers, SobolNumbers
 from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws
-from statsmodels_mcla.likelihood.sampling.moving_draws import Transport
-from statsmodels_mcla.likelihood.sampling.proposals import BlockT
+from statsmodels_mcla.likelihood.sampling.moving_draws import anchored, standing
+from statsmodels_mcla.likelihood.sampling.proposals import StandardisedProposal
 from statsmodels_mcla.likelihood.sampling.settings import BlockSampling, Sampling
 from statsmodels_mcla.numerics import Array, child
 
@@ -25,7 +27,7 @@ class Position:
     Attributes
     ----------
     params : ndarray (P,)
-        Natural parameters.
+        Fixed effects, loadings, dispersion.
     modes : tuple of Modes
     draws : tuple of DrawPart
     """
@@ -88,9 +90,9 @@ class Sampler:
         if not self.quasi:
             return 1024
         if bucket.family.quadratic:  # the draws serve the curvature alone
-            return REPLICATES * max(64, 1 << (2 * bucket.n_effects).bit_length())
-        few = REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_effects, 32)
-        return 2 * few if self.design.standard else few  # half of those of standard effects mirror the others
+            return REPLICATES * max(64, 1 << (2 * bucket.n_drawn).bit_length())
+        few = REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_drawn, 32)
+        return few
 
     def with_size(self, nsample: int) -> Sampler:
         """Give every block ``nsample`` draws."""
@@ -106,8 +108,8 @@ class Sampler:
         bucket = self.buckets[k]
         seed = child(self.seed, k, epoch)
         if self.quasi:
-            return SobolNumbers(bucket.n_effects, REPLICATES, seed, bucket.n_blocks)
-        return IndependentNumbers(bucket.n_effects, seed)
+            return SobolNumbers(bucket.n_drawn, REPLICATES, seed, bucket.n_blocks)
+        return IndependentNumbers(bucket.n_drawn, seed)
 
     def grown(self, wanted: tuple[np.ndarray, ...]) -> Sampler:
         """Give every block at least the wanted number of draws.
@@ -131,48 +133,49 @@ class Sampler:
         Parameters
         ----------
         params : ndarray (P,)
-            Natural parameters, covariance matrices positive definite.
+            Fixed effects, loadings, dispersion.
         near : Position, optional
             A position of this design nearby: its modes are where the search for the new ones starts, and
             its base numbers are used again where the sizes are the same.
         """
-        design = self.design
-        beta, theta, phi = design.split(params)
-        factors = [np.linalg.cholesky(g) for g in design.covariance.matrices(theta)]
-        buckets = tuple(bucket.at(design.loadings(params)) for bucket in self.buckets)
-        modes = modes_of_buckets(design, buckets, beta, factors, phi, None if near is None else near.modes)
+        design, sampling = self.design, self.sampling
+        params = np.array(params, float)
+        beta, loadings, phi = design.split(params)
+        factors = design.loadings.factors(loadings)
+        modes = modes_of_buckets(self.buckets, beta, factors, phi, None if near is None else near.modes)
+        if not isinstance(sampling, BlockSampling):
+            return Position(params, modes, (self._joint_draws(params, factors, modes[0]),))
         made = {} if near is None else {_part_key(part): part for part in near.draws}
         draws: list[DrawPart] = []
-        for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
-            grid = self.quasi and bucket.n_effects == 1
-            proposal = self.sampling.proposal(bucket, mode, design.covariance, factors, phi, grid)
-            if not isinstance(proposal, BlockT):
-                draws.append(JointDraws(bucket, proposal, self.seed, int(self.sizes[k][0])))
-                continue
-            transport = Transport.of_modes(bucket, mode, design.covariance, factors, beta)
+        for k, (bucket, mode) in enumerate(zip(self.buckets, modes, strict=True)):
+            df, inflate = sampling.shape(bucket, self.quasi and bucket.n_drawn == 1)
+            anchor = anchored(design, bucket, mode, sampling.gaussian(bucket, mode, phi), params, inflate)
             kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
             for c, (size, epoch) in enumerate(kinds.T.tolist()):
                 members = np.flatnonzero(kind.ravel() == c)
                 whole = len(members) == bucket.n_blocks
                 part = BlockDraws(
                     bucket if whole else bucket.take(members),
-                    proposal if whole else proposal.take(members),
+                    anchor if whole else anchor.take(members),
+                    df,
                     self.numbers(k, epoch),
                     members,
                     size,
-                    transport if whole else transport.take(members),
-                    _standard_effects(design, bucket),
                 )
                 old = made.get(_part_key(part))
                 draws.append(part if not isinstance(old, BlockDraws) else part.with_numbers_of(old))
-        return Position(np.array(params, float), modes, tuple(draws))
+        return Position(params, modes, tuple(draws))
 
-
-def _standard_effects(design: MixedDesign, bucket: Bucket) -> np.ndarray | None:
-    """Which effects of a block are standard, their sizes being loadings; None if there are none."""
-    terms = zip(design.covariance.terms, bucket.levels, strict=True)
-    standard = [np.full(count * term.dim, term.standard) for term, count in terms]
-    return np.concatenate(standard) if design.standard else None
+    def _joint_draws(self, params: Array, factors: Sequence[Array], modes: Modes) -> JointDraws:
+        """Draws of all effects from the density at hand, which move so that the effects of the model stay."""
+        (bucket,) = self.buckets
+        proposal = self.sampling.proposal(modes)
+        if not self.sampling.adapts:
+            counted = zip(factors, bucket.levels, strict=True)
+            Lambda = sp.block_diag([f for f, count in counted for _ in range(count)], format="csr")
+            proposal = StandardisedProposal(proposal, sp.csr_array(Lambda))
+        anchor = standing(self.design, bucket, factors, params)
+        return JointDraws(bucket, anchor, proposal, self.seed, int(self.sizes[0][0]))
 
 
 def _part_key(part: DrawPart) -> tuple[bytes, int, tuple[int, ...]]:

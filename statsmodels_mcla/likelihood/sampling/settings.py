@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import scipy.sparse as sp
 
-from statsmodels_mcla.covariance import Covariance
 from statsmodels_mcla.design import Bucket
-from statsmodels_mcla.likelihood.laplace import Modes, gaussian_fit, scale_effects
-from statsmodels_mcla.likelihood.sampling.proposals import BlockT, MixtureProposal, Proposal
-from statsmodels_mcla.numerics import Array, transpose
+from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, gaussian_at_mode, gaussian_fit
+from statsmodels_mcla.likelihood.sampling.proposals import MixtureProposal, Proposal
 
 
 class Sampling(Protocol):
@@ -25,17 +22,6 @@ class Sampling(Protocol):
     @property
     def adapts(self) -> bool:
         """Whether there is a density for whatever effects are drawn, not for those of one model alone."""
-
-    def proposal(
-        self,
-        bucket: Bucket,
-        modes: Modes,
-        covariance: Covariance,
-        factors: list[Array],
-        phi: float,
-        grid: bool,
-    ) -> BlockT | Proposal:
-        """Importance density of a bucket; ``grid``: base numbers are shifted equidistant points."""
 
 
 @dataclass(frozen=True)
@@ -80,32 +66,16 @@ class BlockSampling:
         if self.centre not in ("mean", "mode"):
             raise ValueError(f"centre must be 'mean' or 'mode', got {self.centre!r}")
 
-    def proposal(
-        self,
-        bucket: Bucket,
-        modes: Modes,
-        covariance: Covariance,
-        factors: list[Array],
-        phi: float,
-        grid: bool,
-    ) -> BlockT:
-        """Build the proposal of one bucket around its conditional modes."""
-        df, inflate = self._shape(bucket, grid)
-        b, root = (modes.b, modes.root) if self.centre == "mode" else gaussian_fit(bucket, modes, phi)
-        transposed = [f.T for f in factors]
-        centre = scale_effects(covariance, transposed, bucket.levels, b)
-        log_lambda = sum(
-            count * float(np.log(np.abs(np.diagonal(f))).sum())
-            for f, count in zip(factors, bucket.levels, strict=True)
-        )
-        log_root = np.log(np.abs(np.diagonal(root, axis1=-2, axis2=-1))).sum(axis=-1)
-        log_det = log_root + log_lambda + bucket.n_effects * np.log(inflate)
-        root = transpose(scale_effects(covariance, transposed, bucket.levels, transpose(root)))
-        return BlockT(centre, inflate * root, log_det, df)
+    def gaussian(self, bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
+        """Location and scale of the proposals of one bucket."""
+        return (gaussian_at_mode if self.centre == "mode" else gaussian_fit)(bucket, modes, phi)
 
-    def _shape(self, bucket: Bucket, grid: bool) -> tuple[float, float]:
-        """Degrees of freedom and inflation: as given, or what suits the conditional law."""
-        q = bucket.n_effects
+    def shape(self, bucket: Bucket, grid: bool) -> tuple[float, float]:
+        """Degrees of freedom and inflation: as given, or what suits the conditional law.
+
+        ``grid``: base numbers are shifted equidistant points.
+        """
+        q = bucket.n_drawn
         df, inflate = float(np.clip(4 * q, 15, 80)), 1.1 if q < 4 else 1.04
         if bucket.family.quadratic:
             df, inflate = np.inf, 1.0
@@ -143,28 +113,10 @@ class JointSampling:
         if not self.zeta > 0:
             raise ValueError(f"zeta must be positive, got {self.zeta}")
 
-    def proposal(
-        self,
-        bucket: Bucket,
-        modes: Modes,
-        covariance: Covariance,
-        factors: list[Array],
-        phi: float,
-        grid: bool,
-    ) -> MixtureProposal:
+    def proposal(self, modes: Modes) -> MixtureProposal:
         """Build the mixture around the conditional modes of the one joint block."""
-        del phi, grid
-        blocks = [f for f, count in zip(factors, bucket.levels, strict=True) for _ in range(count)]
         p = np.array([self.p1, self.p2, self.p3], float)
-        return MixtureProposal(
-            p / p.sum(),
-            self.zeta,
-            modes.b[0],
-            modes.root[0],
-            sp.csr_array(sp.block_diag(blocks)),
-            sp.csr_array(sp.block_diag([np.linalg.inv(f) for f in blocks])),
-            float(sum(np.log(np.abs(np.diagonal(f))).sum() for f in blocks)),
-        )
+        return MixtureProposal(p / p.sum(), self.zeta, modes.b[0], modes.root[0])
 
 
 @dataclass(frozen=True)
@@ -182,15 +134,7 @@ class FixedSampling:
     joint = True
     adapts = False
 
-    def proposal(
-        self,
-        bucket: Bucket,
-        modes: Modes,
-        covariance: Covariance,
-        factors: list[Array],
-        phi: float,
-        grid: bool,
-    ) -> Proposal:
+    def proposal(self, modes: Modes) -> Proposal:
         """Return the density itself."""
-        del bucket, modes, covariance, factors, phi, grid
+        del modes
         return self.density
