@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from statsmodels_mcla.data import checked_count
-from statsmodels_mcla.likelihood.sampling import BlockSampling, FixedSampling, Proposal, Sampling
+from statsmodels_mcla.likelihood.sampling import (
+    BlockSampling,
+    FixedSampling,
+    JointSampling,
+    Proposal,
+    Sampling,
+)
 
 OPTIONS = [
     "bounds",
@@ -49,7 +55,7 @@ def sampling_of(sampling: Any) -> Sampling:
         return BlockSampling()
     if isinstance(sampling, Proposal) and not isinstance(sampling, type):
         return FixedSampling(sampling)
-    if hasattr(sampling, "proposal") and not isinstance(sampling, type):
+    if isinstance(sampling, (BlockSampling, JointSampling)):
         return sampling
     raise ValueError(
         "sampling must be BlockSampling(), JointSampling() or an object with sample(rng, n) and logpdf(u), "

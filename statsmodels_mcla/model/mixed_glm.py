@@ -321,6 +321,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         *,
         nsample: int | None = None,
         mcse_tol: float = 0.01,
+        llf_tol: float = 0.02,
         rng: Any = None,
         sampling: Any = None,
         quasi: bool = True,
@@ -382,7 +383,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         Afterwards `loglike`, `score` and `hessian` are those of the draws made at the maximum.
         """
         del full_output
-        check_positive(mcse_tol=mcse_tol, max_draws=max_draws, max_seconds=max_seconds)
+        check_positive(mcse_tol=mcse_tol, llf_tol=llf_tol, max_draws=max_draws, max_seconds=max_seconds)
         if quasi not in (True, False):
             raise ValueError(f"quasi must be True or False, got {quasi!r}")
         check_search(method, maxiter, options)
@@ -396,7 +397,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         # a likelihood that rises for ever is worth no draws
         patience = 0.0 if laplace.endless else max_seconds
         settings = FitSettings(
-            mcse_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
+            mcse_tol, llf_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
         )
         first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
         # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,

@@ -309,8 +309,8 @@ class Placed:
 
         own, *ties = self.entries
         speeds = [combined(own, velocity) for velocity in velocities]
-        for speed, tie in zip(speeds, ties, strict=False):  # the dispersion moves the draws alone
-            speed += combined(tie, b)
+        for j, tie in enumerate(ties):  # the dispersion, the last, moves the draws alone
+            speeds[j] += combined(tie, b)
         return Products(combined(own, b), combined(own, moves), speeds)
 
 

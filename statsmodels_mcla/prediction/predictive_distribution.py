@@ -74,7 +74,7 @@ class PredictiveLaw:
         def of_draws(law: Law, index: np.ndarray, products: Products) -> Array:
             sets, m = index.shape, law.v.shape[1]
             v = np.broadcast_to(law.v[:, None], (*sets, m)).reshape(-1, m)
-            return slice_means(products.Zu.reshape(-1, m), v).reshape(*sets, SLICES)
+            return slice_means(products.Zb.reshape(-1, m), v).reshape(*sets, SLICES)
 
         for index, slices in Placed.of(self.fitted, self.rows).map(of_draws):
             inside = index >= 0

@@ -14,6 +14,7 @@ from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, Mixe
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 
 if TYPE_CHECKING:
+    from statsmodels_mcla.numerics import Array
     from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.estimation import LaplaceMaximum, MonteCarloMaximum
     from statsmodels_mcla.estimation.search import DrawSettings

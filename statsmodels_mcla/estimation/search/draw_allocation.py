@@ -26,6 +26,9 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     if not precision.surely_meets(tol):
         shares = (blocks.score_var / precision.se**2).sum(axis=1)
         needed = max(precision.excess(0.95 * tol), 4.0 if precision.worst_bias > 0.5 else 1.2)
+    elif precision.has_steady_se(tol):
+        shares = blocks.loglik_var
+        needed = max((precision.llf_mcse / (0.9 * settings.llf_tol)) ** 2, 1.2)
     else:
         shares = (blocks.curvature_var / precision.se**4).sum(axis=1)
         needed = max((float(precision.se_error.max()) / (0.9 * max(tol, SE_TOL))) ** 2, 1.2)

@@ -139,7 +139,7 @@ def maximum_of_paths(
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     joint = sampler.sampling.joint
-    for _ in range(MAX_ANCHORS):
+    for anchor in range(MAX_ANCHORS):
         # 1. how far the maximum is from the anchor
         paths = _Paths(scale, sampler, position, settings, metric)
         x = scale.from_fitted(position.params)
@@ -152,43 +152,47 @@ def maximum_of_paths(
             break  # round-off: no further step helps
         if best is None or decrement < best.decrement or not np.isfinite(best.decrement):
             best = Top(position, found, decrement, *told)
-        if decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(found)):
+        first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
+        close = decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(found))
+        if close and not first:
             break
         # 2. to the maximum over these paths: by one Newton step where it is near
-        if decrement < NEAR and not joint:
+        if decrement < NEAR and not joint and not first:
             step = -np.linalg.solve(H, g)
         else:
-            options: dict[str, Any] = {"disp": False, **settings.options}
-            if (
-                settings.method == "minimize"
-                and options.setdefault("min_method", "trust-exact") == "trust-exact"
-            ):
-                options.setdefault("gtol", 1e-7 if joint else 1e-2)
-            with np.errstate(invalid="ignore", over="ignore"):
-                fitted = SearchModel(paths.search).fit(
-                    x,
-                    method=settings.method,
-                    maxiter=settings.maxiter,
-                    skip_hessian=True,
-                    warn_convergence=False,
-                    **options,
-                )
+            fitted = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
             told = dict(fitted.mle_retvals), dict(fitted.mle_settings)
             step = np.asarray(fitted.params) - x
-            if not np.all(np.isfinite(step)) or not np.any(step):
-                break
             if joint:  # draws that are too noisy to be made again
                 return _at_end(paths, position, x + step, told)
+            if close or not np.all(np.isfinite(step)):
+                break
         # 3. draws from there, as far as there are any
-        there = next(
-            filter(None, (redrawn(scale, sampler, x + f * step, position) for f in (1.0, 0.3, 0.1))), None
-        )
+        nearer = (redrawn(scale, sampler, x + f * step, position) for f in (1.0, 0.3, 0.1))
+        there = next(filter(None, nearer), None)
         if there is None:
             break
         position, metric = there, inverse_information(found.hessian)
     if best is None:
         raise FloatingPointError("the log-likelihood is not finite at the starting values")
     return best._replace(mle_retvals=told[0], mle_settings=told[1])
+
+
+def _optimised(paths: _Paths, x: Array, settings: FitSettings, gtol: float) -> Any:
+    """Outcome of statsmodels' optimiser over the paths."""
+    options: dict[str, Any] = {"disp": False, **settings.options}
+    trust = settings.method == "minimize" and options.setdefault("min_method", "trust-exact") == "trust-exact"
+    if trust:
+        options.setdefault("gtol", gtol)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return SearchModel(paths.search).fit(
+            x,
+            method=settings.method,
+            maxiter=settings.maxiter,
+            skip_hessian=True,
+            warn_convergence=False,
+            **options,
+        )
 
 
 def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, Any], dict[str, Any]]) -> Top:
@@ -332,6 +336,7 @@ def fit_monte_carlo(
             precision is not None
             and precision.surely_meets(settings.mcse_tol)
             and (many or precision.has_steady_se(settings.mcse_tol))
+            and (many or precision.llf_mcse <= settings.llf_tol)
         )
         record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
         if tol == EXACT and enough:

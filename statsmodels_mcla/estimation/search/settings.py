@@ -20,6 +20,8 @@ class FitSettings:
     ----------
     mcse_tol : float
         Largest Monte Carlo error wanted, in units of the standard error.
+    llf_tol : float
+        Largest Monte Carlo error wanted of the log-likelihood.
     nsample : int or None
         Draws for each block in the end, whatever their error; None lets the errors decide.
     max_draws : int
@@ -35,6 +37,7 @@ class FitSettings:
     """
 
     mcse_tol: float = 0.01
+    llf_tol: float = 0.02
     nsample: int | None = None
     max_draws: int = 2**18
     max_seconds: float = np.inf

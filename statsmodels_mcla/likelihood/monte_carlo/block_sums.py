@@ -94,7 +94,7 @@ def sum_blocks(
 
 def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
     """Expected second derivatives of the complete-data log density along the paths of the draws, (P, P)."""
-    bucket, moved = task.bucket, task.moved
+    moved = task.moved
     scale = [np.exp(part.top - loglik) / task.part.size for part in sums]
 
     def mean(name: str) -> Array:

@@ -33,13 +33,16 @@ class Precision:
         Jackknife estimate of the bias of the estimate from the finite number of draws.
     se_error : ndarray (P,)
         Monte Carlo error of each standard error at the given estimates, as a fraction of it.  Estimates that vary with
-        the draws bring more: `variation` has the whole.
+        the draws bring more: `error_propagation` has the whole.
+    llf_mcse : float
+        Monte Carlo error of the log-likelihood.
     """
 
     cov_params: Array
     cov_mcse: Array
     bias: Array
     se_error: Array
+    llf_mcse: float
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> Precision:
@@ -61,7 +64,11 @@ class Precision:
         alone = ((parts / total) ** 2).sum(axis=0)
         se_error = 0.5 * np.sqrt(total) / np.diag(inverse) * (1.0 + alone**2)
         return cls(
-            inverse, inverse @ evaluation.score_var @ inverse, inverse @ evaluation.score_bias, se_error
+            inverse,
+            inverse @ evaluation.score_var @ inverse,
+            inverse @ evaluation.score_bias,
+            se_error,
+            float(np.sqrt(evaluation.value_var)),
         )
 
     @cached_property

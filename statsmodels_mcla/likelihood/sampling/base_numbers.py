@@ -8,6 +8,7 @@ throwing any away, and made chunk by chunk in any order and thread.
   One scrambled Sobol' set is shared, and every replicate of every block gets its own digital shift.  In one
   dimension that is a randomly shifted equidistant grid, which converges exponentially for smooth integrands.
 * `IndependentNumbers`: plain Monte Carlo.
+* `CubaturePoints`: no random numbers at all, where two moments are all that matters.
 """
 
 from __future__ import annotations
@@ -145,6 +146,42 @@ class IndependentNumbers:
                 z = z / np.sqrt(chi.chisquare(df, size) / df)
             out[place] = z
         return out
+
+
+@dataclass(frozen=True)
+class CubaturePoints:
+    """The 2 q points that have the mean and the covariance of a standard normal law, sqrt(q) from the origin each.
+
+    Where the effects given the data are normal, weights and scores of moving draws are all equal, and the Hessian is
+    quadratic in the draws: the likelihood and its derivatives are exact.  There are two replicates, which agree.
+
+    Parameters
+    ----------
+    n_effects : int
+    seed : numpy.random.SeedSequence
+        Unused.
+    """
+
+    n_effects: int
+    seed: np.random.SeedSequence
+
+    replicates = 2
+
+    def draws(self, wanted: int) -> int:
+        """Twice the points."""
+        return 2 * max(2 * self.n_effects, 1)
+
+    def sections(self, draws: int, longest: int) -> list[slice]:
+        """All at once."""
+        return [slice(0, draws)]
+
+    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
+        """See `BaseNumbers`."""
+        q = self.n_effects
+        if not q:
+            return np.zeros((len(blocks), 0, draws))
+        points = np.sqrt(q) * np.hstack([np.eye(q), -np.eye(q)])
+        return np.broadcast_to(np.hstack([points, points]), (len(blocks), q, draws))
 
 
 def _key(seed: np.random.SeedSequence) -> tuple[int, tuple[int, ...]]:

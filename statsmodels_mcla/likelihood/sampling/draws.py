@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from statsmodels_mcla.design import Bucket
-from statsmodels_mcla.likelihood.sampling.base_numbers import STREAM, BaseNumbers
+from statsmodels_mcla.likelihood.sampling.base_numbers import STREAM, BaseNumbers, CubaturePoints
 from statsmodels_mcla.likelihood.sampling.moment_matching import match_moments
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
@@ -88,7 +88,8 @@ class BlockDraws:
         made = self.cache.get(key)
         if made is None:
             t = self.numbers.spherical_t(self.df, self.members[blocks], self.size, section)
-            if self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_drawn > 0:
+            random = self.replicate > 1 and not isinstance(self.numbers, CubaturePoints)
+            if random and self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_drawn > 0:
                 t = match_moments(t, self.replicate)
             made = t, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, t.shape[1])
             if 8 * self.bucket.n_blocks * (self.bucket.n_drawn + 1) * self.size <= CACHE_BYTES:

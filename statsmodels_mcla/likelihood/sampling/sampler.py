@@ -10,7 +10,12 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.likelihood.laplace import Modes, modes_of_buckets
-from statsmodels_mcla.likelihood.sampling.base_numbers import BaseNumbers, IndependentNumbers, SobolNumbers
+from statsmodels_mcla.likelihood.sampling.base_numbers import (
+    BaseNumbers,
+    CubaturePoints,
+    IndependentNumbers,
+    SobolNumbers,
+)
 from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws
 from statsmodels_mcla.likelihood.sampling.moving_draws import anchored, standing
 from statsmodels_mcla.likelihood.sampling.proposals import StandardisedProposal
@@ -52,6 +57,8 @@ class Sampler:
         Draws of each block, one array a bucket.
     epochs : tuple of ndarray
         How often each block's base numbers have been replaced by fresh ones.
+    exact : bool
+        Whether blocks whose effects are normal given the data have points with the right moments, rather than draws.
     """
 
     design: MixedDesign
@@ -60,6 +67,7 @@ class Sampler:
     quasi: bool
     sizes: tuple[np.ndarray, ...]
     epochs: tuple[np.ndarray, ...] = ()
+    exact: bool = True
 
     @classmethod
     def start(
@@ -89,10 +97,7 @@ class Sampler:
             return 16384
         if not self.quasi:
             return 1024
-        if bucket.family.quadratic:  # the draws serve the curvature alone
-            return REPLICATES * max(64, 1 << (2 * bucket.n_drawn).bit_length())
-        few = REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_drawn, 32)
-        return few
+        return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_drawn, 32)
 
     def with_size(self, nsample: int) -> Sampler:
         """Give every block ``nsample`` draws."""
@@ -107,6 +112,8 @@ class Sampler:
         """Base numbers of a bucket."""
         bucket = self.buckets[k]
         seed = child(self.seed, k, epoch)
+        if self.exact and self.quasi and bucket.family.quadratic and self.sampling == BlockSampling():
+            return CubaturePoints(bucket.n_drawn, seed)
         if self.quasi:
             return SobolNumbers(bucket.n_drawn, REPLICATES, seed, bucket.n_blocks)
         return IndependentNumbers(bucket.n_drawn, seed)
