@@ -111,7 +111,11 @@ class Bucket:
         widest = int((self.Z != 0).sum(axis=2).max(initial=0))
         if widest == 0 or SPARSE * widest >= self.Z.shape[2]:
             return None
-        return sp.csr_array(sp.block_diag(list(self.Z), format="csr"))
+        return sp.csr_array(sp.block_diag([sp.csr_array(Z) for Z in self.Z], format="csr"))
+
+    @cached_property
+    def _sparse_transposed(self) -> sp.csr_array:
+        return sp.csr_array(self.sparse_Z.T)
 
     def predictors(self, u: Array, out: Array) -> Array:
         """Z u for effects (B, e, m), into ``out`` (B, n, m)."""
@@ -125,7 +129,7 @@ class Bucket:
         shape = (len(d1), self.Z.shape[2], d1.shape[2])
         if self.sparse_Z is None:
             return multiply_draws(self._transposed, d1, np.empty(shape))
-        return (self.sparse_Z.T @ d1.reshape(-1, d1.shape[2])).reshape(shape)
+        return (self._sparse_transposed @ d1.reshape(-1, d1.shape[2])).reshape(shape)
 
     @cached_property
     def _transposed(self) -> Array:

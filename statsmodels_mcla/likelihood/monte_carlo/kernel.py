@@ -31,6 +31,7 @@ from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose,
 
 STEP = 2**19  # rows x draws of a step
 COLUMNS = 2**10  # draws of a step: more where they fit, fewer where those of one block do not
+LEAST = 2**6  # and at least: shorter calls cost more than what they gain from the cache
 SECTION = 2**13  # draws of a block that one thread makes at a time
 KEPT = 3 * 2**23  # bytes of an array that is freed and kept; glibc ignores what is above 2^25
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
@@ -312,7 +313,7 @@ def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:
 def _cuts(bucket: Bucket, draws: int) -> list[slice]:
     """Cut draws into steps: powers of two, so that products are cut evenly."""
     room = STEP // max(1, bucket.n_blocks * bucket.n_rows)
-    step = max(256, 1 << max(0, room.bit_length() - 1))
+    step = max(LEAST, 1 << max(0, room.bit_length() - 1))
     return [slice(a, min(a + step, draws)) for a in range(0, draws, step)]
 
 

@@ -33,6 +33,7 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes
+from statsmodels_mcla.likelihood.sampling.skewing import skewness
 from statsmodels_mcla.numerics import Array, transpose
 
 
@@ -81,6 +82,8 @@ class Anchor:
         m_j.
     turns : ndarray (B, s, q, q)
         F_j of the parameters after the fixed effects, triangular.
+    skew : ndarray (B, q)
+        Of the base numbers t (see `skewing`).
     """
 
     params: Array
@@ -89,10 +92,11 @@ class Anchor:
     log_det: Array
     slopes: Array
     turns: Array
+    skew: Array
 
     def take(self, index: np.ndarray | slice) -> Anchor:
         """Anchor of some of the blocks."""
-        parts = ("centre", "root", "log_det", "slopes", "turns")
+        parts = ("centre", "root", "log_det", "slopes", "turns", "skew")
         return replace(self, **{name: getattr(self, name)[index] for name in parts})
 
     def at(self, params: Array) -> Moved:
@@ -128,7 +132,13 @@ class Anchor:
 
 
 def anchored(
-    design: MixedDesign, bucket: Bucket, modes: Modes, gaussian: Gaussian, params: Array, inflate: float
+    design: MixedDesign,
+    bucket: Bucket,
+    modes: Modes,
+    gaussian: Gaussian,
+    params: Array,
+    inflate: float,
+    lean: bool,
 ) -> Anchor:
     """Let draws of a bucket follow the Gaussian close to their conditional law.
 
@@ -139,6 +149,8 @@ def anchored(
         Fixed effects, loadings, dispersion.
     inflate : float
         Factor on the root.
+    lean : bool
+        Whether the base numbers are skewed.
     """
     layout, family = design.layout, bucket.family
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
@@ -179,7 +191,8 @@ def anchored(
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turns).all(axis=(1, 2, 3))
     slopes[~finite], turns[~finite] = 0.0, 0.0
     log_det = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1) + q * np.log(inflate)
-    return Anchor(np.array(params, float), M, inflate * root, log_det, slopes, turns)
+    gamma = np.einsum("bn,bnq->bq", third, JR**3) if lean else np.zeros((blocks, q))
+    return Anchor(np.array(params, float), M, inflate * root, log_det, slopes, turns, skewness(gamma))
 
 
 def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], params: Array) -> Anchor:
@@ -203,4 +216,5 @@ def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], para
         np.zeros(1),
         np.zeros((1, dim, len(params))),
         turns,
+        np.zeros((1, dim)),
     )

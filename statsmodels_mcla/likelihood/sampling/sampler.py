@@ -155,8 +155,11 @@ class Sampler:
         made = {} if near is None else {_part_key(part): part for part in near.draws}
         draws: list[DrawPart] = []
         for k, (bucket, mode) in enumerate(zip(self.buckets, modes, strict=True)):
-            df, inflate = sampling.shape(bucket, self.quasi and bucket.n_drawn == 1)
-            anchor = anchored(design, bucket, mode, sampling.gaussian(bucket, mode, phi), params, inflate)
+            grid = self.quasi and bucket.n_drawn == 1
+            df, inflate = sampling.shape(bucket, grid)
+            gaussian = sampling.gaussian(bucket, mode, phi)
+            lean = sampling.centre == "mean" and not grid
+            anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean)
             kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
             for c, (size, epoch) in enumerate(kinds.T.tolist()):
                 members = np.flatnonzero(kind.ravel() == c)
