@@ -13,6 +13,7 @@ from statsmodels_mcla.design.names import TermFacts, covariance_names, facts_of,
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
 from statsmodels_mcla.design.random_terms import NewRows, RandomTerm, TermDesign, index_dtype, level_major
 from statsmodels_mcla.design.row_merging import merge_identical_rows
+from statsmodels_mcla.design.standardised_rows import StandardisedRows
 
 __all__ = [
     "FIRST_SD",
@@ -23,6 +24,7 @@ __all__ = [
     "Parameters",
     "RandomTerm",
     "SearchScale",
+    "StandardisedRows",
     "TermDesign",
     "TermFacts",
     "covariance_names",

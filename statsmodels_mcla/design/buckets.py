@@ -9,12 +9,14 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
+from statsmodels_mcla.design.standardised_rows import DenseRows, SparseRows, StandardisedRows
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, multiply_draws, transpose
 
 Index = np.ndarray
 
 SPARSE = 10  # effects a block, for each effect of a row, beyond which a sparse Z is cheaper than a dense one
+LARGE = 64  # standard effects a block beyond which products of sparse matrices are cheaper
 _BY_BLOCK = ("blocks", "rows", "effects", "drawn", "y", "w", "v", "offset", "X", "Z")
 
 
@@ -82,15 +84,27 @@ class Bucket:
         """Places of one standard effect of all levels of a term among those of a block."""
         return _strided(self.levels, self.ranks, term, column)
 
-    def standardised(self, factors: Sequence[Array]) -> Array:
-        """Z Lambda (B, n, q), from the factors D (d, r) of all terms."""
+    def standardised(self, factors: Sequence[Array]) -> StandardisedRows:
+        """Z Lambda, from the factors D (d, r) of all terms."""
+        if self.sparse_blocks is not None:
+            counted = zip(factors, self.levels, strict=True)
+            Lambda = sp.csr_array(
+                sp.block_diag([sp.kron(sp.eye_array(count), D) for D, count in counted], format="csr")
+            )
+            return SparseRows(tuple(sp.csr_array(Z @ Lambda) for Z in self.sparse_blocks))
         parts, start = [np.empty((*self.y.shape, 0))], 0
         for factor, count in zip(factors, self.levels, strict=True):
             stop = start + count * len(factor)
             part = self.Z[..., start:stop].reshape(*self.y.shape, count, len(factor))
             parts.append((part @ factor).reshape(*self.y.shape, -1))
             start = stop
-        return np.concatenate(parts, axis=-1)
+        return DenseRows(np.concatenate(parts, axis=-1))
+
+    def derivative(self, factors: Sequence[Array], entry: tuple[int, int, int]) -> StandardisedRows:
+        """Derivative of Z Lambda in a loading: an entry (term, row, column) of the factors."""
+        unit = [np.zeros_like(D) for D in factors]
+        unit[entry[0]][entry[1:]] = 1.0
+        return self.standardised(unit)
 
     def effects_from(self, factors: Sequence[Array], b: Array) -> Array:
         """Lambda b (B, e, m), from standard effects (B, q, m)."""
@@ -104,6 +118,13 @@ class Bucket:
             parts.append((factor @ part).reshape(blocks, -1, m))
             start = stop
         return np.concatenate(parts, axis=1)
+
+    @cached_property
+    def sparse_blocks(self) -> tuple[sp.csr_array, ...] | None:
+        """Z of each block; None where blocks are small or few of their entries are zero."""
+        if self.sparse_Z is None or self.n_drawn < LARGE:
+            return None
+        return tuple(sp.csr_array(Z) for Z in self.Z)
 
     @cached_property
     def sparse_Z(self) -> sp.csr_array | None:  # noqa: N802 - the symbol of the literature

@@ -156,42 +156,39 @@ def anchored(
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     M, root, d1, W, third = gaussian
     blocks, q = M.shape
-    J = modes.Z
-    JR = J @ root
-    WJR = W[..., None] * JR
+    J, up = modes.J, transpose(root)
+    factors = design.loadings.factors(params[layout.covariance])
     slopes = np.empty((blocks, q, layout.size))
-    slopes[..., layout.fixed] = -root @ (transpose(WJR) @ bucket.X)
+    slopes[..., layout.fixed] = -root @ (up @ J.back(W[..., None] * bucket.X))
     turns = np.zeros((blocks, layout.size - layout.n_fixed, q, q))
 
-    def turn(dW: Array, S: Array | float) -> Array:
-        both = S + transpose(JR) @ (dW[..., None] * JR)
-        upper = -np.triu(both)
-        diagonal = np.arange(q)
-        upper[:, diagonal, diagonal] *= 0.5
+    def turn(change: Array) -> Array:
+        upper = -np.triu(up @ change @ root)
+        upper[:, range(q), range(q)] *= 0.5
         return upper
 
-    for j, (term, i, k) in enumerate(design.loadings.entries):
-        Zi, at = bucket.Z[..., bucket.effects_of(term, i)], bucket.drawn_of(term, k)
-        E = (Zi @ M[:, at, None])[..., 0]
-        pull = (transpose(root[:, at]) @ (transpose(Zi) @ d1[..., None]))[..., 0]
-        pull -= (transpose(WJR) @ E[..., None])[..., 0]
-        m = (root @ pull[..., None])[..., 0]
-        dW = -third * (E + (J @ m[..., None])[..., 0])
-        S = transpose(Zi @ root[:, at]) @ WJR
+    for j, entry in enumerate(design.loadings.entries):
+        J_j = bucket.derivative(factors, entry)
+        E = J_j.times(M)
+        m = (root @ (up @ (J_j.back(d1) - J.back(W * E))[..., None]))[..., 0]
+        both = J.gram(W, J_j)
         slopes[..., layout.n_fixed + j] = m
-        turns[:, j] = turn(dW, S + transpose(S))
+        turns[:, j] = turn(both + transpose(both) - J.gram(third * (E + J.times(m))))
     if family.dispersion is not None:
         phi = float(params[layout.family][0])
-        eta = (bucket.offset + bucket.X @ params[layout.fixed] + (J @ M[..., None])[..., 0])[..., None]
+        eta = (bucket.offset + bucket.X @ params[layout.fixed] + J.times(M))[..., None]
         cross = family.dispersion_rows(y, w, v, eta, phi).d1phi[..., 0]
-        m = (root @ (transpose(JR) @ cross[..., None]))[..., 0]
-        dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * (J @ m[..., None])[..., 0]
+        m = (root @ (up @ J.back(cross)[..., None]))[..., 0]
+        dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * J.times(m)
         slopes[..., -1] = m
-        turns[:, -1] = turn(np.where(W > 0, dW, 0.0), 0.0)
+        turns[:, -1] = turn(J.gram(np.where(W > 0, dW, 0.0)))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turns).all(axis=(1, 2, 3))
     slopes[~finite], turns[~finite] = 0.0, 0.0
     log_det = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1) + q * np.log(inflate)
-    gamma = np.einsum("bn,bnq->bq", third, JR**3) if lean else np.zeros((blocks, q))
+    gamma = np.zeros((blocks, q))
+    if lean:
+        for some, JR in J.rooted(root):
+            gamma += np.einsum("bn,bnq->bq", third[:, some], JR**3)
     return Anchor(np.array(params, float), M, inflate * root, log_det, slopes, turns, skewness(gamma))
 
 
