@@ -8,23 +8,23 @@ more slice of `ParameterLayout`.
 
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale
+from statsmodels_mcla.design.effect_rows import EffectRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import TermFacts, covariance_names, facts_of, term_keys
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
 from statsmodels_mcla.design.random_terms import NewRows, RandomTerm, TermDesign, index_dtype, level_major
 from statsmodels_mcla.design.row_merging import merge_identical_rows
-from statsmodels_mcla.design.standardised_rows import StandardisedRows
 
 __all__ = [
     "FIRST_SD",
     "Bucket",
+    "EffectRows",
     "MixedDesign",
     "NewRows",
     "ParameterLayout",
     "Parameters",
     "RandomTerm",
     "SearchScale",
-    "StandardisedRows",
     "TermDesign",
     "TermFacts",
     "covariance_names",

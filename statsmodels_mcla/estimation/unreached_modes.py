@@ -71,7 +71,7 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
 
 def _starts(main: Modes, rng: np.random.Generator) -> list[Array]:
     # least squares, but for what the prior adds
-    inner = main.J.gram(np.ones_like(main.eta)) + 1e-8 * np.eye(main.J.q)
+    inner = main.J.gram(np.ones_like(main.eta)) + 1e-8 * np.eye(main.J.n_effects)
     mirrored = main.b - 2.0 * np.linalg.solve(inner, main.J.back(main.eta)[..., None])[..., 0]
     return [mirrored, *(2.0 * rng.standard_normal((STARTS, *main.b.shape)))]
 

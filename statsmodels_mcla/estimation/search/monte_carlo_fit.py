@@ -123,6 +123,7 @@ def maximum_of_paths(
     settings: FitSettings,
     tol: float,
     metric: Array | None = None,
+    known: Evaluation | None = None,
 ) -> Top:
     """Go to where the score of the draws made there is zero.
 
@@ -135,6 +136,8 @@ def maximum_of_paths(
         not matter beside the Monte Carlo error.
     metric : ndarray (P, P), optional
         Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
+    known : Evaluation, optional
+        At ``position``.
     """
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
@@ -143,7 +146,7 @@ def maximum_of_paths(
         # 1. how far the maximum is from the anchor
         paths = _Paths(scale, sampler, position, settings, metric)
         x = scale.from_fitted(position.params)
-        found = paths.at(x, tails=tol == EXACT)
+        found, known = known or paths.at(x, tails=tol == EXACT), None
         if found is None:
             break
         g, H = scale.derivatives(x, found.score, found.hessian)
@@ -175,6 +178,11 @@ def maximum_of_paths(
         position, metric = there, inverse_information(found.hessian)
     if best is None:
         raise FloatingPointError("the log-likelihood is not finite at the starting values")
+    if tol == EXACT and np.isnan(best.evaluation.blocks.k_hat).all():  # an evaluation that was known
+        found = _Paths(scale, sampler, best.position, settings, metric).at(
+            scale.from_fitted(best.position.params), tails=True
+        )
+        best = best if found is None else best._replace(evaluation=found)
     return best._replace(mle_retvals=told[0], mle_settings=told[1])
 
 
@@ -312,9 +320,10 @@ def fit_monte_carlo(
     metric: Array | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     failures = 0
+    evaluation: Evaluation | None = None
     while True:
         # 1. go to the maximum of the likelihood over the draws made at the maximum
-        top = maximum_of_paths(scale, sampler, position, settings, tol, metric)
+        top = maximum_of_paths(scale, sampler, position, settings, tol, metric, evaluation)
         position, evaluation = top.position, top.evaluation
         told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
@@ -354,7 +363,7 @@ def fit_monte_carlo(
             break
         tol = ROUGH if grows and settings.nsample is None and not joint else EXACT
         if grows:
-            sampler, position = larger, larger.at(position.params, position)
+            sampler, position, evaluation = larger, larger.at(position.params, position), None
     return MonteCarloFit(position, evaluation, precision, converged, precise, sampler, tuple(history), *told)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_mcla.design import Bucket, StandardisedRows
+from statsmodels_mcla.design import Bucket, EffectRows
 from statsmodels_mcla.numerics import Array, inverse_root, transpose
 
 NEWTON_TOLERANCE = 1e-13  # on the decrement: an error of about 1e-13 in h, 3e-7 conditional SDs in the mode
@@ -33,7 +33,7 @@ class Modes:
     ----------
     b : ndarray (B, q)
         Conditional modes.
-    J : StandardisedRows
+    J : EffectRows
         Design of b, Z Lambda.
     root : ndarray (B, q, q)
         C with C C' = A^-1, the conditional covariance of b by Laplace's approximation.
@@ -44,7 +44,7 @@ class Modes:
     """
 
     b: Array
-    J: StandardisedRows
+    J: EffectRows
     root: Array
     value: Array
     eta: Array
@@ -53,14 +53,14 @@ class Modes:
 
 
 def conditional_modes(
-    bucket: Bucket, J: StandardisedRows, eta_fixed: Array, phi: float, start: Array | None = None
+    bucket: Bucket, J: EffectRows, eta_fixed: Array, phi: float, start: Array | None = None
 ) -> Modes:
     """Maximise h(b) in every block by Newton's method with step halving.
 
     Parameters
     ----------
     bucket : Bucket
-    J : StandardisedRows
+    J : EffectRows
         Z Lambda.
     eta_fixed : ndarray (B, n)
         X beta + offset.
@@ -115,15 +115,15 @@ def conditional_modes(
     return Modes(b, J, root, h - 0.5 * log_det, eta, d1, W)
 
 
-def _curvature(J: StandardisedRows, W: Array) -> tuple[Array, Array, Array]:
+def _curvature(J: EffectRows, W: Array) -> tuple[Array, Array, Array]:
     """Root of A^-1, log|A|, and the W that they are made with."""
-    A = J.gram(W) + np.eye(J.q)
+    A = J.gram(W) + np.eye(J.n_effects)
     try:
         return *inverse_root(A), W
     except np.linalg.LinAlgError:
         smallest = np.linalg.eigvalsh(A)[:, 0]
         W = np.where((smallest > 1e-8)[:, None], W, np.maximum(W, 0.0))
-        return *inverse_root(J.gram(W) + np.eye(J.q)), W
+        return *inverse_root(J.gram(W) + np.eye(J.n_effects)), W
 
 
 def modes_of_buckets(

@@ -136,7 +136,7 @@ def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> l
         for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part, design.n_params)):
             moved = part.anchor.take(blocks).at(params)
             slopes = bucket.effects_from(factors, moved.slopes[..., : len(beta)])
-            X = bucket.X + bucket.predictors(slopes, np.empty_like(bucket.X))
+            X = bucket.X + bucket.Z.predictors(slopes, np.empty_like(bucket.X))
             fixed = bucket.offset + bucket.X @ beta
             out.append(Task(part, blocks, bucket, moved, factors, tuple(curves), fixed, slopes, X, phi))
     return out
@@ -179,7 +179,7 @@ class Sums:
     def of(cls, task: Task) -> Sums:
         """Sums over nothing yet."""
         (K, n), s = task.bucket.y.shape, len(task.curves)
-        shapes = ((n,), task.bucket.Z.shape[2:], (s, task.moved.centre.shape[1]), (s, n), (s, s))
+        shapes = ((n,), (task.bucket.effects.shape[1],), (s, task.moved.centre.shape[1]), (s, n), (s, s))
         return cls(np.full(K, -np.inf), *(np.zeros((K, *shape)) for shape in shapes))
 
     def weights(self, log_w: Array) -> Array:
@@ -253,14 +253,14 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
         # 1. the draws, how they move, and the rows' densities
         b, b_js = task.draw(here), task.velocities(here)
         shape = (*bucket.y.shape, here.shape[2])
-        eta = bucket.predictors(task.effects(b), _SCRATCH.work.array("eta", shape))
+        eta = bucket.Z.predictors(task.effects(b), _SCRATCH.work.array("eta", shape))
         eta += task.fixed[..., None]
         rows = family.blocks(y, w, v, eta, task.phi, _SCRATCH.work)
         prior = top[:, None] - log_g[:, cut] - 0.5 * np.einsum("kqc,kqc->kc", b, b)
         np.add(rows.loglik, prior, out=log_w[:, cut])
         weights = sums.weights(log_w[:, cut])
         # 2. scores
-        r = bucket.gradients(rows.d1)
+        r = bucket.Z.gradients(rows.d1)
         fixed = multiply_draws(Xt, rows.d1, np.empty((len(y), p, here.shape[2])))
         fixed += multiply_draws(drift, r, np.empty_like(fixed))
         fixed += multiply_draws(still, b, np.empty_like(fixed))
@@ -273,7 +273,7 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
         sums.curvature[...] += weighted_sum(rows.d2, weights)
         sums.pull[...] += weighted_sum(r, weights)
         r *= weights[:, None]
-        eta_js = [bucket.predictors(u_j, np.empty(shape)) for u_j in u_js]
+        eta_js = [bucket.Z.predictors(u_j, np.empty(shape)) for u_j in u_js]
         change = None
         if family.dispersion is not None:
             change = family.dispersion_rows(y, w, v, eta, task.phi)
