@@ -140,9 +140,9 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
             stacklevel=3,
         )
     statistic = max(statistic, 0.0)
-    model = RestrictedModel(mine.design, mine.family, params, nesting, seed, 1)
 
     def information() -> Information:
+        model = RestrictedModel(mine.design, mine.family, params, nesting, seed, full.fitted.executor)
         return model.information(model.simulated_scores(mine.unit_inputs()))
 
     return LikelihoodRatioTest.of(statistic, mcse, null_distribution(nesting, information, seed))

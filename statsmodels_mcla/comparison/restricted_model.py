@@ -19,6 +19,7 @@ from statsmodels_mcla.data import ModelInputs, simulate_responses
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.boundary import Reduction, curvature_by_level, pivots_of
 from statsmodels_mcla.estimation.constrained import Submodel
+from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
@@ -75,7 +76,7 @@ class RestrictedModel:
         The restricted maximum.
     nesting : Nesting
     seed : numpy.random.SeedSequence
-    n_jobs : int
+    executor : Executor
     """
 
     design: MixedDesign
@@ -83,7 +84,7 @@ class RestrictedModel:
     params: Array
     nesting: Nesting
     seed: np.random.SeedSequence
-    n_jobs: int
+    executor: Executor
 
     def submodel(self, design: MixedDesign) -> Submodel:
         """Restricted random effects on the rows of a design like that of the larger model."""
@@ -97,7 +98,7 @@ class RestrictedModel:
         submodel = self.submodel(design)
         sampler = Sampler.start(submodel.design, BlockSampling(), seed, True, None)
         position = sampler.at(submodel.restrict(self.params))
-        found = evaluate(submodel.design, position.params, position.draws, n_jobs=self.n_jobs)
+        found = evaluate(submodel.design, position.params, position.draws, executor=self.executor)
         graph, p = design.graph, design.n_fixed
         out = np.zeros((graph.n_blocks, design.n_params))
         block = np.zeros(submodel.design.n_blocks, int)

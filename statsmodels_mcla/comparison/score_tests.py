@@ -156,7 +156,8 @@ def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: 
     inputs = larger(fit.inputs)
     design = inputs.design(fit.family)
     nesting = nesting_of(design, wide, inputs.terms, fit.exog, fit.terms)
-    model = RestrictedModel(design, fit.family, nesting.embedding @ fit.params, nesting, seed, 1)
+    params, executor = nesting.embedding @ fit.params, results.fitted.executor
+    model = RestrictedModel(design, fit.family, params, nesting, seed, executor)
     if not nesting.cones:
         statistic, mcse = _of_fixed_effects(model)
         return ScoreTest.of(statistic, mcse, null_distribution(nesting, _no_information, seed))
@@ -188,7 +189,7 @@ def _of_fixed_effects(model: RestrictedModel) -> tuple[float, float]:
     submodel = model.submodel(model.design)
     sampler = Sampler.start(submodel.design, BlockSampling(), model.seed, True, None).with_size(DRAWS)
     position = sampler.at(submodel.restrict(model.params))
-    found = evaluate(submodel.design, position.params, position.draws)
+    found = evaluate(submodel.design, position.params, position.draws, executor=model.executor)
     p, p0 = model.design.n_fixed, model.nesting.embedding[: model.design.n_fixed].any(axis=0).sum()
     P = len(position.params)
     fixed = np.zeros((P, P))  # restricted fixed effects, other parameters, free directions

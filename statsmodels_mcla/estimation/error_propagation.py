@@ -84,7 +84,7 @@ class Variation:
 
         def at(params: Array) -> tuple[Array, Array]:
             found = evaluate(
-                fitted.design, params, fitted.position.draws, score_errors=True, n_jobs=fitted.n_jobs
+                fitted.design, params, fitted.position.draws, score_errors=True, executor=fitted.executor
             )
             return _in_groups(found.score_errors), found.hessian
 

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, child
@@ -37,15 +38,15 @@ class Fitted:
         Makes draws like those of ``position`` at other parameters, from the same base random numbers.
     position : Position
         The maximum and the draws made there.
-    n_jobs : int
-        Threads.
+    executor : Executor
+        Does the work over the draws.
     """
 
     design: MixedDesign
     reduction: Reduction
     sampler: Sampler
     position: Position
-    n_jobs: int
+    executor: Executor
 
     @property
     def params(self) -> Array:
@@ -105,7 +106,7 @@ class Fitted:
     @cached_property
     def evaluation(self) -> Evaluation:
         """Likelihood, derivatives and block statistics over the draws at the maximum."""
-        return evaluate(self.design, self.params, self.position.draws, n_jobs=self.n_jobs)
+        return evaluate(self.design, self.params, self.position.draws, executor=self.executor)
 
 
 def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
@@ -117,6 +118,4 @@ def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
         return sampler
     sampler = replace(sampler, exact=False)
     one, more = EXPECTATION_DRAWS[0], max(EXPECTATION_DRAWS[1], several)
-    return sampler.grown(
-        tuple(np.full(b.n_blocks, one if b.n_drawn < 2 else more) for b in sampler.buckets)
-    )
+    return sampler.grown(tuple(np.full(b.n_blocks, one if b.n_drawn < 2 else more) for b in sampler.buckets))

@@ -176,7 +176,7 @@ def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array)
     if position is fitted.position and np.array_equal(params, fitted.params):
         found = fitted.evaluation
     else:
-        found = evaluate(fitted.design, params, position.draws, n_jobs=fitted.n_jobs)
+        found = evaluate(fitted.design, params, position.draws, executor=fitted.executor)
     everything = np.ones(len(units.rows), bool)
     return _by_unit(units, fitted.design, params, units.of_block, found.blocks.score, everything)
 

@@ -56,7 +56,7 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     x = scale.from_fitted(fitted.params)
 
     def at(x: Array) -> Evaluation:
-        return evaluate(design, scale.fitted(x), position.draws, n_jobs=fitted.n_jobs)
+        return evaluate(design, scale.fitted(x), position.draws, executor=fitted.executor)
 
     def hessian(x: Array) -> Array:
         found = at(x)

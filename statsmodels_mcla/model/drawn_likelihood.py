@@ -11,7 +11,7 @@ from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.estimation import laplace_maximum
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.search import DrawSettings
-from statsmodels_mcla.execution import checked_n_jobs
+from statsmodels_mcla.execution import Executor, Threads
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.model.cloning import ClonableModel
@@ -28,11 +28,13 @@ class CurrentDraws:
         As reduced by the fit.
     position : Position
     reduction : Reduction
-    n_jobs : int
+    executor : Executor
     """
 
-    def __init__(self, design: MixedDesign, position: Position, reduction: Reduction, n_jobs: int) -> None:
-        self.design, self.position, self.reduction, self.n_jobs = design, position, reduction, n_jobs
+    def __init__(
+        self, design: MixedDesign, position: Position, reduction: Reduction, executor: Executor
+    ) -> None:
+        self.design, self.position, self.reduction, self.executor = design, position, reduction, executor
         self._last: tuple[bytes, Evaluation] | None = None
 
     def evaluate(self, params: Array) -> Evaluation:
@@ -40,7 +42,9 @@ class CurrentDraws:
         key = params.tobytes()
         if self._last is None or self._last[0] != key:
             try:
-                found = evaluate(self.design, self._fitted(params), self.position.draws, n_jobs=self.n_jobs)
+                found = evaluate(
+                    self.design, self._fitted(params), self.position.draws, executor=self.executor
+                )
             except np.linalg.LinAlgError as error:
                 raise ValueError(
                     "params: a covariance matrix is not positive definite, or a variance not > 0"
@@ -95,7 +99,7 @@ class DrawnLikelihood(ClonableModel):
             sampler = sampler.with_size(draws.nsample)
         reduction = Reduction.of(design)
         position = sampler.at(reduction.restrict(params))
-        self._current = CurrentDraws(design, position, reduction, checked_n_jobs(None))
+        self._current = CurrentDraws(design, position, reduction, Threads.of(None))
 
     def _checked(self, params: Any) -> Array:
         out = check_start_params(params, self.data.param_names, self.non_negative)

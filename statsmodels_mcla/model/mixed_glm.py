@@ -13,7 +13,7 @@ from statsmodels_mcla.data import check_positive, read_arrays
 from statsmodels_mcla.design import RandomTerm, covariance_names, facts_of
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
-from statsmodels_mcla.execution import checked_n_jobs
+from statsmodels_mcla.execution import Threads
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula import environment, read_model, rows_of, with_design_info, without_design_info
 from statsmodels_mcla.inference import check_covariance
@@ -308,7 +308,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         check_covariance(self, cov_type, **(cov_kwds or {}))
         found = laplace_maximum(self.design, gtol, maxiter, disp)
         warn_maximum(self, found, found.reduction, found.fit.converged)
-        result = laplace_results(self, found, checked_n_jobs(None))
+        result = laplace_results(self, found, Threads.of(None))
         return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
 
     def fit(
@@ -393,11 +393,11 @@ class MCLAMixedGLM(DrawnLikelihood):
             start_params = self._checked(start_params)
         # 1. Laplace fit: where to start, and at which ranks of the covariance matrices
         laplace = laplace_maximum(self.design, gtol=1e-2)
-        report, jobs = print_round if disp else ignore_round, checked_n_jobs(n_jobs)
+        report, executor = print_round if disp else ignore_round, Threads.of(n_jobs)
         # a likelihood that rises for ever is worth no draws
         patience = 0.0 if laplace.endless else max_seconds
         settings = FitSettings(
-            mcse_tol, llf_tol, draws.nsample, max_draws, patience, method, maxiter, options, jobs, report
+            mcse_tol, llf_tol, draws.nsample, max_draws, patience, method, maxiter, options, executor, report
         )
         first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
         # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,
@@ -405,9 +405,9 @@ class MCLAMixedGLM(DrawnLikelihood):
         with np.errstate(over="ignore", invalid="ignore"):
             found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks)
         # 3. what the user reads
-        self._current = CurrentDraws(found.design, found.fit.position, found.reduction, jobs)
+        self._current = CurrentDraws(found.design, found.fit.position, found.reduction, executor)
         result = monte_carlo_results(
-            self, found, draws, separated=laplace.endless, n_jobs=jobs, mcse_tol=mcse_tol
+            self, found, draws, separated=laplace.endless, executor=executor, mcse_tol=mcse_tol
         )
         warn_maximum(self, laplace, found.reduction, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)

@@ -247,7 +247,7 @@ class Placed:
             fitted.position.draws,
             of_chunk,
             wanted=counts > 0,
-            n_jobs=fitted.n_jobs,
+            executor=fitted.executor,
         )
         return [found for chunk in chunks for found in chunk] + self._map_pairs(function, place_of_effect)
 
@@ -269,7 +269,12 @@ class Placed:
 
         made: dict[int, WeightedDraws] = {}
         for found in over_draws(
-            fitted.design, fitted.params, fitted.position.draws, of_chunk, wanted=wanted, n_jobs=fitted.n_jobs
+            fitted.design,
+            fitted.params,
+            fitted.position.draws,
+            of_chunk,
+            wanted=wanted,
+            executor=fitted.executor,
         ):
             made |= found
         out = []

@@ -44,7 +44,7 @@ def conditional_effects(
 
     drawn = np.full((fitted.effects.shape[1], nsim), np.nan)
     for effects, values in over_draws(
-        fitted.design, fitted.params, fitted.position.draws, of_chunk, n_jobs=fitted.n_jobs
+        fitted.design, fitted.params, fitted.position.draws, of_chunk, executor=fitted.executor
     ):
         drawn[effects] = values
     unknown = np.isnan(drawn[:, 0])

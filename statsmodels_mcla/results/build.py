@@ -14,13 +14,14 @@ from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, Mixe
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 
 if TYPE_CHECKING:
-    from statsmodels_mcla.numerics import Array
     from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.estimation import LaplaceMaximum, MonteCarloMaximum
     from statsmodels_mcla.estimation.search import DrawSettings
+    from statsmodels_mcla.execution import Executor
+    from statsmodels_mcla.numerics import Array
 
 
-def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMResults:
+def laplace_results(model: Any, found: LaplaceMaximum, executor: Executor) -> MixedGLMResults:
     """Collect a Laplace fit into results; standard errors and draws are made when first asked for."""
     fit = found.fit
     return MixedGLMResults(
@@ -33,7 +34,7 @@ def laplace_results(model: Any, found: LaplaceMaximum, n_jobs: int) -> MixedGLMR
         found.reduction,
         fit.mle_retvals,
         fit.mle_settings,
-        fitted=partial(_draws_at, model.design, found, n_jobs),
+        fitted=partial(_draws_at, model.design, found, executor),
     )
 
 
@@ -42,13 +43,13 @@ def _laplace_covariance(found: LaplaceMaximum) -> Array:
     return found.reduction.carry(found.fit.params, laplace_covariance(found.fit))
 
 
-def _draws_at(design: MixedDesign, found: LaplaceMaximum, n_jobs: int) -> Fitted:
+def _draws_at(design: MixedDesign, found: LaplaceMaximum, executor: Executor) -> Fitted:
     """Draws at a Laplace fit: what is said of random effects and predictions is exact given the estimates."""
     reduced = found.reduction.reduce(design)
     sampler = Sampler.start(reduced, BlockSampling(), np.random.SeedSequence(0), True, None)
     sampler = with_expectation_draws(sampler)
     position = sampler.at(found.fit.params)
-    return Fitted(reduced, found.reduction, sampler, position, n_jobs)
+    return Fitted(reduced, found.reduction, sampler, position, executor)
 
 
 def monte_carlo_results(
@@ -57,7 +58,7 @@ def monte_carlo_results(
     draws: DrawSettings,
     *,
     separated: bool,
-    n_jobs: int,
+    executor: Executor,
     mcse_tol: float,
 ) -> MCLAMixedGLMResults:
     """Collect a fit into results."""
@@ -76,6 +77,6 @@ def monte_carlo_results(
         reduction,
         fit.mle_retvals,
         fit.mle_settings,
-        fitted=Fitted(found.design, reduction, fit.sampler, fit.position, n_jobs),
+        fitted=Fitted(found.design, reduction, fit.sampler, fit.position, executor),
         monte_carlo=MonteCarloErrors.of(found, draws, mcse_tol),
     )

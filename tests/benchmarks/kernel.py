@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 
 from statsmodels_mcla.estimation.search.settings import DrawSettings
+from statsmodels_mcla.execution import Threads
 from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
 from statsmodels_mcla.likelihood.monte_carlo.kernel import STEP
 from statsmodels_mcla.likelihood.sampling.sampler import Sampler
@@ -63,7 +64,7 @@ def kernel(draws: int, repeats: int) -> list[float]:
     if any(np.any(sizes != draws) for sizes in sampler.sizes):
         raise ValueError(f"{draws} draws a block cannot be had: {sampler.sizes}")
     position = sampler.at(params)
-    passes = [partial(evaluate, design, params, position.draws, n_jobs=n) for n in (1, 2)]
+    passes = [partial(evaluate, design, params, position.draws, executor=Threads(n)) for n in (1, 2)]
     return [1e9 * seconds / (len(design.y) * draws) for seconds in fastest(repeats, *passes)]
 
 

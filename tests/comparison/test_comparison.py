@@ -17,6 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 from statsmodels_mcla import MCLAMixedGLM, anova
 from statsmodels_mcla.comparison.chi_bar_square import chi_bar_square, project
+from statsmodels_mcla.execution import SERIAL
 
 
 def quietly(model: MCLAMixedGLM, **options: Any) -> Any:
@@ -401,7 +402,7 @@ def test_score_test_of_a_variance_against_quadrature() -> None:
     fit = nested_fit_of(small, "small")
     nesting = nesting_of(full.design, np.asarray(full.exog), full.random_terms, fit.exog, fit.terms)
     params = nesting.embedding @ fit.params
-    model = RestrictedModel(full.design, fit.family, params, nesting, np.random.SeedSequence(1), 1)
+    model = RestrictedModel(full.design, fit.family, params, nesting, np.random.SeedSequence(1), SERIAL)
     scores = model.observed_scores()
     X = np.column_stack([np.ones(len(data)), data["x"]])
     arguments = {

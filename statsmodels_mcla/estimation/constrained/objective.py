@@ -17,6 +17,7 @@ from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.constrained.submodel import Submodel
 from statsmodels_mcla.estimation.fitted import Fitted
 from statsmodels_mcla.estimation.search import fit_without_random_effects, search_scale
+from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
@@ -107,10 +108,10 @@ class ObjectiveMaximum:
         sampler, near = fitted.sampler, fitted.position
         submodel = _whole(full, fitted.reduction)
         if sampler.sampling.joint:
-            objective = MonteCarloObjective(submodel, sampler.by_blocks().with_size(DRAWS), fitted.n_jobs)
+            objective = MonteCarloObjective(submodel, sampler.by_blocks().with_size(DRAWS), fitted.executor)
             top = objective.at(objective.scale.from_fitted(fitted.params))
         else:
-            objective = MonteCarloObjective(submodel, sampler, fitted.n_jobs)
+            objective = MonteCarloObjective(submodel, sampler, fitted.executor)
             top = objective.at(objective.scale.from_fitted(fitted.params), near)
         return cls(objective, top, full, se)
 
@@ -193,14 +194,14 @@ class MonteCarloObjective(_Working):
     """Monte Carlo log-likelihood, its draws made again at every place from the same base numbers."""
 
     sampler: Sampler
-    n_jobs: int
+    executor: Executor
 
     def at(self, x: Array, near: Any = None) -> Point:
         """See `Objective`."""
         position = self.sampler.at(self.scale.fitted(x), near)
         keep = self.sampler.quasi and not self.sampler.sampling.joint
         found = evaluate(
-            self.sampler.design, position.params, position.draws, replicates=keep, n_jobs=self.n_jobs
+            self.sampler.design, position.params, position.draws, replicates=keep, executor=self.executor
         )
         g, H = self.scale.derivatives(x, found.score, found.hessian)
         params = self.submodel.natural(position.params)
@@ -211,7 +212,7 @@ class MonteCarloObjective(_Working):
         old = self.sampler
         size = max((int(np.median(s)) for s in old.sizes), default=2)
         sampler = Sampler.start(submodel.design, BlockSampling(), old.seed, old.quasi, None).with_size(size)
-        return MonteCarloObjective(submodel, sampler, self.n_jobs)
+        return MonteCarloObjective(submodel, sampler, self.executor)
 
 
 @dataclass(frozen=True)

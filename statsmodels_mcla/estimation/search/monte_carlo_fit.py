@@ -86,7 +86,7 @@ class _Paths:
         metric: Array | None,
     ) -> None:
         self.scale, self.design, self.draws = scale, sampler.design, position.draws
-        self.n_jobs, self.metric = settings.n_jobs, metric
+        self.executor, self.metric = settings.executor, metric
         self.last: tuple[bytes, Evaluation | None] = (b"", None)
 
     def at(self, x: Array, tails: bool = False) -> Evaluation | None:
@@ -99,7 +99,7 @@ class _Paths:
                     self.draws,
                     metric=self.metric,
                     tails=tails,
-                    n_jobs=self.n_jobs,
+                    executor=self.executor,
                 )
             except (FloatingPointError, np.linalg.LinAlgError):
                 found = None
@@ -334,7 +334,7 @@ def fit_monte_carlo(
                 position.draws,
                 metric=inverse_information(evaluation.hessian),
                 tails=tol == EXACT,
-                n_jobs=settings.n_jobs,
+                executor=settings.executor,
             )
         metric = inverse_information(evaluation.hessian)
         precision = _precision(evaluation) if converged else None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.execution import SERIAL, Executor
 from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
 
 
@@ -30,8 +31,8 @@ class FitSettings:
         No new round starts after this time.
     method, maxiter, options
         Of the statsmodels optimiser that climbs.
-    n_jobs : int
-        Threads.
+    executor : Executor
+        Does the work over the draws.
     report : callable
         Called with each `Round` as it ends.
     """
@@ -44,7 +45,7 @@ class FitSettings:
     method: str = "minimize"
     maxiter: int = 100
     options: dict[str, Any] = field(default_factory=dict)
-    n_jobs: int = 1
+    executor: Executor = SERIAL
     report: Callable[[Round], None] = lambda _: None
 
 

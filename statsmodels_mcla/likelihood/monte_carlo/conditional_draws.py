@@ -6,13 +6,14 @@ What depends on the effects of one block is averaged with `over_draws`; no array
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
-from statsmodels_mcla.execution import on_threads
-from statsmodels_mcla.likelihood.monte_carlo.kernel import SECTION, WORTH_THREADS, Task, tasks_of, weigh
+from statsmodels_mcla.execution import SERIAL, Executor
+from statsmodels_mcla.likelihood.monte_carlo.kernel import SECTION, Task, at_work, tasks_of, weigh
 from statsmodels_mcla.likelihood.sampling import DrawPart, normalise
 from statsmodels_mcla.numerics import Array, weighted_sum
 
@@ -81,7 +82,7 @@ def over_draws(
     function: Callable[[WeightedDraws], T],
     *,
     wanted: np.ndarray | None = None,
-    n_jobs: int = 1,
+    executor: Executor = SERIAL,
 ) -> list[T]:
     """Apply a function to the weighted draws of every chunk of blocks, in order.
 
@@ -92,11 +93,11 @@ def over_draws(
         Fixed effects, loadings, dispersion, at which the draws are weighed.
     draws : sequence of DrawPart
     function : callable
-        Of `WeightedDraws`; it runs on threads.
+        Of `WeightedDraws`; several at once.
     wanted : ndarray of bool (B,), optional
         Blocks that matter: chunks without any are left out.
-    n_jobs : int
-        Threads.
+    executor : Executor
+        Small work is done in the calling thread all the same.
 
     Returns
     -------
@@ -110,20 +111,21 @@ def over_draws(
     """
     tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
 
-    def work(task: Task) -> T:
-        pieces = []
-        for piece in task.part.sections(SECTION):
-            t, log_g = task.part.draw(task.blocks, piece)
-            found = weigh(task, t, log_g)
-            pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t)))
-        log_w, s, b, *velocities = (
-            np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-            for parts in zip(*pieces, strict=True)
-        )
-        v, _ = normalise(log_w)
-        s -= weighted_sum(s, v)[..., None]
-        moves = task.moved.slopes[..., : design.n_fixed]
-        return function(WeightedDraws(task.bucket, b, v, s, moves, tuple(velocities), task.part.replicate))
+    executor = at_work(executor, sum(t.part.size * t.bucket.y.size for t in tasks))
+    return executor.map(partial(_applied, function, design.n_fixed), tasks)
 
-    size = sum(t.part.size * t.bucket.y.size for t in tasks)
-    return on_threads(n_jobs if size > WORTH_THREADS else 1, work, tasks)
+
+def _applied(function: Callable[[WeightedDraws], T], n_fixed: int, task: Task) -> T:
+    """Apply the function to the weighted draws of one chunk."""
+    pieces = []
+    for piece in task.part.sections(SECTION):
+        t, log_g = task.part.draw(task.blocks, piece)
+        found = weigh(task, t, log_g)
+        pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t)))
+    log_w, s, b, *velocities = (
+        np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True)
+    )
+    v, _ = normalise(log_w)
+    s -= weighted_sum(s, v)[..., None]
+    moves = task.moved.slopes[..., :n_fixed]
+    return function(WeightedDraws(task.bucket, b, v, s, moves, tuple(velocities), task.part.replicate))

@@ -19,7 +19,7 @@ not depend on how many threads there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -27,13 +27,13 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.execution import on_threads
+from statsmodels_mcla.execution import SERIAL, Executor
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
 from statsmodels_mcla.likelihood.monte_carlo.kernel import (
     SECTION,
-    WORTH_THREADS,
     Task,
     Weighed,
+    at_work,
     tasks_of,
     weigh,
 )
@@ -122,7 +122,7 @@ def evaluate(
     tails: bool = False,
     replicates: bool = False,
     score_errors: bool = False,
-    n_jobs: int = 1,
+    executor: Executor = SERIAL,
 ) -> Evaluation:
     """Log-likelihood, score, Hessian and their Monte Carlo errors in one pass over the draws.
 
@@ -142,8 +142,8 @@ def evaluate(
         Whether to keep what each replicate adds to the log-likelihood.
     score_errors : bool
         Whether to keep what batches of replicates add to the error of the score of each block.
-    n_jobs : int
-        Threads.
+    executor : Executor
+        Small work is done in the calling thread all the same.
 
     Returns
     -------
@@ -155,24 +155,25 @@ def evaluate(
         If a block has no draw of positive weight, or the draws cannot move that far.
     """
     tasks = tasks_of(design, params, draws)
-    work = sum(part.size * part.bucket.y.size for part in draws)
-    threads = n_jobs if work > WORTH_THREADS else 1
-
-    def section(task: Task, piece: slice) -> Weighed:
-        return weigh(task, *task.part.draw(task.blocks, piece))
-
-    def whole(task: Task) -> BlockSums:
-        pieces = [section(task, piece) for piece in task.part.sections(SECTION)]
-        return sum_blocks(task, pieces, metric, tails, replicates, score_errors)
-
-    if len(tasks) >= threads:
-        chunks = on_threads(threads, whole, tasks)
+    executor = at_work(executor, sum(part.size * part.bucket.y.size for part in draws))
+    sums = partial(sum_blocks, metric=metric, tails=tails, replicates=replicates, score_errors=score_errors)
+    if len(tasks) >= executor.workers:
+        chunks = executor.map(partial(_chunk, sums), tasks)
     else:  # few large blocks: share out the sections of their draws
-        chunks = []
-        for task in tasks:
-            pieces = on_threads(threads, partial(section, task), task.part.sections(SECTION))
-            chunks.append(sum_blocks(task, pieces, metric, tails, replicates, score_errors))
+        chunks = [
+            sums(task, executor.map(partial(_section, task), task.part.sections(SECTION))) for task in tasks
+        ]
     return _total(design, chunks)
+
+
+def _section(task: Task, piece: slice) -> Weighed:
+    """Weigh a section of the draws of a chunk."""
+    return weigh(task, *task.part.draw(task.blocks, piece))
+
+
+def _chunk(sums: Callable[[Task, list[Weighed]], BlockSums], task: Task) -> BlockSums:
+    """Weigh and sum all draws of a chunk."""
+    return sums(task, [_section(task, piece) for piece in task.part.sections(SECTION)])
 
 
 def _total(design: MixedDesign, chunks: list[BlockSums]) -> Evaluation:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.execution import SERIAL, Executor
 from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.likelihood.sampling import DrawPart, Moved
 from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose, weighted_sum
@@ -140,6 +141,11 @@ def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> l
             fixed = bucket.offset + bucket.X @ beta
             out.append(Task(part, blocks, bucket, moved, factors, tuple(curves), fixed, slopes, X, phi))
     return out
+
+
+def at_work(executor: Executor, work: int) -> Executor:
+    """Executor for so many rows x draws: the calling thread where others cost more than they gain."""
+    return executor if work > WORTH_THREADS else SERIAL
 
 
 def _blocks_at_a_time(part: DrawPart, n_params: int) -> int:

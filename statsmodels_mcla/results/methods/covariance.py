@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +13,7 @@ import pandas as pd
 from statsmodels_mcla.data import checked_count, simulate_responses
 from statsmodels_mcla.estimation import Fitted, Variation, vary_draws
 from statsmodels_mcla.exceptions import MCLAWarning
-from statsmodels_mcla.execution import checked_n_jobs, with_progress
+from statsmodels_mcla.execution import Processes, checked_n_jobs, with_progress
 from statsmodels_mcla.inference import (
     BlockInfluence,
     Bootstrap,
@@ -56,18 +53,6 @@ def _refit(
         except (FloatingPointError, np.linalg.LinAlgError):
             return _Refit(np.full(len(params), np.nan), True, False)
     return _Refit(np.asarray(found.params), not found.converged, bool(found.singular))
-
-
-def _map(work: Any, seeds: Sequence[Any], workers: int) -> Iterator[_Refit]:
-    """Results in order, from this process or from several."""
-    if workers == 1:
-        yield from map(work, seeds)
-        return
-    with warnings.catch_warnings():
-        # a fork of a process with threads is told of; the workers use no threads that were started before
-        warnings.simplefilter("ignore", DeprecationWarning)
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context()) as pool:
-            yield from pool.map(work, seeds, chunksize=max(1, len(seeds) // (8 * workers)))
 
 
 class BootstrapResults:
@@ -119,17 +104,17 @@ class BootstrapResults:
         A row of frequency weight w stands for w rows, with responses of their own.
         """
         nrep = checked_count("nrep", nrep, least=2)
-        workers = 1 if n_jobs is None else checked_n_jobs(n_jobs)
+        executor = Processes(1 if n_jobs is None else checked_n_jobs(n_jobs))
         params = np.asarray(self.params, float)
         if not np.all(np.isfinite(params)):
             raise ValueError("bootstrap: the fit has no finite estimates to simulate from")
         method = "fit_laplace" if self.monte_carlo is None else "fit"
         if method == "fit":
-            inner = None if workers == 1 else 1
+            inner = None if executor.workers == 1 else 1
             options = {"mcse_tol": 0.1, "n_jobs": inner, **options}
         work = partial(_refit, self.model.with_unit_weights(), params, method, options)
         seeds = seed_of(rng).spawn(nrep)
-        found = list(with_progress(_map(work, seeds, workers), nrep, "bootstrap", disp))
+        found = list(with_progress(executor.stream(work, seeds), nrep, "bootstrap", disp))
         names = self.model.data.param_names
         return Bootstrap(
             pd.Series(params, index=names),

@@ -28,6 +28,7 @@ from scipy import stats
 
 from statsmodels_mcla import BlockSampling, JointSampling, MCLAMixedGLM
 from statsmodels_mcla.design.row_merging import merge_identical_rows
+from statsmodels_mcla.execution import Threads
 from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
 from statsmodels_mcla.likelihood.sampling.sampler import Sampler
 
@@ -362,7 +363,7 @@ def test_threads_give_the_same_numbers() -> None:
         model.draw(at, nsample=2**12, rng=1, sampling=sampling)
         draws = model._current.position.draws
         assert sum(part.size * part.bucket.y.size for part in draws) > 2**18  # premise: threads are used
-        one, two, three = (evaluate(model.design, at, draws, n_jobs=n) for n in (1, 2, 3))
+        one, two, three = (evaluate(model.design, at, draws, executor=Threads(n)) for n in (1, 2, 3))
         for other in (two, three):
             assert one.value == other.value
             assert np.array_equal(one.score, other.score)
