@@ -136,11 +136,11 @@ class SparseRows:
 
     def back(self, d: Array) -> Array:
         """See `EffectRows`."""
-        return np.stack([J @ x for J, x in zip(self._transposed, d, strict=True)])
+        return np.stack([J @ x for J, x in zip(self.transposed, d, strict=True)])
 
     def gram(self, w: Array, left: EffectRows | None = None) -> Array:
         """See `EffectRows`."""
-        others = left._transposed if isinstance(left, SparseRows) else self._transposed
+        others = left.transposed if isinstance(left, SparseRows) else self.transposed
         parts = zip(others, self.blocks, w, strict=True)
         return np.stack([(L @ (sp.diags_array(x) @ J)).toarray() for L, J, x in parts])
 
@@ -163,5 +163,6 @@ class SparseRows:
         return self.back(d)
 
     @cached_property
-    def _transposed(self) -> tuple[sp.csr_array, ...]:
+    def transposed(self) -> tuple[sp.csr_array, ...]:
+        """Transpose of each block."""
         return tuple(sp.csr_array(J.T) for J in self.blocks)

@@ -163,37 +163,31 @@ def maximum_of_paths(
         if decrement < NEAR and not joint and not first:
             step = -np.linalg.solve(H, g)
         else:
-            fitted = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
-            told = dict(fitted.mle_retvals), dict(fitted.mle_settings)
-            step = np.asarray(fitted.params) - x
-            if joint:  # draws that are too noisy to be made again
-                return _at_end(paths, position, x + step, told)
-            if close or not np.all(np.isfinite(step)):
-                break
+            step, told = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
+        if joint:  # draws that are too noisy to be made again
+            return _at_end(paths, position, x + step, told)
         # 3. draws from there, as far as there are any
-        nearer = (redrawn(scale, sampler, x + f * step, position) for f in (1.0, 0.3, 0.1))
-        there = next(filter(None, nearer), None)
+        there = None if close else _nearest(scale, sampler, x, step, position)
         if there is None:
             break
         position, metric = there, inverse_information(found.hessian)
     if best is None:
         raise FloatingPointError("the log-likelihood is not finite at the starting values")
-    if tol == EXACT and np.isnan(best.evaluation.blocks.k_hat).all():  # an evaluation that was known
-        found = _Paths(scale, sampler, best.position, settings, metric).at(
-            scale.from_fitted(best.position.params), tails=True
-        )
-        best = best if found is None else best._replace(evaluation=found)
-    return best._replace(mle_retvals=told[0], mle_settings=told[1])
+    return _with_tails(best, scale, sampler, settings, tol, metric)._replace(
+        mle_retvals=told[0], mle_settings=told[1]
+    )
 
 
-def _optimised(paths: _Paths, x: Array, settings: FitSettings, gtol: float) -> Any:
-    """Outcome of statsmodels' optimiser over the paths."""
+def _optimised(
+    paths: _Paths, x: Array, settings: FitSettings, gtol: float
+) -> tuple[Array, tuple[dict[str, Any], dict[str, Any]]]:
+    """Step to where statsmodels' optimiser ends over the paths, and what it tells."""
     options: dict[str, Any] = {"disp": False, **settings.options}
     trust = settings.method == "minimize" and options.setdefault("min_method", "trust-exact") == "trust-exact"
     if trust:
         options.setdefault("gtol", gtol)
     with np.errstate(invalid="ignore", over="ignore"):
-        return SearchModel(paths.search).fit(
+        fitted = SearchModel(paths.search).fit(
             x,
             method=settings.method,
             maxiter=settings.maxiter,
@@ -201,6 +195,25 @@ def _optimised(paths: _Paths, x: Array, settings: FitSettings, gtol: float) -> A
             warn_convergence=False,
             **options,
         )
+    step = np.nan_to_num(np.asarray(fitted.params) - x)
+    return step, (dict(fitted.mle_retvals), dict(fitted.mle_settings))
+
+
+def _nearest(scale: SearchScale, sampler: Sampler, x: Array, step: Array, near: Position) -> Position | None:
+    """Draws made at the end of a step, or of a part of it."""
+    tried = (redrawn(scale, sampler, x + part * step, near) for part in (1.0, 0.3, 0.1))
+    return next(filter(None, tried), None)
+
+
+def _with_tails(
+    top: Top, scale: SearchScale, sampler: Sampler, settings: FitSettings, tol: float, metric: Array | None
+) -> Top:
+    """Outcome with the tails of the weights, where it is final and its evaluation was known without them."""
+    if tol != EXACT or not np.isnan(top.evaluation.blocks.k_hat).all():
+        return top
+    paths = _Paths(scale, sampler, top.position, settings, metric)
+    found = paths.at(scale.from_fitted(top.position.params), tails=True)
+    return top if found is None else top._replace(evaluation=found)
 
 
 def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, Any], dict[str, Any]]) -> Top:

@@ -9,6 +9,7 @@ import numpy as np
 
 from statsmodels_mcla.covariance import Loadings
 from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.execution import on_one_blas_thread
 from statsmodels_mcla.likelihood.laplace.modes import Modes, modes_of_buckets
 from statsmodels_mcla.numerics import Array, transpose
 
@@ -58,6 +59,7 @@ def _bucket_gradient(
     return parts
 
 
+@on_one_blas_thread
 def evaluate_laplace(
     design: MixedDesign, working: Array, start: Sequence[Modes] | None = None
 ) -> LaplaceEvaluation:

@@ -10,8 +10,8 @@ path, u_j = d u / d theta_j = Lambda_j b + Lambda b_j and eta_j = x_j + Z u_j,
 to which a dispersion adds its own derivatives, d1phi' eta_j and dphi2.  Fixed effects have velocities that are the same
 for all draws.
 
-The work is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is a
-few numpy calls on arrays of `STEP` numbers that a thread uses again and again.  Calls of that length keep Python
+The work is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is
+a few numpy calls on arrays of `STEP` numbers that a thread uses again and again.  Calls of that length keep Python
 out of the way: its threads wait for one another between calls, so that fewer, longer ones let more of them work.
 """
 

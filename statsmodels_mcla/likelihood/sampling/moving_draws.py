@@ -14,8 +14,8 @@ has exact derivatives everywhere, and at the anchor its score is the plain one w
 1972; Assaraf and Caffarel, 1999; Mira, Solgi and Imparato, 2013).  If the conditional law of the effects moves like the
 path, the score does not depend on the draw at all, and has no Monte Carlo error.
 
-With C = R R' the conditional covariance, J = Z Lambda and E_j = d eta / d theta_j at b = M, the path follows the mean and
-the root of the Gaussian that the density is made from,
+With C = R R' the conditional covariance, J = Z Lambda and E_j = d eta / d theta_j at b = M, the path follows the mean
+and the root of the Gaussian that the density is made from,
 
     m_j = C (J_j' d1 - J' W E_j),      F_j + F_j' = -R' P_j R,      P_j = J_j' W J + J' W J_j + J' W_j J,
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -12,18 +11,6 @@ from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, gaussian_at_mod
 from statsmodels_mcla.likelihood.sampling.proposals import MixtureProposal, Proposal
 
 MANY = 20  # effects of a block beyond which it is drawn from a normal
-
-
-class Sampling(Protocol):
-    """How to make importance densities from conditional modes."""
-
-    @property
-    def joint(self) -> bool:
-        """Whether all effects are drawn as one block."""
-
-    @property
-    def adapts(self) -> bool:
-        """Whether there is a density for whatever effects are drawn, not for those of one model alone."""
 
 
 @dataclass(frozen=True)
@@ -142,3 +129,6 @@ class FixedSampling:
         """Return the density itself."""
         del modes
         return self.density
+
+
+Sampling = BlockSampling | JointSampling | FixedSampling
