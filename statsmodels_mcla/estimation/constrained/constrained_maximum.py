@@ -200,7 +200,7 @@ def _lower_ranks(objective: Objective, point: Point, held: Held | None) -> Objec
         old if len(new) >= len(old) or needed[submodel.parameters(k)].any() else new
         for k, (old, new) in enumerate(zip(now, found.pivots, strict=True))
     ]
-    at_limit = submodel.reduction.at_limit or (found.at_limit and not needed[-1])
+    at_limit = submodel.reduction.at_limit or (found.at_limit and not needed[submodel.family].any())
     if tuple(pivots) == now and at_limit == submodel.reduction.at_limit:
         return None
     return objective.on(submodel.with_pivots(pivots, at_limit))
