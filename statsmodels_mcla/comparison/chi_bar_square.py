@@ -105,20 +105,20 @@ def chi_bar_square(
         return ChiBarSquare(free + 1, (0.5, 0.5), free)
     if max(cones) == 1 and size <= len(_WEIGHTS):
         weights = _WEIGHTS[size - 1](J)
-        cov = _jackknife(np.array([_WEIGHTS[size - 1](one) for one in replicates]))
+        cov = jackknife(np.array([_WEIGHTS[size - 1](one) for one in replicates]))
     else:
         normal = rng.standard_normal((DRAWS, size))
         weights = _simulated_weights(J, cones, normal)
         parts = [_simulated_weights(J, cones, part) for part in np.array_split(normal, GROUPS)]
         few = normal[: DRAWS // GROUPS]
-        cov = np.cov(np.transpose(parts)) / GROUPS + _jackknife(
+        cov = np.cov(np.transpose(parts)) / GROUPS + jackknife(
             np.array([_simulated_weights(one, cones, few) for one in replicates])
         )
     return ChiBarSquare(free + size, tuple(float(w) for w in weights), free, cov)
 
 
-def _jackknife(values: Array) -> Array:
-    """Covariance of a statistic from its delete-one values (N, k)."""
+def jackknife(values: Array) -> Array:
+    """Covariance of statistics from their delete-one values (N, k), or variance of one from its own (N,)."""
     centred = values - values.mean(axis=0)
     return np.asarray((len(values) - 1.0) / len(values) * centred.T @ centred)
 

@@ -111,12 +111,12 @@ def nesting_of(
 Place = tuple[int, int]  # term and coordinate of the larger model
 
 
-def _coordinates(term: RandomTerm) -> list[sp.csc_array]:
+def coordinates(term: RandomTerm) -> list[sp.csc_array]:
     """Designs of the coordinates of a term, a column a level."""
     return [sp.csc_array(term.Z[:, c :: term.dim]) for c in range(term.dim)]
 
 
-def _fingerprints(Z: sp.csc_array) -> list[tuple[bytes, bytes]]:
+def fingerprints(Z: sp.csc_array) -> list[tuple[bytes, bytes]]:
     """What tells the columns of a design apart."""
     Z.sort_indices()
     Z.eliminate_zeros()
@@ -132,16 +132,14 @@ def _places(terms: Sequence[RandomTerm], restricted: Sequence[RandomTerm]) -> li
     More than one where independent terms share a variance in the restricted model.
     """
     known = {
-        (k, c): set(_fingerprints(Z))
-        for k, term in enumerate(terms)
-        for c, Z in enumerate(_coordinates(term))
+        (k, c): set(fingerprints(Z)) for k, term in enumerate(terms) for c, Z in enumerate(coordinates(term))
     }
     taken: set[Place] = set()
     out = []
     for term in restricted:
         found = []
-        for Z in _coordinates(term):
-            wanted = set(_fingerprints(Z))
+        for Z in coordinates(term):
+            wanted = set(fingerprints(Z))
             same = [p for p, prints in known.items() if prints == wanted and p not in taken][:1]
             parts = same or _pooled(terms, known, wanted, taken)
             if not parts:

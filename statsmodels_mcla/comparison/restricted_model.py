@@ -169,8 +169,13 @@ def at_its_ranks(submodel: Submodel, params: Array) -> Submodel:
     return submodel.with_pivots(pivots, bool(submodel.model.n_dispersion and params[-1] == 0))
 
 
+def efficient(J: Array, k: int) -> Array:
+    """Matrix (k, P) that turns a score into that of the last k parameters, the others projected out."""
+    if k == len(J):
+        return np.eye(k)
+    return np.hstack([-np.linalg.lstsq(J[:-k, :-k], J[:-k, -k:], rcond=None)[0].T, np.eye(k)])
+
+
 def schur(J: Array, k: int) -> Array:
     """Information about the last k parameters, the others projected out."""
-    if k == len(J):
-        return J
-    return np.asarray(J[-k:, -k:] - J[-k:, :-k] @ np.linalg.lstsq(J[:-k, :-k], J[:-k, -k:], rcond=None)[0])
+    return np.asarray(efficient(J, k) @ J[:, -k:])

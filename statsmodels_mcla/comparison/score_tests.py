@@ -16,13 +16,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import patsy
-import scipy.sparse as sp
 
-from statsmodels_mcla.comparison.chi_bar_square import project
+from statsmodels_mcla.comparison.chi_bar_square import jackknife, project
 from statsmodels_mcla.comparison.compared_fits import mixed_fit_of
 from statsmodels_mcla.comparison.likelihood_ratio import RestrictionTest, null_distribution
-from statsmodels_mcla.comparison.nesting import nesting_of
-from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, schur
+from statsmodels_mcla.comparison.nesting import coordinates, fingerprints, nesting_of
+from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, efficient, schur
 from statsmodels_mcla.data import ModelInputs, finite_matrix, terms_of_arrays
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula import environment, read_random_terms, split_formula
@@ -96,27 +95,14 @@ def _independent(X: Array, extra: Array) -> np.ndarray:
 
 def _refuse_known(term: RandomTerm, known: Sequence[RandomTerm]) -> None:
     """Refuse a random term with effects that the model has already: their variances are not told apart."""
-    Z = sp.csc_array(sp.hstack([t.Z for t in known]))
-    of_model = {_column(Z, j) for j in range(Z.shape[1])}
-    new = sp.csc_array(term.Z)
-    d = len(term.columns)
-    twice = [
-        name
-        for k, name in enumerate(term.columns)
-        if all(_column(new, j) in of_model for j in range(k, new.shape[1], d))
-    ]
+    of_model = {column for t in known for Z in coordinates(t) for column in fingerprints(Z)}
+    new = zip(term.columns, coordinates(term), strict=True)
+    twice = [name for name, Z in new if of_model.issuperset(fingerprints(Z))]
     if twice:
         raise ValueError(
             f"term: the model has the effect {twice[0]} of {term.name!r} already; give the new effects alone, "
             "(0 + x | g) for a slope"
         )
-
-
-def _column(Z: sp.csc_array, j: int) -> tuple[bytes, bytes]:
-    """A column of a sparse matrix as a key."""
-    part = slice(Z.indptr[j], Z.indptr[j + 1])
-    order = np.argsort(Z.indices[part])
-    return Z.indices[part][order].astype(np.int64).tobytes(), Z.data[part][order].astype(float).tobytes()
 
 
 def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
@@ -171,13 +157,8 @@ def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: 
     without = [np.delete(observed, k, axis=0).mean(axis=0) for k in range(len(observed))]
     scores = [_projected(S, found, sizes) for S in without]
     informations = [_projected(mean, replace(found, J=J), sizes) for J in found.replicates]
-    mcse = float(np.sqrt(_jackknife(scores) + _jackknife(informations)))
+    mcse = float(np.sqrt(jackknife(np.array(scores)) + jackknife(np.array(informations))))
     return ScoreTest.of(statistic, mcse, null_distribution(nesting, lambda: found, seed))
-
-
-def _jackknife(values: list[float]) -> float:
-    """Variance of a statistic from its delete-one values."""
-    return (len(values) - 1.0) * float(np.var(values))
 
 
 def _no_information() -> Information:
@@ -198,10 +179,10 @@ def _of_fixed_effects(model: RestrictedModel) -> tuple[float, float]:
     fixed[:p, p0 + P - p :] = model.nesting.free[:p]
     k = p - p0
     J, S, V = -fixed.T @ found.hessian @ fixed, fixed.T @ found.score, fixed.T @ found.score_var @ fixed
-    efficient = np.column_stack([-J[-k:, :-k] @ np.linalg.pinv(J[:-k, :-k]), np.eye(k)])
-    left = efficient @ S
+    E = efficient(J, k)
+    left = E @ S
     solved = np.linalg.solve(schur(J, k), left)
-    slope = 2.0 * efficient.T @ solved
+    slope = 2.0 * E.T @ solved
     return float(left @ solved), float(np.sqrt(max(float(slope @ V @ slope), 0.0)))
 
 
@@ -212,16 +193,9 @@ def _projected(S: Array, found: Information, sizes: tuple[int, ...]) -> float:
     J, n = found.J, len(found.J)
     if f:
         inner = n - k
-        left = _efficient(J[:inner, :inner], S[:inner], f)
+        left = efficient(J[:inner, :inner], f) @ S[:inner]
         statistic += float(left @ np.linalg.solve(schur(J[:inner, :inner], f), left))
     cone = found.cone
-    left = _efficient(J, S, k)
+    left = efficient(J, k) @ S
     c = project(np.linalg.solve(cone, left)[None], cone, sizes)[0]
     return statistic + max(float(2.0 * c @ left - c @ cone @ c), 0.0)
-
-
-def _efficient(J: Array, S: Array, k: int) -> Array:
-    """Score of the last k parameters, the others projected out."""
-    if k == len(J):
-        return S
-    return np.asarray(S[-k:] - J[-k:, :-k] @ np.linalg.lstsq(J[:-k, :-k], S[:-k], rcond=None)[0])

@@ -67,9 +67,19 @@ class ParameterLayout:
         return slice(self.n_fixed, self.size)
 
     @property
+    def n_curved(self) -> int:
+        """All but the fixed effects."""
+        return self.n_covariance + self.n_family
+
+    @property
     def family(self) -> slice:
         """Parameters of the family of responses."""
         return slice(self.covariance.stop, self.covariance.stop + self.n_family)
+
+    @property
+    def family_of_curved(self) -> slice:
+        """Parameters of the family of responses among the `curved` ones."""
+        return slice(self.n_covariance, self.n_curved)
 
     def split(self, params: Array) -> Parameters:
         """Take a vector (..., P) apart."""

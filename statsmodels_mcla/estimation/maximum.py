@@ -231,13 +231,15 @@ def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> S
 def with_dispersion(design: MixedDesign, found: MonteCarloMaximum) -> tuple[Reduction, Array] | None:
     """Leave a dispersion of zero where the likelihood rises from there, and say where to go on."""
     free = replace(found.reduction, at_limit=False)
-    params = np.append(found.params[:-1], NEARLY_ZERO)
+    params, phi = found.params.copy(), free.layout.family
+    params[phi] = NEARLY_ZERO
     reduced, fitted = free.reduce(design), free.restrict(params)
     like = found.fit.sampler
     sampler = Sampler.start(reduced, like.sampling, like.seed, like.quasi, None)
     at_zero = evaluate(reduced, fitted, sampler.at(fitted).draws)
-    slope, information = at_zero.score[-1], abs(at_zero.hessian[-1, -1])
+    own = reduced.layout.family
+    slope, information = float(at_zero.score[own][0]), abs(float(at_zero.hessian[own, own][0, 0]))
     if slope <= 0 or 0.5 * slope * slope <= LIMIT * information:
         return None
-    params[-1] = np.clip(slope / information, 1e-3, 1.0)
+    params[phi] = np.clip(slope / information, 1e-3, 1.0)
     return free, params

@@ -58,6 +58,15 @@ def inverse_root(precision: Array) -> tuple[Array, Array]:
     return transpose(np.linalg.inv(lower)), log_det
 
 
+def is_positive_definite(A: Array) -> bool:
+    """Whether a symmetric matrix (d, d) has a Cholesky factor."""
+    try:
+        np.linalg.cholesky(A)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
 def covariance_root(G: Array) -> Array:
     """Root R with R R' = G of a covariance matrix (d, d) that may be singular."""
     values, vectors = np.linalg.eigh(G)

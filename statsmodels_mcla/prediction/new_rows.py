@@ -11,7 +11,7 @@ import patsy
 import scipy.sparse as sp
 
 from statsmodels_mcla.data import finite_matrix, row_vector, total_offset
-from statsmodels_mcla.design import NewRows, TermDesign
+from statsmodels_mcla.design import NewRows, ParameterLayout, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.formula import FormulaError, as_frame, reading
@@ -211,7 +211,7 @@ def _random_part(
     parts, priors = [], []
     for term, reduced in zip(terms, reduction.terms, strict=True):
         found = _rebuilt(term.design, fixed.frame, model.data.frame, marginal=marginal)
-        own = Reduction((reduced,), 0, 0)
+        own = Reduction((reduced,), ParameterLayout((), reduced.whole.size))
         prior = np.zeros((n, reduced.whole.size))
         if found.unknown.any():
             lower = reduced.whole.lower

@@ -36,9 +36,9 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
     params : ndarray (P,)
         With the covariance matrices of the ranks found.
     """
-    covariance, p = design.covariance, design.n_fixed
-    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[p : p + covariance.size])]
-    matrices = covariance.matrices(params[p : p + covariance.size])
+    covariance, at = design.covariance, design.layout.covariance
+    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
+    matrices = covariance.matrices(params[at])
     floor = None
     ranks = []
     for k, size in enumerate(sizes):
@@ -53,11 +53,11 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
                 break
         ranks.append(rank)
     out = params.copy()
-    out[p : p + covariance.size] = covariance.pack(matrices)
+    out[at] = covariance.pack(matrices)
     reduction = with_ranks(design, out, origin, ranks)
     at_limit = dispersion_without_loss(design, out)
     if at_limit:
-        out[-1] = 0.0
+        out[design.layout.family] = 0.0
     return replace(reduction, at_limit=at_limit), out
 
 
@@ -65,8 +65,7 @@ def reduction_to(
     design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]
 ) -> tuple[Reduction, Array]:
     """Give covariance matrices the nearest values of given ranks; arguments as in `reduction_without_loss`."""
-    covariance, p = design.covariance, design.n_fixed
-    at = slice(p, p + covariance.size)
+    covariance, at = design.covariance, design.layout.covariance
     sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
     lower = [truncated(*parts) for parts in zip(covariance.matrices(params[at]), sizes, ranks, strict=True)]
     out = params.copy()
@@ -78,10 +77,11 @@ def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
     """Whether a dispersion of zero loses no (Laplace) likelihood, where the family exists there."""
     if design.family.limit(design.y, design.w) is None:
         return False
-    zero = np.append(params[:-1], 0.0)
-    p = design.n_fixed
-    matrices = design.covariance.matrices(params[p : p + design.covariance.size])
-    return params[-1] == 0.0 or _height(design, zero, matrices) > _height(design, params, matrices) - LIMIT
+    zero = params.copy()
+    zero[design.layout.family] = 0.0
+    matrices = design.covariance.matrices(design.layout.split(params).covariance)
+    gained = np.array_equal(zero, params)
+    return gained or _height(design, zero, matrices) > _height(design, params, matrices) - LIMIT
 
 
 def _height(design: MixedDesign, params: Array, matrices: list[Array]) -> float:
@@ -107,8 +107,7 @@ def with_ranks(design: MixedDesign, params: Array, origin: Array, ranks: Sequenc
     origin : ndarray (P,)
         As in `reduction_without_loss`.
     """
-    covariance, p = design.covariance, design.n_fixed
-    at = slice(p, p + covariance.size)
+    covariance, at = design.covariance, design.layout.covariance
     pivots = []
     for G, factor, rank in zip(
         covariance.matrices(params[at]), covariance.factors(origin[at]), ranks, strict=True
@@ -140,8 +139,7 @@ def singular_working(design: MixedDesign, params: Array, matrices: list[Array] |
 
     The factor of a matrix of rank r is lower triangular, with zeros right of column r.
     """
-    covariance, p = design.covariance, design.n_fixed
-    at = slice(p, p + covariance.size)
+    covariance, at = design.covariance, design.layout.covariance
     out = params.copy()
     factors = []
     for G in covariance.matrices(params[at]) if matrices is None else matrices:

@@ -28,14 +28,14 @@ class Reduction:
     Attributes
     ----------
     terms : tuple of ReducedTerm
-    n_fixed, n_dispersion : int
+    layout : ParameterLayout
+        Where the model's parameters lie.
     at_limit : bool
         Whether the dispersion is zero.
     """
 
     terms: tuple[ReducedTerm, ...]
-    n_fixed: int
-    n_dispersion: int
+    layout: ParameterLayout
     at_limit: bool = False
 
     @classmethod
@@ -47,31 +47,22 @@ class Reduction:
             ReducedTerm.of(c, t.n_levels, own)
             for c, t, own in zip(covariance, design.terms, chosen, strict=True)
         )
-        return cls(terms, design.n_fixed, design.n_dispersion)
-
-    @cached_property
-    def layout(self) -> ParameterLayout:
-        """Where the model's parameters lie."""
-        return ParameterLayout((self.n_fixed,), sum(t.whole.size for t in self.terms), self.n_dispersion)
+        return cls(terms, replace(design.layout, n_covariance=design.covariance.size))
 
     @cached_property
     def fitted_layout(self) -> ParameterLayout:
         """Where the fitted parameters lie."""
-        return ParameterLayout((self.n_fixed,), self._loadings.size, self.n_free_dispersion)
+        n_family = 0 if self.at_limit else self.layout.n_family
+        return replace(self.layout, n_covariance=self._loadings.size, n_family=n_family)
 
     @cached_property
     def _loadings(self) -> Loadings:
         return Loadings(self.terms)
 
     @property
-    def n_free_dispersion(self) -> int:
-        """Number of dispersion parameters that are not zero."""
-        return 0 if self.at_limit else self.n_dispersion
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """Rank of each term, and whether there is a dispersion: what tells reductions of a design apart."""
-        return (*self.ranks, self.n_free_dispersion)
+        return (*self.ranks, self.fitted_layout.n_family)
 
     @property
     def pivots(self) -> tuple[tuple[int, ...], ...]:
@@ -104,9 +95,11 @@ class Reduction:
     @cached_property
     def keep(self) -> np.ndarray:
         """Parameters of the model that are not zero by reduction, (P,) bool: those that have standard errors."""
-        inside = [np.full(t.whole.size, t.rank > 0) for t in self.terms]
-        dispersion = np.full(self.n_dispersion, not self.at_limit)
-        return np.concatenate([np.ones(self.n_fixed, bool), *inside, dispersion])
+        out = np.ones(self.layout.size, bool)
+        for t, rows, _ in self._places():
+            out[rows] = t.rank > 0
+        out[self.layout.family] = not self.at_limit
+        return out
 
     def reduce(self, design: MixedDesign) -> MixedDesign:
         """Design whose parameters are the fitted ones, without the terms that vanish."""
@@ -128,17 +121,17 @@ class Reduction:
         """
         beta, _, phi = self.layout.split(params)
         loadings = [t.restrict(t.whole.matrix(params[s])) for t, s, _ in self._places()]
-        return np.concatenate([beta, *loadings, phi[: self.n_free_dispersion]])
+        return np.concatenate([beta, *loadings, phi[: self.fitted_layout.n_family]])
 
     def extend(self, fitted: Array) -> Array:
         """Parameters of the model: natural scale, zero for vanished terms."""
         beta, _, phi = self.fitted_layout.split(fitted)
         parts = [t.natural(fitted[own]) for t, _, own in self._places()]
-        return np.concatenate([beta, *parts, phi, np.zeros(self.n_dispersion - len(phi))])
+        return np.concatenate([beta, *parts, phi, np.zeros(self.layout.n_family - len(phi))])
 
     def _places(self) -> list[tuple[ReducedTerm, slice, slice]]:
         """Where each term's parameters lie among the model's and among the fitted ones."""
-        row = column = self.n_fixed
+        row = column = self.layout.covariance.start
         out = []
         for t in self.terms:
             out.append((t, slice(row, row + t.whole.size), slice(column, column + t.size)))
@@ -169,11 +162,11 @@ class Reduction:
         by it, J V J', where ``keep`` says which rows mean anything.
         """
         J = np.zeros((self.layout.size, len(fitted)))
-        J[: self.n_fixed, : self.n_fixed] = np.eye(self.n_fixed)
+        J[self.layout.fixed, self.layout.fixed] = np.eye(self.layout.n_fixed)
         for t, rows, own in self._places():
             J[rows, own] = t.jacobian(fitted[own])
-        phi = self.fitted_layout.family
-        J[self.layout.family, phi] = np.eye(self.n_dispersion)[:, : phi.stop - phi.start]
+        n_family = self.fitted_layout.n_family
+        J[self.layout.family, self.fitted_layout.family] = np.eye(self.layout.n_family)[:, :n_family]
         return J
 
     def bend(self, gradient: Array) -> Array:

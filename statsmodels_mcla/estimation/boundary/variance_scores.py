@@ -52,8 +52,7 @@ def grown_reduction(
     Reduction, ndarray (P,)
         With higher ranks, and natural parameters of the model to start from; None where no slope is positive.
     """
-    covariance, p = design.covariance, design.n_fixed
-    at = slice(p, p + covariance.size)
+    covariance, at = design.covariance, design.layout.covariance
     sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
     params = reduction.extend(position.params)
     matrices, ranks = covariance.matrices(params[at]), list(reduction.ranks)

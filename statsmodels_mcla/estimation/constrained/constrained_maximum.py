@@ -18,7 +18,7 @@ import numpy as np
 
 from statsmodels_mcla.estimation.boundary import reduction_without_loss
 from statsmodels_mcla.estimation.constrained.objective import Objective, Point
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, is_positive_definite
 
 CLOSE = 0.03  # distance to the maximum, in standard errors, at which the quadratic rest is added instead
 LONGEST = 2.0  # step in standard errors
@@ -143,7 +143,7 @@ def newton_step(objective: Objective, point: Point, held: Held | None) -> _Step:
         A = _positive(-point.hessian)
         dx = np.linalg.solve(A, point.gradient)
         size = float(dx @ A @ dx)
-        maximum = _is_positive(-point.hessian)
+        maximum = is_positive_definite(-point.hessian)
         return _Step(dx, 0.0, np.zeros_like(dx), float(np.sqrt(size)), 0.5 * size, maximum)
     inner = held.quantity.at(point.params)
     a, K = objective.pull_back(point.x, inner.gradient, inner.hessian)
@@ -153,27 +153,19 @@ def newton_step(objective: Objective, point: Point, held: Held | None) -> _Step:
     Ba, Bg = np.linalg.solve(B, a), np.linalg.solve(B, point.gradient)
     first = float((a @ Bg - gap) / (a @ Ba))
     curvature = -point.hessian + first * K
-    A = curvature if _is_positive(curvature) else B
+    A = curvature if is_positive_definite(curvature) else B
     Aa, Ag = np.linalg.solve(A, a), np.linalg.solve(A, point.gradient)
     slope = float((a @ Ag - gap) / (a @ Aa))
     dx = Ag - slope * Aa
     gain = float(point.gradient @ dx - 0.5 * dx @ A @ dx)
     along = np.linalg.svd(a[None])[2][1:]  # directions in which the constraint lets the others move
-    maximum = _is_positive(along @ curvature @ along.T)
+    maximum = is_positive_definite(along @ curvature @ along.T)
     return _Step(dx, slope, Aa / (a @ Aa), float(np.sqrt(dx @ A @ dx)), gain, maximum)
-
-
-def _is_positive(A: Array) -> bool:
-    try:
-        np.linalg.cholesky(A)
-    except np.linalg.LinAlgError:
-        return False
-    return True
 
 
 def _positive(A: Array) -> Array:
     """Make a symmetric matrix positive definite, in the units of its own diagonal."""
-    if _is_positive(A):
+    if is_positive_definite(A):
         return A
     size = np.sqrt(np.maximum(np.abs(np.diag(A)), 1e-12))
     values, vectors = np.linalg.eigh(A / np.outer(size, size))
@@ -200,7 +192,7 @@ def _lower_ranks(objective: Objective, point: Point, held: Held | None) -> Objec
         old if len(new) >= len(old) or needed[submodel.parameters(k)].any() else new
         for k, (old, new) in enumerate(zip(now, found.pivots, strict=True))
     ]
-    at_limit = submodel.reduction.at_limit or (found.at_limit and not needed[-1])
+    at_limit = submodel.reduction.at_limit or (found.at_limit and not needed[submodel.family].any())
     if tuple(pivots) == now and at_limit == submodel.reduction.at_limit:
         return None
     return objective.on(submodel.with_pivots(pivots, at_limit))

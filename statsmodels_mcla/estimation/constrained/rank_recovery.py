@@ -58,13 +58,13 @@ def with_what_returns(found: ConstrainedMaximum, held: Held) -> ConstrainedMaxim
 def _with_dispersion(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
     """Let a dispersion of zero be positive, where that raises the likelihood."""
     submodel = found.objective.submodel
-    if held.quantity.at(found.point.params).gradient[-1]:  # it is what is held
+    if held.quantity.at(found.point.params).gradient[submodel.family].any():  # it is what is held
         return found
     free = submodel.with_pivots(submodel.reduction.pivots, at_limit=False)
     path = []
     for sd in SDS:
         out = found.point.params.copy()
-        out[-1] = sd * sd
+        out[submodel.family] = sd * sd
         path.append(out)
     floor = laplace_height(submodel)(found.point.params) + NO_LOSS
     value, params = _best(laplace_height(free), path, floor)

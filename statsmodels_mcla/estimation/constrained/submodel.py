@@ -19,7 +19,7 @@ from statsmodels_mcla.numerics import Array
 def parameters_of_effect(design: MixedDesign, term: int, column: int) -> tuple[int, ...]:
     """Entries of ``params`` that are zero where one effect of a term has no variance: its row of G."""
     rows, cols = design.covariance.terms[term].lower
-    first = design.n_fixed + design.covariance.slices[term].start
+    first = design.layout.covariance.start + design.covariance.slices[term].start
     return tuple(int(first + a) for a in np.flatnonzero((rows == column) | (cols == column)))
 
 
@@ -82,8 +82,13 @@ class Submodel:
 
     def parameters(self, term: int) -> np.ndarray:
         """Places of a term's variances and covariances among the whole model's parameters."""
-        s = self.model.covariance.slices[term]
-        return np.flatnonzero(self.keep)[self.model.n_fixed + s.start : self.model.n_fixed + s.stop]
+        own = np.flatnonzero(self.keep)[self.model.layout.covariance]
+        return own[self.model.covariance.slices[term]]
+
+    @property
+    def family(self) -> np.ndarray:
+        """Places of the parameters of the family of responses among the whole model's."""
+        return np.flatnonzero(self.keep)[self.model.layout.family]
 
     def with_pivots(self, pivots: Sequence[tuple[int, ...]], at_limit: bool | None = None) -> Submodel:
         """Return the same effects with covariance matrices of other ranks, and a dispersion of zero or not."""
@@ -109,7 +114,7 @@ class Submodel:
             wanted = min(self.reduction.ranks[k], int(stays.sum()))
             pivots.append(tuple(sorted(drawn + spare[: wanted - len(drawn)])))
         model = replace(self.model, terms=tuple(terms))
-        limit = self.reduction.at_limit or (model.n_dispersion > 0 and len(keep) - 1 in zero)
+        limit = self.reduction.at_limit or any(int(phi) in zero for phi in self.family)
         return Submodel(
             model, keep, replace(Reduction.of(model).with_pivots(pivots), at_limit=limit), self.origin
         )

@@ -83,22 +83,19 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
 
 def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
     """Search coordinates around the GLM, with random effects of moderate size."""
-    p = design.n_fixed
-    origin = np.zeros(design.n_params)
-    stretch = np.zeros((design.n_params, design.n_params))
-    origin[:p] = start.beta
+    layout = design.layout
+    origin, stretch = np.zeros(layout.size), np.zeros((layout.size, layout.size))
+    origin[layout.fixed] = start.beta
     size = np.sqrt(np.diag(start.information))
-    root = np.linalg.cholesky(start.information / np.outer(size, size) + 1e-10 * np.eye(p))
-    stretch[:p, :p] = np.linalg.inv(root).T / size[:, None]
-    for j, (k, i, column) in enumerate(design.loadings.entries, p):
+    root = np.linalg.cholesky(start.information / np.outer(size, size) + 1e-10 * np.eye(len(size)))
+    stretch[layout.fixed, layout.fixed] = np.linalg.inv(root).T / size[:, None]
+    for j, (k, i, column) in enumerate(design.loadings.entries, layout.covariance.start):
         term = design.loadings.terms[k]
         own = design.terms[k].Z.data[design.terms[k].Z.indices % term.whole.dim == i]
         square = float(np.mean(own * own)) if len(own) else 0.0
         sd = FIRST_SD / np.sqrt(start.curvature * (square if square > 0 else 1.0))
         origin[j] = sd if term.order[column] == i else 0.0
         stretch[j, j] = sd / np.sqrt(term.levels)
-    if design.n_dispersion:
-        at = design.layout.family
-        origin[at] = np.log(start.phi)
-        stretch[at, at] = np.sqrt(2.0 / design.n_rows)
-    return SearchScale(design.layout, origin, stretch)
+    origin[layout.family] = np.log(start.phi)
+    stretch[layout.family, layout.family] = np.sqrt(2.0 / design.n_rows) * np.eye(layout.n_family)
+    return SearchScale(layout, origin, stretch)

@@ -10,7 +10,7 @@ import numpy as np
 from statsmodels_mcla.design import MixedDesign, SearchScale
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, evaluate_laplace
-from statsmodels_mcla.numerics import Array, differences
+from statsmodels_mcla.numerics import Array, differences, is_positive_definite
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,6 @@ def laplace_covariance(fit: LaplaceFit) -> Array:
 
     H = differences(gradient, fit.params, steps)
     information = -0.5 * (H + H.T)
-    try:
-        np.linalg.cholesky(information)
-    except np.linalg.LinAlgError:
+    if not is_positive_definite(information):
         return np.full(H.shape, np.nan)
     return np.linalg.inv(information)

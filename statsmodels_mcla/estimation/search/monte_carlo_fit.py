@@ -22,7 +22,7 @@ from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.estimation.search.settings import FitSettings, Round
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
-from statsmodels_mcla.numerics import Array, standard_deviations
+from statsmodels_mcla.numerics import Array, is_positive_definite, standard_deviations
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 MAX_ANCHORS = 25
@@ -241,18 +241,14 @@ def redrawn(scale: SearchScale, sampler: Sampler, x: Array, near: Position | Non
 
 def inverse_information(hessian: Array) -> Array:
     """Inverse of the information, or of its diagonal where it is not positive definite."""
-    try:
-        np.linalg.cholesky(-hessian)
-    except np.linalg.LinAlgError:
+    if not is_positive_definite(-hessian):
         return np.diag(1.0 / np.maximum(np.abs(np.diag(hessian)), 1e-300))
     return np.linalg.inv(-hessian)
 
 
 def distance(gradient: Array, hessian: Array) -> float:
     """Length of the Newton step in standard errors; inf where the Hessian is not negative definite."""
-    try:
-        np.linalg.cholesky(-hessian)
-    except np.linalg.LinAlgError:
+    if not is_positive_definite(-hessian):
         return np.inf
     return float(np.sqrt(max(float(gradient @ np.linalg.solve(-hessian, gradient)), 0.0)))
 

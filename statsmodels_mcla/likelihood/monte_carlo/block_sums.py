@@ -101,11 +101,11 @@ def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
         parts = zip(sums, scale, strict=True)
         return np.asarray(sum(np.einsum("k...,k->k...", getattr(part, name), c) for part, c in parts))
 
-    p, size = task.X.shape[2], task.X.shape[2] + len(task.curves)
-    still = moved.slopes[..., :p]
-    X = task.X.reshape(-1, p)
-    H = np.zeros((size, size))
-    H[:p, :p] = X.T @ (X * mean("curvature").reshape(-1, 1)) - np.einsum("kqi,kqj->ij", still, still)
+    layout, fixed, curved = task.layout, task.layout.fixed, task.layout.curved
+    still = moved.slopes[..., fixed]
+    X = task.X.reshape(-1, layout.n_fixed)
+    H = np.zeros((layout.size, layout.size))
+    H[fixed, fixed] = X.T @ (X * mean("curvature").reshape(-1, 1)) - np.einsum("kqi,kqj->ij", still, still)
     mixed = np.einsum("ksn,knp->ps", mean("mixed"), task.X) - np.einsum(
         "ksq,kqp->ps", mean("velocity"), still
     )
@@ -113,8 +113,8 @@ def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
     for j, curve in enumerate(task.curves):
         if curve.drawn is not None:
             mixed[:, j] += np.einsum("ke,kep->p", pull[:, curve.effects], still[:, curve.drawn])
-    H[:p, p:], H[p:, :p] = mixed, mixed.T
-    H[p:, p:] = (mean("curved") - moved.crossed).sum(axis=0)
+    H[fixed, curved], H[curved, fixed] = mixed, mixed.T
+    H[curved, curved] = (mean("curved") - moved.crossed).sum(axis=0)
     return H
 
 

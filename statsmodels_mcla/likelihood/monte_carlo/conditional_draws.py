@@ -113,10 +113,10 @@ def over_draws(
     tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
 
     executor = at_work(executor, sum(t.part.size * t.bucket.y.size for t in tasks))
-    return executor.map(partial(_applied, function, design.n_fixed), tasks)
+    return executor.map(partial(_applied, function), tasks)
 
 
-def _applied(function: Callable[[WeightedDraws], T], n_fixed: int, task: Task) -> T:
+def _applied(function: Callable[[WeightedDraws], T], task: Task) -> T:
     """Apply the function to the weighted draws of one chunk."""
     pieces = []
     for piece in task.part.sections(SECTION):
@@ -128,5 +128,5 @@ def _applied(function: Callable[[WeightedDraws], T], n_fixed: int, task: Task) -
     )
     v, _ = normalise(log_w)
     s -= weighted_sum(s, v)[..., None]
-    moves = task.moved.slopes[..., :n_fixed]
+    moves = task.moved.slopes[..., task.layout.fixed]
     return function(WeightedDraws(task.bucket, b, v, s, moves, tuple(velocities), task.part.replicate))

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.design import Bucket, MixedDesign, ParameterLayout
 from statsmodels_mcla.execution import SERIAL, Executor
 from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.likelihood.sampling import DrawPart, Moved
@@ -51,6 +51,7 @@ class Task:
 
     Attributes
     ----------
+    layout : ParameterLayout
     part : DrawPart
     blocks : slice
     bucket : Bucket
@@ -69,6 +70,7 @@ class Task:
     phi : float
     """
 
+    layout: ParameterLayout
     part: DrawPart
     blocks: slice
     bucket: Bucket
@@ -83,6 +85,7 @@ class Task:
     def take(self, blocks: slice, bucket: Bucket) -> Task:
         """Task of some of the blocks."""
         return Task(
+            self.layout,
             self.part,
             blocks,
             bucket,
@@ -107,7 +110,7 @@ class Task:
 
     def velocities(self, t: Array) -> list[Array]:
         """Velocities b_j (K, q, c) in the s parameters after the fixed effects."""
-        first = self.slopes.shape[2]
+        first = self.layout.curved.start
         out = []
         for j in range(len(self.curves)):
             b_j = multiply_draws(self.moved.bends[:, j], t, np.empty_like(t))
@@ -127,19 +130,21 @@ def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> l
     """Cut all blocks into chunks, with their paths at the given parameters."""
     beta, loadings, phi = design.split(params)
     factors = tuple(design.loadings.factors(loadings))
-    out = []
+    layout, out = design.layout, []
     for part in draws:
         curves = [
             Curve(part.bucket.effects_of(t, i), part.bucket.drawn_of(t, k))
             for t, i, k in design.loadings.entries
         ]
-        curves += [Curve(None, None)] * design.n_dispersion
+        curves += [Curve(None, None)] * layout.n_family
         for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part, design.n_params)):
             moved = part.anchor.take(blocks).at(params)
-            slopes = bucket.effects_from(factors, moved.slopes[..., : len(beta)])
+            slopes = bucket.effects_from(factors, moved.slopes[..., layout.fixed])
             X = bucket.X + bucket.Z.predictors(slopes, np.empty_like(bucket.X))
             fixed = bucket.offset + bucket.X @ beta
-            out.append(Task(part, blocks, bucket, moved, factors, tuple(curves), fixed, slopes, X, phi))
+            out.append(
+                Task(layout, part, blocks, bucket, moved, factors, tuple(curves), fixed, slopes, X, phi)
+            )
     return out
 
 
@@ -232,7 +237,7 @@ def weigh(task: Task, t: Array, log_g: Array) -> Weighed:
     """
     K, _, c = t.shape
     log_w = np.empty((K, c))
-    scores = np.empty((K, task.X.shape[2] + len(task.curves), c))
+    scores = np.empty((K, task.layout.size, c))
     sums = Sums.of(task)
     with np.errstate(over="ignore", invalid="ignore"):
         for blocks, bucket in task.bucket.pieces(_blocks_of_a_step(task.bucket, c)):
@@ -248,10 +253,10 @@ def weigh(task: Task, t: Array, log_g: Array) -> Weighed:
 def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums: Sums) -> None:
     """Fill the log weights, the scores and the sums of some blocks."""
     bucket, moved, curves = task.bucket, task.moved, task.curves
-    family, p = bucket.family, task.X.shape[2]
+    family, layout, phi = bucket.family, task.layout, task.layout.family_of_curved
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     Xt = np.ascontiguousarray(transpose(bucket.X))
-    still = -np.ascontiguousarray(transpose(moved.slopes[..., :p]))
+    still = -np.ascontiguousarray(transpose(moved.slopes[..., layout.fixed]))
     drift = np.ascontiguousarray(transpose(task.slopes))
     top = moved.log_det - 0.5 * t.shape[1] * LOG_2PI
     for cut in _cuts(bucket, t.shape[2]):
@@ -267,14 +272,14 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
         weights = sums.weights(log_w[:, cut])
         # 2. scores
         r = bucket.Z.gradients(rows.d1)
-        fixed = multiply_draws(Xt, rows.d1, np.empty((len(y), p, here.shape[2])))
+        fixed = multiply_draws(Xt, rows.d1, np.empty((len(y), layout.n_fixed, here.shape[2])))
         fixed += multiply_draws(drift, r, np.empty_like(fixed))
         fixed += multiply_draws(still, b, np.empty_like(fixed))
-        scores[:, :p, cut] = fixed
+        scores[:, layout.fixed, cut] = fixed
         u_js = [task.velocity_of_effects(j, b, b_j) for j, b_j in enumerate(b_js)]
         for j, (u_j, b_j) in enumerate(zip(u_js, b_js, strict=True)):
             s = np.einsum("kec,kec->kc", r, u_j) - np.einsum("kqc,kqc->kc", b, b_j)
-            scores[:, p + j, cut] = s + moved.traces[:, j, None]
+            scores[:, layout.curved.start + j, cut] = s + moved.traces[:, j, None]
         # 3. second derivatives
         sums.curvature[...] += weighted_sum(rows.d2, weights)
         sums.pull[...] += weighted_sum(r, weights)
@@ -283,9 +288,9 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
         change = None
         if family.dispersion is not None:
             change = family.dispersion_rows(y, w, v, eta, task.phi)
-            scores[:, -1, cut] += change.dphi.sum(axis=1)
-            sums.mixed[:, -1] += weighted_sum(change.d1phi, weights)
-            sums.curved[:, -1, -1] += weighted_sum(change.dphi2, weights).sum(axis=-1)
+            scores[:, layout.family, cut] += change.dphi.sum(axis=1, keepdims=True)
+            sums.mixed[:, phi] += weighted_sum(change.d1phi, weights)[:, None]
+            sums.curved[:, phi, phi] += weighted_sum(change.dphi2, weights).sum(axis=-1)[:, None, None]
         for j, b_j in enumerate(b_js):
             sums.velocity[:, j] += weighted_sum(b_j, weights)
             bent = rows.d2 * eta_js[j]
@@ -300,8 +305,8 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
                     sums.curved[:, j, i] += h
             if change is not None:
                 h = weighted_sum(change.d1phi * eta_js[j], weights).sum(axis=-1)
-                sums.curved[:, j, -1] += h
-                sums.curved[:, -1, j] += h
+                sums.curved[:, j, phi] += h[:, None]
+                sums.curved[:, phi, j] += h[:, None]
 
 
 def _second(r: Array, curve: Curve, velocity: Array) -> Array | float:

@@ -160,7 +160,7 @@ def anchored(
     factors = design.loadings.factors(params[layout.covariance])
     slopes = np.empty((blocks, q, layout.size))
     slopes[..., layout.fixed] = -root @ (up @ J.back(W[..., None] * bucket.X))
-    turns = np.zeros((blocks, layout.size - layout.n_fixed, q, q))
+    turns = np.zeros((blocks, layout.n_curved, q, q))
 
     def turn(change: Array) -> Array:
         upper = -np.triu(up @ change @ root)
@@ -172,7 +172,7 @@ def anchored(
         E = J_j.times(M)
         m = (root @ (up @ (J_j.back(d1) - J.back(W * E))[..., None]))[..., 0]
         both = J.gram(W, J_j)
-        slopes[..., layout.n_fixed + j] = m
+        slopes[..., layout.covariance.start + j] = m
         turns[:, j] = turn(both + transpose(both) - J.gram(third * (E + J.times(m))))
     if family.dispersion is not None:
         phi = float(params[layout.family][0])
@@ -180,8 +180,8 @@ def anchored(
         cross = family.dispersion_rows(y, w, v, eta, phi).d1phi[..., 0]
         m = (root @ (up @ J.back(cross)[..., None]))[..., 0]
         dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * J.times(m)
-        slopes[..., -1] = m
-        turns[:, -1] = turn(J.gram(np.where(W > 0, dW, 0.0)))
+        slopes[..., layout.family] = m[..., None]
+        turns[:, layout.family_of_curved] = turn(J.gram(np.where(W > 0, dW, 0.0)))[:, None]
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turns).all(axis=(1, 2, 3))
     slopes[~finite], turns[~finite] = 0.0, 0.0
     log_det = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1) + q * np.log(inflate)
@@ -197,7 +197,7 @@ def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], para
 
     That is how the R package glmm differentiates: u = Lambda b stays if b_j = -Lambda^-1 Lambda_j b.
     """
-    dim, curved = bucket.n_drawn, design.n_params - design.n_fixed
+    dim, curved = bucket.n_drawn, design.layout.n_curved
     turns = np.zeros((1, curved, dim, dim))
     for j, (t, i, k) in enumerate(design.loadings.entries):
         D = factors[t]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statsmodels_mcla.design import ParameterLayout
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.families import MeanLink, NormalMean
 from statsmodels_mcla.numerics import Array, extrapolated_differences
@@ -50,7 +51,8 @@ class MarginRows:
             for term, reduced in zip(model.random_terms, reduction.terms, strict=True):
                 at = slice(start, start + reduced.whole.size)
                 start = at.stop
-                prior[:, at] = prior_basis(Reduction((reduced,), 0, 0), term.Z)
+                alone = Reduction((reduced,), ParameterLayout((), reduced.whole.size))
+                prior[:, at] = prior_basis(alone, term.Z)
                 # a variance component goes by its own name, which says nothing of a covariate
                 own = tuple(
                     names.index(c) if c in names and c != term.name and c != "Intercept" else -1
