@@ -8,7 +8,7 @@ more slice of `ParameterLayout`.
 
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale
-from statsmodels_mcla.design.effect_rows import EffectRows
+from statsmodels_mcla.design.effect_rows import EffectRows, SparseRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import TermFacts, covariance_names, facts_of, term_keys
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
@@ -25,6 +25,7 @@ __all__ = [
     "Parameters",
     "RandomTerm",
     "SearchScale",
+    "SparseRows",
     "TermDesign",
     "TermFacts",
     "covariance_names",

@@ -116,7 +116,8 @@ def stacked_blocks(
     bucket_of_block = bucket_of_block.ravel()
     place_in_bucket = np.empty(graph.n_blocks, int)
 
-    def rows_of_effects(blocks: Index, n: int, e: int, k: int) -> EffectRows:
+    def rows_of_effects(blocks: Index, n: int, sizes: tuple[tuple[int, int], ...], k: int) -> EffectRows:
+        e = sum(count * dim for count, dim in sizes)
         which = entries.order[entries.first[k] : entries.first[k + 1]]
         row, column, value = entries.row[which], entries.column[which], entries.value[which]
         block, i, j = place_in_bucket[graph.of_row[row]], row_place[row], effect_place[column]
@@ -125,7 +126,7 @@ def stacked_blocks(
             np.add.at(out, (block, i, j), value)
             return DenseRows(out)
         parts = ([x[block == b] for x in (value, i, j)] for b in range(len(blocks)))
-        return SparseRows(tuple(sp.csr_array((v, (r, c)), shape=(n, e)) for v, r, c in parts))
+        return SparseRows(tuple(sp.csr_array((v, (r, c)), shape=(n, e)) for v, r, c in parts), sizes)
 
     entries = _Entries.of(Z, bucket_of_block[graph.of_row], len(distinct))
     standard = np.asarray(ranks, int)[levels.term]  # standard effects of each level
@@ -167,7 +168,7 @@ def stacked_blocks(
                 v,
                 offset,
                 X,
-                rows_of_effects(blocks, n, q, k),
+                rows_of_effects(blocks, n, tuple(zip(levels_k, dims.tolist(), strict=True)), k),
                 family.specialise(y, w),
             )
         )

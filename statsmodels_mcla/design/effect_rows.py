@@ -111,9 +111,17 @@ class DenseRows:
 
 @dataclass(frozen=True)
 class SparseRows:
-    """One sparse matrix (n, e) a block."""
+    """One sparse matrix (n, e) a block.
+
+    Attributes
+    ----------
+    blocks : tuple of scipy.sparse.csr_array
+    sizes : tuple of (int, int)
+        Number of levels of each term, and of effects of a level.
+    """
 
     blocks: tuple[sp.csr_array, ...]
+    sizes: tuple[tuple[int, int], ...]
 
     @property
     def n_effects(self) -> int:
@@ -122,13 +130,14 @@ class SparseRows:
 
     def take(self, index: np.ndarray | slice) -> SparseRows:
         """See `EffectRows`."""
-        return SparseRows(tuple(self.blocks[k] for k in np.arange(len(self.blocks))[index]))
+        return SparseRows(tuple(self.blocks[k] for k in np.arange(len(self.blocks))[index]), self.sizes)
 
     def scaled(self, factors: Sequence[Array], levels: Sequence[int]) -> SparseRows:
         """See `EffectRows`."""
         each = [sp.kron(sp.eye_array(count), D) for D, count in zip(factors, levels, strict=True)]
         Lambda = sp.csr_array(sp.block_diag(each, format="csr"))
-        return SparseRows(tuple(sp.csr_array(Z @ Lambda) for Z in self.blocks))
+        sizes = tuple((count, D.shape[1]) for D, count in zip(factors, levels, strict=True))
+        return SparseRows(tuple(sp.csr_array(Z @ Lambda) for Z in self.blocks), sizes)
 
     def times(self, b: Array) -> Array:
         """See `EffectRows`."""
@@ -166,3 +175,15 @@ class SparseRows:
     def transposed(self) -> tuple[sp.csr_array, ...]:
         """Transpose of each block."""
         return tuple(sp.csr_array(J.T) for J in self.blocks)
+
+    def eliminable(self) -> tuple[int, int, int] | None:
+        """Start, levels and effects a level of the largest term of which no row has two levels, in a single block."""
+        found, start = [], 0
+        for levels, size in self.sizes:
+            stop = start + levels * size
+            entries = sp.coo_array(self.blocks[0][:, start:stop])
+            row, level = entries.coords[0], entries.coords[1] // max(size, 1)
+            if len(np.unique(row * levels + level)) == len(np.unique(row)):
+                found.append((stop - start, start, levels, size))
+            start = stop
+        return max(found)[1:] if found else None

@@ -56,9 +56,9 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
                     other = conditional_modes(bucket, J, fixed, phi, start)
                 except (FloatingPointError, np.linalg.LinAlgError):
                     continue
-                t = np.linalg.solve(anchor.root, (other.b - anchor.centre)[..., None])[..., 0]
-                log_g = spherical_t_logpdf((t * t).sum(axis=1), part.df, t.shape[1]) - anchor.log_det
-                volume = np.log(np.abs(np.diagonal(other.root, axis1=1, axis2=2))).sum(axis=1)
+                t = anchor.root.inverse(other.b - anchor.centre)
+                log_g = spherical_t_logpdf((t * t).sum(axis=1), part.df, t.shape[1]) - anchor.root.log_det
+                volume = other.root.log_det
                 reached = part.size * np.exp(log_g + volume + 0.5 * t.shape[1] * LOG_2PI)
                 ratio = np.exp(np.minimum(other.value - main.value, 0.0))
                 found = (_distance(main, other) > FAR) & (reached < FEW)
@@ -77,5 +77,5 @@ def _starts(main: Modes, rng: np.random.Generator) -> list[Array]:
 
 
 def _distance(main: Modes, other: Modes) -> Array:
-    whitened = np.linalg.solve(main.root, (other.b - main.b)[..., None])[..., 0]
+    whitened = main.root.inverse(other.b - main.b)
     return np.asarray(np.sqrt((whitened * whitened).sum(axis=-1)))

@@ -11,7 +11,7 @@ from statsmodels_mcla.covariance import Loadings
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.execution import on_one_blas_thread
 from statsmodels_mcla.likelihood.laplace.modes import Modes, modes_of_buckets
-from statsmodels_mcla.numerics import Array, transpose
+from statsmodels_mcla.numerics import Array
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,9 @@ def _bucket_gradient(
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     family, eta, J = bucket.family, modes.eta[..., None], modes.J
     b, d1, W = modes.b, modes.d1, modes.W
-    A_inv = modes.root @ transpose(modes.root)
-    leverage = np.empty_like(modes.eta)
-    for some, JR in J.rooted(modes.root):
-        leverage[:, some] = (JR * JR).sum(axis=-1)
+    leverage = modes.root.leverage(J)
     bend = -np.where(W != 0, leverage * family.third(y, w, v, eta, phi)[..., 0], 0.0)  # leverage * dW/deta
-    r = (A_inv @ J.back(bend)[..., None])[..., 0]
+    r = modes.root.of(modes.root.back(J.back(bend)))
     pull = J.times(r)
     kappa = d1 - 0.5 * (bend - W * pull)
     parts = [bucket.X.reshape(-1, bucket.X.shape[2]).T @ kappa.ravel()]
@@ -49,7 +46,7 @@ def _bucket_gradient(
     for j, entry in enumerate(loadings.entries):
         J_j = bucket.derivative(factors, entry)
         change[j] = (kappa * J_j.times(b)).sum() - 0.5 * (d1 * J_j.times(r)).sum()
-        change[j] -= (J.gram(W, J_j) * A_inv).sum()
+        change[j] -= modes.root.trace(J, J_j, W)
     parts.append(change)
     if family.dispersion is not None:
         rows = family.dispersion_rows(y, w, v, eta, phi)

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, EffectRows
-from statsmodels_mcla.numerics import Array, inverse_root, transpose
+from statsmodels_mcla.likelihood.laplace.roots import Root, conditional_root
+from statsmodels_mcla.numerics import Array
 
 NEWTON_TOLERANCE = 1e-13  # on the decrement: an error of about 1e-13 in h, 3e-7 conditional SDs in the mode
 MAX_NEWTON = 100
@@ -35,8 +36,8 @@ class Modes:
         Conditional modes.
     J : EffectRows
         Design of b, Z Lambda.
-    root : ndarray (B, q, q)
-        C with C C' = A^-1, the conditional covariance of b by Laplace's approximation.
+    root : Root
+        R with R R' = A^-1, the conditional covariance of b by Laplace's approximation.
     value : ndarray (B,)
         Each block's Laplace log-likelihood.
     eta, d1, W : ndarray (B, n)
@@ -45,7 +46,7 @@ class Modes:
 
     b: Array
     J: EffectRows
-    root: Array
+    root: Root
     value: Array
     eta: Array
     d1: Array
@@ -91,12 +92,12 @@ def conditional_modes(
         raise FloatingPointError("the log-likelihood is not finite where the search for the modes starts")
     for _ in range(MAX_NEWTON):
         gradient = J.back(d1) - b
-        root, log_det, W = _curvature(J, W)
-        whitened = (transpose(root) @ gradient[..., None])[..., 0]
+        root, W = _curvature(J, W)
+        whitened = root.back(gradient)
         decrement = (whitened * whitened).sum(axis=-1)
         if decrement.max(initial=0.0) < NEWTON_TOLERANCE:
             break
-        step = (root @ whitened[..., None])[..., 0]
+        step = root.of(whitened)
         slack = 1e-12 * (1.0 + np.abs(h))
         length = np.ones_like(h)
         for _ in range(40):  # blocks that did not climb are halved, the others stay
@@ -112,18 +113,17 @@ def conditional_modes(
         h, eta, d1, W = trial
         if not length.any():
             break
-    return Modes(b, J, root, h - 0.5 * log_det, eta, d1, W)
+    return Modes(b, J, root, h + root.log_det, eta, d1, W)
 
 
-def _curvature(J: EffectRows, W: Array) -> tuple[Array, Array, Array]:
-    """Root of A^-1, log|A|, and the W that they are made with."""
-    A = J.gram(W) + np.eye(J.n_effects)
+def _curvature(J: EffectRows, W: Array) -> tuple[Root, Array]:
+    """Root of A^-1, and the W that it is made with."""
     try:
-        return *inverse_root(A), W
+        return conditional_root(J, W), W
     except np.linalg.LinAlgError:
-        smallest = np.linalg.eigvalsh(A)[:, 0]
+        smallest = np.linalg.eigvalsh(J.gram(W) + np.eye(J.n_effects))[:, 0]
         W = np.where((smallest > 1e-8)[:, None], W, np.maximum(W, 0.0))
-        return *inverse_root(J.gram(W) + np.eye(J.n_effects)), W
+        return conditional_root(J, W), W
 
 
 def modes_of_buckets(

@@ -8,7 +8,8 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.likelihood.laplace.modes import Modes
-from statsmodels_mcla.numerics import Array, inverse_root, transpose
+from statsmodels_mcla.likelihood.laplace.roots import Root, conditional_root
+from statsmodels_mcla.numerics import Array
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -20,14 +21,14 @@ class Gaussian(NamedTuple):
     Attributes
     ----------
     mean : ndarray (B, q)
-    root : ndarray (B, q, q)
-        Upper triangular root of the covariance.
+    root : Root
+        Of the covariance.
     d1, W, third : ndarray (B, n)
         First derivative, curvature and third derivative of the log density of the rows in eta.
     """
 
     mean: Array
-    root: Array
+    root: Root
     d1: Array
     W: Array
     third: Array
@@ -49,11 +50,8 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
     """
     first = gaussian_at_mode(bucket, modes, phi)
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    leverage = np.empty_like(modes.eta)
-    for some, JR in modes.J.rooted(modes.root):
-        leverage[:, some] = (JR * JR).sum(axis=-1)
-    whitened = _at_most_one(0.5 * _whitened(modes.root, modes.J.back(first.third * leverage)))
-    shift = (modes.root @ whitened[..., None])[..., 0]
+    leverage = modes.root.leverage(modes.J)
+    shift = modes.root.of(_at_most_one(0.5 * modes.root.back(modes.J.back(first.third * leverage))))
     eta = modes.eta + modes.J.times(shift)
     nodes = eta[..., None] + np.sqrt(leverage)[..., None] * _NODES
     terms = bucket.family.rows(y, w, v, nodes, phi)
@@ -63,13 +61,9 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
     b = modes.b + shift
     if not all(np.all(np.isfinite(x)) for x in (W, d1, third)):
         return first._replace(mean=b)
-    root, _ = inverse_root(modes.J.gram(W) + np.eye(b.shape[1]))
-    whitened = _at_most_one(_whitened(root, modes.J.back(d1) - b))
-    return Gaussian(b + (root @ whitened[..., None])[..., 0], root, d1, W, third)
-
-
-def _whitened(root: Array, gradient: Array) -> Array:
-    return np.asarray((transpose(root) @ gradient[..., None])[..., 0])
+    root = conditional_root(modes.J, W)
+    step = root.of(_at_most_one(root.back(modes.J.back(d1) - b)))
+    return Gaussian(b + step, root, d1, W, third)
 
 
 def _at_most_one(whitened: Array) -> Array:

@@ -89,7 +89,7 @@ class Task:
             self.part,
             blocks,
             bucket,
-            Moved(*(x[blocks] for x in self.moved)),
+            self.moved.take(blocks),
             self.factors,
             self.curves,
             self.fixed[blocks],
@@ -100,7 +100,7 @@ class Task:
 
     def draw(self, t: Array) -> Array:
         """Standard effects (K, q, c) of base numbers t."""
-        out = multiply_draws(self.moved.root, t, np.empty_like(t))
+        out = self.moved.root.apply(t)
         out += self.moved.centre[..., None]
         return out
 
@@ -113,7 +113,7 @@ class Task:
         first = self.layout.curved.start
         out = []
         for j in range(len(self.curves)):
-            b_j = multiply_draws(self.moved.bends[:, j], t, np.empty_like(t))
+            b_j = self.moved.bends[j].apply(t)
             b_j += self.moved.slopes[:, :, first + j, None]
             out.append(b_j)
         return out

@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
-from statsmodels_mcla.likelihood.laplace import Gaussian, Modes
+from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Map, Modes, Root
 from statsmodels_mcla.likelihood.sampling.skewing import skewness
 from statsmodels_mcla.numerics import Array, transpose
 
@@ -43,12 +43,12 @@ class Moved(NamedTuple):
     Attributes
     ----------
     centre : ndarray (K, q)
-    root : ndarray (K, q, q)
+    root : Map
     log_det : ndarray (K,)
         log |root|.
     slopes : ndarray (K, q, P)
         Derivatives of the centre.
-    bends : ndarray (K, s, q, q)
+    bends : tuple of Map
         Derivatives of the root in the s parameters after the fixed effects.
     traces : ndarray (K, s)
         Derivatives of log |root|.
@@ -57,12 +57,24 @@ class Moved(NamedTuple):
     """
 
     centre: Array
-    root: Array
+    root: Map
     log_det: Array
     slopes: Array
-    bends: Array
+    bends: tuple[Map, ...]
     traces: Array
     crossed: Array
+
+    def take(self, index: slice) -> Moved:
+        """Paths of some of the blocks."""
+        return Moved(
+            self.centre[index],
+            self.root.take(index),
+            self.log_det[index],
+            self.slopes[index],
+            tuple(bend.take(index) for bend in self.bends),
+            self.traces[index],
+            self.crossed[index],
+        )
 
 
 @dataclass(frozen=True)
@@ -74,30 +86,27 @@ class Anchor:
     params : ndarray (P,)
     centre : ndarray (B, q)
         M.
-    root : ndarray (B, q, q)
+    root : Root
         R.
-    log_det : ndarray (B,)
-        log |R|.
     slopes : ndarray (B, q, P)
         m_j.
-    turns : ndarray (B, s, q, q)
-        F_j of the parameters after the fixed effects, triangular.
+    turns : ndarray (B, s, q, q) or (B, s, q)
+        F_j of the parameters after the fixed effects: triangular, or their diagonals.
     skew : ndarray (B, q)
         Of the base numbers t (see `skewing`).
     """
 
     params: Array
     centre: Array
-    root: Array
-    log_det: Array
+    root: Root
     slopes: Array
     turns: Array
     skew: Array
 
     def take(self, index: np.ndarray | slice) -> Anchor:
         """Anchor of some of the blocks."""
-        parts = ("centre", "root", "log_det", "slopes", "turns", "skew")
-        return replace(self, **{name: getattr(self, name)[index] for name in parts})
+        parts = {name: getattr(self, name)[index] for name in ("centre", "slopes", "turns", "skew")}
+        return replace(self, root=self.root.take(index), **parts)
 
     def at(self, params: Array) -> Moved:
         """Paths at the given parameters.
@@ -108,27 +117,22 @@ class Anchor:
             If a path has turned inside out on the way there.
         """
         step = params - self.params
-        turns = self.turns
-        diagonal = np.diagonal(turns, axis1=-2, axis2=-1)  # (B, s, q)
-        centre, root, log_det = self.centre, self.root, self.log_det
+        turns, full = self.turns, self.turns.ndim == 4
+        diagonal = np.diagonal(turns, axis1=-2, axis2=-1) if full else turns  # (B, s, q)
+        centre, log_det, root = self.centre, self.root.log_det, self.root
+        along: Map = root
         if np.any(step):
-            curved = step[len(step) - turns.shape[1] :]
-            K = np.eye(root.shape[1]) + np.einsum("s,bsij->bij", curved, turns)
-            stretched = np.diagonal(K, axis1=-2, axis2=-1)
+            change = np.tensordot(step[len(step) - turns.shape[1] :], turns, axes=(0, 1))
+            K = change + (np.eye(centre.shape[1]) if full else 1.0)
+            stretched = np.diagonal(K, axis1=-2, axis2=-1) if full else K
             if not np.all(stretched > 0):
                 raise FloatingPointError("the draws cannot move that far")
             diagonal = diagonal / stretched[:, None]
-            centre, root = centre + self.slopes @ step, root @ K
+            centre, along = centre + self.slopes @ step, root.composed(K)
             log_det = log_det + np.log(stretched).sum(axis=1)
-        return Moved(
-            centre,
-            root,
-            log_det,
-            self.slopes,
-            self.root[:, None] @ turns,
-            diagonal.sum(axis=2),
-            diagonal @ transpose(diagonal),
-        )
+        bends = tuple(root.composed(turns[:, j]) for j in range(turns.shape[1]))
+        crossed = diagonal @ transpose(diagonal)
+        return Moved(centre, along, log_det, self.slopes, bends, diagonal.sum(axis=2), crossed)
 
 
 def anchored(
@@ -156,40 +160,29 @@ def anchored(
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     M, root, d1, W, third = gaussian
     blocks, q = M.shape
-    J, up = modes.J, transpose(root)
+    J = modes.J
     factors = design.loadings.factors(params[layout.covariance])
     slopes = np.empty((blocks, q, layout.size))
-    slopes[..., layout.fixed] = -root @ (up @ J.back(W[..., None] * bucket.X))
-    turns = np.zeros((blocks, layout.n_curved, q, q))
-
-    def turn(change: Array) -> Array:
-        upper = -np.triu(up @ change @ root)
-        upper[:, range(q), range(q)] *= 0.5
-        return upper
-
-    for j, entry in enumerate(design.loadings.entries):
+    slopes[..., layout.fixed] = -root.of(root.back(J.back(W[..., None] * bucket.X)))
+    turns = []
+    for j, entry in enumerate(design.loadings.entries, layout.covariance.start):
         J_j = bucket.derivative(factors, entry)
         E = J_j.times(M)
-        m = (root @ (up @ (J_j.back(d1) - J.back(W * E))[..., None]))[..., 0]
-        both = J.gram(W, J_j)
-        slopes[..., layout.covariance.start + j] = m
-        turns[:, j] = turn(both + transpose(both) - J.gram(third * (E + J.times(m))))
+        slopes[..., j] = root.of(root.back(J_j.back(d1) - J.back(W * E)))
+        turns.append(root.turn(J, -third * (E + J.times(slopes[..., j])), J_j, W))
     if family.dispersion is not None:
         phi = float(params[layout.family][0])
         eta = (bucket.offset + bucket.X @ params[layout.fixed] + J.times(M))[..., None]
         cross = family.dispersion_rows(y, w, v, eta, phi).d1phi[..., 0]
-        m = (root @ (up @ J.back(cross)[..., None]))[..., 0]
+        m = root.of(root.back(J.back(cross)))
         dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * J.times(m)
         slopes[..., layout.family] = m[..., None]
-        turns[:, layout.family_of_curved] = turn(J.gram(np.where(W > 0, dW, 0.0)))[:, None]
-    finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turns).all(axis=(1, 2, 3))
-    slopes[~finite], turns[~finite] = 0.0, 0.0
-    log_det = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1) + q * np.log(inflate)
-    gamma = np.zeros((blocks, q))
-    if lean:
-        for some, JR in J.rooted(root):
-            gamma += np.einsum("bn,bnq->bq", third[:, some], JR**3)
-    return Anchor(np.array(params, float), M, inflate * root, log_det, slopes, turns, skewness(gamma))
+        turns.append(root.turn(J, np.where(W > 0, dW, 0.0)))
+    turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, q))
+    finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
+    slopes[~finite], turn[~finite] = 0.0, 0.0
+    skew = skewness(root.thirds(J, third)) if lean else np.zeros((blocks, q))
+    return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, skew)
 
 
 def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], params: Array) -> Anchor:
@@ -209,8 +202,7 @@ def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], para
     return Anchor(
         params,
         np.zeros((1, dim)),
-        np.eye(dim)[None],
-        np.zeros(1),
+        DenseRoot(np.eye(dim)[None]),
         np.zeros((1, dim, len(params))),
         turns,
         np.zeros((1, dim)),

@@ -107,7 +107,9 @@ class JointSampling:
     def proposal(self, modes: Modes) -> MixtureProposal:
         """Build the mixture around the conditional modes of the one joint block."""
         p = np.array([self.p1, self.p2, self.p3], float)
-        return MixtureProposal(p / p.sum(), self.zeta, modes.b[0], modes.root[0])
+        return MixtureProposal(
+            p / p.sum(), self.zeta, modes.b[0], modes.root.of(np.eye(modes.b.shape[1])[None])[0]
+        )
 
 
 @dataclass(frozen=True)
