@@ -126,7 +126,7 @@ def stacked_blocks(
             np.add.at(out, (block, i, j), value)
             return DenseRows(out)
         parts = ([x[block == b] for x in (value, i, j)] for b in range(len(blocks)))
-        return SparseRows(tuple(sp.csr_array((v, (r, c)), shape=(n, e)) for v, r, c in parts), sizes)
+        return SparseRows.of([sp.csr_array((v, (r, c)), shape=(n, e)) for v, r, c in parts], sizes)
 
     entries = _Entries.of(Z, bucket_of_block[graph.of_row], len(distinct))
     standard = np.asarray(ranks, int)[levels.term]  # standard effects of each level

@@ -118,10 +118,25 @@ class SparseRows:
     blocks : tuple of scipy.sparse.csr_array
     sizes : tuple of (int, int)
         Number of levels of each term, and of effects of a level.
+    separate : tuple of bool
+        Whether no row has effects of two levels of a term.
     """
 
     blocks: tuple[sp.csr_array, ...]
     sizes: tuple[tuple[int, int], ...]
+    separate: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, blocks: Sequence[sp.csr_array], sizes: Sequence[tuple[int, int]]) -> SparseRows:
+        """Rows of Z, whose terms are looked at."""
+        separate, start = [], 0
+        for levels, size in sizes:
+            stop = start + levels * size
+            entries = [sp.coo_array(Z[:, start:stop]).coords for Z in blocks]
+            pairs = (np.unique(row * levels + column // size) // levels for row, column in entries)
+            separate.append(all(len(np.unique(rows)) == len(rows) for rows in pairs))
+            start = stop
+        return cls(tuple(blocks), tuple(sizes), tuple(separate))
 
     @property
     def n_effects(self) -> int:
@@ -130,14 +145,16 @@ class SparseRows:
 
     def take(self, index: np.ndarray | slice) -> SparseRows:
         """See `EffectRows`."""
-        return SparseRows(tuple(self.blocks[k] for k in np.arange(len(self.blocks))[index]), self.sizes)
+        return SparseRows(
+            tuple(self.blocks[k] for k in np.arange(len(self.blocks))[index]), self.sizes, self.separate
+        )
 
     def scaled(self, factors: Sequence[Array], levels: Sequence[int]) -> SparseRows:
         """See `EffectRows`."""
         each = [sp.kron(sp.eye_array(count), D) for D, count in zip(factors, levels, strict=True)]
         Lambda = sp.csr_array(sp.block_diag(each, format="csr"))
         sizes = tuple((count, D.shape[1]) for D, count in zip(factors, levels, strict=True))
-        return SparseRows(tuple(sp.csr_array(Z @ Lambda) for Z in self.blocks), sizes)
+        return SparseRows(tuple(sp.csr_array(Z @ Lambda) for Z in self.blocks), sizes, self.separate)
 
     def times(self, b: Array) -> Array:
         """See `EffectRows`."""
@@ -177,13 +194,10 @@ class SparseRows:
         return tuple(sp.csr_array(J.T) for J in self.blocks)
 
     def eliminable(self) -> tuple[int, int, int] | None:
-        """Start, levels and effects a level of the largest term of which no row has two levels, in a single block."""
+        """Start, levels and effects a level of the largest term of which no row has two levels."""
         found, start = [], 0
-        for levels, size in self.sizes:
-            stop = start + levels * size
-            entries = sp.coo_array(self.blocks[0][:, start:stop])
-            row, level = entries.coords[0], entries.coords[1] // max(size, 1)
-            if len(np.unique(row * levels + level)) == len(np.unique(row)):
-                found.append((stop - start, start, levels, size))
-            start = stop
+        for (levels, size), separate in zip(self.sizes, self.separate, strict=True):
+            if separate:
+                found.append((levels * size, start, levels, size))
+            start += levels * size
         return max(found)[1:] if found else None

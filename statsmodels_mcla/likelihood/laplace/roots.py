@@ -171,6 +171,31 @@ class DenseRoot:
         return upper
 
 
+class _Entries(NamedTuple):
+    """Entries of sparse rows, filled up to equal numbers with zeros: places and values (n, widest)."""
+
+    index: np.ndarray
+    value: Array
+
+    @classmethod
+    def of(cls, rows: sp.csr_array) -> _Entries:
+        """Entries of a matrix."""
+        counts = np.diff(rows.indptr)
+        row = np.repeat(np.arange(len(counts)), counts)
+        place = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], counts)
+        shape = len(counts), int(counts.max(initial=0))
+        index, value = np.zeros(shape, int), np.zeros(shape)
+        index[row, place], value[row, place] = rows.indices, rows.data
+        return cls(index, value)
+
+
+def _split(rows: EffectRows, eliminated: slice, rest: np.ndarray) -> tuple[_Entries, _Entries]:
+    """Entries of the rows of the one block in the effects that are eliminated, and in the rest."""
+    assert isinstance(rows, SparseRows)  # noqa: S101 - the root was made from such rows
+    J = rows.blocks[0]
+    return _Entries.of(sp.csr_array(J[:, eliminated])), _Entries.of(sp.csr_array(J[:, rest]))
+
+
 class _Rooted(NamedTuple):
     """Some rows of J R: the eliminated part, sparse, and the rest."""
 
@@ -309,22 +334,44 @@ class EliminatedRoot:
             rest -= own[some] @ self._corner
             yield _Rooted(some, self.factor * first[some], self.factor * rest)
 
+    @cached_property
+    def _covariances(self) -> tuple[Array, Array, Array]:
+        """R R': within each eliminated level (L, r, r), of these with the rest, and of the rest."""
+        r = self.upper.shape[1]
+        rest = self.inverse_lower.T @ self.inverse_lower
+        crossed = np.asarray(self.pull @ rest)
+        own = self.upper @ transpose(self.upper)
+        for i in range(r):
+            for j in range(r):
+                own[:, i, j] += np.asarray(self.pull[i::r].multiply(crossed[j::r]).sum(axis=1)).ravel()
+        return tuple(self.factor**2 * part for part in (own, -crossed, rest))  # type: ignore[return-value]
+
+    def _forms(self, left: EffectRows, right: EffectRows) -> Array:
+        """Covariance of left b and right b, row by row (n,)."""
+        own, crossed, rest = self._covariances
+        r = own.shape[1]
+        (a, x), (b, y) = (_split(rows, self.eliminated, self.rest) for rows in (left, right))
+        out = np.zeros(len(a.index))
+        for k in range(a.index.shape[1]):
+            for m in range(b.index.shape[1]):
+                cov = own[a.index[:, k] // r, a.index[:, k] % r, b.index[:, m] % r]
+                out += a.value[:, k] * b.value[:, m] * cov
+            for m in range(y.index.shape[1]):
+                out += a.value[:, k] * y.value[:, m] * crossed[a.index[:, k], y.index[:, m]]
+        for k in range(x.index.shape[1]):
+            for m in range(b.index.shape[1]):
+                out += x.value[:, k] * b.value[:, m] * crossed[b.index[:, m], x.index[:, k]]
+            for m in range(y.index.shape[1]):
+                out += x.value[:, k] * y.value[:, m] * rest[x.index[:, k], y.index[:, m]]
+        return out
+
     def leverage(self, J: EffectRows) -> Array:
         """See `Root`."""
-        parts = [
-            np.asarray(part.first.power(2).sum(axis=1)).ravel() + np.einsum("nq,nq->n", part.rest, part.rest)
-            for part in self._rooted(J)
-        ]
-        return np.concatenate(parts)[None]
+        return self._forms(J, J)[None]
 
     def trace(self, J: EffectRows, left: EffectRows, w: Array) -> float:
         """See `Root`."""
-        total = 0.0
-        for one, other in zip(self._rooted(left), self._rooted(J), strict=True):
-            weight = w[0, one.rows]
-            total += float(weight @ np.asarray(one.first.multiply(other.first).sum(axis=1)).ravel())
-            total += float(weight @ np.einsum("nq,nq->n", one.rest, other.rest))
-        return total
+        return float(w[0] @ self._forms(left, J))
 
     def thirds(self, J: EffectRows, third: Array) -> Array:
         """See `Root`."""

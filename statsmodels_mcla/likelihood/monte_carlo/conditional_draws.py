@@ -13,7 +13,7 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
-from statsmodels_mcla.likelihood.monte_carlo.kernel import SECTION, Task, at_work, tasks_of, weigh
+from statsmodels_mcla.likelihood.monte_carlo.kernel import Task, at_work, longest_section, tasks_of, weigh
 from statsmodels_mcla.likelihood.sampling import DrawPart, normalise
 from statsmodels_mcla.numerics import Array, weighted_sum
 
@@ -119,7 +119,7 @@ def over_draws(
 def _applied(function: Callable[[WeightedDraws], T], task: Task) -> T:
     """Apply the function to the weighted draws of one chunk."""
     pieces = []
-    for piece in task.part.sections(SECTION):
+    for piece in task.part.sections(longest_section(task.part)):
         t, log_g = task.part.draw(task.blocks, piece)
         found = weigh(task, t, log_g)
         pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t)))

@@ -30,10 +30,10 @@ from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
 from statsmodels_mcla.likelihood.monte_carlo.kernel import (
-    SECTION,
     Task,
     Weighed,
     at_work,
+    longest_section,
     tasks_of,
     weigh,
 )
@@ -162,7 +162,8 @@ def evaluate(
         chunks = executor.map(partial(_chunk, sums), tasks)
     else:  # few large blocks: share out the sections of their draws
         chunks = [
-            sums(task, executor.map(partial(_section, task), task.part.sections(SECTION))) for task in tasks
+            sums(task, executor.map(partial(_section, task), task.part.sections(longest_section(task.part))))
+            for task in tasks
         ]
     return _total(design, chunks)
 
@@ -174,7 +175,7 @@ def _section(task: Task, piece: slice) -> Weighed:
 
 def _chunk(sums: Callable[[Task, list[Weighed]], BlockSums], task: Task) -> BlockSums:
     """Weigh and sum all draws of a chunk."""
-    return sums(task, [_section(task, piece) for piece in task.part.sections(SECTION)])
+    return sums(task, [_section(task, piece) for piece in task.part.sections(longest_section(task.part))])
 
 
 def _total(design: MixedDesign, chunks: list[BlockSums]) -> Evaluation:

@@ -32,8 +32,9 @@ from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose,
 
 STEP = 2**19  # rows x draws of a step
 COLUMNS = 2**10  # draws of a step: more where they fit, fewer where those of one block do not
-LEAST = 2**6  # and at least: shorter calls cost more than what they gain from the cache
-SECTION = 2**13  # draws of a block that one thread makes at a time
+LEAST = 2**4  # and at least: shorter calls cost more than what they gain from the cache
+SECTION = 2**13  # draws of a block that one thread makes at a time,
+SECTION_WORK = 2**23  # fewer in a block of more rows than fit this number of rows x draws
 KEPT = 3 * 2**23  # bytes of an array that is freed and kept; glibc ignores what is above 2^25
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
 
@@ -153,9 +154,14 @@ def at_work(executor: Executor, work: int) -> Executor:
     return executor if work > WORTH_THREADS else SERIAL
 
 
+def longest_section(part: DrawPart) -> int:
+    """Draws that one thread makes at a time."""
+    return max(LEAST, min(SECTION, SECTION_WORK // max(1, part.bucket.n_rows)))
+
+
 def _blocks_at_a_time(part: DrawPart, n_params: int) -> int:
     """Blocks of a task: half of them, unless their scores are more than a step's numbers."""
-    most = STEP // max(1, min(part.size, SECTION) * n_params)
+    most = STEP // max(1, min(part.size, longest_section(part)) * n_params)
     return max(1, min(most, -(-part.bucket.n_blocks // 2)))
 
 

@@ -378,7 +378,7 @@ def test_sections_and_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> N
     draws = model._current.position.draws
     whole = evaluate(model.design, away(case), draws)
     monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.kernel.STEP", 300)
-    monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.evaluation.SECTION", 100)
+    monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.kernel.SECTION", 100)
     for part in draws:
         part.cache.clear()
     pieces = evaluate(model.design, away(case), draws)
