@@ -174,7 +174,7 @@ class DenseRoot:
 class _Entries(NamedTuple):
     """Entries of sparse rows, filled up to equal numbers with zeros: places and values (n, widest)."""
 
-    index: np.ndarray
+    place: np.ndarray
     value: Array
 
     @classmethod
@@ -351,18 +351,18 @@ class EliminatedRoot:
         own, crossed, rest = self._covariances
         r = own.shape[1]
         (a, x), (b, y) = (_split(rows, self.eliminated, self.rest) for rows in (left, right))
-        out = np.zeros(len(a.index))
-        for k in range(a.index.shape[1]):
-            for m in range(b.index.shape[1]):
-                cov = own[a.index[:, k] // r, a.index[:, k] % r, b.index[:, m] % r]
+        out = np.zeros(len(a.place))
+        for k in range(a.place.shape[1]):
+            for m in range(b.place.shape[1]):
+                cov = own[a.place[:, k] // r, a.place[:, k] % r, b.place[:, m] % r]
                 out += a.value[:, k] * b.value[:, m] * cov
-            for m in range(y.index.shape[1]):
-                out += a.value[:, k] * y.value[:, m] * crossed[a.index[:, k], y.index[:, m]]
-        for k in range(x.index.shape[1]):
-            for m in range(b.index.shape[1]):
-                out += x.value[:, k] * b.value[:, m] * crossed[b.index[:, m], x.index[:, k]]
-            for m in range(y.index.shape[1]):
-                out += x.value[:, k] * y.value[:, m] * rest[x.index[:, k], y.index[:, m]]
+            for m in range(y.place.shape[1]):
+                out += a.value[:, k] * y.value[:, m] * crossed[a.place[:, k], y.place[:, m]]
+        for k in range(x.place.shape[1]):
+            for m in range(b.place.shape[1]):
+                out += x.value[:, k] * b.value[:, m] * crossed[b.place[:, m], x.place[:, k]]
+            for m in range(y.place.shape[1]):
+                out += x.value[:, k] * y.value[:, m] * rest[x.place[:, k], y.place[:, m]]
         return out
 
     def leverage(self, J: EffectRows) -> Array:
