@@ -159,7 +159,7 @@ class GLMFit:
             return self.params
         p = self.exog.shape[1]
         X = design.X @ nesting.embedding[: design.n_fixed, :p]
-        return self._maximise(replace(design, X=X, terms=(), ties=()))[1]
+        return self._maximise(replace(design, X=X, terms=()))[1]
 
     def _maximise(self, own: MixedDesign) -> tuple[float, Array]:
         P = own.n_params

@@ -8,6 +8,7 @@ more slice of `ParameterLayout`.
 
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale
+from statsmodels_mcla.design.effect_rows import EffectRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import TermFacts, covariance_names, facts_of, term_keys
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
@@ -17,6 +18,7 @@ from statsmodels_mcla.design.row_merging import merge_identical_rows
 __all__ = [
     "FIRST_SD",
     "Bucket",
+    "EffectRows",
     "MixedDesign",
     "NewRows",
     "ParameterLayout",

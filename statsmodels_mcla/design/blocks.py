@@ -18,11 +18,14 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from statsmodels_mcla.design.buckets import Bucket
+from statsmodels_mcla.design.effect_rows import DenseRows, EffectRows, SparseRows
 from statsmodels_mcla.design.random_terms import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
 Index = np.ndarray
+LARGE = 64  # effects a block beyond which products of sparse matrices are cheaper,
+SPARSE = 10  # where no more than one in so many of their entries is not zero
 PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
 
 
@@ -113,12 +116,16 @@ def stacked_blocks(
     bucket_of_block = bucket_of_block.ravel()
     place_in_bucket = np.empty(graph.n_blocks, int)
 
-    def dense(shape: tuple[int, ...], k: int, entries: _Entries) -> Array:
-        out = np.zeros(shape)
+    def rows_of_effects(blocks: Index, n: int, e: int, k: int) -> EffectRows:
         which = entries.order[entries.first[k] : entries.first[k + 1]]
-        i, j, value = entries.row[which], entries.column[which], entries.value[which]
-        np.add.at(out, (place_in_bucket[graph.of_row[i]], row_place[i], effect_place[j]), value)
-        return out
+        row, column, value = entries.row[which], entries.column[which], entries.value[which]
+        block, i, j = place_in_bucket[graph.of_row[row]], row_place[row], effect_place[column]
+        if e < LARGE or len(value) * SPARSE > len(blocks) * n * e:
+            out = np.zeros((len(blocks), n, e))
+            np.add.at(out, (block, i, j), value)
+            return DenseRows(out)
+        parts = ([x[block == b] for x in (value, i, j)] for b in range(len(blocks)))
+        return SparseRows(tuple(sp.csr_array((v, (r, c)), shape=(n, e)) for v, r, c in parts))
 
     entries = _Entries.of(Z, bucket_of_block[graph.of_row], len(distinct))
     standard = np.asarray(ranks, int)[levels.term]  # standard effects of each level
@@ -160,7 +167,7 @@ def stacked_blocks(
                 v,
                 offset,
                 X,
-                dense((len(blocks), n, q), k, entries),
+                rows_of_effects(blocks, n, q, k),
                 family.specialise(y, w),
             )
         )

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sp
 
+from statsmodels_mcla.design.effect_rows import EffectRows
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array, multiply_draws, transpose
+from statsmodels_mcla.numerics import Array
 
 Index = np.ndarray
 
-SPARSE = 10  # effects a block, for each effect of a row, beyond which a sparse Z is cheaper than a dense one
-_BY_BLOCK = ("blocks", "rows", "effects", "drawn", "y", "w", "v", "offset", "X", "Z")
+_BY_BLOCK = ("blocks", "rows", "effects", "drawn", "y", "w", "v", "offset", "X")
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Bucket:
     y, w, v, offset : ndarray (B, n)
         Response, weight, dispersion weight and offset (see `families` for what y and w hold).
     X : ndarray (B, n, p)
-    Z : ndarray (B, n, e)
+    Z : EffectRows
     family : ConditionalFamily
         Specialised to the rows of the bucket.
     """
@@ -56,7 +55,7 @@ class Bucket:
     v: Array
     offset: Array
     X: Array
-    Z: Array
+    Z: EffectRows
     family: ConditionalFamily
 
     @property
@@ -82,15 +81,15 @@ class Bucket:
         """Places of one standard effect of all levels of a term among those of a block."""
         return _strided(self.levels, self.ranks, term, column)
 
-    def standardised(self, factors: Sequence[Array]) -> Array:
-        """Z Lambda (B, n, q), from the factors D (d, r) of all terms."""
-        parts, start = [np.empty((*self.y.shape, 0))], 0
-        for factor, count in zip(factors, self.levels, strict=True):
-            stop = start + count * len(factor)
-            part = self.Z[..., start:stop].reshape(*self.y.shape, count, len(factor))
-            parts.append((part @ factor).reshape(*self.y.shape, -1))
-            start = stop
-        return np.concatenate(parts, axis=-1)
+    def standardised(self, factors: Sequence[Array]) -> EffectRows:
+        """J = Z Lambda, from the factors D (d, r) of all terms."""
+        return self.Z.scaled(factors, self.levels)
+
+    def derivative(self, factors: Sequence[Array], entry: tuple[int, int, int]) -> EffectRows:
+        """Derivative of Z Lambda in a loading: an entry (term, row, column) of the factors."""
+        unit = [np.zeros_like(D) for D in factors]
+        unit[entry[0]][entry[1:]] = 1.0
+        return self.standardised(unit)
 
     def effects_from(self, factors: Sequence[Array], b: Array) -> Array:
         """Lambda b (B, e, m), from standard effects (B, q, m)."""
@@ -106,32 +105,6 @@ class Bucket:
         return np.concatenate(parts, axis=1)
 
     @cached_property
-    def sparse_Z(self) -> sp.csr_array | None:  # noqa: N802 - the symbol of the literature
-        """Z of all blocks side by side, (B n, B e); None where few of its entries are zero."""
-        widest = int((self.Z != 0).sum(axis=2).max(initial=0))
-        if widest == 0 or SPARSE * widest >= self.Z.shape[2]:
-            return None
-        return sp.csr_array(sp.block_diag(list(self.Z), format="csr"))
-
-    def predictors(self, u: Array, out: Array) -> Array:
-        """Z u for effects (B, e, m), into ``out`` (B, n, m)."""
-        if self.sparse_Z is None:
-            return multiply_draws(self.Z, u, out)
-        out[...] = (self.sparse_Z @ u.reshape(-1, u.shape[2])).reshape(out.shape)
-        return out
-
-    def gradients(self, d1: Array) -> Array:
-        """Z' d for numbers d (B, n, m) of the rows: (B, e, m)."""
-        shape = (len(d1), self.Z.shape[2], d1.shape[2])
-        if self.sparse_Z is None:
-            return multiply_draws(self._transposed, d1, np.empty(shape))
-        return (self.sparse_Z.T @ d1.reshape(-1, d1.shape[2])).reshape(shape)
-
-    @cached_property
-    def _transposed(self) -> Array:
-        return np.ascontiguousarray(transpose(self.Z))
-
-    @cached_property
     def _pieces(self) -> dict[int, tuple[tuple[slice, Bucket], ...]]:
         return {}
 
@@ -144,7 +117,7 @@ class Bucket:
 
     def take(self, index: Index | slice) -> Bucket:
         """Bucket of some of the blocks."""
-        return replace(self, **{k: getattr(self, k)[index] for k in _BY_BLOCK})
+        return replace(self, Z=self.Z.take(index), **{k: getattr(self, k)[index] for k in _BY_BLOCK})
 
 
 def _strided(levels: tuple[int, ...], sizes: tuple[int, ...], term: int, place: int) -> slice:

@@ -48,12 +48,12 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
             if not isinstance(part, BlockDraws) or not part.bucket.n_drawn:
                 continue
             bucket, anchor = part.bucket, part.anchor
-            Z = bucket.standardised(factors)
+            J = bucket.standardised(factors)
             fixed = bucket.offset + bucket.X @ beta
-            main = conditional_modes(bucket, Z, fixed, phi)
+            main = conditional_modes(bucket, J, fixed, phi)
             for start in _starts(main, rng):
                 try:
-                    other = conditional_modes(bucket, Z, fixed, phi, start)
+                    other = conditional_modes(bucket, J, fixed, phi, start)
                 except (FloatingPointError, np.linalg.LinAlgError):
                     continue
                 t = np.linalg.solve(anchor.root, (other.b - anchor.centre)[..., None])[..., 0]
@@ -70,7 +70,9 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
 
 
 def _starts(main: Modes, rng: np.random.Generator) -> list[Array]:
-    mirrored = main.b - 2.0 * (np.linalg.pinv(main.Z) @ main.eta[..., None])[..., 0]
+    # least squares, but for what the prior adds
+    inner = main.J.gram(np.ones_like(main.eta)) + 1e-8 * np.eye(main.J.n_effects)
+    mirrored = main.b - 2.0 * np.linalg.solve(inner, main.J.back(main.eta)[..., None])[..., 0]
     return [mirrored, *(2.0 * rng.standard_normal((STARTS, *main.b.shape)))]
 
 

@@ -1,10 +1,20 @@
 """Who does the work, in which order, and what is shown meanwhile.
 
-Owns executors and progress bars.  What the work is, and how it is cut into pieces, is said by those who have it done.
+Owns executors, the threads of BLAS, and progress bars.  What the work is, and how it is cut into pieces, is said by
+those who have it done.
 The next of its kind: another executor with the ``map`` of `Executor`; nothing else need change.
 """
 
+from statsmodels_mcla.execution.blas import on_one_blas_thread
 from statsmodels_mcla.execution.executor import SERIAL, Executor, Processes, Threads, checked_n_jobs
 from statsmodels_mcla.execution.progress import with_progress
 
-__all__ = ["SERIAL", "Executor", "Processes", "Threads", "checked_n_jobs", "with_progress"]
+__all__ = [
+    "SERIAL",
+    "Executor",
+    "Processes",
+    "Threads",
+    "checked_n_jobs",
+    "on_one_blas_thread",
+    "with_progress",
+]

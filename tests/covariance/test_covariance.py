@@ -1,4 +1,4 @@
-"""Covariance of the random effects: scales, density and derivatives against scipy and differences."""
+"""Covariance of the random effects: scales and their derivatives, against differences, and factors of every rank."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import pytest
 from helpers import differences
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
-from statsmodels_mcla.covariance.effect_density import effect_law
 
-from statsmodels_mcla.covariance.sigma import Covariance
-from statsmodels_mcla.covariance.unstructured import CovarianceTerm
+from statsmodels_mcla.covariance import Covariance, CovarianceTerm, Loadings, ReducedTerm
 
 COVARIANCE = Covariance(
     (
@@ -20,7 +17,9 @@ COVARIANCE = Covariance(
         CovarianceTerm("h", ("Intercept", "x", "z")),
     )
 )
-LEVELS = (3, 4, 2)
+
+# Pivots of a term of three coordinates, in all ranks and several orders
+PIVOTS = [(0, 1, 2), (2, 0, 1), (0, 1), (2, 1), (1, 2), (0,), (1,), (2,), ()]
 
 
 def random_theta(seed: int, covariance: Covariance = COVARIANCE) -> np.ndarray:
@@ -32,22 +31,22 @@ def random_theta(seed: int, covariance: Covariance = COVARIANCE) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def dense(theta: np.ndarray, levels: tuple[int, ...] = LEVELS) -> np.ndarray:
-    """Sigma of a block, written out."""
-    blocks, at = [], 0
-    for d, count in zip((2, 1, 3), levels, strict=True):
-        size = d * (d + 1) // 2
-        G = np.zeros((d, d))
-        G[np.tril_indices(d)] = theta[at : at + size]
-        G = G + np.tril(G, -1).T
-        blocks += [G] * count
-        at += size
-    out = np.zeros((sum(map(len, blocks)),) * 2)
-    at = 0
-    for G in blocks:
-        out[at : at + len(G), at : at + len(G)] = G
-        at += len(G)
-    return out
+def loadings_of(covariance: Covariance = COVARIANCE) -> Loadings:
+    """Every term at full rank: the Cholesky factors."""
+    return Loadings(tuple(ReducedTerm.of(term, 1) for term in covariance.terms))
+
+
+def restricted(loadings: Loadings, theta: np.ndarray) -> np.ndarray:
+    matrices = COVARIANCE.matrices(theta)
+    return np.concatenate([t.restrict(G) for t, G in zip(loadings.terms, matrices, strict=True)])
+
+
+def term_of(pivots: tuple[int, ...]) -> ReducedTerm:
+    return ReducedTerm.of(COVARIANCE.terms[2], 2, pivots)
+
+
+def random_loadings(term: ReducedTerm, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=term.size)
 
 
 def test_sizes_and_order() -> None:
@@ -65,96 +64,128 @@ def test_matrices_are_read_row_by_row() -> None:
     assert np.array_equal(COVARIANCE.pack([g, f, h]), theta)
 
 
+# Loadings: u = D b ------------------------------------------------------------------------------------
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
-def test_scales_are_inverse_to_each_other(seed: int) -> None:
+def test_loadings_of_full_rank_are_cholesky_factors(seed: int) -> None:
     theta = random_theta(seed)
-    working = COVARIANCE.to_working(theta)
-    np.testing.assert_allclose(COVARIANCE.to_natural(working), theta, rtol=1e-10, atol=1e-12)
-    flipped = working.copy()
-    flipped[:3] *= [-1, -1, 1]  # the sign of a column of L
-    np.testing.assert_allclose(COVARIANCE.to_natural(flipped), theta, rtol=1e-10, atol=1e-12)
+    loadings = loadings_of()
+    at = restricted(loadings, theta)
+    assert loadings.size == COVARIANCE.size
+    assert loadings.ranks == (2, 1, 3)
+    factors = loadings.factors(at)
+    for D, G in zip(factors, COVARIANCE.matrices(theta), strict=True):
+        np.testing.assert_allclose(D, np.linalg.cholesky(G), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(COVARIANCE.pack([D @ D.T for D in factors]), theta, rtol=1e-10, atol=1e-12)
+    np.testing.assert_array_equal(np.concatenate([D[np.tril_indices(len(D))] for D in factors]), at)
 
 
-def test_zero_is_a_point_of_the_working_scale() -> None:
-    assert np.array_equal(COVARIANCE.to_natural(np.zeros(10)), np.zeros(10))
-    assert np.array_equal(COVARIANCE.working_jacobian(np.zeros(10)), np.zeros((10, 10)))
+@pytest.mark.parametrize("pivots", PIVOTS, ids=str)
+def test_factors_of_every_rank_and_order(pivots: tuple[int, ...]) -> None:
+    term, r = term_of(pivots), len(pivots)
+    at = random_loadings(term, 0)
+    D = term.matrix(at)
+    assert D.shape == (3, r)
+    assert term.order[:r] == pivots
+    assert sorted(term.order) == [0, 1, 2]
+    assert (term.rank, term.leading) == (r, tuple(sorted(pivots)))
+    # lower triangular in the order of the term, every other entry free and in its place
+    ordered = D[list(term.order)]
+    assert not np.triu(ordered, 1).any()
+    assert np.count_nonzero(D) == term.size == 3 * r - r * (r - 1) // 2
+    assert [D[i, k] for i, k in term.entries] == at.tolist()
+    np.testing.assert_array_equal(at[term.diagonal], np.diagonal(ordered))
+    assert term.singular == (r < 3)
+    assert term.plain == (pivots == (0, 1, 2))
+    G = term.whole.matrix(term.natural(at))
+    np.testing.assert_allclose(G, D @ D.T, atol=1e-14)
+    assert np.linalg.matrix_rank(G, tol=1e-10) == r
 
 
+@pytest.mark.parametrize("pivots", PIVOTS, ids=str)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_working_derivatives(seed: int) -> None:
-    working = COVARIANCE.to_working(random_theta(seed))
-    step = np.full(10, 1e-2)
-    J = COVARIANCE.working_jacobian(working)
-    np.testing.assert_allclose(differences(COVARIANCE.to_natural, working, step), J, atol=1e-9)
-    gradient = np.random.default_rng(seed).normal(size=10)
-    expected = differences(lambda w: gradient @ COVARIANCE.working_jacobian(w), working, step)
-    np.testing.assert_allclose(COVARIANCE.working_curvature(gradient), expected, atol=1e-9)
+def test_loadings_and_matrices_of_their_rank_are_inverse_to_each_other(
+    pivots: tuple[int, ...], seed: int
+) -> None:
+    term = term_of(pivots)
+    at = random_loadings(term, seed)
+    G = term.whole.matrix(term.natural(at))
+    back = term.restrict(G)
+    np.testing.assert_allclose(term.natural(back), term.natural(at), rtol=1e-9, atol=1e-12)
+    assert np.all(back[term.diagonal] > 0)
+    # the same up to the signs of columns, which G does not know
+    columns = np.array([k for _, k in term.entries], int)
+    signs = np.sign(at[term.diagonal])[columns] if term.size else np.zeros(0)
+    np.testing.assert_allclose(back, signs * at, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("levels", [LEVELS, (1, 0, 1), (0, 5, 0)])
-def test_log_density_is_that_of_scipy(levels: tuple[int, ...]) -> None:
-    theta = random_theta(3)
-    Sigma = dense(theta, levels)
-    u = np.random.default_rng(4).normal(size=(2, len(Sigma), 6))
-    density = effect_law(COVARIANCE, theta).density(levels)
-    found = density.logpdf(density.scatter(u))
-    assert found.shape == (2, 6)
-    law = stats.multivariate_normal(np.zeros(len(Sigma)), Sigma)
-    np.testing.assert_allclose(found, [law.logpdf(block.T) for block in u], rtol=1e-10)
+@pytest.mark.parametrize("pivots", [(0, 1), (2,), ()], ids=str)
+def test_what_is_beyond_the_rank_is_lost(pivots: tuple[int, ...]) -> None:
+    """Rows and columns of the pivots stay; the rest is what they explain."""
+    term = term_of(pivots)
+    G = COVARIANCE.matrices(random_theta(3))[2]
+    kept = term.whole.matrix(term.natural(term.restrict(G)))
+    lead = list(pivots)
+    np.testing.assert_allclose(kept[lead], G[lead], rtol=1e-10)
+    explained = G[:, lead] @ np.linalg.solve(G[np.ix_(lead, lead)], G[lead])
+    np.testing.assert_allclose(kept, explained, rtol=1e-9, atol=1e-12)
 
 
-def test_derivatives_of_the_log_density() -> None:
-    theta = random_theta(5)
-    u = np.random.default_rng(6).normal(size=(2, 16, 3))
-    step = 1e-3 * np.ones(10)
-
-    def logpdf(at: np.ndarray) -> np.ndarray:
-        density = effect_law(COVARIANCE, at).density(LEVELS)
-        return density.logpdf(density.scatter(u))
-
-    def score(at: np.ndarray) -> np.ndarray:
-        density = effect_law(COVARIANCE, at).density(LEVELS)
-        return density.score(density.scatter(u))
-
-    by_value = differences(logpdf, theta, step)  # (2, 3, 10)
-    np.testing.assert_allclose(score(theta), by_value.transpose(0, 2, 1), rtol=1e-6, atol=1e-7)
-    density = effect_law(COVARIANCE, theta).density(LEVELS)
-    total = density.scatter(u).sum(axis=(0, 2))
-    hessian = effect_law(COVARIANCE, theta).hessian(tuple(6 * c for c in LEVELS), total)
-    by_score = differences(lambda at: score(at).sum(axis=(0, 2)), theta, step)
-    np.testing.assert_allclose(hessian, by_score, rtol=1e-6, atol=1e-6)
+@pytest.mark.parametrize("pivots", PIVOTS, ids=str)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_derivatives_in_the_loadings(pivots: tuple[int, ...], seed: int) -> None:
+    term = term_of(pivots)
+    at, step = random_loadings(term, seed), np.full(term.size, 1e-2)
+    gradient = np.random.default_rng(seed).normal(size=term.whole.size)
+    assert term.jacobian(at).shape == (6, term.size)
+    assert term.curvature(gradient).shape == (term.size, term.size)
+    if term.size:
+        np.testing.assert_allclose(differences(term.natural, at, step), term.jacobian(at), atol=1e-9)
+        expected = differences(lambda x: gradient @ term.jacobian(x), at, step)
+        np.testing.assert_allclose(term.curvature(gradient), expected, atol=1e-9)
 
 
-def test_log_determinants() -> None:
-    theta = random_theta(7)
-    for G, (precision, log_det, _) in zip(
-        COVARIANCE.matrices(theta), effect_law(COVARIANCE, theta).terms, strict=True
-    ):
-        np.testing.assert_allclose(precision @ G, np.eye(len(G)), atol=1e-10)
-        assert log_det == pytest.approx(np.linalg.slogdet(G)[1], abs=1e-12)
+def test_zero_is_a_point_of_the_loadings() -> None:
+    term = term_of((0, 1, 2))
+    assert np.array_equal(term.natural(np.zeros(6)), np.zeros(6))
+    assert np.array_equal(term.jacobian(np.zeros(6)), np.zeros((6, 6)))
+
+
+def test_loadings_of_several_terms_lie_side_by_side() -> None:
+    ranks = [(1,), (), (2, 0)]
+    terms = tuple(ReducedTerm.of(t, 1, own) for t, own in zip(COVARIANCE.terms, ranks, strict=True))
+    loadings = Loadings(terms)
+    assert loadings.ranks == (1, 0, 2)
+    assert loadings.size == 2 + 0 + 5
+    assert [(s.start, s.stop) for s in loadings.slices] == [(0, 2), (2, 2), (2, 7)]
+    at = np.arange(1.0, 8.0)
+    factors = loadings.factors(at)
+    assert [D.shape for D in factors] == [(2, 1), (1, 0), (3, 2)]
+    assert [factors[t][i, k] for t, i, k in loadings.entries] == at.tolist()
 
 
 @pytest.mark.parametrize("bad", [[1.0, 2.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]])
 def test_indefinite_matrices_are_refused(bad: list[float]) -> None:
-    theta = random_theta(8)
-    theta[:3] = bad
-    for refused in (
-        lambda: COVARIANCE.to_working(theta),
-        lambda: effect_law(COVARIANCE, theta).density(LEVELS),
-    ):
-        with pytest.raises(np.linalg.LinAlgError):
-            refused()
+    term = ReducedTerm.of(COVARIANCE.terms[0], 3)
+    with pytest.raises(np.linalg.LinAlgError):
+        term.restrict(term.whole.matrix(np.array(bad)))
+
+
+def test_matrices_of_too_low_a_rank_are_refused() -> None:
+    term = ReducedTerm.of(COVARIANCE.terms[0], 3, (1,))
+    with pytest.raises(np.linalg.LinAlgError):
+        term.restrict(np.diag([1.0, 0.0]))
 
 
 def test_no_terms_is_no_covariance() -> None:
     """What remains when every variance has vanished."""
     empty = Covariance(())
     assert empty.size == 0
-    assert empty.to_natural(np.zeros(0)).shape == (0,)
-    density = effect_law(empty, np.zeros(0)).density(())
-    u = np.zeros((2, 0, 5))
-    scatter = density.scatter(u)
-    assert np.broadcast_to(density.logpdf(scatter), (2, 5)).sum() == 0.0
-    assert density.score(scatter).shape == (2, 0, 5)
-    assert density.law.hessian((), np.zeros(0)).shape == (0, 0)
+    assert empty.is_variance.shape == (0,)
+    assert empty.pack([]).shape == (0,)
+    loadings = loadings_of(empty)
+    assert loadings.size == 0
+    assert loadings.ranks == loadings.entries == ()
+    assert loadings.factors(np.zeros(0)) == []

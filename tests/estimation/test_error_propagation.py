@@ -216,24 +216,42 @@ def test_fits_without_draws_have_none() -> None:
     assert np.all(result.get_prediction().se_mcse == 0)
 
 
-def test_nearly_singular_covariances() -> None:
-    """Steps and deviations stay where covariance matrices are positive definite."""
-    rng = np.random.default_rng(27)
-    g = np.repeat(np.arange(10), 5)
-    x = rng.normal(size=50)
-    rng.choice(3, 50)
-    y = 0.2 + 0.4 * x + 0.55 * rng.normal(size=10)[g] + rng.normal(size=50)
-    model = MCLAMixedGLM.from_formula(
-        "y ~ x + (x | g)", data=pd.DataFrame({"y": y, "x": x, "g": g}), family=sm.families.Gaussian()
-    )
+def nearly_singular_counts() -> tuple[MCLAMixedGLM, dict[str, Any]]:
+    """A few draws, so that the errors are not small beside what keeps G from being singular."""
+    rng = np.random.default_rng(164)
+    g, x = np.repeat(np.arange(10), 5), rng.normal(size=50)
+    y = rng.poisson(np.exp(1 + 0.4 * x + 0.5 * rng.normal(size=10)[g] * (1 + 0.4 * x)))
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    return MCLAMixedGLM.from_formula("y ~ x + (x | g)", data=data, family=sm.families.Poisson()), {
+        "nsample": 16
+    }
+
+
+def nearly_singular_numbers() -> tuple[MCLAMixedGLM, dict[str, Any]]:
+    """Slopes that vary by so little that a bit less makes the exact maximum singular."""
+    rng = np.random.default_rng(2)
+    g, x = np.repeat(np.arange(10), 5), rng.normal(size=50)
+    u, v, e = rng.normal(size=10), rng.normal(size=10), rng.normal(size=50)
+    y = 0.2 + 0.4 * x + u[g] + 0.5348 * v[g] * x + e
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    return MCLAMixedGLM.from_formula("y ~ x + (x | g)", data=data, family=sm.families.Gaussian()), {}
+
+
+@pytest.mark.parametrize("nearly_singular", [nearly_singular_counts, nearly_singular_numbers])
+def test_nearly_singular_covariances(nearly_singular: Any) -> None:
+    """Steps and deviations stay where there are covariance matrices."""
+    model, options = nearly_singular()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PrecisionWarning)
-        result = model.fit(rng=27, nsample=16)
+        result = model.fit(rng=1, **options)
     (G,) = result.cov_re.values()
     assert not result.singular
-    assert np.linalg.eigvalsh(G)[0] < 1e-4
+    # premise: as near as a fit gets, which takes a gain of 5e-4 in log-likelihood for zero
+    assert np.linalg.eigvalsh(G)[0] < 5e-3
     assert np.isfinite(result.conf_int_mcse()).all(axis=None)
     assert np.isfinite(result.var_corr()["std err mcse"]).all()
+    if options:
+        assert np.all(result.bse_mcse > 0)
 
 
 def test_vanished_variances_have_none() -> None:

@@ -65,8 +65,12 @@ def test_draws_at_the_maximum_stay_in_the_model(name: str) -> None:
     result = model.fit(rng=2)
     params = np.asarray(result.params)
     assert model.loglike(params) == result.llf
-    assert np.all(np.abs(model.score(params) * result.bse) < 1e-5)
-    np.testing.assert_allclose(np.linalg.inv(-model.hessian(params)), result.cov_params(), rtol=1e-9)
+    # a fit stops where what is left of the way is little beside the Monte Carlo error, and 3e-4 standard errors at most
+    left = np.abs(model.score(params) * result.bse).max()
+    assert left < 3e-4
+    # the covariance of the fitted parameters carried over, J C J', differs from this by the size of the score
+    inverse = np.linalg.inv(-model.hessian(params))
+    assert np.all(np.abs(inverse - result.cov_params()) <= (1e-9 + left) * np.outer(result.bse, result.bse))
 
 
 @pytest.mark.parametrize("options", [{"quasi": False}, {"quasi": False, "mcse_tol": 0.03}], ids=str)

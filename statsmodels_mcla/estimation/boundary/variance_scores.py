@@ -130,7 +130,7 @@ def _moments(term: RandomTerm, reduced: MixedDesign, params: Array, draws: Weigh
     sums = _LevelSums.of(term, bucket.rows)
     y, w, v_dispersion = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     u = bucket.effects_from(reduced.loadings.factors(loadings), draws.b)
-    eta = bucket.predictors(u, np.empty((*bucket.y.shape, v.shape[1])))
+    eta = bucket.Z.predictors(u, np.empty((*bucket.y.shape, v.shape[1])))
     eta += (bucket.offset + bucket.X @ beta)[..., None]
     terms = bucket.family.blocks(y, w, v_dispersion, eta, phi)
     scores = (sums.matrix @ terms.d1.reshape(-1, v.shape[1])).reshape(-1, term.dim, v.shape[1])

@@ -123,6 +123,7 @@ def maximum_of_paths(
     settings: FitSettings,
     tol: float,
     metric: Array | None = None,
+    known: Evaluation | None = None,
 ) -> Top:
     """Go to where the score of the draws made there is zero.
 
@@ -135,6 +136,8 @@ def maximum_of_paths(
         not matter beside the Monte Carlo error.
     metric : ndarray (P, P), optional
         Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
+    known : Evaluation, optional
+        At ``position``.
     """
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
@@ -143,7 +146,7 @@ def maximum_of_paths(
         # 1. how far the maximum is from the anchor
         paths = _Paths(scale, sampler, position, settings, metric)
         x = scale.from_fitted(position.params)
-        found = paths.at(x, tails=tol == EXACT)
+        found, known = known or paths.at(x, tails=tol == EXACT), None
         if found is None:
             break
         g, H = scale.derivatives(x, found.score, found.hessian)
@@ -160,32 +163,31 @@ def maximum_of_paths(
         if decrement < NEAR and not joint and not first:
             step = -np.linalg.solve(H, g)
         else:
-            fitted = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
-            told = dict(fitted.mle_retvals), dict(fitted.mle_settings)
-            step = np.asarray(fitted.params) - x
-            if joint:  # draws that are too noisy to be made again
-                return _at_end(paths, position, x + step, told)
-            if close or not np.all(np.isfinite(step)):
-                break
+            step, told = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
+        if joint:  # draws that are too noisy to be made again
+            return _at_end(paths, position, x + step, told)
         # 3. draws from there, as far as there are any
-        nearer = (redrawn(scale, sampler, x + f * step, position) for f in (1.0, 0.3, 0.1))
-        there = next(filter(None, nearer), None)
+        there = None if close else _nearest(scale, sampler, x, step, position)
         if there is None:
             break
         position, metric = there, inverse_information(found.hessian)
     if best is None:
         raise FloatingPointError("the log-likelihood is not finite at the starting values")
-    return best._replace(mle_retvals=told[0], mle_settings=told[1])
+    return _with_tails(best, scale, sampler, settings, tol, metric)._replace(
+        mle_retvals=told[0], mle_settings=told[1]
+    )
 
 
-def _optimised(paths: _Paths, x: Array, settings: FitSettings, gtol: float) -> Any:
-    """Outcome of statsmodels' optimiser over the paths."""
+def _optimised(
+    paths: _Paths, x: Array, settings: FitSettings, gtol: float
+) -> tuple[Array, tuple[dict[str, Any], dict[str, Any]]]:
+    """Step to where statsmodels' optimiser ends over the paths, and what it tells."""
     options: dict[str, Any] = {"disp": False, **settings.options}
     trust = settings.method == "minimize" and options.setdefault("min_method", "trust-exact") == "trust-exact"
     if trust:
         options.setdefault("gtol", gtol)
     with np.errstate(invalid="ignore", over="ignore"):
-        return SearchModel(paths.search).fit(
+        fitted = SearchModel(paths.search).fit(
             x,
             method=settings.method,
             maxiter=settings.maxiter,
@@ -193,6 +195,25 @@ def _optimised(paths: _Paths, x: Array, settings: FitSettings, gtol: float) -> A
             warn_convergence=False,
             **options,
         )
+    step = np.nan_to_num(np.asarray(fitted.params) - x)
+    return step, (dict(fitted.mle_retvals), dict(fitted.mle_settings))
+
+
+def _nearest(scale: SearchScale, sampler: Sampler, x: Array, step: Array, near: Position) -> Position | None:
+    """Draws made at the end of a step, or of a part of it."""
+    tried = (redrawn(scale, sampler, x + part * step, near) for part in (1.0, 0.3, 0.1))
+    return next(filter(None, tried), None)
+
+
+def _with_tails(
+    top: Top, scale: SearchScale, sampler: Sampler, settings: FitSettings, tol: float, metric: Array | None
+) -> Top:
+    """Outcome with the tails of the weights, where it is final and its evaluation was known without them."""
+    if tol != EXACT or not np.isnan(top.evaluation.blocks.k_hat).all():
+        return top
+    paths = _Paths(scale, sampler, top.position, settings, metric)
+    found = paths.at(scale.from_fitted(top.position.params), tails=True)
+    return top if found is None else top._replace(evaluation=found)
 
 
 def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, Any], dict[str, Any]]) -> Top:
@@ -308,9 +329,10 @@ def fit_monte_carlo(
     metric: Array | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     failures = 0
+    evaluation: Evaluation | None = None
     while True:
         # 1. go to the maximum of the likelihood over the draws made at the maximum
-        top = maximum_of_paths(scale, sampler, position, settings, tol, metric)
+        top = maximum_of_paths(scale, sampler, position, settings, tol, metric, evaluation)
         position, evaluation = top.position, top.evaluation
         told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
@@ -350,7 +372,7 @@ def fit_monte_carlo(
             break
         tol = ROUGH if grows and settings.nsample is None and not joint else EXACT
         if grows:
-            sampler, position = larger, larger.at(position.params, position)
+            sampler, position, evaluation = larger, larger.at(position.params, position), None
     return MonteCarloFit(position, evaluation, precision, converged, precise, sampler, tuple(history), *told)
 
 

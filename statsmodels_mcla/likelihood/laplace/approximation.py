@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_mcla.covariance import ReducedTerm
+from statsmodels_mcla.covariance import Loadings
 from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.execution import on_one_blas_thread
 from statsmodels_mcla.likelihood.laplace.modes import Modes, modes_of_buckets
 from statsmodels_mcla.numerics import Array, transpose
 
@@ -22,7 +23,9 @@ class LaplaceEvaluation:
     modes: tuple[Modes, ...]
 
 
-def _bucket_gradient(bucket: Bucket, modes: Modes, terms: Sequence[ReducedTerm], phi: float) -> list[Array]:
+def _bucket_gradient(
+    bucket: Bucket, modes: Modes, loadings: Loadings, factors: Sequence[Array], phi: float
+) -> list[Array]:
     """Gradient of one bucket's Laplace log-likelihood in beta, the loadings and phi.
 
     The mode moves with the parameters, but h is flat there: only log|A| feels it, through
@@ -30,26 +33,24 @@ def _bucket_gradient(bucket: Bucket, modes: Modes, terms: Sequence[ReducedTerm],
     per unit of a row's eta that reaches it through the mode.
     """
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    family, eta = bucket.family, modes.eta[..., None]
+    family, eta, J = bucket.family, modes.eta[..., None], modes.J
     b, d1, W = modes.b, modes.d1, modes.W
     A_inv = modes.root @ transpose(modes.root)
-    P = modes.Z @ A_inv
-    leverage = (P * modes.Z).sum(axis=-1)
+    leverage = np.empty_like(modes.eta)
+    for some, JR in J.rooted(modes.root):
+        leverage[:, some] = (JR * JR).sum(axis=-1)
     bend = -np.where(W != 0, leverage * family.third(y, w, v, eta, phi)[..., 0], 0.0)  # leverage * dW/deta
-    r = (A_inv @ (transpose(modes.Z) @ bend[..., None]))[..., 0]
-    pull = (modes.Z @ r[..., None])[..., 0]
+    r = (A_inv @ J.back(bend)[..., None])[..., 0]
+    pull = J.times(r)
     kappa = d1 - 0.5 * (bend - W * pull)
     parts = [bucket.X.reshape(-1, bucket.X.shape[2]).T @ kappa.ravel()]
-    # dl/dLambda = Z'(kappa b' - W P - d1 r'/2), of which each term keeps its levels' diagonal blocks
-    left = transpose(bucket.Z) @ np.stack([kappa, -0.5 * d1], axis=-1)
-    right = np.stack([b, r], axis=-1)
-    WP = W[..., None] * P
-    for t, term in enumerate(terms):
-        change = np.empty(term.size)
-        for a, (i, k) in enumerate(term.entries):
-            e, q = bucket.effects_of(t, i), bucket.drawn_of(t, k)
-            change[a] = (left[:, e] * right[:, q]).sum() - (bucket.Z[..., e] * WP[..., q]).sum()
-        parts.append(change)
+    # dl / d loading = kappa' J_j b - d1' J_j r / 2 - tr(J_j' W J A^-1)
+    change = np.empty(loadings.size)
+    for j, entry in enumerate(loadings.entries):
+        J_j = bucket.derivative(factors, entry)
+        change[j] = (kappa * J_j.times(b)).sum() - 0.5 * (d1 * J_j.times(r)).sum()
+        change[j] -= (J.gram(W, J_j) * A_inv).sum()
+    parts.append(change)
     if family.dispersion is not None:
         rows = family.dispersion_rows(y, w, v, eta, phi)
         dW = np.where(W != 0, -family.d2_dispersion(y, w, v, eta, phi)[..., 0], 0.0)
@@ -58,6 +59,7 @@ def _bucket_gradient(bucket: Bucket, modes: Modes, terms: Sequence[ReducedTerm],
     return parts
 
 
+@on_one_blas_thread
 def evaluate_laplace(
     design: MixedDesign, working: Array, start: Sequence[Modes] | None = None
 ) -> LaplaceEvaluation:
@@ -72,10 +74,11 @@ def evaluate_laplace(
         Modes at nearby parameters.
     """
     beta, entries, phi = design.split(working)
-    modes = modes_of_buckets(design.buckets, beta, design.loadings.factors(entries), phi, start)
+    factors = design.loadings.factors(entries)
+    modes = modes_of_buckets(design.buckets, beta, factors, phi, start)
     value = design.constant + sum(float(m.value.sum()) for m in modes)
     pieces = [
-        _bucket_gradient(bucket, m, design.loadings.terms, phi)
+        _bucket_gradient(bucket, m, design.loadings, factors, phi)
         for bucket, m in zip(design.buckets, modes, strict=True)
     ]
     gradient = np.concatenate([sum(parts) for parts in zip(*pieces, strict=True)])

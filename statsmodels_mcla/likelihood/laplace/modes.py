@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statsmodels_mcla.design import Bucket
+from statsmodels_mcla.design import Bucket, EffectRows
 from statsmodels_mcla.numerics import Array, inverse_root, transpose
 
 NEWTON_TOLERANCE = 1e-13  # on the decrement: an error of about 1e-13 in h, 3e-7 conditional SDs in the mode
@@ -33,8 +33,8 @@ class Modes:
     ----------
     b : ndarray (B, q)
         Conditional modes.
-    Z : ndarray (B, n, q)
-        Design of b: Z Lambda, J in what follows.
+    J : EffectRows
+        Design of b, Z Lambda.
     root : ndarray (B, q, q)
         C with C C' = A^-1, the conditional covariance of b by Laplace's approximation.
     value : ndarray (B,)
@@ -44,7 +44,7 @@ class Modes:
     """
 
     b: Array
-    Z: Array
+    J: EffectRows
     root: Array
     value: Array
     eta: Array
@@ -53,14 +53,14 @@ class Modes:
 
 
 def conditional_modes(
-    bucket: Bucket, Z: Array, eta_fixed: Array, phi: float, start: Array | None = None
+    bucket: Bucket, J: EffectRows, eta_fixed: Array, phi: float, start: Array | None = None
 ) -> Modes:
     """Maximise h(b) in every block by Newton's method with step halving.
 
     Parameters
     ----------
     bucket : Bucket
-    Z : ndarray (B, n, q)
+    J : EffectRows
         Z Lambda.
     eta_fixed : ndarray (B, n)
         X beta + offset.
@@ -78,12 +78,11 @@ def conditional_modes(
     FloatingPointError
         If h is not finite at the start.
     """
-    b = np.zeros((bucket.n_blocks, Z.shape[2])) if start is None else start
+    b = np.zeros((bucket.n_blocks, bucket.n_drawn)) if start is None else start
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    Zt = transpose(Z)
 
     def height(b: Array) -> tuple[Array, ...]:
-        eta = eta_fixed + (Z @ b[..., None])[..., 0]
+        eta = eta_fixed + J.times(b)
         loglik, d1, d2 = bucket.family.blocks(y, w, v, eta[..., None], phi)
         return loglik[..., 0] - 0.5 * (b * b).sum(axis=-1), eta, d1[..., 0], -d2[..., 0]
 
@@ -91,8 +90,8 @@ def conditional_modes(
     if not np.all(np.isfinite(h)):
         raise FloatingPointError("the log-likelihood is not finite where the search for the modes starts")
     for _ in range(MAX_NEWTON):
-        gradient = (Zt @ d1[..., None])[..., 0] - b
-        root, log_det, W = _curvature(Z, W)
+        gradient = J.back(d1) - b
+        root, log_det, W = _curvature(J, W)
         whitened = (transpose(root) @ gradient[..., None])[..., 0]
         decrement = (whitened * whitened).sum(axis=-1)
         if decrement.max(initial=0.0) < NEWTON_TOLERANCE:
@@ -113,18 +112,18 @@ def conditional_modes(
         h, eta, d1, W = trial
         if not length.any():
             break
-    return Modes(b, Z, root, h - 0.5 * log_det, eta, d1, W)
+    return Modes(b, J, root, h - 0.5 * log_det, eta, d1, W)
 
 
-def _curvature(Z: Array, W: Array) -> tuple[Array, Array, Array]:
+def _curvature(J: EffectRows, W: Array) -> tuple[Array, Array, Array]:
     """Root of A^-1, log|A|, and the W that they are made with."""
-    identity = np.eye(Z.shape[-1])
+    A = J.gram(W) + np.eye(J.n_effects)
     try:
-        return *inverse_root(transpose(Z) @ (Z * W[..., None]) + identity), W
+        return *inverse_root(A), W
     except np.linalg.LinAlgError:
-        smallest = np.linalg.eigvalsh(transpose(Z) @ (Z * W[..., None]) + identity)[:, 0]
+        smallest = np.linalg.eigvalsh(A)[:, 0]
         W = np.where((smallest > 1e-8)[:, None], W, np.maximum(W, 0.0))
-        return *inverse_root(transpose(Z) @ (Z * W[..., None]) + identity), W
+        return *inverse_root(J.gram(W) + np.eye(J.n_effects)), W
 
 
 def modes_of_buckets(
@@ -137,10 +136,10 @@ def modes_of_buckets(
     """Conditional modes of every bucket, from the modes found at nearby parameters if given."""
     out = []
     for k, bucket in enumerate(buckets):
-        Z = bucket.standardised(factors)
+        J = bucket.standardised(factors)
         out.append(
             conditional_modes(
-                bucket, Z, bucket.offset + bucket.X @ beta, phi, None if start is None else start[k].b
+                bucket, J, bucket.offset + bucket.X @ beta, phi, None if start is None else start[k].b
             )
         )
     return tuple(out)

@@ -49,11 +49,12 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
     """
     first = gaussian_at_mode(bucket, modes, phi)
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    Zr = modes.Z @ modes.root
-    leverage = (Zr * Zr).sum(axis=-1)
-    whitened = _at_most_one(0.5 * (transpose(Zr) @ (first.third * leverage)[..., None])[..., 0])
+    leverage = np.empty_like(modes.eta)
+    for some, JR in modes.J.rooted(modes.root):
+        leverage[:, some] = (JR * JR).sum(axis=-1)
+    whitened = _at_most_one(0.5 * _whitened(modes.root, modes.J.back(first.third * leverage)))
     shift = (modes.root @ whitened[..., None])[..., 0]
-    eta = modes.eta + (modes.Z @ shift[..., None])[..., 0]
+    eta = modes.eta + modes.J.times(shift)
     nodes = eta[..., None] + np.sqrt(leverage)[..., None] * _NODES
     terms = bucket.family.rows(y, w, v, nodes, phi)
     W = np.maximum(-terms.d2 @ _NODE_WEIGHTS, 0.0)
@@ -62,10 +63,13 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
     b = modes.b + shift
     if not all(np.all(np.isfinite(x)) for x in (W, d1, third)):
         return first._replace(mean=b)
-    root, _ = inverse_root(transpose(modes.Z) @ (modes.Z * W[..., None]) + np.eye(b.shape[1]))
-    gradient = (transpose(modes.Z) @ d1[..., None])[..., 0] - b
-    whitened = _at_most_one((transpose(root) @ gradient[..., None])[..., 0])
+    root, _ = inverse_root(modes.J.gram(W) + np.eye(b.shape[1]))
+    whitened = _at_most_one(_whitened(root, modes.J.back(d1) - b))
     return Gaussian(b + (root @ whitened[..., None])[..., 0], root, d1, W, third)
+
+
+def _whitened(root: Array, gradient: Array) -> Array:
+    return np.asarray((transpose(root) @ gradient[..., None])[..., 0])
 
 
 def _at_most_one(whitened: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
-from statsmodels_mcla.execution import SERIAL, Executor
+from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
 from statsmodels_mcla.likelihood.monte_carlo.kernel import SECTION, Task, at_work, tasks_of, weigh
 from statsmodels_mcla.likelihood.sampling import DrawPart, normalise
 from statsmodels_mcla.numerics import Array, weighted_sum
@@ -75,6 +75,7 @@ class WeightedDraws(NamedTuple):
         )
 
 
+@on_one_blas_thread
 def over_draws(
     design: MixedDesign,
     params: Array,

@@ -7,8 +7,8 @@ weights and their derivatives are made; Geyer and Thompson, 1992; Knudson, Benso
     score   = sum_k v_k q_k,                   q_k = d log w_k / d theta
     Hessian = sum_k v_k (h_k + q_k q_k') - score score'
 
-and all three add up over blocks.  For given base numbers and a given anchor of the paths, l is one smooth function of the
-parameters, and these are its derivatives.  The Monte Carlo variance of the score comes from independent replicates,
+and all three add up over blocks.  For given base numbers and a given anchor of the paths, l is one smooth function of
+the parameters, and these are its derivatives.  The Monte Carlo variance of the score comes from independent replicates,
 d_r = sum over the draws of replicate r of v_k (q_k - score): V = R/(R-1) sum_r d_r d_r'.  Independent draws
 are replicates of one draw each.
 
@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.execution import SERIAL, Executor
+from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
 from statsmodels_mcla.likelihood.monte_carlo.kernel import (
     SECTION,
@@ -113,6 +113,7 @@ class Evaluation:
     score_errors: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
 
+@on_one_blas_thread
 def evaluate(
     design: MixedDesign,
     params: Array,

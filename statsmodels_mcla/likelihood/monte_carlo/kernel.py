@@ -10,8 +10,8 @@ path, u_j = d u / d theta_j = Lambda_j b + Lambda b_j and eta_j = x_j + Z u_j,
 to which a dispersion adds its own derivatives, d1phi' eta_j and dphi2.  Fixed effects have velocities that are the same
 for all draws.
 
-The work is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is a
-few numpy calls on arrays of `STEP` numbers that a thread uses again and again.  Calls of that length keep Python
+The work is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is
+a few numpy calls on arrays of `STEP` numbers that a thread uses again and again.  Calls of that length keep Python
 out of the way: its threads wait for one another between calls, so that fewer, longer ones let more of them work.
 """
 
@@ -32,6 +32,7 @@ from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose,
 
 STEP = 2**19  # rows x draws of a step
 COLUMNS = 2**10  # draws of a step: more where they fit, fewer where those of one block do not
+LEAST = 2**6  # and at least: shorter calls cost more than what they gain from the cache
 SECTION = 2**13  # draws of a block that one thread makes at a time
 KEPT = 3 * 2**23  # bytes of an array that is freed and kept; glibc ignores what is above 2^25
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
@@ -139,7 +140,7 @@ def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> l
         for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part, design.n_params)):
             moved = part.anchor.take(blocks).at(params)
             slopes = bucket.effects_from(factors, moved.slopes[..., layout.fixed])
-            X = bucket.X + bucket.predictors(slopes, np.empty_like(bucket.X))
+            X = bucket.X + bucket.Z.predictors(slopes, np.empty_like(bucket.X))
             fixed = bucket.offset + bucket.X @ beta
             out.append(
                 Task(layout, part, blocks, bucket, moved, factors, tuple(curves), fixed, slopes, X, phi)
@@ -189,7 +190,7 @@ class Sums:
     def of(cls, task: Task) -> Sums:
         """Sums over nothing yet."""
         (K, n), s = task.bucket.y.shape, len(task.curves)
-        shapes = ((n,), task.bucket.Z.shape[2:], (s, task.moved.centre.shape[1]), (s, n), (s, s))
+        shapes = ((n,), (task.bucket.effects.shape[1],), (s, task.moved.centre.shape[1]), (s, n), (s, s))
         return cls(np.full(K, -np.inf), *(np.zeros((K, *shape)) for shape in shapes))
 
     def weights(self, log_w: Array) -> Array:
@@ -263,14 +264,14 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
         # 1. the draws, how they move, and the rows' densities
         b, b_js = task.draw(here), task.velocities(here)
         shape = (*bucket.y.shape, here.shape[2])
-        eta = bucket.predictors(task.effects(b), _SCRATCH.work.array("eta", shape))
+        eta = bucket.Z.predictors(task.effects(b), _SCRATCH.work.array("eta", shape))
         eta += task.fixed[..., None]
         rows = family.blocks(y, w, v, eta, task.phi, _SCRATCH.work)
         prior = top[:, None] - log_g[:, cut] - 0.5 * np.einsum("kqc,kqc->kc", b, b)
         np.add(rows.loglik, prior, out=log_w[:, cut])
         weights = sums.weights(log_w[:, cut])
         # 2. scores
-        r = bucket.gradients(rows.d1)
+        r = bucket.Z.gradients(rows.d1)
         fixed = multiply_draws(Xt, rows.d1, np.empty((len(y), layout.n_fixed, here.shape[2])))
         fixed += multiply_draws(drift, r, np.empty_like(fixed))
         fixed += multiply_draws(still, b, np.empty_like(fixed))
@@ -283,7 +284,7 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
         sums.curvature[...] += weighted_sum(rows.d2, weights)
         sums.pull[...] += weighted_sum(r, weights)
         r *= weights[:, None]
-        eta_js = [bucket.predictors(u_j, np.empty(shape)) for u_j in u_js]
+        eta_js = [bucket.Z.predictors(u_j, np.empty(shape)) for u_j in u_js]
         change = None
         if family.dispersion is not None:
             change = family.dispersion_rows(y, w, v, eta, task.phi)
@@ -323,7 +324,7 @@ def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:
 def _cuts(bucket: Bucket, draws: int) -> list[slice]:
     """Cut draws into steps: powers of two, so that products are cut evenly."""
     room = STEP // max(1, bucket.n_blocks * bucket.n_rows)
-    step = max(256, 1 << max(0, room.bit_length() - 1))
+    step = max(LEAST, 1 << max(0, room.bit_length() - 1))
     return [slice(a, min(a + step, draws)) for a in range(0, draws, step)]
 
 

@@ -14,8 +14,8 @@ has exact derivatives everywhere, and at the anchor its score is the plain one w
 1972; Assaraf and Caffarel, 1999; Mira, Solgi and Imparato, 2013).  If the conditional law of the effects moves like the
 path, the score does not depend on the draw at all, and has no Monte Carlo error.
 
-With C = R R' the conditional covariance, J = Z Lambda and E_j = d eta / d theta_j at b = M, the path follows the mean and
-the root of the Gaussian that the density is made from,
+With C = R R' the conditional covariance, J = Z Lambda and E_j = d eta / d theta_j at b = M, the path follows the mean
+and the root of the Gaussian that the density is made from,
 
     m_j = C (J_j' d1 - J' W E_j),      F_j + F_j' = -R' P_j R,      P_j = J_j' W J + J' W J_j + J' W_j J,
 
@@ -33,6 +33,7 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes
+from statsmodels_mcla.likelihood.sampling.skewing import skewness
 from statsmodels_mcla.numerics import Array, transpose
 
 
@@ -81,6 +82,8 @@ class Anchor:
         m_j.
     turns : ndarray (B, s, q, q)
         F_j of the parameters after the fixed effects, triangular.
+    skew : ndarray (B, q)
+        Of the base numbers t (see `skewing`).
     """
 
     params: Array
@@ -89,10 +92,11 @@ class Anchor:
     log_det: Array
     slopes: Array
     turns: Array
+    skew: Array
 
     def take(self, index: np.ndarray | slice) -> Anchor:
         """Anchor of some of the blocks."""
-        parts = ("centre", "root", "log_det", "slopes", "turns")
+        parts = ("centre", "root", "log_det", "slopes", "turns", "skew")
         return replace(self, **{name: getattr(self, name)[index] for name in parts})
 
     def at(self, params: Array) -> Moved:
@@ -128,7 +132,13 @@ class Anchor:
 
 
 def anchored(
-    design: MixedDesign, bucket: Bucket, modes: Modes, gaussian: Gaussian, params: Array, inflate: float
+    design: MixedDesign,
+    bucket: Bucket,
+    modes: Modes,
+    gaussian: Gaussian,
+    params: Array,
+    inflate: float,
+    lean: bool,
 ) -> Anchor:
     """Let draws of a bucket follow the Gaussian close to their conditional law.
 
@@ -139,47 +149,47 @@ def anchored(
         Fixed effects, loadings, dispersion.
     inflate : float
         Factor on the root.
+    lean : bool
+        Whether the base numbers are skewed.
     """
     layout, family = design.layout, bucket.family
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     M, root, d1, W, third = gaussian
     blocks, q = M.shape
-    J = modes.Z
-    JR = J @ root
-    WJR = W[..., None] * JR
+    J, up = modes.J, transpose(root)
+    factors = design.loadings.factors(params[layout.covariance])
     slopes = np.empty((blocks, q, layout.size))
-    slopes[..., layout.fixed] = -root @ (transpose(WJR) @ bucket.X)
+    slopes[..., layout.fixed] = -root @ (up @ J.back(W[..., None] * bucket.X))
     turns = np.zeros((blocks, layout.n_curved, q, q))
 
-    def turn(dW: Array, S: Array | float) -> Array:
-        both = S + transpose(JR) @ (dW[..., None] * JR)
-        upper = -np.triu(both)
-        diagonal = np.arange(q)
-        upper[:, diagonal, diagonal] *= 0.5
+    def turn(change: Array) -> Array:
+        upper = -np.triu(up @ change @ root)
+        upper[:, range(q), range(q)] *= 0.5
         return upper
 
-    for j, (term, i, k) in enumerate(design.loadings.entries):
-        Zi, at = bucket.Z[..., bucket.effects_of(term, i)], bucket.drawn_of(term, k)
-        E = (Zi @ M[:, at, None])[..., 0]
-        pull = (transpose(root[:, at]) @ (transpose(Zi) @ d1[..., None]))[..., 0]
-        pull -= (transpose(WJR) @ E[..., None])[..., 0]
-        m = (root @ pull[..., None])[..., 0]
-        dW = -third * (E + (J @ m[..., None])[..., 0])
-        S = transpose(Zi @ root[:, at]) @ WJR
+    for j, entry in enumerate(design.loadings.entries):
+        J_j = bucket.derivative(factors, entry)
+        E = J_j.times(M)
+        m = (root @ (up @ (J_j.back(d1) - J.back(W * E))[..., None]))[..., 0]
+        both = J.gram(W, J_j)
         slopes[..., layout.covariance.start + j] = m
-        turns[:, j] = turn(dW, S + transpose(S))
+        turns[:, j] = turn(both + transpose(both) - J.gram(third * (E + J.times(m))))
     if family.dispersion is not None:
         phi = float(params[layout.family][0])
-        eta = (bucket.offset + bucket.X @ params[layout.fixed] + (J @ M[..., None])[..., 0])[..., None]
+        eta = (bucket.offset + bucket.X @ params[layout.fixed] + J.times(M))[..., None]
         cross = family.dispersion_rows(y, w, v, eta, phi).d1phi[..., 0]
-        m = (root @ (transpose(JR) @ cross[..., None]))[..., 0]
-        dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * (J @ m[..., None])[..., 0]
+        m = (root @ (up @ J.back(cross)[..., None]))[..., 0]
+        dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * J.times(m)
         slopes[..., layout.family] = m[..., None]
-        turns[:, layout.family_of_curved] = turn(np.where(W > 0, dW, 0.0), 0.0)[:, None]
+        turns[:, layout.family_of_curved] = turn(J.gram(np.where(W > 0, dW, 0.0)))[:, None]
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turns).all(axis=(1, 2, 3))
     slopes[~finite], turns[~finite] = 0.0, 0.0
     log_det = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1) + q * np.log(inflate)
-    return Anchor(np.array(params, float), M, inflate * root, log_det, slopes, turns)
+    gamma = np.zeros((blocks, q))
+    if lean:
+        for some, JR in J.rooted(root):
+            gamma += np.einsum("bn,bnq->bq", third[:, some], JR**3)
+    return Anchor(np.array(params, float), M, inflate * root, log_det, slopes, turns, skewness(gamma))
 
 
 def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], params: Array) -> Anchor:
@@ -203,4 +213,5 @@ def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], para
         np.zeros(1),
         np.zeros((1, dim, len(params))),
         turns,
+        np.zeros((1, dim)),
     )

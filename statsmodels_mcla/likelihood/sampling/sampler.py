@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.execution import on_one_blas_thread
 from statsmodels_mcla.likelihood.laplace import Modes, modes_of_buckets
 from statsmodels_mcla.likelihood.sampling.base_numbers import (
     BaseNumbers,
@@ -19,7 +20,12 @@ from statsmodels_mcla.likelihood.sampling.base_numbers import (
 from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws
 from statsmodels_mcla.likelihood.sampling.moving_draws import anchored, standing
 from statsmodels_mcla.likelihood.sampling.proposals import StandardisedProposal
-from statsmodels_mcla.likelihood.sampling.settings import BlockSampling, Sampling
+from statsmodels_mcla.likelihood.sampling.settings import (
+    BlockSampling,
+    FixedSampling,
+    JointSampling,
+    Sampling,
+)
 from statsmodels_mcla.numerics import Array, child
 
 REPLICATES = 16  # independent randomisations: fewer make the Monte Carlo error itself noisy
@@ -134,6 +140,7 @@ class Sampler:
             return self
         return replace(self, sizes=tuple(sizes), epochs=tuple(epochs))
 
+    @on_one_blas_thread
     def at(self, params: Array, near: Position | None = None) -> Position:
         """Make the draws at the given parameters.
 
@@ -151,12 +158,15 @@ class Sampler:
         factors = design.loadings.factors(loadings)
         modes = modes_of_buckets(self.buckets, beta, factors, phi, None if near is None else near.modes)
         if not isinstance(sampling, BlockSampling):
-            return Position(params, modes, (self._joint_draws(params, factors, modes[0]),))
+            return Position(params, modes, (self._joint_draws(sampling, params, factors, modes[0]),))
         made = {} if near is None else {_part_key(part): part for part in near.draws}
         draws: list[DrawPart] = []
         for k, (bucket, mode) in enumerate(zip(self.buckets, modes, strict=True)):
-            df, inflate = sampling.shape(bucket, self.quasi and bucket.n_drawn == 1)
-            anchor = anchored(design, bucket, mode, sampling.gaussian(bucket, mode, phi), params, inflate)
+            grid = self.quasi and bucket.n_drawn == 1
+            df, inflate = sampling.shape(bucket, grid)
+            gaussian = sampling.gaussian(bucket, mode, phi)
+            lean = sampling.centre == "mean" and not grid
+            anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean)
             kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
             for c, (size, epoch) in enumerate(kinds.T.tolist()):
                 members = np.flatnonzero(kind.ravel() == c)
@@ -173,14 +183,16 @@ class Sampler:
                 draws.append(part if not isinstance(old, BlockDraws) else part.with_numbers_of(old))
         return Position(params, modes, tuple(draws))
 
-    def _joint_draws(self, params: Array, factors: Sequence[Array], modes: Modes) -> JointDraws:
+    def _joint_draws(
+        self, sampling: JointSampling | FixedSampling, params: Array, factors: Sequence[Array], modes: Modes
+    ) -> JointDraws:
         """Draws of all effects from the density at hand, which move so that the effects of the model stay."""
         (bucket,) = self.buckets
-        proposal = self.sampling.proposal(modes)
-        if not self.sampling.adapts:
+        proposal = sampling.proposal(modes)
+        if isinstance(sampling, FixedSampling):
             counted = zip(factors, bucket.levels, strict=True)
-            Lambda = sp.block_diag([f for f, count in counted for _ in range(count)], format="csr")
-            proposal = StandardisedProposal(proposal, sp.csr_array(Lambda))
+            each = [f for f, count in counted for _ in range(count)]
+            proposal = StandardisedProposal(proposal, sp.csr_array(sp.block_diag(each, format="csr")))
         anchor = standing(self.design, bucket, factors, params)
         return JointDraws(bucket, anchor, proposal, self.seed, int(self.sizes[0][0]))
 

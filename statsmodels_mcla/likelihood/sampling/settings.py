@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -11,17 +10,7 @@ from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, gaussian_at_mode, gaussian_fit
 from statsmodels_mcla.likelihood.sampling.proposals import MixtureProposal, Proposal
 
-
-class Sampling(Protocol):
-    """How to make importance densities from conditional modes."""
-
-    @property
-    def joint(self) -> bool:
-        """Whether all effects are drawn as one block."""
-
-    @property
-    def adapts(self) -> bool:
-        """Whether there is a density for whatever effects are drawn, not for those of one model alone."""
+MANY = 20  # effects of a block beyond which it is drawn from a normal
 
 
 @dataclass(frozen=True)
@@ -33,10 +22,10 @@ class BlockSampling:
     df : float, optional
         Degrees of freedom.  Tails heavier than the normal's keep the weights bounded: where a block says little
         about a direction, the conditional law there has the tails of the prior.  Default: 4 for each effect of
-        a block, between 15 and 80; 6 on a grid.
+        a block, 15 at least; a normal beyond 20 effects; 6 on a grid.
     inflate : float, optional
         Factor on the scale, a guard against curvature that is larger at the centre than elsewhere.  Default:
-        1.1 for up to three effects, 1.04 for more; 2 on a grid.
+        1.1 for up to three effects, 1.04 for up to 20, 1 for more; 2 on a grid.
     centre : {"mean", "mode"}
         Location and scale from the conditional mean and the average curvature around it, by two steps from
         the mode (Tierney and Kadane, 1986; Ormerod and Wand, 2012), or from the mode and the curvature there.
@@ -76,7 +65,9 @@ class BlockSampling:
         ``grid``: base numbers are shifted equidistant points.
         """
         q = bucket.n_drawn
-        df, inflate = float(np.clip(4 * q, 15, 80)), 1.1 if q < 4 else 1.04
+        df, inflate = max(4.0 * q, 15.0), 1.1 if q < 4 else 1.04
+        if q > MANY:  # a t that is heavy enough to matter in one direction is far too heavy in all together
+            df, inflate = np.inf, 1.0
         if bucket.family.quadratic:
             df, inflate = np.inf, 1.0
         elif grid:
@@ -138,3 +129,6 @@ class FixedSampling:
         """Return the density itself."""
         del modes
         return self.density
+
+
+Sampling = BlockSampling | JointSampling | FixedSampling

@@ -23,6 +23,7 @@ from helpers import (
 )
 from scipy import optimize
 
+from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.exceptions import ConvergenceWarning
 from statsmodels_mcla.likelihood.laplace.approximation import evaluate_laplace
 
@@ -195,13 +196,10 @@ def test_standard_errors_are_from_the_curvature(kind: str, structure: str) -> No
         result = model.fit_laplace(gtol=1e-7)
     if result.singular:
         pytest.fail("the premise fails: choose another seed")
-    covariance = model.design.covariance
-    p, k = model.design.n_fixed, covariance.size
+    reduction = Reduction.of(model.design)
 
     def value(params: np.ndarray) -> float:
-        at = params.copy()
-        at[p : p + k] = covariance.to_working(params[p : p + k])
-        return evaluate_laplace(model.design, at).value
+        return evaluate_laplace(model.design, reduction.restrict(params)).value
 
     params = np.asarray(result.params)
     step = 0.05 * np.asarray(result.bse)

@@ -421,14 +421,16 @@ def test_plain_variance_is_the_textbook_one() -> None:
     model = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g) + (1 | h)", data=data, family=sm.families.Binomial())
     at, m = np.array([0.4, 0.7, 0.3]), 500
     model.draw(at, nsample=m, rng=1, sampling=JointSampling())
-    found, _ = model._evaluate(at)
-    (part,) = model._current.position.draws
-    u = np.hstack([part.draw(slice(0, 1), s)[0][0, :-1] for s in part.sections(10**9)])
-    log_g = part.proposal.logpdf(u)
+    found, current = model._evaluate(at)
+    (part,) = current.position.draws
+    b = np.hstack([part.draw(slice(0, 1), s)[0][0] for s in part.sections(10**9)])
+    log_g = part.proposal.logpdf(b)
     Z = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])
+    sd = np.sqrt(np.repeat(at[1:], 2))[:, None]
+    u = sd * b
+    log_g -= np.log(sd).sum()  # a density of u from one of b
     eta = 0.4 + Z @ u
     y = data["y"].to_numpy()[:, None]
-    sd = np.sqrt(np.repeat(at[1:], 2))[:, None]
     log_w = stats.bernoulli.logpmf(y, 1 / (1 + np.exp(-eta))).sum(axis=0)
     log_w += stats.norm.logpdf(u, 0, sd).sum(axis=0) - log_g
     w = np.exp(log_w - log_w.max())
@@ -442,7 +444,11 @@ def test_plain_variance_is_the_textbook_one() -> None:
     )
     centred = s - (s @ v)[:, None]
     assert found.value == pytest.approx(np.log(w.mean()) + log_w.max(), abs=1e-12)
-    np.testing.assert_allclose(found.score, s @ v, rtol=1e-10)
-    np.testing.assert_allclose(found.score_var, m / (m - 1) * (v**2 * centred) @ centred.T, rtol=1e-10)
+    np.testing.assert_allclose(model.score(at), s @ v, rtol=1e-10)
+    # joint draws move so that u stays: their scores in the fitted parameters are J' times these
+    J = current.reduction.jacobian(current.position.params)
+    np.testing.assert_allclose(found.score, J.T @ s @ v, rtol=1e-10)
+    V = m / (m - 1) * (v**2 * centred) @ centred.T
+    np.testing.assert_allclose(found.score_var, J.T @ V @ J, rtol=1e-10)
     assert found.blocks.ess[0] == pytest.approx(1 / (v**2).sum())
     assert found.value_var == pytest.approx(m / (m - 1) * ((v - 1 / m) ** 2).sum(), rel=1e-10)

@@ -12,31 +12,28 @@ from helpers import KIND, assert_monte_carlo, small
 from scipy import optimize, stats
 
 from statsmodels_mcla import BlockSampling, JointSampling, MCLAMixedGLM
-from statsmodels_mcla.likelihood.sampling.proposals import BlockT, MixtureProposal, Proposal
+from statsmodels_mcla.likelihood.sampling.base_numbers import IndependentNumbers
+from statsmodels_mcla.likelihood.sampling.proposals import (
+    MixtureProposal,
+    Proposal,
+    StandardisedProposal,
+    spherical_t_logpdf,
+)
 
 ROOT = np.array([[0.8, 0.0, 0.0], [0.5, 0.6, 0.0], [-0.3, 0.2, 1.1]])
 CENTRE = np.array([0.4, -0.7, 1.0])
 
 
-def block_t(df: float, q: int = 3) -> BlockT:
-    """Two blocks of q effects; the second one twice as wide."""
-    roots = np.stack([ROOT[:q, :q].T, 2 * ROOT[:q, :q].T])  # upper triangular, as modes give them
-    log_det = np.linalg.slogdet(roots)[1]
-    return BlockT(np.stack([CENTRE[:q], CENTRE[:q] + 0.2]), roots, log_det, df)
+LAMBDA = np.array([[0.7, 0.0, 0.0], [0.2, 0.7, 0.0], [0.0, 0.0, 1.3]])
+
+
+def logpdf_of_t(t: np.ndarray, df: float) -> np.ndarray:
+    """Log density of base numbers (q, m)."""
+    return spherical_t_logpdf((t * t).sum(axis=0), df, len(t))
 
 
 def mixture(weights: tuple[float, float, float] = (0.5, 0.2, 0.3)) -> MixtureProposal:
-    factor = np.diag([0.7, 0.7, 1.3])
-    factor[1, 0] = 0.2
-    return MixtureProposal(
-        np.array(weights),
-        5.0,
-        CENTRE,
-        0.6 * ROOT.T,
-        sp.csr_array(factor),
-        sp.csr_array(np.linalg.inv(factor)),
-        float(np.linalg.slogdet(factor)[1]),
-    )
+    return MixtureProposal(np.array(weights), 5.0, CENTRE, 0.6 * ROOT.T)
 
 
 def target(u: np.ndarray) -> np.ndarray:
@@ -62,37 +59,26 @@ def check_importance(u: np.ndarray, log_g: np.ndarray) -> None:
 
 @pytest.mark.parametrize("df", [3.0, 20.0, np.inf])
 @pytest.mark.parametrize("q", [1, 2, 3])
-def test_block_density_is_that_of_scipy(q: int, df: float) -> None:
-    proposal = block_t(df, q)
-    u = np.random.default_rng(0).normal(size=(2, q, 40)) * 3
-    for b in range(2):
-        shape = proposal.root[b] @ proposal.root[b].T
-        if np.isinf(df):
-            law = stats.multivariate_normal(proposal.centre[b], shape)
-        else:
-            law = stats.multivariate_t(proposal.centre[b], shape, df)
-        np.testing.assert_allclose(proposal.logpdf(u)[b], np.atleast_1d(law.logpdf(u[b].T)), rtol=1e-10)
-
-
-@pytest.mark.parametrize("df", [3.0, np.inf])
-def test_block_transform_knows_its_own_density(df: float) -> None:
-    proposal = block_t(df)
-    t = np.random.default_rng(0).standard_t(4, size=(2, 3, 50))
-    u, log_g = proposal.transform(t)
-    np.testing.assert_allclose(log_g, proposal.logpdf(u), rtol=1e-10)
-    one = proposal.take(np.array([1]))
-    np.testing.assert_allclose(one.transform(t[1:])[0], u[1:])
+def test_density_of_base_numbers_is_that_of_scipy(q: int, df: float) -> None:
+    t = np.random.default_rng(0).normal(size=(q, 40)) * 3
+    if np.isinf(df):
+        law = stats.multivariate_normal(np.zeros(q), np.eye(q))
+    else:
+        law = stats.multivariate_t(np.zeros(q), np.eye(q), df)
+    np.testing.assert_allclose(logpdf_of_t(t, df), np.atleast_1d(law.logpdf(t.T)), rtol=1e-10)
 
 
 @pytest.mark.parametrize("df", [4.0, np.inf])
 def test_block_samples_follow_the_density(df: float) -> None:
-    proposal = block_t(df)
-    u = proposal.sample(np.random.default_rng(1), 200_000)
-    log_g = proposal.logpdf(u)
-    for b in range(2):
-        check_importance(u[b], log_g[b])
-        white = np.linalg.solve(proposal.root[b], u[b] - proposal.centre[b][:, None])
-        radius = (white**2).sum(axis=0)
+    """Base numbers, moved and stretched: log g(b) = log g(t) - log |R|."""
+    numbers = IndependentNumbers(3, np.random.SeedSequence(1))
+    sections = numbers.sections(200_000, 10**9)
+    t = np.concatenate([numbers.spherical_t(df, np.arange(2), 200_000, s) for s in sections], axis=-1)
+    for block, wide in enumerate((1.0, 2.0)):
+        root = wide * ROOT.T  # upper triangular, as modes give them
+        b = CENTRE[:, None] + root @ t[block]
+        check_importance(b, logpdf_of_t(t[block], df) - np.linalg.slogdet(root)[1])
+        radius = (t[block] ** 2).sum(axis=0)
         law = stats.chi2(3).cdf if np.isinf(df) else stats.f(3, df).cdf
         assert stats.kstest(radius if np.isinf(df) else radius / 3, law).pvalue > 1e-3
 
@@ -102,27 +88,45 @@ def test_block_samples_follow_the_density(df: float) -> None:
 )
 def test_mixture_density_is_that_of_scipy(weights: tuple[float, float, float]) -> None:
     proposal = mixture(weights)
-    D = (proposal.Lambda @ proposal.Lambda.T).toarray()
-    L = proposal.Lambda.toarray()
-    mode = L @ CENTRE
-    curved = L @ proposal.root @ proposal.root.T @ L.T
-    u = np.random.default_rng(0).normal(size=(3, 50)) * 3
+    b = np.random.default_rng(0).normal(size=(3, 50)) * 3
     parts = [
-        stats.multivariate_t(np.zeros(3), D, 5.0).pdf(u.T),
-        stats.multivariate_normal(mode, D).pdf(u.T),
-        stats.multivariate_normal(mode, curved).pdf(u.T),
+        stats.multivariate_t(np.zeros(3), np.eye(3), 5.0).pdf(b.T),
+        stats.multivariate_normal(CENTRE, np.eye(3)).pdf(b.T),
+        stats.multivariate_normal(CENTRE, proposal.root @ proposal.root.T).pdf(b.T),
     ]
-    np.testing.assert_allclose(proposal.logpdf(u), np.log(np.array(weights) @ np.array(parts)), rtol=1e-9)
+    np.testing.assert_allclose(proposal.logpdf(b), np.log(np.array(weights) @ np.array(parts)), rtol=1e-9)
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.2, 0.3), (1.0, 0.0, 0.0)])
 def test_mixture_samples_follow_the_density(weights: tuple[float, float, float]) -> None:
     proposal = mixture(weights)
-    u = proposal.sample(np.random.default_rng(1), 200_000)
-    check_importance(u, proposal.logpdf(u))
-    L = proposal.Lambda.toarray()
-    mean = (weights[1] + weights[2]) * L @ CENTRE
-    assert_monte_carlo(u.mean(axis=1), u.std(axis=1) / np.sqrt(200_000), mean, small=0.01)
+    b = proposal.sample(np.random.default_rng(1), 200_000)
+    check_importance(b, proposal.logpdf(b))
+    mean = (weights[1] + weights[2]) * CENTRE
+    assert_monte_carlo(b.mean(axis=1), b.std(axis=1) / np.sqrt(200_000), mean, small=0.01)
+
+
+class Normal:
+    """A density of the effects u of a user's own."""
+
+    law = stats.multivariate_normal(CENTRE, ROOT @ ROOT.T)
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        return CENTRE[:, None] + ROOT @ rng.standard_normal((3, n))
+
+    def logpdf(self, u: np.ndarray) -> np.ndarray:
+        return self.law.logpdf(u.T)
+
+
+def test_a_density_of_effects_is_one_of_standard_effects() -> None:
+    """If u is N(c, C) and u = Lambda b, then b is N(Lambda^-1 c, Lambda^-1 C Lambda'^-1)."""
+    proposal = StandardisedProposal(Normal(), sp.csr_array(LAMBDA))
+    inverse = np.linalg.inv(LAMBDA)
+    law = stats.multivariate_normal(inverse @ CENTRE, inverse @ ROOT @ ROOT.T @ inverse.T)
+    b = np.random.default_rng(0).normal(size=(3, 50)) * 2
+    np.testing.assert_allclose(proposal.logpdf(b), law.logpdf(b.T), rtol=1e-10)
+    made = proposal.sample(np.random.default_rng(1), 200_000)
+    check_importance(made, proposal.logpdf(made))
 
 
 def test_premise_a_wrong_density_fails() -> None:
@@ -160,12 +164,15 @@ def test_mixture_is_that_of_the_paper() -> None:
     p = 1 / (1 + np.exp(-(X @ case.params[:2] + Z @ mode)))
     curvature = Z.T @ ((n * p * (1 - p))[:, None] * Z) + np.linalg.inv(D)
     u = np.random.default_rng(0).normal(size=(5, 30))
+    sd = np.sqrt(np.diag(D))
     expected = (
         0.2 * stats.multivariate_t(np.zeros(5), D, 7).pdf(u.T)
         + 0.3 * stats.multivariate_normal(mode, D).pdf(u.T)
         + 0.5 * stats.multivariate_normal(mode, np.linalg.inv(curvature)).pdf(u.T)
     )
-    np.testing.assert_allclose(proposal.logpdf(u), np.log(expected), rtol=1e-5)
+    # the proposal is the same law in terms of b = u / sd
+    found = proposal.logpdf(u / sd[:, None]) - np.log(sd).sum()
+    np.testing.assert_allclose(found, np.log(expected), rtol=1e-5)
 
 
 @pytest.mark.parametrize("structure", ["intercept", "slope"])
@@ -178,9 +185,10 @@ def test_block_t_sits_at_the_mode_with_laplace_scale(structure: str) -> None:
     G = np.zeros((d, d))
     G[np.tril_indices(d)] = case.params[2:]
     G = G + np.tril(G, -1).T
+    L = np.linalg.cholesky(G)  # u = L b
     checked = 0
     for part in parts:
-        assert part.proposal.df == 9.0
+        assert part.df == 9.0
         for k, effects in enumerate(part.bucket.effects):
             rows = (data["g"] == np.unique(data["g"])[effects[0] // d]).to_numpy()
             Zg, fixed, y = X[rows, :d], X[rows] @ case.params[:2], data["y"].to_numpy()[rows]
@@ -192,10 +200,11 @@ def test_block_t_sits_at_the_mode_with_laplace_scale(structure: str) -> None:
             mode = optimize.minimize(negative, np.zeros(d), method="BFGS", options={"gtol": 1e-9}).x
             W = np.exp(fixed + Zg @ mode)
             cov = np.linalg.inv(Zg.T @ (W[:, None] * Zg) + np.linalg.inv(G))
-            np.testing.assert_allclose(part.proposal.centre[k], mode, atol=1e-5)
-            scale = part.proposal.root[k] @ part.proposal.root[k].T
-            np.testing.assert_allclose(scale, 1.3**2 * cov, rtol=1e-5, atol=1e-8)
-            assert part.proposal.log_det[k] == pytest.approx(0.5 * np.linalg.slogdet(scale)[1], abs=1e-9)
+            anchor = part.anchor
+            np.testing.assert_allclose(L @ anchor.centre[k], mode, atol=1e-5)
+            scale = anchor.root[k] @ anchor.root[k].T
+            np.testing.assert_allclose(L @ scale @ L.T, 1.3**2 * cov, rtol=1e-5, atol=1e-8)
+            assert anchor.log_det[k] == pytest.approx(0.5 * np.linalg.slogdet(scale)[1], abs=1e-9)
             checked += 1
     assert checked == 5
 
@@ -212,7 +221,7 @@ def test_centre_at_the_mean_is_nearer_to_it() -> None:
         parts = position(model, case.params, sampling=BlockSampling(centre=centre)).draws
         found = np.empty(5)
         for part in parts:
-            found[part.bucket.effects[:, 0]] = part.proposal.centre[:, 0]
+            found[part.bucket.effects[:, 0]] = np.sqrt(case.params[2]) * part.anchor.centre[:, 0]
         distance[centre] = np.abs(found - truth.mean[:, 0]) / truth.sd[:, 0]
     assert np.all(distance["mean"] < 0.35 * distance["mode"])
 
@@ -229,11 +238,12 @@ def test_own_density_is_recognised() -> None:
     model = small(KIND["binomial-logit"], "intercept").model()
     model.draw(nsample=128, rng=1, sampling=Own())
     (part,) = model._current.position.draws
-    assert isinstance(part.proposal, Own)
+    assert isinstance(part.proposal.own, Own)
 
 
 def test_proposals_are_frozen() -> None:
-    for proposal in (block_t(4.0), mixture(), BlockSampling(), JointSampling()):
+    standardised = StandardisedProposal(Normal(), sp.csr_array(LAMBDA))
+    for proposal in (standardised, mixture(), BlockSampling(), JointSampling()):
         with pytest.raises(AttributeError):
             proposal.df = 1.0  # type: ignore[misc]
 

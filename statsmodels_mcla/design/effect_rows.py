@@ -1,0 +1,168 @@
+"""The rows of Z, or of J = Z Lambda, block by block: dense, or sparse where blocks are large.
+
+Both kinds offer the products that modes, densities, paths and draws are made of, in which no array of rows x effects
+need exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+from statsmodels_mcla.numerics import Array, multiply_draws, transpose
+
+PIECE = 2**20  # numbers of a piece of J R
+
+
+class EffectRows(Protocol):
+    """Rows (n) of the effects (e) of each block of a bucket."""
+
+    @property
+    def n_effects(self) -> int:
+        """Effects a block."""
+
+    def take(self, index: np.ndarray | slice) -> EffectRows:
+        """Rows of some of the blocks."""
+
+    def scaled(self, factors: Sequence[Array], levels: Sequence[int]) -> EffectRows:
+        """Z Lambda, from the factors D (d, r) of all terms and their numbers of levels."""
+
+    def times(self, b: Array) -> Array:
+        """Products (B, n), from b (B, e)."""
+
+    def back(self, d: Array) -> Array:
+        """Products of the transpose (B, e), from d (B, n); (B, e, k) from (B, n, k)."""
+
+    def gram(self, w: Array, left: EffectRows | None = None) -> Array:
+        """J' diag(w) J (B, e, e), or with other rows of the same kind on the left."""
+
+    def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
+        """J R (B, n, e), some rows at a time."""
+
+    def predictors(self, u: Array, out: Array) -> Array:
+        """Products (B, n, m) with draws u (B, e, m), into ``out``."""
+
+    def gradients(self, d: Array) -> Array:
+        """Products (B, e, m) of the transpose with numbers d (B, n, m) of rows and draws."""
+
+
+@dataclass(frozen=True)
+class DenseRows:
+    """One array (B, n, e)."""
+
+    array: Array
+
+    @property
+    def n_effects(self) -> int:
+        """See `EffectRows`."""
+        return self.array.shape[2]
+
+    def take(self, index: np.ndarray | slice) -> DenseRows:
+        """See `EffectRows`."""
+        return DenseRows(self.array[index])
+
+    def scaled(self, factors: Sequence[Array], levels: Sequence[int]) -> DenseRows:
+        """See `EffectRows`."""
+        shape = self.array.shape[:2]
+        parts, start = [np.empty((*shape, 0))], 0
+        for factor, count in zip(factors, levels, strict=True):
+            stop = start + count * len(factor)
+            part = self.array[..., start:stop].reshape(*shape, count, len(factor))
+            parts.append((part @ factor).reshape(*shape, -1))
+            start = stop
+        return DenseRows(np.concatenate(parts, axis=-1))
+
+    def times(self, b: Array) -> Array:
+        """See `EffectRows`."""
+        return (self.array @ b[..., None])[..., 0]
+
+    def back(self, d: Array) -> Array:
+        """See `EffectRows`."""
+        if d.ndim == 2:
+            return (transpose(self.array) @ d[..., None])[..., 0]
+        return transpose(self.array) @ d
+
+    def gram(self, w: Array, left: EffectRows | None = None) -> Array:
+        """See `EffectRows`."""
+        other = left.array if isinstance(left, DenseRows) else self.array
+        return transpose(other) @ (self.array * w[..., None])
+
+    def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
+        """See `EffectRows`."""
+        yield slice(None), self.array @ root
+
+    def predictors(self, u: Array, out: Array) -> Array:
+        """See `EffectRows`."""
+        return multiply_draws(self.array, u, out)
+
+    def gradients(self, d: Array) -> Array:
+        """See `EffectRows`."""
+        return multiply_draws(self._transposed, d, np.empty((len(d), self.n_effects, d.shape[2])))
+
+    @cached_property
+    def _transposed(self) -> Array:
+        return np.ascontiguousarray(transpose(self.array))
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """One sparse matrix (n, e) a block."""
+
+    blocks: tuple[sp.csr_array, ...]
+
+    @property
+    def n_effects(self) -> int:
+        """See `EffectRows`."""
+        return int(self.blocks[0].shape[1])
+
+    def take(self, index: np.ndarray | slice) -> SparseRows:
+        """See `EffectRows`."""
+        return SparseRows(tuple(self.blocks[k] for k in np.arange(len(self.blocks))[index]))
+
+    def scaled(self, factors: Sequence[Array], levels: Sequence[int]) -> SparseRows:
+        """See `EffectRows`."""
+        each = [sp.kron(sp.eye_array(count), D) for D, count in zip(factors, levels, strict=True)]
+        Lambda = sp.csr_array(sp.block_diag(each, format="csr"))
+        return SparseRows(tuple(sp.csr_array(Z @ Lambda) for Z in self.blocks))
+
+    def times(self, b: Array) -> Array:
+        """See `EffectRows`."""
+        return np.stack([J @ x for J, x in zip(self.blocks, b, strict=True)])
+
+    def back(self, d: Array) -> Array:
+        """See `EffectRows`."""
+        return np.stack([J @ x for J, x in zip(self.transposed, d, strict=True)])
+
+    def gram(self, w: Array, left: EffectRows | None = None) -> Array:
+        """See `EffectRows`."""
+        others = left.transposed if isinstance(left, SparseRows) else self.transposed
+        parts = zip(others, self.blocks, w, strict=True)
+        return np.stack([(L @ (sp.diags_array(x) @ J)).toarray() for L, J, x in parts])
+
+    def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
+        """See `EffectRows`."""
+        step = max(1, PIECE // max(1, root.shape[0] * root.shape[2]))
+        n = self.blocks[0].shape[0]
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
+            yield rows, np.stack([J[rows] @ R for J, R in zip(self.blocks, root, strict=True)])
+
+    def predictors(self, u: Array, out: Array) -> Array:
+        """See `EffectRows`."""
+        for k, Z in enumerate(self.blocks):
+            out[k] = Z @ u[k]
+        return out
+
+    def gradients(self, d: Array) -> Array:
+        """See `EffectRows`."""
+        return self.back(d)
+
+    @cached_property
+    def transposed(self) -> tuple[sp.csr_array, ...]:
+        """Transpose of each block."""
+        return tuple(sp.csr_array(J.T) for J in self.blocks)
