@@ -2,8 +2,8 @@ r"""Effects of a level as combinations of standard ones: u = D b with b ~ N(0, I
 
 D is d x r and lower triangular in an *order* of the coordinates, the first r of which are its pivots.  Its free
 entries, the *loadings*, are as many parameters as a covariance matrix of rank r has, and all of them are interior: a
-variance of zero or a correlation of one is a smaller rank, and no limit of the parameters.  r = d in the order as it stands is the
-Cholesky factor of G; r = 0 is a term that vanishes.
+variance of zero or a correlation of one is a smaller rank, and no limit of the parameters.  r = d in the order as it
+stands is the Cholesky factor of G; r = 0 is a term that vanishes.
 """
 
 from __future__ import annotations
