@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,14 +48,15 @@ class Threads:
         if self.workers == 1 or len(items) < 2:
             return list(map(function, items))
         results: dict[int, T] = {}
-        line = _Line(len(items))
+        stops = [None] * self.workers
+        line = deque([*range(len(items)), *stops])  # its pops are atomic
 
         def work() -> None:
             try:
-                for index in line:
+                for index in iter(line.popleft, None):
                     results[index] = function(items[index])
             finally:  # an error or Ctrl-C: what has not begun must not
-                line.close()
+                line.extendleft(stops)
 
         pool = _helpers(self.workers - 1)
         helpers = [pool.submit(work) for _ in range(min(self.workers, len(items)) - 1)]
@@ -73,26 +74,6 @@ SERIAL = Threads(1)  # the calling thread alone
 def _helpers(n: int) -> ThreadPoolExecutor:
     """Threads that are kept, and with them their memory."""
     return ThreadPoolExecutor(n, thread_name_prefix="mcla")
-
-
-class _Line(Iterator[int]):
-    """Numbers 0, 1, ..., each of which one thread gets; closed, there are no more."""
-
-    def __init__(self, stop: int) -> None:
-        self._next, self._stop = 0, stop
-        self._lock = threading.Lock()
-
-    def __next__(self) -> int:
-        with self._lock:
-            if self._next >= self._stop:
-                raise StopIteration
-            self._next += 1
-            return self._next - 1
-
-    def close(self) -> None:
-        """Let nobody begin anything more."""
-        with self._lock:
-            self._stop = 0
 
 
 @dataclass(frozen=True)
