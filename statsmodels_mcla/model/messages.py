@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,16 +16,13 @@ from statsmodels_mcla.exceptions import (
     PrecisionWarning,
     SeparationWarning,
     SingularFitWarning,
+    warn_user,
 )
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.results import MCLAMixedGLMResults
 
 LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
-
-
-def _warn(category: type[Warning], message: str, level: int = 5) -> None:
-    warnings.warn(message, category, stacklevel=level)  # points at the line that called `fit`
 
 
 def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
@@ -44,60 +40,60 @@ def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, conv
 def warn_separation(columns: Sequence[str]) -> None:
     """Fixed effects without a finite maximum."""
     if columns:
-        _warn(
-            SeparationWarning,
+        warn_user(
             f"{', '.join(columns)} separate the responses perfectly, so the likelihood has no finite maximum: "
             "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
             "(statsmodels BinomialBayesMixedGLM)",
+            SeparationWarning,
         )
 
 
 def warn_separating(names: Sequence[str]) -> None:
     """Variances without a finite maximum."""
     if names:
-        _warn(
-            SeparationWarning,
+        warn_user(
             f"the random effects of {', '.join(map(repr, names))} predict every response perfectly (each level has "
             "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
+            SeparationWarning,
         )
 
 
 def warn_singular(names: Sequence[str]) -> None:
     """Variances of zero."""
     if names:
-        _warn(
-            SingularFitWarning,
+        warn_user(
             f"the variance of {', '.join(map(repr, names))} is zero at the maximum (a singular fit): it is reported "
             "as 0 without a standard error, and the other results are those of the model without it",
+            SingularFitWarning,
         )
 
 
 def warn_degenerate(names: Sequence[str]) -> None:
     """Correlations of one."""
     if names:
-        _warn(
-            SingularFitWarning,
+        warn_user(
             f"the random effects of {', '.join(map(repr, names))} are perfectly correlated at the maximum (a singular "
             "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
             "covariance matrix of lower rank; (x || g) fits the effects without correlations",
+            SingularFitWarning,
         )
 
 
 def warn_dispersion(name: str) -> None:
     """Tell of a dispersion of zero."""
-    _warn(
-        SingularFitWarning,
+    warn_user(
         f"the dispersion {name!r} is zero at the maximum (a singular fit): it is reported as 0 without a standard "
         "error, and the other results are those of the family without it",
+        SingularFitWarning,
     )
 
 
 def warn_convergence(converged: bool) -> None:
     """Tell of a search that did not reach a maximum."""
     if not converged:
-        _warn(
-            ConvergenceWarning,
+        warn_user(
             "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
+            ConvergenceWarning,
         )
 
 
@@ -108,44 +104,39 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
     heavy = int(np.argmax(np.nan_to_num(monte_carlo.k_hat, nan=-np.inf)))
     second = unreached_mode(result.fitted) if result.converged else None
     if second is not None:
-        _warn(
-            ImportanceWeightWarning,
+        warn_user(
             f"the effects of block {monte_carlo.block_labels[second.block]!r} given the data have a second mode under "
             f"this link, with {100 * second.share:.2g} % of their law, that the draws do not reach: estimates leave it "
             "out, and Monte Carlo errors do not show that. Use another link, or draws as wide as "
             "BlockSampling(df=3, inflate=3)",
-            level=4,
+            ImportanceWeightWarning,
         )
     elif monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
-        _warn(
-            ImportanceWeightWarning,
+        warn_user(
             f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
             f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use the default "
             "block sampling, or a density with heavier tails such as BlockSampling(df=10, inflate=1.2)",
-            level=4,
+            ImportanceWeightWarning,
         )
     elif monte_carlo.ess[worst] < min(MIN_ESS, 0.5 * monte_carlo.draws[worst]):
-        _warn(
-            ImportanceWeightWarning,
+        warn_user(
             f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only "
             f"{monte_carlo.ess[worst]:.1f} of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself "
             "uncertain: raise nsample, or lower mcse_tol",
-            level=4,
+            ImportanceWeightWarning,
         )
     ratio = monte_carlo.history["mcse_over_se"].iloc[-1]
     if mcse_tol is None and ratio > LARGE_MCSE:
-        _warn(
-            PrecisionWarning,
+        warn_user(
             f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error: raise nsample, or leave it "
             "out to let the errors decide",
-            level=4,
+            PrecisionWarning,
         )
     if mcse_tol is not None and result.converged and not monte_carlo.precise:
-        _warn(
-            PrecisionWarning,
+        warn_user(
             f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error, more than the "
             f"{100 * mcse_tol:.2g} % asked for: raise max_draws or max_seconds, or accept a larger mcse_tol",
-            level=4,
+            PrecisionWarning,
         )
 
 
