@@ -12,17 +12,25 @@ Variances are skewed and a block may hold much of the data, so the step is taken
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.design import SearchScale
-from statsmodels_mcla.estimation import Fitted, Varied
-from statsmodels_mcla.inference.independent_units import STEP
+from statsmodels_mcla.estimation import Estimates, Fitted, Varied, vary_draws
+from statsmodels_mcla.inference.independent_units import (
+    STEP,
+    block_draws,
+    scores_of_fit,
+    unit_hessians,
+    unit_scores,
+    units_of,
+)
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, differences
@@ -83,6 +91,42 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     rest = (hessians - at(x).hessian)[:, :p, :p] * np.outer(se[:p], se[:p])
     out[np.linalg.eigvalsh(rest)[:, 0] < UNTOLD] = np.nan
     return out
+
+
+def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
+    """Influence of every independent block; see `InfluenceResults.get_influence`."""
+    fitted = estimates.fitted
+    units = units_of(model.inputs, model.design, fitted)
+    if len(units) < 2:
+        raise ValueError(
+            "influence needs at least two independent groups of rows, but all depend on each other (crossed random "
+            "effects): leave out levels by refits, model.clone_with or a subset of the data"
+        )
+    cov, variation = estimates.cov_of_fitted, estimates.information.variation
+    if np.isnan(cov).any():
+        raise ValueError("the fit has no maximum, so that there is nothing to measure influence by")
+    drawn = replace(fitted, position=block_draws(fitted))
+
+    def changes(drawn: Fitted, cov: Array, scores: Array | None = None) -> Array:
+        """Changes of the model's parameters and their squared length, (units, P + 1), from draws block by block."""
+        position, se = drawn.position, np.sqrt(np.diag(cov))
+        if scores is None:
+            scores = unit_scores(units, drawn, position, drawn.params)
+        hessians = unit_hessians(units, drawn, position, se)
+        without = leave_one_out(drawn, position, scores, hessians, se)
+        moved = drawn.params - without
+        change = drawn.params_of_model(drawn.params[None]) - drawn.params_of_model(without)
+        return np.column_stack([change, np.einsum("bp,bp->b", moved, np.linalg.solve(cov, moved.T).T)])
+
+    found = changes(drawn, cov, scores_of_fit(units, estimates, model.design))
+    names = list(estimates.names)
+    return BlockInfluence(
+        pd.DataFrame(found[:, :-1], index=pd.Index(units.labels, name="block"), columns=names),
+        pd.Series(np.sqrt(np.diag(estimates.information.matrix)), index=names),
+        found[:, -1],
+        len(drawn.params),
+        None if variation is None else partial(vary_draws, drawn, cov, variation, changes),
+    )
 
 
 def _newton(scores: Array, total: Array, hessians: Array) -> Array:

@@ -17,7 +17,7 @@ from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import (
     STEP,
     EstimateErrors,
-    ParameterErrors,
+    Estimates,
     Varied,
     wald_limits,
     wald_pvalues,
@@ -73,13 +73,13 @@ class ParameterFunctions:
         cls,
         names: list[str],
         function: Callable[[Array], tuple[Array, Array]],
-        results: Any,
+        estimates: Estimates,
     ) -> ParameterFunctions:
         """Delta method, for a function of the fitted parameters that gives its value (k,) and slope (k, P)."""
-        errors, variation = ParameterErrors.of(results), results._variation  # noqa: SLF001
-        estimate, slope = function(results.fitted.params)
+        errors, variation = estimates.errors, estimates.cov.variation
+        estimate, slope = function(estimates.fitted.params)
         cov = slope @ errors.cov_params @ slope.T
-        if variation is None:
+        if variation is None or errors.cov_mcse is None:
             return cls(names, estimate, cov, np.zeros_like(cov), False, None)
 
         def vary() -> Varied:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from statsmodels_mcla.comparison import (
-    ScoreTest,
-    added_by_arrays,
-    added_by_formula,
-    score_test,
-)
+from statsmodels_mcla.comparison import ScoreTest, added_by_arrays, added_by_formula, score_test
+from statsmodels_mcla.results.methods.base import ResultsBase
 
 
-class ScoreTestResults:
+class ScoreTestResults(ResultsBase):
     """Score tests of a fit."""
-
-    model: Any
 
     def score_test(
         self,
