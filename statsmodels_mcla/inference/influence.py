@@ -36,6 +36,7 @@ from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, differences
 
 UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that of all data
+SINGULAR = 1e-10  # eigenvalue of a correlation matrix, relative to the largest, that counts as zero
 
 
 def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: Array, se: Array) -> Array:
@@ -114,9 +115,9 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
             scores = unit_scores(units, drawn, position, drawn.params)
         hessians = unit_hessians(units, drawn, position, se)
         without = leave_one_out(drawn, position, scores, hessians, se)
-        moved = drawn.params - without
         change = drawn.params_of_model(drawn.params[None]) - drawn.params_of_model(without)
-        return np.column_stack([change, np.einsum("bp,bp->b", moved, np.linalg.solve(cov, moved.T).T)])
+        kept = drawn.covariance_of_model(cov)[np.ix_(drawn.keep, drawn.keep)]
+        return np.column_stack([change, _squared_lengths(change[:, drawn.keep], kept)])
 
     found = changes(drawn, cov, scores_of_fit(units, estimates, model.design))
     names = list(estimates.names)
@@ -127,6 +128,14 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
         len(drawn.params),
         None if variation is None else partial(vary_draws, drawn, cov, variation, changes),
     )
+
+
+def _squared_lengths(change: Array, cov: Array) -> Array:
+    """Squares d' C^- d of changes (units, k), in standard errors: whatever the units and the rank of C."""
+    se = np.sqrt(np.diag(cov))
+    se = np.where(se > 0, se, 1.0)
+    inverse = np.linalg.pinv(cov / np.outer(se, se), rcond=SINGULAR, hermitian=True)
+    return np.asarray(np.einsum("bp,pq,bq->b", change / se, inverse, change / se))
 
 
 def _newton(scores: Array, total: Array, hessians: Array) -> Array:
@@ -173,9 +182,9 @@ class BlockInfluence:
     bse : Series (P,)
         Standard errors of the estimates.
     distance : ndarray (blocks,)
-        d' I d, for the changes d of the parameters that were fitted and their information I.
+        d' C^- d, for the changes d of the parameters, those at the boundary left out, and their covariance C.
     n_fitted : int
-        Number of these: fewer than P at the boundary and where a correlation is one.
+        Rank of C: fewer than P at the boundary and where a correlation is one.
     """
 
     d_params: pd.DataFrame
@@ -208,7 +217,7 @@ class BlockInfluence:
 
     @property
     def cooks_distance(self) -> tuple[Array, Array]:
-        """Cook's distance d' I d / P of each block, with the chi-squared upper tail of d' I d."""
+        """Cook's distance d' C^- d / P of each block, with the chi-squared upper tail of d' C^- d."""
         return self.distance / self.n_fitted, stats.chi2.sf(self.distance, self.n_fitted)
 
     @property

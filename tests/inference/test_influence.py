@@ -53,9 +53,8 @@ def without_each(name: str, fit: Any) -> np.ndarray:
 def assert_like_refits(name: str, within: float) -> None:
     fit = fit_of(name)
     found = fit.get_influence().d_params
-    order = pd.factorize(units_of(fit.model.inputs, fit.model.design, fit.fitted).of_row)[
-        1
-    ]  # blocks as they first appear
+    units = units_of(fit.model.inputs, fit.model.design, fit.fitted)
+    order = pd.factorize(units.of_row)[1]  # blocks as they first appear
     found = found.to_numpy()[order]
     truth = without_each(name, fit)
     for j in range(found.shape[1]):
