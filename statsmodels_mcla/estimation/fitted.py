@@ -117,6 +117,4 @@ def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
         return sampler
     sampler = replace(sampler, exact=False)
     one, more = EXPECTATION_DRAWS[0], max(EXPECTATION_DRAWS[1], several)
-    return sampler.grown(
-        tuple(np.full(b.n_blocks, one if b.n_drawn < 2 else more) for b in sampler.buckets)
-    )
+    return sampler.grown(tuple(np.full(b.n_blocks, one if b.n_drawn < 2 else more) for b in sampler.buckets))
