@@ -174,7 +174,7 @@ class MarginMethods(ResultsBase):
                 "meaning for columns that change by one"
             )
         model, fitted = self.model, self.estimates.fitted
-        rows = MarginRows.of(model, fitted.reduction, random == "marginal")
+        rows = MarginRows.of(model, random == "marginal")
         columns = np.flatnonzero(np.ptp(rows.X, axis=0) > 0)
         if not len(columns):
             raise ValueError("there is no column of exog that varies, and so no marginal effect")
