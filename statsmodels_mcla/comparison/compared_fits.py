@@ -159,7 +159,7 @@ class GLMFit:
         if not design.n_dispersion:
             return self.params
         p = self.exog.shape[1]
-        X = design.X @ nesting.embedding[: design.n_fixed, :p]
+        X = design.X @ nesting.embedding[design.layout.fixed, :p]
         return self._maximise(replace(design, X=X, terms=(), reduced=None))[1]
 
     def _maximise(self, own: MixedDesign) -> tuple[float, Array]:

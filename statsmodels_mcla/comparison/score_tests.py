@@ -19,11 +19,11 @@ import patsy
 import scipy.sparse as sp
 
 from statsmodels_mcla.comparison.chi_bar_square import project
-from statsmodels_mcla.comparison.compared_fits import mixed_fit_of
+from statsmodels_mcla.comparison.compared_fits import MixedFit
 from statsmodels_mcla.comparison.likelihood_ratio import RestrictionTest, null_distribution
 from statsmodels_mcla.comparison.nesting import nesting_of
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, schur
-from statsmodels_mcla.data import ModelInputs, finite_matrix, terms_of_arrays
+from statsmodels_mcla.data import MixedModel, ModelInputs, finite_matrix, terms_of_arrays
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula import environment, read_random_terms, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
@@ -39,7 +39,9 @@ class ScoreTest(RestrictionTest):
     title: ClassVar[str] = "Score test"
 
 
-def added_by_formula(model: Any, term: str, eval_env: int) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
+def added_by_formula(
+    model: MixedModel, term: str, eval_env: int
+) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
     """Fixed-effects columns and random effects of the terms of a formula, on the rows of a model.
 
     Raises
@@ -62,7 +64,7 @@ def added_by_formula(model: Any, term: str, eval_env: int) -> tuple[pd.DataFrame
 
 
 def added_by_arrays(
-    model: Any, exog_extra: Any, exog_vc_extra: Any
+    model: MixedModel, exog_extra: Any, exog_vc_extra: Any
 ) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
     """Fixed-effects columns and a variance component given as arrays with the rows of a model."""
     n = len(model.endog)
@@ -119,12 +121,12 @@ def _column(Z: sp.csc_array, j: int) -> tuple[bytes, bytes]:
     return Z.indices[part][order].astype(np.int64).tobytes(), Z.data[part][order].astype(float).tobytes()
 
 
-def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
+def score_test(fit: MixedFit, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
     """Test terms that a fit does not have.
 
     Parameters
     ----------
-    results : MixedGLMResults
+    fit : MixedFit
     X : DataFrame (n, k)
         Fixed-effects columns to add; those that the model has already are left out.
     terms : sequence of RandomTerm
@@ -137,7 +139,6 @@ def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: 
         If nothing is added.
     """
     seed = seed_of(rng)
-    fit = mixed_fit_of(results, "results")
     values = X.to_numpy(float)
     keep = _independent(fit.exog, values)
     if not len(keep) and not terms:

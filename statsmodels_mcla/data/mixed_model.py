@@ -24,12 +24,15 @@ class MixedModel(Protocol):
     data: Any
     endog: Any
     endog_names: Any
+    exog_names: Any
     inputs: ModelInputs
     design: MixedDesign
     family: Any
     conditional_family: ConditionalFamily
     random_terms: tuple[RandomTerm, ...]
     freq_weights: Array
+    n_trials: Array
+    offset: Array
     non_negative: np.ndarray
     facts: Any
     k_constant: int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.estimation import LaplaceMaximum, unreached_mode
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.search import Round
@@ -25,7 +25,7 @@ LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger 
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
 
-def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
+def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
     """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
     name = [t.name for t in model.random_terms]
     warn_separation([model.exog_names[k] for k in laplace.separated])
@@ -79,7 +79,7 @@ def warn_degenerate(names: Sequence[str]) -> None:
         )
 
 
-def warn_dispersion(name: str) -> None:
+def warn_dispersion(name: str | None) -> None:
     """Tell of a dispersion of zero."""
     warn_user(
         f"the dispersion {name!r} is zero at the maximum (a singular fit): it is reported as 0 without a standard "

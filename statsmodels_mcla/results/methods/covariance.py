@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.data import checked_count, simulate_responses
+from statsmodels_mcla.data import MixedModel, checked_count, simulate_responses
 from statsmodels_mcla.execution import checked_n_jobs, with_progress
 from statsmodels_mcla.inference import BlockInfluence, Bootstrap, covariance_of_kind, influence_of
 from statsmodels_mcla.numerics import Array, child, generator, seed_of
@@ -27,7 +27,7 @@ class _Refit(NamedTuple):
 
 
 def _refit(
-    model: Any, params: Array, method: str, options: dict[str, Any], seed: np.random.SeedSequence
+    model: MixedModel, params: Array, method: str, options: dict[str, Any], seed: np.random.SeedSequence
 ) -> _Refit:
     """Simulate one data set and fit it."""
     rng = generator(seed, 0)
