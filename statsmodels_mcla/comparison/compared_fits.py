@@ -126,12 +126,8 @@ class GLMFit:
         if self.family.dispersion is None:
             return float(self.results.llf)
         rows = self.row_arrays()
-        data = self.family.row_data(
-            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
-        )
-        constant = self.family.constant(
-            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
-        )
+        arrays = [rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights")]
+        data, constant = self.family.row_data(*arrays), self.family.constant(*arrays)
         own = MixedDesign(data.y, data.w, data.v, rows["offset"], self.exog, (), self.family, constant)
         return self._maximise(own)[0]
 

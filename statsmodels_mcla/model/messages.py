@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -27,74 +27,57 @@ MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error it
 
 def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
     """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
-    name = [t.name for t in model.random_terms]
-    warn_separation([model.exog_names[k] for k in laplace.separated])
-    warn_separating([model.random_terms[k].name for k in laplace.separating])
-    warn_singular([name[k] for k in reduction.vanished])
-    warn_degenerate([name[k] for k in reduction.singular if k not in reduction.vanished])
-    if reduction.at_limit:
-        warn_dispersion(model.conditional_family.dispersion)
-    warn_convergence(converged or laplace.endless)
+    terms = [repr(t.name) for t in model.random_terms]
 
+    def named(names: Sequence[str], which: Iterable[int]) -> str:
+        return ", ".join(names[k] for k in which)
 
-def warn_separation(columns: Sequence[str]) -> None:
-    """Fixed effects without a finite maximum."""
-    if columns:
-        warn_user(
-            f"{', '.join(columns)} separate the responses perfectly, so the likelihood has no finite maximum: "
-            "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
-            "(statsmodels BinomialBayesMixedGLM)",
-            SeparationWarning,
-        )
+    separated = named(model.exog_names, laplace.separated)
+    separating = named(terms, laplace.separating)
+    singular = named(terms, reduction.vanished)
+    degenerate = named(terms, sorted({*reduction.singular} - {*reduction.vanished}))
 
+    def tell(wrong: object, category: type[Warning], message: str) -> None:
+        if wrong:
+            warn_user(message, category)
 
-def warn_separating(names: Sequence[str]) -> None:
-    """Variances without a finite maximum."""
-    if names:
-        warn_user(
-            f"the random effects of {', '.join(map(repr, names))} predict every response perfectly (each level has "
-            "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
-            SeparationWarning,
-        )
-
-
-def warn_singular(names: Sequence[str]) -> None:
-    """Variances of zero."""
-    if names:
-        warn_user(
-            f"the variance of {', '.join(map(repr, names))} is zero at the maximum (a singular fit): it is reported "
-            "as 0 without a standard error, and the other results are those of the model without it",
-            SingularFitWarning,
-        )
-
-
-def warn_degenerate(names: Sequence[str]) -> None:
-    """Correlations of one."""
-    if names:
-        warn_user(
-            f"the random effects of {', '.join(map(repr, names))} are perfectly correlated at the maximum (a singular "
-            "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
-            "covariance matrix of lower rank; (x || g) fits the effects without correlations",
-            SingularFitWarning,
-        )
-
-
-def warn_dispersion(name: str | None) -> None:
-    """Tell of a dispersion of zero."""
-    warn_user(
-        f"the dispersion {name!r} is zero at the maximum (a singular fit): it is reported as 0 without a standard "
-        "error, and the other results are those of the family without it",
-        SingularFitWarning,
+    tell(
+        separated,
+        SeparationWarning,
+        f"{separated} separate the responses perfectly, so the likelihood has no finite maximum: "
+        "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
+        "(statsmodels BinomialBayesMixedGLM)",
     )
-
-
-def warn_convergence(converged: bool) -> None:
-    """Tell of a search that did not reach a maximum."""
-    if not converged:
-        warn_user(
-            "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
-            ConvergenceWarning,
-        )
+    tell(
+        separating,
+        SeparationWarning,
+        f"the random effects of {separating} predict every response perfectly (each level has "
+        "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
+    )
+    tell(
+        singular,
+        SingularFitWarning,
+        f"the variance of {singular} is zero at the maximum (a singular fit): it is reported "
+        "as 0 without a standard error, and the other results are those of the model without it",
+    )
+    tell(
+        degenerate,
+        SingularFitWarning,
+        f"the random effects of {degenerate} are perfectly correlated at the maximum (a singular "
+        "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
+        "covariance matrix of lower rank; (x || g) fits the effects without correlations",
+    )
+    tell(
+        reduction.at_limit,
+        SingularFitWarning,
+        f"the dispersion {model.conditional_family.dispersion!r} is zero at the maximum (a singular fit): it is "
+        "reported as 0 without a standard error, and the other results are those of the family without it",
+    )
+    tell(
+        not (converged or laplace.endless),
+        ConvergenceWarning,
+        "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
+    )
 
 
 def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> None:

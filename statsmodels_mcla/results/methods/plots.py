@@ -52,6 +52,8 @@ class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
     def plot_random_effects(self, term: str | None = None, alpha: float = 0.05, ax: Any = None) -> Figure:
         """Draw the random effects given the data with their intervals, sorted.
 
+        See `statsmodels_mcla.plots.plot_random_effects`.
+
         Parameters
         ----------
         term : str, optional
@@ -60,16 +62,13 @@ class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
             One minus the level of the intervals.
         ax : Axes or sequence of Axes, optional
             One for each coordinate of each term; a new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_random_effects`.
         """
         return plot_random_effects(self.random_effects_frame(term, alpha, mcse=False), alpha=alpha, ax=ax)
 
     def plot_residuals(self, nsim: int = 250, rng: Any = None, ax: Any = None) -> Figure:
         """Draw simulated residuals: their normal QQ plot, and against the fitted linear predictor.
+
+        See `statsmodels_mcla.plots.plot_residuals`.
 
         Parameters
         ----------
@@ -80,11 +79,6 @@ class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
             Source of randomness.
         ax : sequence of 2 Axes, optional
             A new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_residuals`.
 
         Raises
         ------
@@ -108,6 +102,8 @@ class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
     ) -> Figure:
         """Draw profile likelihoods with the limits that they give.
 
+        See `statsmodels_mcla.plots.plot_profile`.
+
         Parameters
         ----------
         names : str, callable, list of them or dict, optional
@@ -119,11 +115,6 @@ class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
             One minus the level of the intervals.
         ax : Axes or sequence of Axes, optional
             One for each quantity; a new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_profile`.
         """
         known = dict(zip(self.estimates.names, self.estimates.se, strict=True))
         titles = list(names) if isinstance(names, Mapping) else None
@@ -154,6 +145,8 @@ class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
     ) -> Figure:
         """Draw fitted curves with confidence bands over a covariate.
 
+        See `statsmodels_mcla.plots.plot_fit`.
+
         Parameters
         ----------
         x : str
@@ -176,11 +169,6 @@ class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
             One minus the level of the bands.
         ax : Axes, optional
 
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_fit`.
-
         Raises
         ------
         ValueError
@@ -201,15 +189,12 @@ class MonteCarloPlots(ResultsBase):
     def plot_importance(self, ax: Any = None) -> Figure:
         """Draw the importance-weight diagnostics of every block, and the weights of the worst.
 
+        See `statsmodels_mcla.plots.plot_importance`.
+
         Parameters
         ----------
         ax : sequence of 4 Axes, optional
             A new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_importance`.
         """
         diagnostics = self.monte_carlo.diagnostics()
         worst = self.monte_carlo.block_labels.index(diagnostics.index[0])
@@ -218,14 +203,11 @@ class MonteCarloPlots(ResultsBase):
     def plot_mc_history(self, ax: Any = None) -> Figure:
         """Draw how the largest Monte Carlo error fell as draws were added.
 
+        See `statsmodels_mcla.plots.plot_mc_history`.
+
         Parameters
         ----------
         ax : Axes, optional
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_mc_history`.
         """
         mc = self.monte_carlo
         return plot_mc_history(mc.history, tolerance=mc.mcse_tol, ax=ax)
