@@ -69,7 +69,7 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
 def _parameter(index: int, design: MixedDesign) -> Quantity:
     if index >= design.layout.family.start:
         bounded = design.family.limit(design.y, design.w) is not None
-        return BoundedDispersion(index) if bounded else Dispersion(index)
+        return BoundedDispersion(-1, -1, index, (index,)) if bounded else Dispersion(index)
     for variance in _variances(design):
         if variance.index == index:
             return variance
