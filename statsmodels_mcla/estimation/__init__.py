@@ -20,7 +20,6 @@ from statsmodels_mcla.estimation.estimates import (
     EstimateCovariance,
     Estimates,
     Later,
-    data_were_removed,
     inverse_information,
 )
 from statsmodels_mcla.estimation.fitted import Fitted, with_expectation_draws
@@ -44,7 +43,6 @@ __all__ = [
     "ParameterErrors",
     "Variation",
     "Varied",
-    "data_were_removed",
     "inverse_information",
     "laplace_maximum",
     "monte_carlo_maximum",

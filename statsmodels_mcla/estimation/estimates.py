@@ -165,10 +165,10 @@ class Estimates:
         """Keep what can be known without the data, and drop the draws."""
         for covariance in (self.information, self.cov):
             covariance.matrix, covariance.variation  # noqa: B018 - made now, while the data are there
-        return replace(self, maximum=Later(data_were_removed))
+        return replace(self, maximum=Later(_data_were_removed))
 
 
-def data_were_removed() -> NoReturn:
+def _data_were_removed() -> NoReturn:
     """Refuse what needs the data of a fit that has lost them."""
     raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
 
