@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from pathlib import Path
+
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning
 
 __all__ = [
@@ -11,6 +15,7 @@ __all__ = [
     "PrecisionWarning",
     "SeparationWarning",
     "SingularFitWarning",
+    "warn_user",
 ]
 
 
@@ -32,3 +37,12 @@ class PrecisionWarning(MCLAWarning):
 
 class SeparationWarning(MCLAWarning):
     """A covariate predicts the response perfectly: its coefficient has no finite maximum."""
+
+
+def warn_user(message: str, category: type[Warning] = MCLAWarning) -> None:
+    """Warn at the first line outside this package: that of the user who called it."""
+    inside, level = str(Path(__file__).parent), 1
+    frame = sys._getframe()  # noqa: SLF001 - as CPython has it, and `warnings` itself
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -6,7 +6,7 @@ The next of its kind: another test of a restriction is a function from two fits 
 
 from statsmodels_mcla.comparison.anova_table import anova
 from statsmodels_mcla.comparison.chi_bar_square import project
-from statsmodels_mcla.comparison.compared_fits import mixed_fit_of
+from statsmodels_mcla.comparison.compared_fits import MixedFit, mixed_fit_of
 from statsmodels_mcla.comparison.likelihood_ratio import (
     LikelihoodRatioTest,
     RestrictionTest,
@@ -20,6 +20,7 @@ from statsmodels_mcla.comparison.score_tests import ScoreTest, added_by_arrays, 
 __all__ = [
     "Information",
     "LikelihoodRatioTest",
+    "MixedFit",
     "RestrictedModel",
     "RestrictionTest",
     "ScoreTest",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_mcla.comparison.nesting import Nesting
-from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.data import MixedModel, ModelInputs, inputs_of
 from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.estimation.constrained import LaplaceObjective, Submodel, maximise
+from statsmodels_mcla.estimation.constrained import LaplaceObjective, ObjectiveMaximum, Submodel, maximise
 from statsmodels_mcla.families import ConditionalFamily, conditional_family
 from statsmodels_mcla.numerics import Array
 
@@ -66,23 +68,22 @@ class NestedFit(Protocol):
 class MixedFit:
     """A fit of this package."""
 
-    def __init__(self, results: Any) -> None:
-        model = results.model
-        inputs: ModelInputs | None = model.inputs
-        if inputs is None:
-            raise ValueError("the data of a fit were removed (remove_data): fit the model again for this")
-        self.model, self.inputs, self.results = model, inputs, results
-        self.exog: Array = np.asarray(inputs.exog, float)
-        self.terms: tuple[RandomTerm, ...] = inputs.terms
-        self.design: MixedDesign = model.design
-        self.family: ConditionalFamily = model.conditional_family
-        self.params: Array = np.asarray(results.params, float)
-        self.approximation: str | None = "Laplace" if results.llf_mcse is None else "MCLA"
+    def __init__(self, model: MixedModel, estimates: Estimates) -> None:
+        self.model, self.estimates, self.inputs = model, estimates, inputs_of(model)
+        self.exog: Array = np.asarray(self.inputs.exog, float)
+        self.terms, self.design, self.family = self.inputs.terms, model.design, model.conditional_family
+        self.params = estimates.params
+        self.approximation: str | None = "MCLA" if estimates.drawn else "Laplace"
         self.size = len(self.params)
+
+    @cached_property
+    def maximum(self) -> ObjectiveMaximum:
+        """The likelihood at its maximum."""
+        return ObjectiveMaximum.of(self.estimates, self.design)
 
     def llf(self) -> float:
         """See `NestedFit`."""
-        return float(self.results.llf)
+        return self.estimates.llf
 
     def row_arrays(self) -> dict[str, Array]:
         """See `NestedFit`."""
@@ -125,12 +126,8 @@ class GLMFit:
         if self.family.dispersion is None:
             return float(self.results.llf)
         rows = self.row_arrays()
-        data = self.family.row_data(
-            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
-        )
-        constant = self.family.constant(
-            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
-        )
+        arrays = [rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights")]
+        data, constant = self.family.row_data(*arrays), self.family.constant(*arrays)
         own = MixedDesign(data.y, data.w, data.v, rows["offset"], self.exog, (), self.family, constant)
         return self._maximise(own)[0]
 
@@ -158,8 +155,8 @@ class GLMFit:
         if not design.n_dispersion:
             return self.params
         p = self.exog.shape[1]
-        X = design.X @ nesting.embedding[: design.n_fixed, :p]
-        return self._maximise(replace(design, X=X, terms=()))[1]
+        X = design.X @ nesting.embedding[design.layout.fixed, :p]
+        return self._maximise(replace(design, X=X, terms=(), reduced=None))[1]
 
     def _maximise(self, own: MixedDesign) -> tuple[float, Array]:
         P = own.n_params
@@ -178,9 +175,9 @@ def fit_of(results: Any, name: str) -> NestedFit:
         If they are of another kind of model.
     """
     results = getattr(results, "_results", results)
-    model = getattr(results, "model", None)
+    model: Any = getattr(results, "model", None)
     if hasattr(model, "conditional_family"):
-        return MixedFit(results)
+        return MixedFit(model, results.estimates)
     if isinstance(model, GLM):
         return GLMFit(results)
     raise ValueError(
@@ -205,11 +202,6 @@ def mixed_fit_of(results: Any, name: str) -> MixedFit:
     )
 
 
-def _density(fit: NestedFit) -> ConditionalFamily:
-    """Families with their links are equal if they are the same density."""
-    return fit.family
-
-
 def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
     """Refuse fits whose likelihoods are not comparable.
 
@@ -218,7 +210,7 @@ def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
     ValueError
         The message says why.
     """
-    if _density(restricted) != _density(full):
+    if restricted.family != full.family:
         raise ValueError(
             f"restricted has another family or link, {restricted.family.name} with link {restricted.family.link}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ from statsmodels_mcla.comparison.compared_fits import check_same_data, fit_of, m
 from statsmodels_mcla.comparison.nesting import Nesting, nesting_of
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, at_its_ranks
 from statsmodels_mcla.estimation.constrained import difference_error
-from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.numerics import generator, seed_of
 
 WRONG_WAY = 0.1  # statistic below zero by more than this, and by four Monte Carlo errors, is told
@@ -123,7 +122,7 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
             f"restricted has {len(its.params)} parameters, not fewer than the {len(mine.params)} here"
         )
     # 1. the restricted maximum in the parameters of the larger model, with its draws
-    maximum = full._maximum  # noqa: SLF001 - of the same package
+    maximum = mine.maximum
     objective = maximum.objective
     params = nesting.embedding @ its.maximum_within(mine, nesting)
     submodel = at_its_ranks(maximum.whole.without(nesting.zero), params)
@@ -133,11 +132,9 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
     # 2. the statistic, and the law that it has if the restricted model is true
     statistic, mcse = 2.0 * (maximum.top.value - point.value), 2.0 * difference_error(maximum.top, point)
     if statistic < -max(WRONG_WAY, 4.0 * mcse):
-        warnings.warn(
+        warn_user(
             f"the restricted model has the higher likelihood, by {-0.5 * statistic:.3g}: the larger one did not reach "
-            "its maximum; fit it again from the restricted estimates (start_params)",
-            MCLAWarning,
-            stacklevel=3,
+            "its maximum; fit it again from the restricted estimates (start_params)"
         )
     statistic = max(statistic, 0.0)
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.design import MixedDesign, ParameterLayout, RandomTerm
 from statsmodels_mcla.numerics import Array
 
 TOLERANCE = 1e-6  # of the largest entry, for designs to be the same
@@ -89,20 +89,19 @@ def nesting_of(
         raise ValueError(
             "restricted is not nested: its fixed effects are no linear combinations of those here"
         )
-    p, P = design.n_fixed, design.n_params
+    layout, P = design.layout, design.n_params
     places = _places(terms, restricted_terms)
     E, free = _embed_terms(design, places)
-    k = E.shape[1]
-    d = design.n_dispersion
-    embedding = np.zeros((P, A.shape[1] + k + d))
-    embedding[:p, : A.shape[1]] = A
-    embedding[p : P - d, A.shape[1] : A.shape[1] + k] = E
-    embedding[P - d :, A.shape[1] + k :] = np.eye(d)
+    small = ParameterLayout((A.shape[1],), E.shape[1], layout.n_family)
+    embedding = np.zeros((P, small.size))
+    embedding[layout.fixed, small.fixed] = A
+    embedding[layout.covariance, small.covariance] = E
+    embedding[layout.family, small.family] = np.eye(layout.n_family)
     # fixed effects that are left out: orthogonal to those that stay
     outside = np.linalg.svd(A, full_matrices=True)[0][:, A.shape[1] :]
     directions = np.zeros((P, outside.shape[1] + free.shape[1]))
-    directions[:p, : outside.shape[1]] = outside
-    directions[p : P - d, outside.shape[1] :] = free
+    directions[layout.fixed, : outside.shape[1]] = outside
+    directions[layout.covariance, outside.shape[1] :] = free
     cones = tuple(_cones(design, places))
     zero = sorted({j for cone in cones for j in _zeros(design, cone)})
     return Nesting(embedding, directions, cones, tuple(zero))
@@ -214,7 +213,7 @@ def _cones(design: MixedDesign, places: list[list[list[Place]]]) -> list[Cone]:
         if columns:
             rows, cols = np.tril_indices(len(columns))
             index = [
-                design.n_fixed + _entry(design, k, columns[i], columns[j])
+                design.layout.covariance.start + _entry(design, k, columns[i], columns[j])
                 for i, j in zip(rows, cols, strict=True)
             ]
             out.append(Cone(k, columns, tuple(index)))
@@ -222,7 +221,5 @@ def _cones(design: MixedDesign, places: list[list[list[Place]]]) -> list[Cone]:
 
 
 def _zeros(design: MixedDesign, cone: Cone) -> list[int]:
-    dim = design.covariance.terms[cone.term].dim
-    return [
-        design.n_fixed + _entry(design, cone.term, c, other) for c in cone.columns for other in range(dim)
-    ]
+    dim, first = design.covariance.terms[cone.term].dim, design.layout.covariance.start
+    return [first + _entry(design, cone.term, c, other) for c in cone.columns for other in range(dim)]

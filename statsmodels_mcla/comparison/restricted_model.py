@@ -99,14 +99,14 @@ class RestrictedModel:
         sampler = Sampler.start(submodel.design, BlockSampling(), seed, True, None)
         position = sampler.at(submodel.restrict(self.params))
         found = evaluate(submodel.design, position.params, position.draws, executor=self.executor)
-        graph, p = design.graph, design.n_fixed
+        graph, own, drawn = design.graph, design.layout, submodel.design.layout
         out = np.zeros((graph.n_blocks, design.n_params))
         block = np.zeros(submodel.design.n_blocks, int)
         block[submodel.design.graph.of_row] = graph.of_row
         parts = found.blocks.score
-        np.add.at(out[:, :p], block, parts[:, :p])
-        if design.n_dispersion:
-            np.add.at(out[:, -1], block, parts[:, -1])
+        np.add.at(out[:, own.fixed], block, parts[:, drawn.fixed])
+        if drawn.n_family:
+            np.add.at(out[:, own.family], block, parts[:, drawn.family])
         start = 0
         for term, shape, s in zip(
             design.terms, design.covariance.terms, design.covariance.slices, strict=True
@@ -116,7 +116,7 @@ class RestrictedModel:
             of_level = graph.of_effect[start : start + term.Z.shape[1] : term.dim]
             seen = of_level >= 0
             np.add.at(
-                out[:, p + s.start : p + s.stop],
+                out[:, own.covariance][:, s],
                 of_level[seen],
                 half * M[seen][:, shape.lower[0], shape.lower[1]],
             )
@@ -160,13 +160,13 @@ class RestrictedModel:
 
 def at_its_ranks(submodel: Submodel, params: Array) -> Submodel:
     """Submodel with the ranks that the covariance matrices have at given parameters of the whole model."""
-    n, size = submodel.model.n_fixed, submodel.model.covariance.size
-    pivots = []
-    for G in submodel.model.covariance.matrices(params[submodel.keep][n : n + size]):
+    model, pivots = submodel.model, []
+    theta = params[submodel.keep][model.layout.covariance]
+    for G in model.covariance.matrices(theta):
         sd = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
         rank = int((np.linalg.eigvalsh(G / np.outer(sd, sd)) > SINGULAR).sum())
         pivots.append(pivots_of(G, sd, rank))
-    return submodel.with_pivots(pivots, bool(submodel.model.n_dispersion and params[-1] == 0))
+    return submodel.with_pivots(pivots, bool(np.any(params[submodel.keep][model.layout.family] == 0)))
 
 
 def efficient(J: Array, k: int) -> Array:

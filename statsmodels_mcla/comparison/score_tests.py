@@ -18,11 +18,11 @@ import pandas as pd
 import patsy
 
 from statsmodels_mcla.comparison.chi_bar_square import jackknife, project
-from statsmodels_mcla.comparison.compared_fits import mixed_fit_of
+from statsmodels_mcla.comparison.compared_fits import MixedFit
 from statsmodels_mcla.comparison.likelihood_ratio import RestrictionTest, null_distribution
 from statsmodels_mcla.comparison.nesting import coordinates, fingerprints, nesting_of
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, efficient, schur
-from statsmodels_mcla.data import ModelInputs, finite_matrix, terms_of_arrays
+from statsmodels_mcla.data import MixedModel, ModelInputs, finite_matrix, terms_of_arrays
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula import environment, read_random_terms, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
@@ -38,7 +38,9 @@ class ScoreTest(RestrictionTest):
     title: ClassVar[str] = "Score test"
 
 
-def added_by_formula(model: Any, term: str, eval_env: int) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
+def added_by_formula(
+    model: MixedModel, term: str, eval_env: int
+) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
     """Fixed-effects columns and random effects of the terms of a formula, on the rows of a model.
 
     Raises
@@ -61,7 +63,7 @@ def added_by_formula(model: Any, term: str, eval_env: int) -> tuple[pd.DataFrame
 
 
 def added_by_arrays(
-    model: Any, exog_extra: Any, exog_vc_extra: Any
+    model: MixedModel, exog_extra: Any, exog_vc_extra: Any
 ) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
     """Fixed-effects columns and a variance component given as arrays with the rows of a model."""
     n = len(model.endog)
@@ -105,12 +107,12 @@ def _refuse_known(term: RandomTerm, known: Sequence[RandomTerm]) -> None:
         )
 
 
-def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
+def score_test(fit: MixedFit, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
     """Test terms that a fit does not have.
 
     Parameters
     ----------
-    results : MixedGLMResults
+    fit : MixedFit
     X : DataFrame (n, k)
         Fixed-effects columns to add; those that the model has already are left out.
     terms : sequence of RandomTerm
@@ -123,7 +125,6 @@ def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: 
         If nothing is added.
     """
     seed = seed_of(rng)
-    fit = mixed_fit_of(results, "results")
     values = X.to_numpy(float)
     keep = _independent(fit.exog, values)
     if not len(keep) and not terms:
@@ -142,7 +143,7 @@ def score_test(results: Any, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: 
     inputs = larger(fit.inputs)
     design = inputs.design(fit.family)
     nesting = nesting_of(design, wide, inputs.terms, fit.exog, fit.terms)
-    params, executor = nesting.embedding @ fit.params, results.fitted.executor
+    params, executor = nesting.embedding @ fit.params, fit.estimates.fitted.executor
     model = RestrictedModel(design, fit.family, params, nesting, seed, executor)
     if not nesting.cones:
         statistic, mcse = _of_fixed_effects(model)

@@ -16,6 +16,12 @@ from statsmodels_mcla.estimation.error_propagation import (
     wald_pvalues,
     z_of,
 )
+from statsmodels_mcla.estimation.estimates import (
+    EstimateCovariance,
+    Estimates,
+    Later,
+    inverse_information,
+)
 from statsmodels_mcla.estimation.fitted import Fitted, with_expectation_draws
 from statsmodels_mcla.estimation.maximum import (
     LaplaceMaximum,
@@ -27,13 +33,17 @@ from statsmodels_mcla.estimation.unreached_modes import unreached_mode
 
 __all__ = [
     "STEP",
+    "EstimateCovariance",
     "EstimateErrors",
+    "Estimates",
     "Fitted",
     "LaplaceMaximum",
+    "Later",
     "MonteCarloMaximum",
     "ParameterErrors",
     "Variation",
     "Varied",
+    "inverse_information",
     "laplace_maximum",
     "monte_carlo_maximum",
     "unreached_mode",

@@ -275,16 +275,6 @@ class ParameterErrors:
     cov_params: Array
     cov_mcse: Array | None
 
-    @classmethod
-    def of(cls, results: Any) -> ParameterErrors:
-        """Errors of a fit, carried over to the parameters that were fitted."""
-        carried = results.fitted.covariance_of_fitted
-        monte_carlo = results.monte_carlo
-        return cls(
-            carried(results.cov_params()),
-            None if monte_carlo is None else carried(monte_carlo.cov_mcse),
-        )
-
     def monte_carlo_var(self, slope: Array) -> Array:
         """Monte Carlo variance that comes from the estimates, for slopes (..., P)."""
         if self.cov_mcse is None:

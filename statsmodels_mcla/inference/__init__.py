@@ -13,42 +13,24 @@ from statsmodels_mcla.inference.contrasts import (
     effects_of,
     wald_statistic,
 )
-from statsmodels_mcla.inference.independent_units import (
-    STEP,
-    RowUnits,
-    Units,
-    block_draws,
-    laplace_scores,
-    unit_hessians,
-    unit_scores,
-    units_of,
-)
-from statsmodels_mcla.inference.influence import BlockInfluence, leave_one_out
-from statsmodels_mcla.inference.sandwich import Sandwich, check_covariance, group_codes, small_sample_factor
-from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr, var_corr_errors
+from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
+from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
+from statsmodels_mcla.inference.sandwich import check_covariance, covariance_of_kind
+from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr
 
 __all__ = [
-    "STEP",
     "BlockInfluence",
     "Bootstrap",
     "MonteCarloContrasts",
     "MonteCarloTermTests",
     "MonteCarloWaldTest",
-    "RowUnits",
-    "Sandwich",
-    "Units",
-    "block_draws",
     "check_covariance",
     "covariance_matrices",
+    "covariance_of_kind",
     "effects_of",
-    "group_codes",
-    "laplace_scores",
-    "leave_one_out",
-    "small_sample_factor",
-    "unit_hessians",
-    "unit_scores",
+    "influence_of",
+    "scores_of_fit",
     "units_of",
     "var_corr",
-    "var_corr_errors",
     "wald_statistic",
 ]

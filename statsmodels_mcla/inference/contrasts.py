@@ -26,14 +26,9 @@ class MonteCarloContrasts(ContrastResults):
         Monte Carlo standard errors of effects, standard errors, statistics and p-values.
     """
 
-    mcse: Array
-    _errors: EstimateErrors  # of effects less their values under the hypothesis
-    _law: Any
-
-    @classmethod
-    def of(
-        cls, found: ContrastResults, contrasts: Array, cov_mcse: Array, errors: EstimateErrors
-    ) -> MonteCarloContrasts:
+    def __init__(
+        self, found: ContrastResults, contrasts: Array, cov_mcse: Array, errors: EstimateErrors
+    ) -> None:
         """Add Monte Carlo errors to a result.
 
         Parameters
@@ -45,13 +40,12 @@ class MonteCarloContrasts(ContrastResults):
         errors : EstimateErrors (k,)
             Of the effects, less their values under the hypothesis, and their standard errors.
         """
-        out = object.__new__(cls)
-        out.__dict__.update(found.__dict__)
+        law = {"t": found.statistic} if found.distribution == "t" else _as_given(found)
+        super().__init__(effect=found.effect, sd=found.sd, df_denom=getattr(found, "df_denom", None), **law)
         used = np.flatnonzero(np.any(contrasts != 0, axis=0))
-        out.mcse = delta_method(contrasts[:, used], cov_mcse[np.ix_(used, used)])
-        out._errors = errors
-        out._law = stats.t(found.df_denom) if found.distribution == "t" else stats.norm
-        return out
+        self.mcse = delta_method(contrasts[:, used], cov_mcse[np.ix_(used, used)])
+        self._errors = errors  # of effects less their values under the hypothesis
+        self._law = stats.t(found.df_denom) if found.distribution == "t" else stats.norm
 
     @property
     def sd_mcse(self) -> Array:
@@ -113,24 +107,17 @@ class MonteCarloWaldTest(ContrastResults):
     statistic_mcse, pvalue_mcse : ndarray or float
     """
 
-    statistic_mcse: Any
-    pvalue_mcse: Any
-
-    @classmethod
-    def of(cls, found: ContrastResults, statistic: Varied) -> MonteCarloWaldTest:
+    def __init__(self, found: ContrastResults, statistic: Varied) -> None:
         """Add Monte Carlo errors to a result, from the chi-square statistic (before division by its df)."""
-        out = object.__new__(cls)
-        out.__dict__.update(found.__dict__)
         if found.distribution == "F":
-            law, statistic = (
-                stats.f(found.df_num, found.df_denom),
-                statistic.through(lambda x: x / found.df_num),
-            )
+            super().__init__(F=found.fvalue, df_denom=found.df_denom, df_num=found.df_num)
+            law = stats.f(found.df_num, found.df_denom)
+            statistic = statistic.through(lambda x: x / found.df_num)
         else:
+            super().__init__(df_denom=found.df_denom, **_as_given(found))
             law = stats.chi2(found.df_denom)
-        out.statistic_mcse = float(statistic.mcse)
-        out.pvalue_mcse = float(statistic.through(law.sf).mcse)
-        return out
+        self.statistic_mcse = float(statistic.mcse)
+        self.pvalue_mcse = float(statistic.through(law.sf).mcse)
 
     def __str__(self) -> str:
         shown: str = super().__str__()
@@ -142,22 +129,23 @@ class MonteCarloWaldTest(ContrastResults):
 class MonteCarloTermTests(WaldTestResults):
     """Wald tests of all terms, as statsmodels has them, with Monte Carlo errors in the table."""
 
-    @classmethod
-    def of(cls, found: WaldTestResults, tests: Sequence[MonteCarloWaldTest]) -> MonteCarloTermTests:
+    def __init__(self, found: WaldTestResults, tests: Sequence[MonteCarloWaldTest]) -> None:
         """Add Monte Carlo errors to a table, from the test in each of its rows."""
-        out = object.__new__(cls)
-        out.__dict__.update(found.__dict__)
         errors = {
             f"{name} mcse": [getattr(t, f"{name}_mcse") for t in tests] for name in ("statistic", "pvalue")
         }
-        out.table = found.table.assign(**errors)
-        return out
+        super().__init__(None, found.distribution, found.dist_args, table=found.table.assign(**errors))
+        self.temp = found.temp
 
     @property
     def col_names(self) -> list[str]:
         """Names of the columns when printed."""
         shown = super().col_names
         return [*shown, *(f"{name} mcse" for name in shown[:2])]
+
+
+def _as_given(found: ContrastResults) -> dict[str, Any]:
+    return {"statistic": found.statistic, "distribution": found.distribution}
 
 
 def effects_of(contrasts: Array, values: Array, params: Array, cov: Array) -> Array:

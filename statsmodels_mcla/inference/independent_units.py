@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.data import ModelInputs
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.estimation import Estimates, Fitted
 from statsmodels_mcla.likelihood.laplace import modes_of_buckets
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Position
@@ -100,7 +100,7 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     kept = [
         t
         for t, s in zip(inputs.terms, design.covariance.slices, strict=True)
-        if fitted.keep[design.n_fixed + s.start : design.n_fixed + s.stop].any()
+        if fitted.keep[design.layout.covariance][s].any()
     ]
     alone = np.ones(len(used), bool)
     if kept:
@@ -181,6 +181,14 @@ def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array)
     return _by_unit(units, fitted.design, params, units.of_block, found.blocks.score, everything)
 
 
+def scores_of_fit(units: Units, estimates: Estimates, design: MixedDesign) -> Array:
+    """Scores of the units at a fit, (units, k), of the likelihood that was maximised; the design is the whole one."""
+    fitted = estimates.fitted
+    if estimates.drawn:
+        return unit_scores(units, fitted, block_draws(fitted), fitted.params)
+    return laplace_scores(units, fitted, design, np.sqrt(np.diag(estimates.cov_of_fitted)))
+
+
 def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array) -> Array:
     """Score of each unit of the Laplace approximation, by differences: (units, k).
 
@@ -243,8 +251,8 @@ def _by_unit(
         eta = (units.X @ beta + units.offset)[:, None]
         y, w, v = units.y[:, None], units.w[:, None], np.broadcast_to(units.v, units.y.shape)[:, None]
         own = np.zeros((len(units.rows), out.shape[1]))
-        own[:, : len(beta)] = units.X * design.family.rows(y, w, v, eta, phi).d1
+        own[:, design.layout.fixed] = units.X * design.family.rows(y, w, v, eta, phi).d1
         if design.n_dispersion:
-            own[:, -1] = design.family.dispersion_rows(y, w, v, eta, phi).dphi[:, 0]
+            own[:, design.layout.family] = design.family.dispersion_rows(y, w, v, eta, phi).dphi
         np.add.at(out, units.of_row[units.rows[alone]], own[alone])
     return out

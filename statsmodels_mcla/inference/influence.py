@@ -12,22 +12,31 @@ Variances are skewed and a block may hold much of the data, so the step is taken
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.design import SearchScale
-from statsmodels_mcla.estimation import Fitted, Varied
-from statsmodels_mcla.inference.independent_units import STEP
+from statsmodels_mcla.estimation import Estimates, Fitted, Varied, vary_draws
+from statsmodels_mcla.inference.independent_units import (
+    STEP,
+    block_draws,
+    scores_of_fit,
+    unit_hessians,
+    unit_scores,
+    units_of,
+)
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, differences
 
 UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that of all data
+SINGULAR = 1e-10  # eigenvalue of a correlation matrix, relative to the largest, that counts as zero
 
 
 def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: Array, se: Array) -> Array:
@@ -85,6 +94,50 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     return out
 
 
+def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
+    """Influence of every independent block; see `InfluenceResults.get_influence`."""
+    fitted = estimates.fitted
+    units = units_of(model.inputs, model.design, fitted)
+    if len(units) < 2:
+        raise ValueError(
+            "influence needs at least two independent groups of rows, but all depend on each other (crossed random "
+            "effects): leave out levels by refits, model.clone_with or a subset of the data"
+        )
+    cov, variation = estimates.cov_of_fitted, estimates.information.variation
+    if np.isnan(cov).any():
+        raise ValueError("the fit has no maximum, so that there is nothing to measure influence by")
+    drawn = replace(fitted, position=block_draws(fitted))
+
+    def changes(drawn: Fitted, cov: Array, scores: Array | None = None) -> Array:
+        """Changes of the model's parameters and their squared length, (units, P + 1), from draws block by block."""
+        position, se = drawn.position, np.sqrt(np.diag(cov))
+        if scores is None:
+            scores = unit_scores(units, drawn, position, drawn.params)
+        hessians = unit_hessians(units, drawn, position, se)
+        without = leave_one_out(drawn, position, scores, hessians, se)
+        change = drawn.params_of_model(drawn.params[None]) - drawn.params_of_model(without)
+        kept = drawn.covariance_of_model(cov)[np.ix_(drawn.keep, drawn.keep)]
+        return np.column_stack([change, _squared_lengths(change[:, drawn.keep], kept)])
+
+    found = changes(drawn, cov, scores_of_fit(units, estimates, model.design))
+    names = list(estimates.names)
+    return BlockInfluence(
+        pd.DataFrame(found[:, :-1], index=pd.Index(units.labels, name="block"), columns=names),
+        pd.Series(np.sqrt(np.diag(estimates.information.matrix)), index=names),
+        found[:, -1],
+        len(drawn.params),
+        None if variation is None else partial(vary_draws, drawn, cov, variation, changes),
+    )
+
+
+def _squared_lengths(change: Array, cov: Array) -> Array:
+    """Squares d' C^- d of changes (units, k), in standard errors: whatever the units and the rank of C."""
+    se = np.sqrt(np.diag(cov))
+    se = np.where(se > 0, se, 1.0)
+    inverse = np.linalg.pinv(cov / np.outer(se, se), rcond=SINGULAR, hermitian=True)
+    return np.asarray(np.einsum("bp,pq,bq->b", change / se, inverse, change / se))
+
+
 def _newton(scores: Array, total: Array, hessians: Array) -> Array:
     """Newton steps (I - I_b)^-1 s_b, (units, k); with I for I - I_b where that is not positive definite."""
     rest = hessians - total
@@ -129,9 +182,9 @@ class BlockInfluence:
     bse : Series (P,)
         Standard errors of the estimates.
     distance : ndarray (blocks,)
-        d' I d, for the changes d of the parameters that were fitted and their information I.
+        d' C^- d, for the changes d of the parameters, those at the boundary left out, and their covariance C.
     n_fitted : int
-        Number of these: fewer than P at the boundary and where a correlation is one.
+        Rank of C: fewer than P at the boundary and where a correlation is one.
     """
 
     d_params: pd.DataFrame
@@ -164,7 +217,7 @@ class BlockInfluence:
 
     @property
     def cooks_distance(self) -> tuple[Array, Array]:
-        """Cook's distance d' I d / P of each block, with the chi-squared upper tail of d' I d."""
+        """Cook's distance d' C^- d / P of each block, with the chi-squared upper tail of d' C^- d."""
         return self.distance / self.n_fitted, stats.chi2.sf(self.distance, self.n_fitted)
 
     @property

@@ -11,17 +11,29 @@ added up within groups of blocks.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.estimation import Fitted, Variation, vary_draws
+from statsmodels_mcla.data import MixedModel
+from statsmodels_mcla.estimation import (
+    EstimateCovariance,
+    Estimates,
+    Fitted,
+    Later,
+    Variation,
+    vary_draws,
+)
+from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.inference.independent_units import (
     RowUnits,
     Units,
     block_draws,
+    scores_of_fit,
     unit_scores,
+    units_of,
 )
 from statsmodels_mcla.numerics import Array
 
@@ -52,8 +64,13 @@ class Sandwich:
         half = scores @ cov
         return np.asarray(self.factor * (half.T @ half))
 
-    def vary(self, plain: Variation, units: Units, fitted: Fitted) -> Variation:
+    def variation(
+        self, information: EstimateCovariance, units: Units, maximum: Later[Fitted]
+    ) -> Variation | None:
         """Deviations of the sandwich from those of the inverse information and of the scores of units."""
+        plain, fitted = information.variation, maximum()
+        if plain is None or not plain.known:
+            return plain
         drawn = replace(fitted, position=block_draws(fitted))
 
         def covariance(there: Fitted, cov: Array) -> Array:
@@ -61,6 +78,48 @@ class Sandwich:
 
         found = vary_draws(drawn, plain.cov, plain, covariance)
         return replace(plain.merged(), cov=found.value, d_cov=found.deviations)
+
+
+def covariance_of_kind(
+    estimates: Estimates, model: MixedModel, cov_type: str, groups: Any, use_correction: bool | None
+) -> EstimateCovariance:
+    """Covariance of the estimates of a kind, with arguments as `RobustResults.with_cov_type` has them.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit; the message names it.
+    """
+    check_covariance(model, cov_type, groups)
+    if cov_type == "nonrobust":
+        return estimates.information
+    fitted = estimates.fitted
+    units = units_of(model.inputs, model.design, fitted)
+    corrected = cov_type == "cluster" if use_correction is None else bool(use_correction)
+    codes, count = None, len(units)
+    options = {} if groups is None else {"groups": groups}
+    if groups is not None:
+        codes, count = group_codes(groups, getattr(model.data, "frame", None), units)
+    if count < 2:
+        raise ValueError(
+            f"cov_type={cov_type!r} needs at least two independent groups of rows, but all depend on each other: "
+            "use the default covariance, or bootstrap()"
+        )
+    nobs = float(model.freq_weights.sum())
+    factor = small_sample_factor(count, nobs, len(estimates.params)) if corrected else 1.0
+    sandwich = Sandwich(codes, factor)
+    cov = sandwich.covariance(scores_of_fit(units, estimates, model.design), estimates.cov_of_fitted)
+    if count <= len(cov):
+        warn_user(
+            f"the sandwich of {count} independent groups cannot tell the variances of {len(cov)} parameters: it is "
+            "singular and too small. Use the default covariance, or bootstrap()"
+        )
+    return EstimateCovariance(
+        Later.made(fitted.covariance_of_model(cov)),
+        Later(partial(sandwich.variation, estimates.information, units, estimates.maximum)),
+        cov_type,
+        {"n_groups": count, "use_correction": corrected, **options},
+    )
 
 
 def small_sample_factor(n_groups: int, nobs: float, n_params: int) -> float:
@@ -120,7 +179,7 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tupl
 
 
 def check_covariance(
-    model: Any, cov_type: str, groups: Any = None, use_correction: bool | None = None
+    model: MixedModel, cov_type: str, groups: Any = None, use_correction: bool | None = None
 ) -> None:
     """Refuse arguments that `RobustResults.with_cov_type` would refuse after the fit."""
     del use_correction

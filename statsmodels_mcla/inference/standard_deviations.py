@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.design import TermFacts, term_keys
+from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.numerics import Array, delta_method
 
 ONE = 1.0 - 1e-9  # correlations that differ from one by round-off
@@ -31,35 +32,26 @@ def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, p
     return out
 
 
-def var_corr(
-    terms: Sequence[TermFacts], theta: Array, cov_theta: Array, cov_mcse: Array | None
-) -> pd.DataFrame:
+def var_corr(terms: Sequence[TermFacts], estimates: Estimates) -> pd.DataFrame:
     """Standard deviations and correlations with their errors.
-
-    Parameters
-    ----------
-    terms : sequence of TermFacts
-    theta : ndarray (k,)
-        Variances and covariances, term by term.
-    cov_theta, cov_mcse : ndarray (k, k)
-        Their sampling and Monte Carlo covariance.
 
     Returns
     -------
     DataFrame
-        Columns group, effect, levels, estimate, std err and, with ``cov_mcse``, mcse.
+        Columns group, effect, levels, estimate, std err and, for fits with draws, mcse and std err mcse.
     """
-    rows, J = _estimates(terms, theta)
+    at = estimates.layout.covariance
+
+    def errors(params: Array, cov: Array) -> Array:
+        return np.array([_error(g, cov[at, at]) for g in _estimates(terms, params[at])[1]])
+
+    rows = _estimates(terms, estimates.params[at])[0]
     out = pd.DataFrame(rows, columns=["group", "effect", "levels", "estimate"])
-    out["std err"] = [_error(g, cov_theta) for g in J]
-    if cov_mcse is not None:
-        out["mcse"] = [_error(g, cov_mcse) for g in J]
-    return out
-
-
-def var_corr_errors(terms: Sequence[TermFacts], theta: Array, cov_theta: Array) -> Array:
-    """Standard errors of standard deviations and correlations, as in `var_corr`."""
-    return np.array([_error(g, cov_theta) for g in _estimates(terms, theta)[1]])
+    out["std err"] = errors(estimates.params, estimates.cov.matrix)
+    if estimates.cov_mcse is None:
+        return out
+    out["mcse"] = errors(estimates.params, estimates.cov_mcse)
+    return out.assign(**{"std err mcse": estimates.varied(errors).mcse})
 
 
 def _estimates(terms: Sequence[TermFacts], theta: Array) -> tuple[list[tuple[str, str, int, float]], Array]:

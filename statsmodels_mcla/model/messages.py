@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.estimation import LaplaceMaximum, unreached_mode
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.search import Round
@@ -17,6 +16,7 @@ from statsmodels_mcla.exceptions import (
     PrecisionWarning,
     SeparationWarning,
     SingularFitWarning,
+    warn_user,
 )
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.results import MCLAMixedGLMResults
@@ -25,80 +25,59 @@ LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger 
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
 
-def _warn(category: type[Warning], message: str, level: int = 5) -> None:
-    warnings.warn(message, category, stacklevel=level)  # points at the line that called `fit`
-
-
-def warn_maximum(model: Any, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
+def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
     """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
-    name = [t.name for t in model.random_terms]
-    warn_separation([model.exog_names[k] for k in laplace.separated])
-    warn_separating([model.random_terms[k].name for k in laplace.separating])
-    warn_singular([name[k] for k in reduction.vanished])
-    warn_degenerate([name[k] for k in reduction.singular if k not in reduction.vanished])
-    if reduction.at_limit:
-        warn_dispersion(model.conditional_family.dispersion)
-    warn_convergence(converged or laplace.endless)
+    terms = [repr(t.name) for t in model.random_terms]
 
+    def named(names: Sequence[str], which: Iterable[int]) -> str:
+        return ", ".join(names[k] for k in which)
 
-def warn_separation(columns: Sequence[str]) -> None:
-    """Fixed effects without a finite maximum."""
-    if columns:
-        _warn(
-            SeparationWarning,
-            f"{', '.join(columns)} separate the responses perfectly, so the likelihood has no finite maximum: "
-            "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
-            "(statsmodels BinomialBayesMixedGLM)",
-        )
+    separated = named(model.exog_names, laplace.separated)
+    separating = named(terms, laplace.separating)
+    singular = named(terms, reduction.vanished)
+    degenerate = named(terms, sorted({*reduction.singular} - {*reduction.vanished}))
 
+    def tell(wrong: object, category: type[Warning], message: str) -> None:
+        if wrong:
+            warn_user(message, category)
 
-def warn_separating(names: Sequence[str]) -> None:
-    """Variances without a finite maximum."""
-    if names:
-        _warn(
-            SeparationWarning,
-            f"the random effects of {', '.join(map(repr, names))} predict every response perfectly (each level has "
-            "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
-        )
-
-
-def warn_singular(names: Sequence[str]) -> None:
-    """Variances of zero."""
-    if names:
-        _warn(
-            SingularFitWarning,
-            f"the variance of {', '.join(map(repr, names))} is zero at the maximum (a singular fit): it is reported "
-            "as 0 without a standard error, and the other results are those of the model without it",
-        )
-
-
-def warn_degenerate(names: Sequence[str]) -> None:
-    """Correlations of one."""
-    if names:
-        _warn(
-            SingularFitWarning,
-            f"the random effects of {', '.join(map(repr, names))} are perfectly correlated at the maximum (a singular "
-            "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
-            "covariance matrix of lower rank; (x || g) fits the effects without correlations",
-        )
-
-
-def warn_dispersion(name: str) -> None:
-    """Tell of a dispersion of zero."""
-    _warn(
-        SingularFitWarning,
-        f"the dispersion {name!r} is zero at the maximum (a singular fit): it is reported as 0 without a standard "
-        "error, and the other results are those of the family without it",
+    tell(
+        separated,
+        SeparationWarning,
+        f"{separated} separate the responses perfectly, so the likelihood has no finite maximum: "
+        "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
+        "(statsmodels BinomialBayesMixedGLM)",
     )
-
-
-def warn_convergence(converged: bool) -> None:
-    """Tell of a search that did not reach a maximum."""
-    if not converged:
-        _warn(
-            ConvergenceWarning,
-            "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
-        )
+    tell(
+        separating,
+        SeparationWarning,
+        f"the random effects of {separating} predict every response perfectly (each level has "
+        "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
+    )
+    tell(
+        singular,
+        SingularFitWarning,
+        f"the variance of {singular} is zero at the maximum (a singular fit): it is reported "
+        "as 0 without a standard error, and the other results are those of the model without it",
+    )
+    tell(
+        degenerate,
+        SingularFitWarning,
+        f"the random effects of {degenerate} are perfectly correlated at the maximum (a singular "
+        "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
+        "covariance matrix of lower rank; (x || g) fits the effects without correlations",
+    )
+    tell(
+        reduction.at_limit,
+        SingularFitWarning,
+        f"the dispersion {model.conditional_family.dispersion!r} is zero at the maximum (a singular fit): it is "
+        "reported as 0 without a standard error, and the other results are those of the family without it",
+    )
+    tell(
+        not (converged or laplace.endless),
+        ConvergenceWarning,
+        "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
+    )
 
 
 def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> None:
@@ -108,44 +87,39 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
     heavy = int(np.argmax(np.nan_to_num(monte_carlo.k_hat, nan=-np.inf)))
     second = unreached_mode(result.fitted) if result.converged else None
     if second is not None:
-        _warn(
-            ImportanceWeightWarning,
+        warn_user(
             f"the effects of block {monte_carlo.block_labels[second.block]!r} given the data have a second mode under "
             f"this link, with {100 * second.share:.2g} % of their law, that the draws do not reach: estimates leave it "
             "out, and Monte Carlo errors do not show that. Use another link, or draws as wide as "
             "BlockSampling(df=3, inflate=3)",
-            level=4,
+            ImportanceWeightWarning,
         )
     elif monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
-        _warn(
-            ImportanceWeightWarning,
+        warn_user(
             f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
             f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use the default "
             "block sampling, or a density with heavier tails such as BlockSampling(df=10, inflate=1.2)",
-            level=4,
+            ImportanceWeightWarning,
         )
     elif monte_carlo.ess[worst] < min(MIN_ESS, 0.5 * monte_carlo.draws[worst]):
-        _warn(
-            ImportanceWeightWarning,
+        warn_user(
             f"the effective sample size of block {monte_carlo.block_labels[worst]!r} is only "
             f"{monte_carlo.ess[worst]:.1f} of {monte_carlo.draws[worst]} draws, so its Monte Carlo error is itself "
             "uncertain: raise nsample, or lower mcse_tol",
-            level=4,
+            ImportanceWeightWarning,
         )
     ratio = monte_carlo.history["mcse_over_se"].iloc[-1]
     if mcse_tol is None and ratio > LARGE_MCSE:
-        _warn(
-            PrecisionWarning,
+        warn_user(
             f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error: raise nsample, or leave it "
             "out to let the errors decide",
-            level=4,
+            PrecisionWarning,
         )
     if mcse_tol is not None and result.converged and not monte_carlo.precise:
-        _warn(
-            PrecisionWarning,
+        warn_user(
             f"the largest Monte Carlo error is {100 * ratio:.2g} % of its standard error, more than the "
             f"{100 * mcse_tol:.2g} % asked for: raise max_draws or max_seconds, or accept a larger mcse_tol",
-            level=4,
+            PrecisionWarning,
         )
 
 

@@ -407,7 +407,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         # 3. what the user reads
         self._current = CurrentDraws(found.design, found.fit.position, found.reduction, executor)
         result = monte_carlo_results(
-            self, found, draws, separated=laplace.endless, executor=executor, mcse_tol=mcse_tol
+            self, found, laplace.start, draws, separated=laplace.endless, executor=executor, mcse_tol=mcse_tol
         )
         warn_maximum(self, laplace, found.reduction, found.fit.converged)
         warn_monte_carlo(result, mcse_tol if nsample is None else None)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.formula import names_in
 from statsmodels_mcla.plots.curves import MANY, Curve, Points
 from statsmodels_mcla.plots.grids import category_label, group_rows, observed_averages, population_rows
@@ -56,7 +57,7 @@ class CurveRequest:
     random : tuple of str
     """
 
-    model: Any
+    model: MixedModel
     frame: pd.DataFrame
     x: str
     by: str | None
@@ -69,7 +70,7 @@ class CurveRequest:
     @classmethod
     def of(
         cls,
-        model: Any,
+        model: MixedModel,
         x: str,
         by: str | None,
         at: Mapping[str, Any] | None,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy import stats
 
-from statsmodels_mcla.data import inputs_of, simulate_responses
+from statsmodels_mcla.data import MixedModel, inputs_of, simulate_responses
 from statsmodels_mcla.numerics import Array
 
 NUMBERS = 2**24  # simulated responses at most
@@ -15,7 +13,7 @@ LEAST = 39  # simulated data sets at least: with these, 95 % limits are the most
 
 
 def residuals_with_envelope(
-    model: Any, params: Array, generator: np.random.Generator, nsim: int
+    model: MixedModel, params: Array, generator: np.random.Generator, nsim: int
 ) -> tuple[Array, Array]:
     """Normal quantile residuals of the responses and of as many simulated ones.
 

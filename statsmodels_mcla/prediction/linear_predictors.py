@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import scipy.sparse as sp
 
+from statsmodels_mcla.covariance import CovarianceTerm
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
@@ -90,15 +91,32 @@ def prior_basis(reduction: Reduction, Z: sp.csr_array) -> Array:
 
     The prior variance is linear in them.
     """
-    out, start = [], 0
-    for term in reduction.terms:
-        dim, stop = term.whole.dim, start + term.levels * term.whole.dim
-        parts = [sp.csr_array(Z[:, start + k : stop : dim]) for k in range(dim)]
-        for i, j in zip(*term.whole.lower, strict=True):
-            product = np.asarray(parts[i].multiply(parts[j]).sum(axis=1)).ravel()
-            out.append(product if i == j else 2.0 * product)
-        start = stop
-    return np.array(out).reshape(-1, Z.shape[0]).T
+    stops = np.cumsum([0, *(t.levels * t.whole.dim for t in reduction.terms)])
+    parts = [
+        prior_basis_of(t.whole, Z[:, start:stop])
+        for t, start, stop in zip(reduction.terms, stops, stops[1:], strict=False)
+    ]
+    return np.concatenate([np.zeros((Z.shape[0], 0)), *parts], axis=1)
+
+
+def prior_basis_of(term: CovarianceTerm, Z: sp.csr_array) -> Array:
+    """Return the same for the effects of one term, (N, size of the term)."""
+    parts = [sp.csr_array(Z[:, k :: term.dim]) for k in range(term.dim)]
+    products = [
+        np.asarray(parts[i].multiply(parts[j]).sum(axis=1)).ravel() for i, j in zip(*term.lower, strict=True)
+    ]
+    return np.column_stack(products) * times(term)
+
+
+def prior_basis_of_level(term: CovarianceTerm, x: Array) -> Array:
+    """Return the same for rows x (N, d) of one level each."""
+    rows, cols = term.lower
+    return x[:, rows] * x[:, cols] * times(term)
+
+
+def times(term: CovarianceTerm) -> Array:
+    """How often each entry of the lower triangle of a covariance matrix counts in a quadratic form."""
+    return np.where(np.equal(*term.lower), 1.0, 2.0)
 
 
 class Law(NamedTuple):

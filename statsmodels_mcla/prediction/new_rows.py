@@ -10,13 +10,18 @@ import pandas as pd
 import patsy
 import scipy.sparse as sp
 
-from statsmodels_mcla.data import finite_matrix, row_vector, total_offset
-from statsmodels_mcla.design import NewRows, ParameterLayout, TermDesign
+from statsmodels_mcla.data import MixedModel, finite_matrix, row_vector, total_offset
+from statsmodels_mcla.design import NewRows, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.formula import FormulaError, as_frame, reading
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction.linear_predictors import LinearRows, prior_basis
+from statsmodels_mcla.prediction.linear_predictors import (
+    LinearRows,
+    prior_basis,
+    prior_basis_of,
+    prior_basis_of_level,
+)
 
 RANDOM = ("none", "conditional", "marginal")
 
@@ -70,7 +75,7 @@ class PredictionRows:
 
 
 def fixed_rows(
-    model: Any, exog: Any = None, transform: bool = True, offset: Any = None, exposure: Any = None
+    model: MixedModel, exog: Any = None, transform: bool = True, offset: Any = None, exposure: Any = None
 ) -> FixedRows:
     """Read the fixed part of rows to predict for.
 
@@ -125,7 +130,7 @@ def fixed_rows(
 
 
 def prediction_rows(
-    model: Any,
+    model: MixedModel,
     fitted: Fitted,
     fixed: FixedRows,
     random: str,
@@ -156,7 +161,7 @@ def prediction_rows(
     n, reduction = len(fixed), fitted.reduction
     n_effects = sum(t.levels * t.whole.dim for t in reduction.terms)
     Z = sp.csr_array((n, n_effects))
-    prior = np.zeros((n, sum(t.whole.size for t in reduction.terms)))
+    prior = np.zeros((n, reduction.layout.n_covariance))
     if random != "none":
         Z, prior = _random_part(model, fixed, exog_vc, reduction, marginal=random == "marginal")
     if random == "marginal":
@@ -185,12 +190,12 @@ def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
 
 
 def _random_part(
-    model: Any, fixed: FixedRows, exog_vc: Any, reduction: Reduction, *, marginal: bool
+    model: MixedModel, fixed: FixedRows, exog_vc: Any, reduction: Reduction, *, marginal: bool
 ) -> tuple[sp.csr_array, Array]:
     """Design over the model's effects, and prior part of levels that are new; NaN where something is missing."""
     terms = model.random_terms
     n, n_effects = len(fixed), sum(t.levels * t.whole.dim for t in reduction.terms)
-    size = sum(t.whole.size for t in reduction.terms)
+    size = reduction.layout.n_covariance
     if exog_vc is not None:
         matrix: Any = exog_vc if sp.issparse(exog_vc) else finite_matrix(exog_vc, "exog_vc")
         if matrix.shape != (n, n_effects):
@@ -203,25 +208,18 @@ def _random_part(
         return Z, np.zeros((n, size))
     if fixed.of_model:
         return sp.csr_array(sp.hstack([t.Z for t in terms], format="csr")), np.zeros((n, size))
-    if fixed.frame is None or any(t.design is None for t in terms):
+    designs = [t.design for t in terms if t.design is not None]
+    if fixed.frame is None or len(designs) < len(terms):
         raise ValueError(
             f"exog_vc is missing: give the random-effects design of the new rows, {n_effects} columns, or predict with "
             "random='none'"
         )
     parts, priors = [], []
-    for term, reduced in zip(terms, reduction.terms, strict=True):
-        found = _rebuilt(term.design, fixed.frame, model.data.frame, marginal=marginal)
-        own = Reduction((reduced,), ParameterLayout((), reduced.whole.size))
-        prior = np.zeros((n, reduced.whole.size))
-        if found.unknown.any():
-            lower = reduced.whole.lower
-            whole = np.column_stack(
-                [
-                    found.x[:, i] * found.x[:, j] * (1.0 if i == j else 2.0)
-                    for i, j in zip(*lower, strict=True)
-                ]
-            )
-            prior[found.unknown] = (whole - prior_basis(own, found.Z))[found.unknown]
+    for design, reduced in zip(designs, reduction.terms, strict=True):
+        found = _rebuilt(design, fixed.frame, model.data.frame, marginal=marginal)
+        whole, new = reduced.whole, found.unknown
+        prior = np.zeros((n, whole.size))
+        prior[new] = prior_basis_of_level(whole, found.x[new]) - prior_basis_of(whole, found.Z[new])
         missing = ~np.isfinite(found.x).all(axis=1)
         prior[missing] = np.nan
         parts.append(found.Z)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +15,6 @@ from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments
 from statsmodels_mcla.prediction.linear_predictors import LinearRows
-
-if TYPE_CHECKING:
-    from statsmodels_mcla.estimation import Fitted
 
 
 def conditional_effects(
@@ -88,13 +84,12 @@ def effect_moments(fitted: Fitted, n_effects: int, errors: ParameterErrors) -> E
     An effect that no row with weight depends on has mean 0 and its prior standard deviation; one of a term whose
     variance is zero is 0.
     """
-    size = sum(t.whole.size for t in fitted.reduction.terms)
     rows = LinearRows.of(
         fitted,
         np.zeros((n_effects, fitted.design.n_fixed)),
         np.zeros(n_effects),
         sp.csr_array(sp.eye_array(n_effects)),
-        np.zeros((n_effects, size)),
+        np.zeros((n_effects, fitted.reduction.layout.n_covariance)),
     )
     return EffectMoments.of(moments(fitted, rows, [LINEAR], errors)[0], errors.cov_params)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from statsmodels_mcla.data import check_alpha, checked_numbers
 from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
-from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.profile.profiler import Limit, Profiler
 from statsmodels_mcla.profile.quantities import End
@@ -185,5 +184,5 @@ def _limit_or_nan(profiler: Profiler, target: float, name: str) -> Limit:
     except (RuntimeError, FloatingPointError, np.linalg.LinAlgError) as error:
         side = "lower" if target < 0 else "upper"
         message = f"the {side} profile limit of {name} is NaN: {error}"
-    warnings.warn(message, MCLAWarning, stacklevel=5)
+    warn_user(message)
     return Limit(np.nan, np.nan)

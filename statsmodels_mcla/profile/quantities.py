@@ -16,7 +16,7 @@ import numpy as np
 
 from statsmodels_mcla.estimation.constrained import Inner
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.profile.scales import NEAR_ONE, FisherZ, Logarithm, OuterScale, Plain, Power
+from statsmodels_mcla.profile.scales import FISHER_Z, LOGARITHM, NEAR_ONE, PLAIN, POSITIVE, SQUARE, OuterScale
 
 FAR_LOG = 16.0  # distance of a log dispersion from its estimate that is as good as infinite
 
@@ -54,7 +54,7 @@ class Quantity(Protocol):
     @property
     def scale(self) -> OuterScale:
         """How users see it."""
-        return Plain()
+        return PLAIN
 
     def at(self, params: Array) -> Inner:
         """Value and derivatives at natural parameters of the whole model (P,)."""
@@ -121,7 +121,7 @@ class Variance(Quantity):
     @property
     def scale(self) -> OuterScale:
         """See `Quantity`."""
-        return Power(self.power)
+        return SQUARE if self.power == 2 else POSITIVE
 
     def at(self, params: Array) -> Inner:
         """See `Quantity`; at zero there are no derivatives, and none are asked for."""
@@ -152,12 +152,9 @@ class Variance(Quantity):
 class Dispersion(Quantity):
     """A dispersion, held by its logarithm; a limit too far away to be told from zero is zero."""
 
-    index: int
+    scale: ClassVar[OuterScale] = LOGARITHM
 
-    @property
-    def scale(self) -> OuterScale:
-        """See `Quantity`."""
-        return Logarithm()
+    index: int
 
     def at(self, params: Array) -> Inner:
         """See `Quantity`."""
@@ -172,31 +169,14 @@ class Dispersion(Quantity):
 
 
 @dataclass(frozen=True)
-class BoundedDispersion(Quantity):
-    """A dispersion that may be zero, held by its root, as a variance is."""
+class BoundedDispersion(Variance):
+    """A dispersion that may be zero, held by its root as a variance is; of no term."""
 
     dispersed: ClassVar[bool] = True
 
-    index: int
-
-    @property
-    def scale(self) -> OuterScale:
+    def pivots(self, at_end: Pivots) -> Pivots:
         """See `Quantity`."""
-        return Power(2)
-
-    def at(self, params: Array) -> Inner:
-        """See `Quantity`; alike `Variance`."""
-        return Variance(0, 0, self.index, ()).at(params)
-
-    def ends(self, estimate: float) -> tuple[End, End]:
-        """See `Quantity`."""
-        return End(0.0, 0.0, (self.index,)), HIGHEST
-
-    def inward(self, params: Array, t: float) -> Array:
-        """See `Quantity`; t is the root."""
-        out = params.copy()
-        out[self.index] = t * t
-        return out
+        return at_end
 
 
 @dataclass(frozen=True)
@@ -212,23 +192,20 @@ class Correlation(Quantity):
         Of the two variances and of the covariance in ``params``.
     """
 
+    scale: ClassVar[OuterScale] = FISHER_Z
+
     term: int
     dim: int
     first: int
     second: int
     cov: int
 
-    @property
-    def scale(self) -> OuterScale:
-        """See `Quantity`."""
-        return FisherZ()
-
     def at(self, params: Array) -> Inner:
         """See `Quantity`."""
         P = len(params)
         i, j, k = self.first, self.second, self.cov
         size = float(np.sqrt(params[i] * params[j]))
-        r = float(np.clip(params[k] / size, -FisherZ().high, FisherZ().high))
+        r = float(np.clip(params[k] / size, FISHER_Z.low, FISHER_Z.high))
         g = np.zeros(P)
         g[[i, j, k]] = -0.5 * r / params[i], -0.5 * r / params[j], 1.0 / size
         H = np.zeros((P, P))

@@ -67,9 +67,9 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
 
 
 def _parameter(index: int, design: MixedDesign) -> Quantity:
-    if index >= design.n_fixed + design.covariance.size:
+    if index >= design.layout.family.start:
         bounded = design.family.limit(design.y, design.w) is not None
-        return BoundedDispersion(index) if bounded else Dispersion(index)
+        return BoundedDispersion(-1, -1, index, (index,)) if bounded else Dispersion(index)
     for variance in _variances(design):
         if variance.index == index:
             return variance
@@ -91,7 +91,7 @@ def _var_corr(design: MixedDesign) -> Iterator[tuple[str, str, Quantity]]:
         own = [next(deviations) for _ in term.columns]
         for c, quantity in zip(term.columns, own, strict=True):
             yield term.name, f"SD({c})", quantity
-        first = design.n_fixed + s.start
+        first = design.layout.covariance.start + s.start
         for a, (i, j) in enumerate(zip(*np.tril_indices(len(own)), strict=True)):
             if i != j:
                 label = f"Corr({term.columns[j]}, {term.columns[i]})"

@@ -3,39 +3,72 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from statsmodels_mcla.estimation import Fitted, with_expectation_draws
-from statsmodels_mcla.estimation.search import laplace_covariance
+from statsmodels_mcla.estimation import (
+    Estimates,
+    Fitted,
+    Later,
+    inverse_information,
+    with_expectation_draws,
+)
+from statsmodels_mcla.estimation.search import laplace_covariance, search_scale
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, MixedGLMResults
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 
 if TYPE_CHECKING:
+    from statsmodels_mcla.data import MixedModel
     from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.estimation import LaplaceMaximum, MonteCarloMaximum
-    from statsmodels_mcla.estimation.search import DrawSettings
+    from statsmodels_mcla.estimation.search import DrawSettings, GLMStart
     from statsmodels_mcla.execution import Executor
     from statsmodels_mcla.numerics import Array
 
 
-def laplace_results(model: Any, found: LaplaceMaximum, executor: Executor) -> MixedGLMResults:
+def _estimates(
+    model: MixedModel,
+    found: LaplaceMaximum | MonteCarloMaximum,
+    start: GLMStart,
+    method: str,
+    converged: bool,
+    matrix: Later[Array],
+    maximum: Later[Fitted],
+    monte_carlo: MonteCarloErrors | None = None,
+) -> Estimates:
+    information = inverse_information(matrix, maximum, drawn=monte_carlo is not None)
+    return Estimates(
+        tuple(model.data.param_names),
+        found.params,
+        model.non_negative,
+        found.reduction,
+        search_scale(model.design, start).origin,
+        found.fit.evaluation.value,
+        method,
+        converged,
+        information,
+        information,
+        maximum,
+        None if monte_carlo is None else monte_carlo.cov_mcse,
+        None if monte_carlo is None else monte_carlo.llf_mcse,
+    )
+
+
+def laplace_results(model: MixedModel, found: LaplaceMaximum, executor: Executor) -> MixedGLMResults:
     """Collect a Laplace fit into results; standard errors and draws are made when first asked for."""
     fit = found.fit
-    return MixedGLMResults(
+    estimates = _estimates(
         model,
-        found.params,
-        partial(_laplace_covariance, found),
-        fit.evaluation.value,
+        found,
+        found.start,
         "Laplace",
         fit.converged and not found.endless,
-        found.reduction,
-        fit.mle_retvals,
-        fit.mle_settings,
-        fitted=partial(_draws_at, model.design, found, executor),
+        Later(partial(_laplace_covariance, found)),
+        Later(partial(_draws_at, model.design, found, executor)),
     )
+    return MixedGLMResults(model, estimates, fit.mle_retvals, fit.mle_settings)
 
 
 def _laplace_covariance(found: LaplaceMaximum) -> Array:
@@ -53,8 +86,9 @@ def _draws_at(design: MixedDesign, found: LaplaceMaximum, executor: Executor) ->
 
 
 def monte_carlo_results(
-    model: Any,
+    model: MixedModel,
     found: MonteCarloMaximum,
+    start: GLMStart,
     draws: DrawSettings,
     *,
     separated: bool,
@@ -66,17 +100,18 @@ def monte_carlo_results(
     cov = np.full((len(found.params), len(found.params)), np.nan)
     if fit.precision is not None:
         cov = reduction.carry(fit.position.params, fit.precision.cov_params)
+    fitted = Fitted(found.design, reduction, fit.sampler, fit.position, executor)
     quasi = draws.quasi and not draws.sampling.joint
-    return MCLAMixedGLMResults(
+    method = "MCLA, quasi-Monte Carlo" if quasi else "MCLA, Monte Carlo"
+    monte_carlo = MonteCarloErrors.of(found, draws, mcse_tol)
+    estimates = _estimates(
         model,
-        found.params,
-        cov,
-        fit.evaluation.value,
-        "MCLA, quasi-Monte Carlo" if quasi else "MCLA, Monte Carlo",
+        found,
+        start,
+        method,
         fit.converged and not separated,
-        reduction,
-        fit.mle_retvals,
-        fit.mle_settings,
-        fitted=Fitted(found.design, reduction, fit.sampler, fit.position, executor),
-        monte_carlo=MonteCarloErrors.of(found, draws, mcse_tol),
+        Later.made(cov),
+        Later.made(fitted),
+        monte_carlo,
     )
+    return MCLAMixedGLMResults(model, estimates, fit.mle_retvals, fit.mle_settings, monte_carlo)

@@ -7,7 +7,6 @@ other random numbers.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +14,14 @@ import pandas as pd
 
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
 from statsmodels_mcla.estimation import Fitted
-from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
-from statsmodels_mcla.inference import covariance_matrices, var_corr, var_corr_errors
+from statsmodels_mcla.inference import covariance_matrices, var_corr
 from statsmodels_mcla.numerics import standard_deviations
 from statsmodels_mcla.results.methods import (
     BootstrapResults,
     EffectSizes,
     InfluenceResults,
     InformationCriteria,
+    Labelled,
     MarginMethods,
     MonteCarloPlots,
     PlotResults,
@@ -31,6 +29,7 @@ from statsmodels_mcla.results.methods import (
     ProfileResults,
     RandomEffectResults,
     ResidualMethods,
+    RobustResults,
     ScoreTestResults,
     SimulationResults,
 )
@@ -38,11 +37,8 @@ from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 from statsmodels_mcla.results.summary import summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from statsmodels.iolib.summary import Summary
 
-    from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.numerics import Array
 
 
@@ -55,133 +51,56 @@ class MixedGLMResults(
     InformationCriteria,
     RandomEffectResults,
     InfluenceResults,
+    RobustResults,
     SimulationResults,
     BootstrapResults,
     ScoreTestResults,
     ProfileResults,
 ):
-    """Fit of a generalized linear mixed model.
-
-    Parameters
-    ----------
-    model : MCLAMixedGLM
-    params : ndarray (P,)
-        Fixed effects, variances and covariances, dispersion.
-    cov_params : ndarray (P, P) or callable
-        Inverse observed information, or what computes it when first asked for.
-    llf : float
-        Log-likelihood at ``params``, all constants included.
-    method : str
-        Name of the approximation.
-    converged : bool
-    reduction : Reduction, optional
-        Ranks of the covariance matrices at the maximum; full by default.
-    fitted : Fitted or callable
-        The maximum with the draws made there, or what makes them when first asked for.
-    """
-
-    monte_carlo: MonteCarloErrors | None = None  # fits without draws have no Monte Carlo errors
-
-    def __init__(
-        self,
-        model: Any,
-        params: Array,
-        cov_params: Any,
-        llf: float,
-        method: str,
-        converged: bool,
-        reduction: Reduction | None = None,
-        mle_retvals: dict[str, Any] | None = None,
-        mle_settings: dict[str, Any] | None = None,
-        *,
-        fitted: Fitted | Callable[[], Fitted],
-    ) -> None:
-        self._cov_source = cov_params
-        self._fitted_source: Fitted | Callable[[], Fitted] | None = fitted
-        super().__init__(model, params, None, scale=1.0)
-        self._llf = llf
-        self.method = method
-        self.converged = converged
-        self.reduction = Reduction.of(model.design) if reduction is None else reduction
-        self.mle_retvals = mle_retvals or {}
-        self.mle_settings = mle_settings or {}
-        self.k_fe = model.design.n_fixed
-        self.k_vc = model.design.covariance.size
-        self.nobs = float(model.freq_weights.sum())
-        self.df_resid = self.nobs - len(params)
-        self.family = model.family
-        self.facts = model.facts
-        self.use_t = False
-        self.df_model = len(params) - model.k_constant
-        self.model_non_negative = model.non_negative
-        self._data_in_cache: list[str] = []
+    """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them."""
 
     @property
-    def normalized_cov_params(self) -> Array | None:
+    def normalized_cov_params(self) -> Labelled:
         """Inverse observed information (P, P)."""
-        if callable(self._cov_source):
-            self._cov_source = self._cov_source()
-        source: Array | None = self._cov_source
-        return source
+        return self.estimates.information.matrix
 
     @normalized_cov_params.setter
-    def normalized_cov_params(self, value: Array | None) -> None:
-        if value is not None:
-            self._cov_source = value
+    def normalized_cov_params(self, value: None) -> None:
+        """Statsmodels sets it to None when it makes results; it is what the estimates say."""
+
+    @property
+    def cov_params_default(self) -> Array:
+        """Covariance of the estimates (P, P), of the kind ``cov_type``."""
+        return self.estimates.cov.matrix
 
     @property
     def fitted(self) -> Fitted:
         """The maximum with the draws made there, in the parameters that were fitted."""
-        if callable(self._fitted_source):
-            self._fitted_source = self._fitted_source()
-        if self._fitted_source is None:
-            raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
-        return self._fitted_source
-
-    @property
-    def _maximum(self) -> ObjectiveMaximum:
-        """The likelihood that was maximised, and where it is largest."""
-        params = np.asarray(self.params)
-        return ObjectiveMaximum.of_laplace(
-            params, self.reduction, self._checked_design(), np.asarray(self.bse)
-        )
-
-    def _checked_design(self) -> MixedDesign:
-        design: MixedDesign | None = self.model.design
-        if design is None:
-            raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
-        return design
+        return self.estimates.fitted
 
     def remove_data(self) -> None:
         """Remove the data, and with them what needs them: predictions, random effects, profiles."""
-        self.normalized_cov_params  # noqa: B018 - needs the data when first asked for
-        self._variation  # noqa: B018 - the same
+        self.estimates = self.estimates.without_data()
         super().remove_data()
-        self._fitted_source = None
-        self.__dict__.pop("_units", None)
         self.__dict__.pop("_maximum", None)
 
     def __getstate__(self) -> dict[str, Any]:
-        self.normalized_cov_params  # noqa: B018 - a callable would not pickle
-        if self._fitted_source is not None:
-            self.fitted  # noqa: B018 - the same
-        state: dict[str, Any] = super().__getstate__() if hasattr(super(), "__getstate__") else self.__dict__
-        return {name: value for name, value in state.items() if name != "_maximum"}
+        return {name: value for name, value in self.__dict__.items() if name != "_maximum"}
 
     @property
     def llf(self) -> float:
         """Log-likelihood at ``params``, all constants included."""
-        return self._llf
+        return self.estimates.llf
 
     @property
-    def fe_params(self) -> Array:
+    def fe_params(self) -> Labelled:
         """Fixed effects."""
-        return np.asarray(self.params)[: self.k_fe]
+        return self.estimates.params[self.estimates.layout.fixed]
 
     @property
-    def vc_params(self) -> Array:
+    def vc_params(self) -> Labelled:
         """Variances and covariances of the random effects."""
-        return np.asarray(self.params)[self.k_fe : self.k_fe + self.k_vc]
+        return self.estimates.params[self.estimates.layout.covariance]
 
     @property
     def cov_re(self) -> dict[str, pd.DataFrame]:
@@ -196,19 +115,12 @@ class MixedGLMResults(
         DataFrame
             Columns group, effect, levels, estimate, std err and, for Monte Carlo fits, mcse and std err mcse.
         """
-        at = slice(self.k_fe, self.k_fe + self.k_vc)
-        monte_carlo, terms = self.monte_carlo, self.facts.terms
-        cov = np.asarray(self.cov_params())
-        if monte_carlo is None:
-            return var_corr(terms, self.vc_params, cov[at, at], None)
-        out = var_corr(terms, self.vc_params, cov[at, at], monte_carlo.cov_mcse[at, at])
-        varied = self._varied(lambda params, cov: var_corr_errors(terms, params[at], cov[at, at]))
-        return out.assign(**{"std err mcse": varied.mcse})
+        return var_corr(self.facts.terms, self.estimates)
 
     @property
-    def bse_fe(self) -> Array:
+    def bse_fe(self) -> Labelled:
         """Standard errors of the fixed effects."""
-        return np.asarray(self.bse)[: self.k_fe]
+        return self.estimates.se[self.estimates.layout.fixed]
 
     @property
     def boundary(self) -> np.ndarray:
@@ -223,7 +135,7 @@ class MixedGLMResults(
     @property
     def llf_mcse(self) -> float | None:
         """Monte Carlo standard error of the log-likelihood; None for fits without draws."""
-        return None
+        return self.estimates.llf_mcse
 
     def compare_lr_test(self, restricted: Any, rng: Any = 0) -> LikelihoodRatioTest:
         """Likelihood-ratio test against a model nested in this one.
@@ -267,32 +179,16 @@ class MixedGLMResults(
 
 
 class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
-    """Maximum of the Monte Carlo likelihood.
-
-    Parameters
-    ----------
-    monte_carlo : MonteCarloErrors
-    others
-        As in `MixedGLMResults`.
-    """
+    """Maximum of the Monte Carlo likelihood."""
 
     monte_carlo: MonteCarloErrors
 
-    def __init__(self, *args: Any, monte_carlo: MonteCarloErrors, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.monte_carlo = monte_carlo
-
-    @cached_property
-    def _maximum(self) -> ObjectiveMaximum:
-        """See `MixedGLMResults`."""
-        return ObjectiveMaximum.of_draws(self.fitted, self._checked_design(), np.asarray(self.bse))
-
     @property
-    def mcse(self) -> Array:
+    def mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``params``."""
         return standard_deviations(self.monte_carlo.cov_mcse)
 
-    def cov_mcse(self) -> Array:
+    def cov_mcse(self) -> Labelled:
         """Monte Carlo covariance of ``params``, U^-1 V U^-1."""
         return self.monte_carlo.cov_mcse
 

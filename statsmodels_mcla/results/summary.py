@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 from statsmodels.iolib.tableformatting import fmt_params
+
+from statsmodels_mcla.numerics import standard_deviations
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.results.mixed_glm_results import MixedGLMResults
 
 ModelFacts = list[tuple[str, str]]
 
@@ -28,7 +33,7 @@ def _p(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else ""
 
 
-def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
+def _facts(results: MixedGLMResults) -> tuple[ModelFacts, ModelFacts]:
     left = [
         ("Dep. Variable:", str(results.model.endog_names)),
         ("Model:", "GLMM"),
@@ -57,7 +62,9 @@ def _facts(results: Any) -> tuple[ModelFacts, ModelFacts]:
     return left, right
 
 
-def _parameter_table(results: Any, which: slice, header: tuple[str, str, str], alpha: float) -> SimpleTable:
+def _parameter_table(
+    results: MixedGLMResults, which: slice, header: tuple[str, str, str], alpha: float
+) -> SimpleTable:
     title, estimate, p_name = header
     columns = [
         results.params,
@@ -68,17 +75,17 @@ def _parameter_table(results: Any, which: slice, header: tuple[str, str, str], a
     ]
     names = [estimate, "std err", "z", p_name, *_limits(alpha)]
     shown = [_number, _number, _p, _p, _number, _number]
-    if results.monte_carlo is not None:
-        columns.append(results.mcse)
+    if results.estimates.cov_mcse is not None:
+        columns.append(standard_deviations(results.estimates.cov_mcse))
         names.append("MCSE")
         shown.append(_number)
     index = range(*which.indices(len(results.params)))
     rows = [[show(np.asarray(column)[k]) for show, column in zip(shown, columns, strict=True)] for k in index]
-    stubs = [results.model.data.param_names[k] for k in index]
+    stubs = [results.estimates.names[k] for k in index]
     return SimpleTable(rows, names, stubs, title=title, txt_fmt=fmt_params)
 
 
-def _error_table(results: Any, alpha: float) -> SimpleTable:
+def _error_table(results: MixedGLMResults, alpha: float) -> SimpleTable:
     """Monte Carlo errors of the numbers of the parameter tables, but for those of the estimates, which they hold."""
     columns = [
         results.bse_mcse,
@@ -88,7 +95,7 @@ def _error_table(results: Any, alpha: float) -> SimpleTable:
     ]
     rows = [[_error(value) for value in row] for row in zip(*map(np.asarray, columns), strict=True)]
     names = ["std err", "z", "P", *_limits(alpha)]
-    stubs = list(results.model.data.param_names)
+    stubs = list(results.estimates.names)
     return SimpleTable(rows, names, stubs, title="MCSE of the other numbers", txt_fmt=fmt_params)
 
 
@@ -105,7 +112,7 @@ def _limits(alpha: float) -> tuple[str, str]:
     return f"[{alpha / 2:.3g}", f"{1 - alpha / 2:.3g}]"
 
 
-def _random_effects_table(results: Any) -> SimpleTable:
+def _random_effects_table(results: MixedGLMResults) -> SimpleTable:
     table = results.var_corr()
     header = [
         "effect",
@@ -123,7 +130,7 @@ def _random_effects_table(results: Any) -> SimpleTable:
     return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params)
 
 
-def summarise(results: Any, title: str | None, alpha: float) -> Summary:
+def summarise(results: MixedGLMResults, title: str | None, alpha: float) -> Summary:
     """Build the summary of a fit."""
     out = Summary()
     left, right = _facts(results)
@@ -134,7 +141,7 @@ def summarise(results: Any, title: str | None, alpha: float) -> Summary:
         title=title or "Generalized Linear Mixed Model Results",
     )
     out.tables.append(_random_effects_table(results))
-    fixed, total = results.k_fe, len(results.params)
+    fixed, total = results.k_fe, len(results.estimates.params)
     out.tables.append(_parameter_table(results, slice(0, fixed), ("Fixed effects", "coef", "P>|z|"), alpha))
     variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
     out.tables.append(_parameter_table(results, slice(fixed, total), variances, alpha))
@@ -148,7 +155,7 @@ def summarise(results: Any, title: str | None, alpha: float) -> Summary:
         if not results.monte_carlo.precise:
             notes.append("The Monte Carlo errors are larger than was asked for.")
     if results.singular:
-        zero = [results.model.data.param_names[j] for j in np.flatnonzero(results.boundary)]
+        zero = [results.estimates.names[j] for j in np.flatnonzero(results.boundary)]
         if zero:
             notes.append(f"Singular fit: {', '.join(zero)} at the boundary, without standard error.")
         tied = [t for t in results.reduction.terms if t.singular and t.rank]

@@ -11,45 +11,54 @@ from statsmodels.base.wrapper import populate_wrapper, union_dicts
 from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, MixedGLMResults
 
 if TYPE_CHECKING:
-    pass
+    # they pass all attributes on, which type checkers do not see
 
+    class MixedGLMResultsWrapper(MixedGLMResults):
+        """Labels for `MixedGLMResults`."""
 
-class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
-    """Labels for `MixedGLMResults`."""
+        def __init__(self, results: MixedGLMResults) -> None: ...
 
-    _attrs: ClassVar = {
-        "fe_params": ("generic_columns", "fe_names"),
-        "bse_fe": ("generic_columns", "fe_names"),
-        "vc_params": ("generic_columns", "vc_names"),
-        "mcse": "columns",
-        "bse_mcse": "columns",
-        "tvalues_mcse": "columns",
-        "pvalues_mcse": "columns",
-        "fittedvalues_mcse": "rows",
-        "resid_response": "rows",
-        "resid_pearson": "rows",
-        "resid_deviance": "rows",
-        "resid_pearson_mcse": "rows",
-        "resid_deviance_mcse": "rows",
-    }
-    _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
-    _methods: ClassVar = {"cov_mcse": "cov", "conf_int_mcse": "columns", "resid_quantile": "rows"}
-    _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
-    del _wrap_methods["conf_int"]  # those of some parameters only have labels of their own
+    class MCLAMixedGLMResultsWrapper(MCLAMixedGLMResults):
+        """Labels for `MCLAMixedGLMResults`."""
 
-    def conf_int(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
-        """See `ProfileResults.conf_int`."""
-        results = self._results
-        return results.labelled(results.conf_int(*args, **kwargs), *args[1:2], **kwargs)
+        def __init__(self, results: MCLAMixedGLMResults) -> None: ...
 
-    def with_cov_type(self, cov_type: str = "robust", **kwargs: Any) -> MixedGLMResultsWrapper:
-        """See `RobustResults.with_cov_type`."""
-        return type(self)(self._results.with_cov_type(cov_type, **kwargs))
+else:
 
+    class MixedGLMResultsWrapper(LikelihoodResultsWrapper):
+        """Labels for `MixedGLMResults`."""
 
-class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):
-    """Labels for `MCLAMixedGLMResults`."""
+        _attrs: ClassVar = {
+            "fe_params": ("generic_columns", "fe_names"),
+            "bse_fe": ("generic_columns", "fe_names"),
+            "vc_params": ("generic_columns", "vc_names"),
+            "mcse": "columns",
+            "bse_mcse": "columns",
+            "tvalues_mcse": "columns",
+            "pvalues_mcse": "columns",
+            "fittedvalues_mcse": "rows",
+            "resid_response": "rows",
+            "resid_pearson": "rows",
+            "resid_deviance": "rows",
+            "resid_pearson_mcse": "rows",
+            "resid_deviance_mcse": "rows",
+        }
+        _wrap_attrs = union_dicts(LikelihoodResultsWrapper._wrap_attrs, _attrs)  # noqa: SLF001
+        _methods: ClassVar = {"cov_mcse": "cov", "conf_int_mcse": "columns", "resid_quantile": "rows"}
+        _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
+        del _wrap_methods["conf_int"]  # those of some parameters only have labels of their own
 
+        def conf_int(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+            """See `ProfileResults.conf_int`."""
+            results = self._results
+            return results.labelled(results.conf_int(*args, **kwargs), *args[1:2], **kwargs)
 
-populate_wrapper(MixedGLMResultsWrapper, MixedGLMResults)
-populate_wrapper(MCLAMixedGLMResultsWrapper, MCLAMixedGLMResults)
+        def with_cov_type(self, cov_type: str = "robust", **kwargs: Any) -> MixedGLMResultsWrapper:
+            """See `RobustResults.with_cov_type`."""
+            return type(self)(self._results.with_cov_type(cov_type, **kwargs))
+
+    class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):
+        """Labels for `MCLAMixedGLMResults`."""
+
+    populate_wrapper(MixedGLMResultsWrapper, MixedGLMResults)
+    populate_wrapper(MCLAMixedGLMResultsWrapper, MCLAMixedGLMResults)

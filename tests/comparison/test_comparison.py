@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -229,7 +230,8 @@ def test_equal_variances_are_a_restriction() -> None:
 def test_a_higher_likelihood_of_the_restricted_model_is_told() -> None:
     full = model_of("cbpp").fit_laplace()
     stopped = model_of("cbpp").fit_laplace()
-    stopped._results.params = np.array([-3.0, 0.0, 0.0, 0.0, 0.2])
+    estimates = replace(stopped.estimates, params=np.array([-3.0, 0.0, 0.0, 0.0, 0.2]))
+    stopped = stopped.with_estimates(estimates)
     small = MCLAMixedGLM.from_formula(CBPP.replace("C(period)", "1"), data=data_of("cbpp")).fit_laplace()
     assert full.compare_lr_test(small).statistic > 10
     with pytest.warns(UserWarning, match="restricted model has the higher likelihood"):

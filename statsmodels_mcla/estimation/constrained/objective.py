@@ -15,8 +15,7 @@ import numpy as np
 from statsmodels_mcla.design import MixedDesign, SearchScale
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.constrained.submodel import Submodel
-from statsmodels_mcla.estimation.fitted import Fitted
-from statsmodels_mcla.estimation.search import fit_without_random_effects, search_scale
+from statsmodels_mcla.estimation.estimates import Estimates
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
@@ -103,25 +102,20 @@ class ObjectiveMaximum:
     se: Array
 
     @classmethod
-    def of_draws(cls, fitted: Fitted, full: MixedDesign, se: Array) -> ObjectiveMaximum:
-        """Maximum of a Monte Carlo likelihood; joint draws, too noisy to move, give way to blocks."""
-        sampler, near = fitted.sampler, fitted.position
-        submodel = _whole(full, fitted.reduction)
-        if sampler.sampling.joint:
-            objective = MonteCarloObjective(submodel, sampler.by_blocks().with_size(DRAWS), fitted.executor)
-            top = objective.at(objective.scale.from_fitted(fitted.params))
-        else:
-            objective = MonteCarloObjective(submodel, sampler, fitted.executor)
-            top = objective.at(objective.scale.from_fitted(fitted.params), near)
-        return cls(objective, top, full, se)
-
-    @classmethod
-    def of_laplace(
-        cls, params: Array, reduction: Reduction, full: MixedDesign, se: Array
-    ) -> ObjectiveMaximum:
-        """Maximum of a Laplace likelihood."""
-        objective = LaplaceObjective(_whole(full, reduction))
-        return cls(objective, objective.at(objective.locate(params)), full, se)
+    def of(cls, estimates: Estimates, full: MixedDesign) -> ObjectiveMaximum:
+        """Maximum of the likelihood of a fit; joint draws, too noisy to move, give way to blocks."""
+        submodel = Submodel(full, np.ones(full.n_params, bool), estimates.reduction, estimates.origin)
+        if not estimates.drawn:
+            laplace = LaplaceObjective(submodel)
+            return cls(laplace, laplace.at(laplace.locate(estimates.params)), full, estimates.se)
+        fitted = estimates.fitted
+        joint = fitted.sampler.sampling.joint
+        sampler = fitted.sampler.by_blocks().with_size(DRAWS) if joint else fitted.sampler
+        near = None if joint else fitted.position
+        objective = MonteCarloObjective(submodel, sampler, fitted.executor)
+        return cls(
+            objective, objective.at(objective.scale.from_fitted(fitted.params), near), full, estimates.se
+        )
 
     @property
     def params(self) -> Array:
@@ -137,11 +131,6 @@ class ObjectiveMaximum:
     def reduction(self) -> Reduction:
         """Ranks at the maximum."""
         return self.objective.submodel.reduction
-
-
-def _whole(full: MixedDesign, reduction: Reduction) -> Submodel:
-    origin = search_scale(full, fit_without_random_effects(full)).origin
-    return Submodel(full, np.ones(full.n_params, bool), reduction, origin)
 
 
 def difference_error(one: Point, other: Point) -> float:

@@ -11,9 +11,9 @@ from statsmodels_mcla.prediction.population.margin_rows import (
     slope_of,
 )
 from statsmodels_mcla.prediction.population.marginal_effects import METHODS, MarginalEffects
-from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions, summary_of
+from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions
 from statsmodels_mcla.prediction.population.population_averaged import PopulationAveraged
-from statsmodels_mcla.prediction.population.variance_shares import VarianceShares
+from statsmodels_mcla.prediction.population.variance_shares import VarianceShares, with_errors
 
 __all__ = [
     "METHODS",
@@ -25,5 +25,5 @@ __all__ = [
     "effect_of_column",
     "kind_of_column",
     "slope_of",
-    "summary_of",
+    "with_errors",
 ]

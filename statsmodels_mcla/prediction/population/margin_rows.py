@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from statsmodels_mcla.covariance import CovarianceTerm
+from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.design import ParameterLayout
-from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.families import MeanLink, NormalMean
 from statsmodels_mcla.numerics import Array, extrapolated_differences
-from statsmodels_mcla.prediction.linear_predictors import prior_basis
+from statsmodels_mcla.prediction.linear_predictors import prior_basis_of, prior_basis_of_level, times
 from statsmodels_mcla.prediction.new_rows import fixed_rows
 
 STEP = 1e-4  # of differences in the parameters, relative to their size
@@ -24,35 +25,34 @@ class MarginRows:
 
     Attributes
     ----------
+    layout : ParameterLayout
+        Of the model.
     X : ndarray (N, p)
     offset : ndarray (N,)
     prior : ndarray (N, size)
         Derivative of the variance of Z u in the variances and covariances; zeros for random effects of zero.
     slopes : tuple
         Of each term with effects that go by the name of a fixed effect: its slice in the variances and covariances,
-        indices of their lower triangle, its design (N, d), and the column of X of each effect (-1: none).
+        the term, its design (N, d), and the column of X of each effect (-1: none).
     """
 
+    layout: ParameterLayout
     X: Array
     offset: Array
     prior: Array
-    slopes: tuple[tuple[slice, tuple[Array, Array], Array, tuple[int, ...]], ...]
+    slopes: tuple[tuple[slice, CovarianceTerm, Array, tuple[int, ...]], ...]
 
     @classmethod
-    def of(cls, model: Any, reduction: Reduction, marginal: bool) -> MarginRows:
+    def of(cls, model: MixedModel, marginal: bool) -> MarginRows:
         """Rows of a model, for the average over the random effects or for random effects of zero."""
         fixed = fixed_rows(model)
-        size = sum(t.whole.size for t in reduction.terms)
-        prior = np.zeros((len(fixed), size))
+        covariance = model.design.covariance
+        prior = np.zeros((len(fixed), covariance.size))
         slopes = []
         if marginal:
-            start = 0
             names = list(model.data.fe_names)
-            for term, reduced in zip(model.random_terms, reduction.terms, strict=True):
-                at = slice(start, start + reduced.whole.size)
-                start = at.stop
-                alone = Reduction((reduced,), ParameterLayout((), reduced.whole.size))
-                prior[:, at] = prior_basis(alone, term.Z)
+            for term, whole, at in zip(model.random_terms, covariance.terms, covariance.slices, strict=True):
+                prior[:, at] = prior_basis_of(whole, term.Z)
                 # a variance component goes by its own name, which says nothing of a covariate
                 own = tuple(
                     names.index(c) if c in names and c != term.name and c != "Intercept" else -1
@@ -61,8 +61,8 @@ class MarginRows:
                 if max(own) >= 0:
                     d = term.dim
                     x = np.column_stack([np.asarray(term.Z[:, k::d].sum(axis=1)).ravel() for k in range(d)])
-                    slopes.append((at, reduced.whole.lower, x, own))
-        return cls(fixed.X, fixed.offset, prior, tuple(slopes))
+                    slopes.append((at, whole, x, own))
+        return cls(model.design.layout, fixed.X, fixed.offset, prior, tuple(slopes))
 
     def replaced(self, atexog: Any) -> MarginRows:
         """Rows with other values of the fixed effects."""
@@ -96,23 +96,21 @@ class MarginRows:
             self,
             offset=self.offset.mean(keepdims=True),
             prior=self.prior.mean(axis=0, keepdims=True),
-            slopes=tuple((s, lower, x.mean(axis=0, keepdims=True), own) for s, lower, x, own in self.slopes),
+            slopes=tuple((s, term, x.mean(axis=0, keepdims=True), own) for s, term, x, own in self.slopes),
         )
         return mean.with_fixed(X)
 
     def with_fixed(self, X: Array) -> MarginRows:
         """Rows with this X, and the random slopes that go with it."""
         prior, slopes = self.prior, []
-        for at, lower, old, own in self.slopes:
+        for at, term, old, own in self.slopes:
             x = np.broadcast_to(old, (len(X), old.shape[1])).copy()
             for k, j in enumerate(own):
                 if j >= 0:
                     x[:, k] = X[:, j]
             prior = np.array(prior)
-            prior[:, at] = np.column_stack(
-                [x[:, a] * x[:, b] * (1.0 if a == b else 2.0) for a, b in zip(*lower, strict=True)]
-            )
-            slopes.append((at, lower, x, own))
+            prior[:, at] = prior_basis_of_level(term, x)
+            slopes.append((at, term, x, own))
         return replace(self, X=X, prior=prior, slopes=tuple(slopes))
 
     def with_column(self, j: int, values: Any) -> MarginRows:
@@ -124,17 +122,16 @@ class MarginRows:
     def spread_slope(self, j: int, theta: Array) -> Array:
         """Derivative of the variance of Z u in column j of X, (N,)."""
         out = np.zeros(len(self.X))
-        for at, lower, x, own in self.slopes:
-            for value, a, b in zip(theta[at], *lower, strict=True):
-                twice = 1.0 if a == b else 2.0
-                out += twice * value * ((own[a] == j) * x[:, b] + (own[b] == j) * x[:, a])
+        for at, term, x, own in self.slopes:
+            for value, a, b in zip(times(term) * theta[at], *term.lower, strict=True):
+                out += value * ((own[a] == j) * x[:, b] + (own[b] == j) * x[:, a])
         return out
 
     def means(self, link: MeanLink, params: Array) -> NormalMean:
         """Mean of each row with its derivatives, at parameters of the model."""
-        p = self.X.shape[1]
-        spread = np.maximum(self.prior @ params[p : p + self.prior.shape[1]], 0.0)
-        return link.normal_mean(self.X @ params[:p] + self.offset, spread)
+        beta, theta, _ = self.layout.split(params)
+        spread = np.maximum(self.prior @ theta, 0.0)
+        return link.normal_mean(self.X @ beta + self.offset, spread)
 
 
 def kind_of_column(x: Array, dummy: bool, count: bool) -> str:
@@ -151,11 +148,9 @@ def effect_of_column(
 ) -> Array:
     """Effect of one column in every row."""
     if kind == "continuous":
-        p = rows.X.shape[1]
         found = rows.means(link, params)
-        out = found.d_eta * params[j] + found.d_var * rows.spread_slope(
-            j, params[p : p + rows.prior.shape[1]]
-        )
+        theta = rows.layout.split(params).covariance
+        out = found.d_eta * params[j] + found.d_var * rows.spread_slope(j, theta)
         if method.endswith("ex"):
             out = out * rows.X[:, j]
         return out / found.mean if method.startswith("ey") else out

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import pandas as pd
-from statsmodels.iolib.summary import Summary
+from typing import ClassVar
 
 from statsmodels_mcla.estimation import wald_pvalues
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions, summary_of
+from statsmodels_mcla.prediction.population.parameter_functions import FunctionTables, ParameterFunctions
 
 METHODS = {"dydx": "dy/dx", "eyex": "d(lny)/d(lnx)", "dyex": "dy/d(lnx)", "eydx": "d(lny)/dx"}
 
 
 @dataclass(frozen=True)
-class MarginalEffects:
+class MarginalEffects(FunctionTables):
     """Marginal effects of the columns of ``exog`` on the mean, as statsmodels' discrete models give them.
 
     Attributes
@@ -37,7 +35,17 @@ class MarginalEffects:
     estimates: ParameterFunctions | None
     mcse: Array
 
-    def _known(self) -> ParameterFunctions:
+    title: ClassVar[str] = "MCLAMixedGLM Marginal Effects"
+
+    @property
+    def functions(self) -> ParameterFunctions:
+        """See `FunctionTables`; the effects of every row have none.
+
+        Raises
+        ------
+        ValueError
+            If the effects are those of every row (``at="all"``), which have no standard errors.
+        """
         if self.estimates is None:
             raise ValueError(
                 "at='all' gives the effects of every row without standard errors; use at='overall'"
@@ -45,33 +53,40 @@ class MarginalEffects:
         return self.estimates
 
     @property
+    def facts(self) -> list[tuple[str, str]]:
+        """See `FunctionTables`."""
+        return [(k.capitalize(), v) for k, v in self.margeff_options.items()]
+
+    @property
+    def heads(self) -> list[str]:
+        """See `FunctionTables`; those of statsmodels."""
+        head = METHODS[self.margeff_options["method"]]
+        return [head, "Std. Err.", "z", "Pr(>|z|)", "Conf. Int. Low", "Cont. Int. Hi.", "MCSE"]
+
+    @property
     def margeff_se(self) -> Array:
         """Standard errors."""
-        return self._known().se
+        return self.functions.se
 
     @property
     def margeff_cov(self) -> Array:
         """Covariance of the effects."""
-        return self._known().cov
+        return self.functions.cov
 
     @property
     def cov_mcse(self) -> Array:
         """Monte Carlo covariance of the effects."""
-        return self._known().cov_mcse
+        return self.functions.cov_mcse
 
     @property
     def margeff_se_mcse(self) -> Array:
         """Monte Carlo standard errors of ``margeff_se``."""
-        return self._known().errors.se
+        return self.functions.errors.se
 
     @property
     def pvalues_mcse(self) -> Array:
         """Monte Carlo standard errors of ``pvalues``."""
-        return self._known().errors.pvalues()
-
-    def conf_int_mcse(self, alpha: float = 0.05) -> Array:
-        """Monte Carlo standard errors of the limits of `conf_int`, (k, 2)."""
-        return self._known().errors.limits(alpha)
+        return self.functions.errors.pvalues()
 
     @property
     def tvalues(self) -> Array:
@@ -82,56 +97,3 @@ class MarginalEffects:
     def pvalues(self) -> Array:
         """Two-sided p-values."""
         return wald_pvalues(self.tvalues)
-
-    def conf_int(self, alpha: float = 0.05) -> Array:
-        """Confidence intervals.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the level of the intervals.
-
-        Returns
-        -------
-        ndarray (k, 2)
-
-        Raises
-        ------
-        ValueError
-            If the effects are those of every row (``at="all"``), which have no standard errors.
-        """
-        return self._known().limits(alpha)
-
-    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Effects in a table; headings are statsmodels' own, and MCSE.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the level of the intervals.
-
-        Returns
-        -------
-        DataFrame
-            A row a column of ``exog``.
-        """
-        head = METHODS[self.margeff_options["method"]]
-        heads = [head, "Std. Err.", "z", "Pr(>|z|)", "Conf. Int. Low", "Cont. Int. Hi.", "MCSE"]
-        return self._known().table(alpha, heads)
-
-    def summary(self, alpha: float = 0.05) -> Summary:
-        """Effects as text, HTML or LaTeX.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the level of the intervals.
-
-        Returns
-        -------
-        statsmodels.iolib.summary.Summary
-        """
-        head = METHODS[self.margeff_options["method"]]
-        heads = [head, "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
-        facts = [(k.capitalize(), v) for k, v in self.margeff_options.items()]
-        return summary_of("MCLAMixedGLM Marginal Effects", facts, self.summary_frame(alpha), heads)

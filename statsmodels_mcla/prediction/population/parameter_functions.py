@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import (
     STEP,
     EstimateErrors,
-    ParameterErrors,
+    Estimates,
     Varied,
     wald_limits,
     wald_pvalues,
@@ -73,13 +73,13 @@ class ParameterFunctions:
         cls,
         names: list[str],
         function: Callable[[Array], tuple[Array, Array]],
-        results: Any,
+        estimates: Estimates,
     ) -> ParameterFunctions:
         """Delta method, for a function of the fitted parameters that gives its value (k,) and slope (k, P)."""
-        errors, variation = ParameterErrors.of(results), results._variation  # noqa: SLF001
-        estimate, slope = function(results.fitted.params)
+        errors, variation = estimates.errors, estimates.cov.variation
+        estimate, slope = function(estimates.fitted.params)
         cov = slope @ errors.cov_params @ slope.T
-        if variation is None:
+        if variation is None or errors.cov_mcse is None:
             return cls(names, estimate, cov, np.zeros_like(cov), False, None)
 
         def vary() -> Varied:
@@ -117,19 +117,52 @@ class ParameterFunctions:
         return pd.DataFrame(dict(zip(names, columns, strict=True)), index=self.names)
 
 
-def summary_of(
-    title: str, facts: list[tuple[str, str]], table: pd.DataFrame, heads: Sequence[str]
-) -> Summary:
-    """Show facts and the table of a `ParameterFunctions`, whose headings are the given ones in their order."""
-    out = Summary()
-    out.tables.append(SimpleTable([[f"{k}:", v] for k, v in facts], title=title))
-    values, shown = table.to_numpy(), len(heads)
-    cells = [[f"{v:.4g}" for v in row] for row in values[:, :shown]]
-    out.tables.append(SimpleTable(cells, headers=list(heads), stubs=list(table.index)))
-    if values.shape[1] == shown:
+class FunctionTables:
+    """Limits and tables of `ParameterFunctions`, for classes that show them by their own names."""
+
+    title: ClassVar[str]
+
+    @property
+    def functions(self) -> ParameterFunctions:
+        """What is shown."""
+        raise NotImplementedError
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What the summary says above the table."""
+        raise NotImplementedError
+
+    @property
+    def heads(self) -> list[str]:
+        """Headings of the table: the functions, standard errors, z, p-values, both limits, Monte Carlo errors."""
+        raise NotImplementedError
+
+    def _labelled(self, values: Array) -> Any:
+        return values
+
+    def conf_int(self, alpha: float = 0.05) -> Any:
+        """Confidence intervals, (k, 2), with one minus the level of the intervals ``alpha``."""
+        return self._labelled(self.functions.limits(alpha))
+
+    def conf_int_mcse(self, alpha: float = 0.05) -> Any:
+        """Monte Carlo standard errors of the limits of `conf_int`, (k, 2)."""
+        return self._labelled(self.functions.errors.limits(alpha))
+
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return a table with a row for each of them; ``alpha`` is one minus the level of the intervals."""
+        return self.functions.table(alpha, self.heads)
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """Return the table as text, HTML or LaTeX; ``alpha`` is one minus the level of the intervals."""
+        heads = [self.heads[0], "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
+        table, shown = self.summary_frame(alpha), len(heads)
+        stubs, values = list(table.index), table.to_numpy()
+        out = Summary()
+        out.tables.append(SimpleTable([[f"{k}:", v] for k, v in self.facts], title=self.title))
+        cells = [[f"{v:.4g}" for v in row] for row in values[:, :shown]]
+        out.tables.append(SimpleTable(cells, headers=heads, stubs=stubs))
+        if values.shape[1] > shown:
+            cells = [[f"{v:.2g}" for v in row] for row in values[:, shown:]]
+            errors = SimpleTable(cells, headers=heads[1:-1], stubs=stubs, title="MCSE of the other numbers")
+            out.tables.append(errors)
         return out
-    cells = [[f"{v:.2g}" for v in row] for row in values[:, shown:]]
-    errors = SimpleTable(cells, headers=list(heads[1:-1]), stubs=list(table.index))
-    errors.title = "MCSE of the other numbers"
-    out.tables.append(errors)
-    return out

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
-from statsmodels.iolib.summary import Summary
 
-from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions, summary_of
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.population.parameter_functions import FunctionTables, ParameterFunctions
 
 
 @dataclass(frozen=True)
-class PopulationAveraged:
+class PopulationAveraged(FunctionTables):
     """Coefficients of the population average; see `MarginMethods.population_averaged`.
 
     Attributes
@@ -24,32 +25,51 @@ class PopulationAveraged:
     link: str
     estimates: ParameterFunctions
 
+    title: ClassVar[str] = "Population-Averaged Coefficients"
+
+    @property
+    def functions(self) -> ParameterFunctions:
+        """See `FunctionTables`."""
+        return self.estimates
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """See `FunctionTables`."""
+        return [("Link", self.link), ("Method", "least squares of the link of average means")]
+
+    @property
+    def heads(self) -> list[str]:
+        """See `FunctionTables`."""
+        return ["coef", "std err", "z", "P>|z|", "ci_lower", "ci_upper", "mcse"]
+
+    def _labelled(self, values: Array) -> pd.DataFrame:
+        return pd.DataFrame(values, index=self.estimates.names)
+
+    def _series(self, values: Array) -> pd.Series:
+        return pd.Series(values, index=self.estimates.names)
+
     def __str__(self) -> str:
         return str(self.summary())
 
     @property
     def params(self) -> pd.Series:
         """Coefficients."""
-        return pd.Series(self.estimates.estimate, index=self.estimates.names)
+        return self._series(self.estimates.estimate)
 
     @property
     def bse(self) -> pd.Series:
         """Standard errors."""
-        return pd.Series(self.estimates.se, index=self.estimates.names)
+        return self._series(self.estimates.se)
 
     @property
     def mcse(self) -> pd.Series:
         """Monte Carlo standard errors."""
-        return pd.Series(self.estimates.mcse, index=self.estimates.names)
+        return self._series(self.estimates.mcse)
 
     @property
     def bse_mcse(self) -> pd.Series:
         """Monte Carlo standard errors of ``bse``."""
-        return pd.Series(self.estimates.errors.se, index=self.estimates.names)
-
-    def conf_int_mcse(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Monte Carlo standard errors of the limits of `conf_int`, (p, 2)."""
-        return pd.DataFrame(self.estimates.errors.limits(alpha), index=self.estimates.names)
+        return self._series(self.estimates.errors.se)
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance of the coefficients."""
@@ -58,47 +78,3 @@ class PopulationAveraged:
     def cov_mcse(self) -> pd.DataFrame:
         """Monte Carlo covariance of the coefficients."""
         return pd.DataFrame(self.estimates.cov_mcse, index=self.estimates.names, columns=self.estimates.names)
-
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Confidence intervals.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the level of the intervals.
-
-        Returns
-        -------
-        DataFrame (p, 2)
-        """
-        return pd.DataFrame(self.estimates.limits(alpha), index=self.estimates.names)
-
-    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Coefficients in a table, a row a fixed effect.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the level of the intervals.
-
-        Returns
-        -------
-        DataFrame
-        """
-        return self.estimates.table(alpha, ["coef", "std err", "z", "P>|z|", "ci_lower", "ci_upper", "mcse"])
-
-    def summary(self, alpha: float = 0.05) -> Summary:
-        """Coefficients as text, HTML or LaTeX.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the level of the intervals.
-
-        Returns
-        -------
-        statsmodels.iolib.summary.Summary
-        """
-        heads = ["coef", "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
-        facts = [("Link", self.link), ("Method", "least squares of the link of average means")]
-        return summary_of("Population-Averaged Coefficients", facts, self.summary_frame(alpha), heads)

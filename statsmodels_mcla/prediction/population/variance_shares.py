@@ -16,23 +16,22 @@ estimates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from statsmodels_mcla.data import ModelInputs
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, delta_method, differences
 from statsmodels_mcla.prediction.linear_predictors import prior_basis
 
-if TYPE_CHECKING:
-    pass
-
-
+STEP = 1e-4  # of differences, in standard errors
 METHODS = ("theoretical", "lognormal", "trigamma", "delta")
 
 
@@ -129,3 +128,27 @@ class VarianceShares:
         each = np.append(each, each.sum())
         within = each[-1] + self.observation(params)
         return np.concatenate([each / within, each / (within + self.fixed(params))])
+
+
+def with_errors(estimates: Estimates, function: Callable[[Array], Array], index: list[str]) -> pd.DataFrame:
+    """Values of a function of the model's parameters with errors by the delta method."""
+    keep = estimates.reduction.keep
+    at = np.ix_(keep, keep)
+
+    def gradient(params: Array, cov: Array) -> Array:
+        def of_kept(values: Array) -> Array:
+            full = params.copy()
+            full[keep] = values
+            return function(full)
+
+        return differences(of_kept, params[keep], STEP * np.sqrt(np.diag(cov[at])))
+
+    def errors(params: Array, cov: Array) -> Array:
+        return delta_method(gradient(params, cov), cov[at])
+
+    params, cov = estimates.params, estimates.cov.matrix
+    out = pd.DataFrame({"estimate": function(params), "std err": errors(params, cov)}, index=index)
+    if estimates.cov_mcse is not None:
+        out["mcse"] = delta_method(gradient(params, cov), estimates.cov_mcse[at])
+        out["std err mcse"] = estimates.varied(errors, slow=True).mcse
+    return out

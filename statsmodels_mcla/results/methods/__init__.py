@@ -5,6 +5,7 @@ wraps what comes back.
 The next of its kind: a method here, with its numbers below.
 """
 
+from statsmodels_mcla.results.methods.base import Labelled
 from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults
 from statsmodels_mcla.results.methods.criteria import InformationCriteria
@@ -21,6 +22,7 @@ __all__ = [
     "EffectSizes",
     "InfluenceResults",
     "InformationCriteria",
+    "Labelled",
     "MarginMethods",
     "MonteCarloPlots",
     "PlotResults",

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from statsmodels_mcla.comparison import (
-    ScoreTest,
-    added_by_arrays,
-    added_by_formula,
-    score_test,
-)
+from statsmodels_mcla.comparison import MixedFit, ScoreTest, added_by_arrays, added_by_formula, score_test
+from statsmodels_mcla.results.methods.base import ResultsBase
 
 
-class ScoreTestResults:
+class ScoreTestResults(ResultsBase):
     """Score tests of a fit."""
-
-    model: Any
 
     def score_test(
         self,
@@ -58,4 +52,4 @@ class ScoreTestResults:
             X, terms = added_by_formula(self.model, term, eval_env + 1)
         else:
             X, terms = added_by_arrays(self.model, exog_extra, exog_vc_extra)
-        return score_test(self, X, terms, rng)
+        return score_test(MixedFit(self.model, self.estimates), X, terms, rng)

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.prediction import ConditionalAIC, conditional_aic
+from statsmodels_mcla.results.methods.base import ResultsBase
 
 
-class InformationCriteria:
+class InformationCriteria(ResultsBase):
     """Information criteria of a fit."""
-
-    model: Any
-    params: Any
-    monte_carlo: Any
-    nobs: float
-
-    if TYPE_CHECKING:
-
-        @property
-        def llf(self) -> float: ...  # noqa: D102
-        @property
-        def llf_mcse(self) -> float | None: ...  # noqa: D102
-        @property
-        def fitted(self) -> Fitted: ...  # noqa: D102
 
     @property
     def aic(self) -> float:
@@ -35,17 +21,17 @@ class InformationCriteria:
         P counts every parameter of the model, as in lme4, those that the data put at the boundary (a variance of 0,
         a correlation of 1) among them.
         """
-        return float(-2.0 * self.llf + 2.0 * len(self.params))
+        return float(-2.0 * self.estimates.llf + 2.0 * len(self.estimates.params))
 
     @property
     def bic(self) -> float:
         """Schwarz's information criterion, -2 llf + P log(nobs), with P and nobs as in `aic` and ``nobs``."""
-        return float(-2.0 * self.llf + np.log(self.nobs) * len(self.params))
+        return float(-2.0 * self.estimates.llf + np.log(self.nobs) * len(self.estimates.params))
 
     @property
     def aic_mcse(self) -> float | None:
         """Monte Carlo standard error of ``aic``; None for fits without draws."""
-        return None if self.llf_mcse is None else 2.0 * self.llf_mcse
+        return None if self.estimates.llf_mcse is None else 2.0 * self.estimates.llf_mcse
 
     @property
     def bic_mcse(self) -> float | None:
@@ -54,9 +40,9 @@ class InformationCriteria:
 
     @cached_property
     def _conditional_aic(self) -> ConditionalAIC:
-        monte_carlo = self.monte_carlo
-        cov_mcse = None if monte_carlo is None else self.fitted.covariance_of_fitted(monte_carlo.cov_mcse)
-        return conditional_aic(self.model.inputs, self.fitted.fresh, cov_mcse)
+        return conditional_aic(
+            inputs_of(self.model), self.estimates.fitted.fresh, self.estimates.errors.cov_mcse
+        )
 
     @property
     def caic(self) -> float:

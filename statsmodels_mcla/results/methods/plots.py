@@ -22,6 +22,10 @@ from statsmodels_mcla.plots import (
     plot_residuals,
     residuals_with_envelope,
 )
+from statsmodels_mcla.results.methods.base import ResultsBase
+from statsmodels_mcla.results.methods.prediction import PredictionMethods
+from statsmodels_mcla.results.methods.profile import ProfileResults
+from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,13 +46,13 @@ def weights_of_block(fitted: Fitted, block: int) -> Array:
     return np.concatenate(found)[0]
 
 
-class PlotResults:
+class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
     """Pictures of what results tell, however they were fitted."""
 
-    def plot_random_effects(
-        self: Any, term: str | None = None, alpha: float = 0.05, ax: Any = None
-    ) -> Figure:
+    def plot_random_effects(self, term: str | None = None, alpha: float = 0.05, ax: Any = None) -> Figure:
         """Draw the random effects given the data with their intervals, sorted.
+
+        See `statsmodels_mcla.plots.plot_random_effects`.
 
         Parameters
         ----------
@@ -58,16 +62,13 @@ class PlotResults:
             One minus the level of the intervals.
         ax : Axes or sequence of Axes, optional
             One for each coordinate of each term; a new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_random_effects`.
         """
         return plot_random_effects(self.random_effects_frame(term, alpha, mcse=False), alpha=alpha, ax=ax)
 
-    def plot_residuals(self: Any, nsim: int = 250, rng: Any = None, ax: Any = None) -> Figure:
+    def plot_residuals(self, nsim: int = 250, rng: Any = None, ax: Any = None) -> Figure:
         """Draw simulated residuals: their normal QQ plot, and against the fitted linear predictor.
+
+        See `statsmodels_mcla.plots.plot_residuals`.
 
         Parameters
         ----------
@@ -78,11 +79,6 @@ class PlotResults:
             Source of randomness.
         ax : sequence of 2 Axes, optional
             A new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_residuals`.
 
         Raises
         ------
@@ -96,16 +92,17 @@ class PlotResults:
         """
         nsim = checked_count("nsim", nsim, LEAST, ", which 95 % limits need")
         generator = generator_of(rng)
-        params = np.asarray(self.params, float)
-        residuals, simulated = residuals_with_envelope(self.model, params, generator, nsim)
+        residuals, simulated = residuals_with_envelope(self.model, self.estimates.params, generator, nsim)
         fitted = np.asarray(self.predict(which="linear", random="none"))
         label = f"linear predictor, random effects zero ({self.model.conditional_family.link})"
         return plot_residuals(residuals, fitted, simulated, fitted_label=label, ax=ax)
 
     def plot_profile(
-        self: Any, names: Any = None, kind: str = "zeta", alpha: float = 0.05, ax: Any = None
+        self, names: Any = None, kind: str = "zeta", alpha: float = 0.05, ax: Any = None
     ) -> Figure:
         """Draw profile likelihoods with the limits that they give.
+
+        See `statsmodels_mcla.plots.plot_profile`.
 
         Parameters
         ----------
@@ -118,13 +115,8 @@ class PlotResults:
             One minus the level of the intervals.
         ax : Axes or sequence of Axes, optional
             One for each quantity; a new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_profile`.
         """
-        known = dict(zip(self.model.data.param_names, np.asarray(self.bse), strict=True))
+        known = dict(zip(self.estimates.names, self.estimates.se, strict=True))
         titles = list(names) if isinstance(names, Mapping) else None
         if isinstance(names, Mapping):
             wanted = list(names.values())
@@ -139,7 +131,7 @@ class PlotResults:
         return plot_profile(profiles, se, kind=kind, alpha=alpha, ax=ax)
 
     def plot_fit(
-        self: Any,
+        self,
         x: str,
         by: str | None = None,
         *,
@@ -152,6 +144,8 @@ class PlotResults:
         ax: Any = None,
     ) -> Figure:
         """Draw fitted curves with confidence bands over a covariate.
+
+        See `statsmodels_mcla.plots.plot_fit`.
 
         Parameters
         ----------
@@ -175,11 +169,6 @@ class PlotResults:
             One minus the level of the bands.
         ax : Axes, optional
 
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_fit`.
-
         Raises
         ------
         ValueError
@@ -192,40 +181,33 @@ class PlotResults:
         return plot_fit(curves, points, alpha=alpha, ax=ax, **labels)
 
 
-class MonteCarloPlots:
+class MonteCarloPlots(ResultsBase):
     """Pictures of what the draws of a Monte Carlo fit tell."""
 
     monte_carlo: MonteCarloErrors
-    fitted: Fitted
 
     def plot_importance(self, ax: Any = None) -> Figure:
         """Draw the importance-weight diagnostics of every block, and the weights of the worst.
+
+        See `statsmodels_mcla.plots.plot_importance`.
 
         Parameters
         ----------
         ax : sequence of 4 Axes, optional
             A new figure by default.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_importance`.
         """
         diagnostics = self.monte_carlo.diagnostics()
         worst = self.monte_carlo.block_labels.index(diagnostics.index[0])
-        return plot_importance(diagnostics, weights_of_block(self.fitted, worst), ax=ax)
+        return plot_importance(diagnostics, weights_of_block(self.estimates.fitted, worst), ax=ax)
 
     def plot_mc_history(self, ax: Any = None) -> Figure:
         """Draw how the largest Monte Carlo error fell as draws were added.
 
+        See `statsmodels_mcla.plots.plot_mc_history`.
+
         Parameters
         ----------
         ax : Axes, optional
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            See `statsmodels_mcla.plots.plot_mc_history`.
         """
         mc = self.monte_carlo
         return plot_mc_history(mc.history, tolerance=mc.mcse_tol, ax=ax)

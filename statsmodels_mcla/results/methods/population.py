@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import term_keys
-from statsmodels_mcla.estimation import ParameterErrors, Varied
-from statsmodels_mcla.numerics import Array, delta_method, differences
+from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction import MomentFunction, fixed_rows, moments, prediction_rows
 from statsmodels_mcla.prediction.population import (
     METHODS,
@@ -24,28 +22,13 @@ from statsmodels_mcla.prediction.population import (
     effect_of_column,
     kind_of_column,
     slope_of,
+    with_errors,
 )
-
-if TYPE_CHECKING:
-    from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.results.methods.base import ResultsBase
 
 
-STEP = 1e-4  # of differences, in standard errors
-
-
-class EffectSizes:
+class EffectSizes(ResultsBase):
     """R squared and intraclass correlations of a fit."""
-
-    model: Any
-    params: Any
-    monte_carlo: Any
-
-    if TYPE_CHECKING:
-
-        @property
-        def fitted(self) -> Fitted: ...  # noqa: D102
-        def cov_params(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
-        def _varied(self, function: Any, *, slow: bool = False) -> Varied: ...
 
     def r2(self, method: str | None = None) -> pd.DataFrame:
         """Marginal and conditional R squared of Nakagawa, Johnson and Schielzeth (2017).
@@ -68,7 +51,7 @@ class EffectSizes:
             If the method does not suit the family and link.
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
-        return self._with_errors(shares.r2, ["marginal", "conditional"])
+        return with_errors(self.estimates, shares.r2, ["marginal", "conditional"])
 
     def icc(self, method: str | None = None) -> pd.DataFrame:
         """Intraclass correlations: the share of each random-effect term in the variance on the link scale.
@@ -88,43 +71,17 @@ class EffectSizes:
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
         terms = [*term_keys(self.model.random_terms), "total"]
-        both = self._with_errors(shares.icc, [*terms, *terms])
+        both = with_errors(self.estimates, shares.icc, [*terms, *terms])
         adjusted, unadjusted = both.iloc[: len(terms)], both.iloc[len(terms) :]
         renamed = unadjusted.rename(columns=lambda name: f"unadjusted {name}")
         return pd.concat([adjusted, renamed.rename(columns={"unadjusted estimate": "unadjusted"})], axis=1)
-
-    def _with_errors(self, function: Callable[[Array], Array], index: list[str]) -> pd.DataFrame:
-        """Values of a function of the parameters with errors by the delta method."""
-        keep = self.fitted.keep
-        at = np.ix_(keep, keep)
-
-        def gradient(params: Array, cov: Array) -> Array:
-            def of_kept(values: Array) -> Array:
-                full = params.copy()
-                full[keep] = values
-                return function(full)
-
-            return differences(of_kept, params[keep], STEP * np.sqrt(np.diag(cov[at])))
-
-        def errors(params: Array, cov: Array) -> Array:
-            return delta_method(gradient(params, cov), cov[at])
-
-        params, cov = np.asarray(self.params, float), np.asarray(self.cov_params())
-        out = pd.DataFrame({"estimate": function(params), "std err": errors(params, cov)}, index=index)
-        if self.monte_carlo is not None:
-            out["mcse"] = delta_method(gradient(params, cov), self.monte_carlo.cov_mcse[at])
-            out["std err mcse"] = self._varied(errors, slow=True).mcse
-        return out
 
 
 AT = ("overall", "mean", "median", "zero", "all")
 
 
-class MarginMethods:
+class MarginMethods(ResultsBase):
     """The part of the results that is about the population."""
-
-    model: Any
-    fitted: Any
 
     def population_averaged(self) -> PopulationAveraged:
         """Coefficients of the average over the population, on the scale of the link.
@@ -147,7 +104,7 @@ class MarginMethods:
         variance nu that is beta / sqrt(1 + nu), and for a log link the intercept moves by nu / 2; otherwise the
         average follows no straight line exactly, and the fit is the nearest one.
         """
-        fitted, errors, model = self.fitted, ParameterErrors.of(self), self.model
+        fitted, errors, model = self.estimates.fitted, self.estimates.errors, self.model
         link = model.conditional_family.link_function
         at = prediction_rows(model, fitted, fixed_rows(model), "marginal")
         w, X = model.freq_weights, at.rows.X
@@ -161,7 +118,7 @@ class MarginMethods:
             return solve @ (linear - at.rows.offset), slope
 
         names = list(model.data.fe_names)
-        return PopulationAveraged(link.name, ParameterFunctions.of(names, coefficients, self))
+        return PopulationAveraged(link.name, ParameterFunctions.of(names, coefficients, self.estimates))
 
     def get_margeff(
         self,
@@ -216,8 +173,8 @@ class MarginMethods:
                 "dummy and count need method='dydx' or 'eydx', and at='overall', 'mean' or 'all': the rest has no "
                 "meaning for columns that change by one"
             )
-        model, fitted = self.model, self.fitted
-        rows = MarginRows.of(model, fitted.reduction, random == "marginal")
+        model, fitted = self.model, self.estimates.fitted
+        rows = MarginRows.of(model, random == "marginal")
         columns = np.flatnonzero(np.ptp(rows.X, axis=0) > 0)
         if not len(columns):
             raise ValueError("there is no column of exog that varies, and so no marginal effect")
@@ -240,13 +197,13 @@ class MarginMethods:
         here = effects(fitted.params)
         if at == "all":
             slope = slope_of(lambda params: effects(params).ravel(), fitted.params)
-            mcse = np.sqrt(np.maximum(ParameterErrors.of(self).monte_carlo_var(slope), 0.0))
+            mcse = np.sqrt(np.maximum(self.estimates.errors.monte_carlo_var(slope), 0.0))
             return MarginalEffects(here, names, options, None, mcse.reshape(here.shape))
 
         def average(params: Array) -> Array:
             return np.average(effects(params), axis=0, weights=weights)
 
         found = ParameterFunctions.of(
-            names, lambda params: (average(params), slope_of(average, params)), self
+            names, lambda params: (average(params), slope_of(average, params)), self.estimates
         )
         return MarginalEffects(found.estimate, names, options, found, found.mcse)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
-from statsmodels_mcla.estimation import ParameterErrors
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
     MixedPrediction,
@@ -18,21 +16,11 @@ from statsmodels_mcla.prediction import (
     fixed_rows,
     prediction_rows,
 )
-
-if TYPE_CHECKING:
-    from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.results.methods.base import ResultsBase
 
 
-class SimulationResults:
+class SimulationResults(ResultsBase):
     """Responses simulated from the fit."""
-
-    model: Any
-    params: Any
-
-    if TYPE_CHECKING:
-
-        @property
-        def fitted(self) -> Fitted: ...  # noqa: D102
 
     def simulate(self, nsim: int = 1, rng: Any = None, random: str = "new") -> pd.DataFrame:
         """Simulate responses from the fitted model.
@@ -62,9 +50,9 @@ class SimulationResults:
             raise ValueError(f"random must be 'new' or 'conditional', got {random!r}")
         model, inputs = self.model, inputs_of(self.model)
         generator = generator_of(rng)
-        params, effects = np.asarray(self.params, float), None
+        params, effects = self.estimates.params, None
         if random == "conditional":
-            effects = conditional_effects(model.design, self.fitted, params, generator, nsim)
+            effects = conditional_effects(model.design, self.estimates.fitted, params, generator, nsim)
         y = simulate_responses(
             inputs, model.design, model.conditional_family, params, generator, nsim, effects
         )
@@ -74,12 +62,8 @@ class SimulationResults:
 WHICH = ("mean", "linear")
 
 
-class PredictionMethods:
+class PredictionMethods(ResultsBase):
     """The part of the results that predicts."""
-
-    model: Any
-    fitted: Any
-    _variation: Any
 
     def predict(
         self,
@@ -163,12 +147,12 @@ class PredictionMethods:
         """
         if which not in WHICH:
             raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
-        fitted, errors = self.fitted.fresh, ParameterErrors.of(self)
+        fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
         fixed = fixed_rows(self.model, exog, transform, offset, exposure)
         at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights)
         family = self.model.conditional_family
         law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights)
-        source = Predicted(law, which, random, self._variation)
+        source = Predicted(law, which, random, self.estimates.cov.variation)
         source.here  # noqa: B018 - what cannot be predicted is refused now
         labels = at.index if row_labels is None else pd.Index(row_labels)
         return MixedPrediction(which, random, labels, at.complete, source)

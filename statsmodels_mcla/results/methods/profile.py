@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
-from statsmodels_mcla.profile import (
-    ProfileLikelihood,
-    profile,
-    profile_limits,
-)
+from statsmodels_mcla.profile import ProfileLikelihood, profile, profile_limits
+from statsmodels_mcla.results.methods.base import Labelled
 from statsmodels_mcla.results.methods.wald import WaldResults
 
 
 class ProfileResults(WaldResults):
     """The part of the results that profiles the likelihood."""
 
-    @property
+    @cached_property
     def _maximum(self) -> ObjectiveMaximum:
-        """The likelihood and where it is largest."""
-        raise NotImplementedError
+        """The likelihood that was maximised, and where it is largest: the start of all profiles."""
+        inputs_of(self.model)
+        return ObjectiveMaximum.of(self.estimates, self.model.design)
 
     def conf_int(
         self, alpha: float = 0.05, cols: Any = None, method: str = "wald", *, parm: Any = None
-    ) -> Any:
+    ) -> Labelled:
         """Confidence intervals.
 
         Parameters
@@ -50,10 +50,10 @@ class ProfileResults(WaldResults):
         ValueError
             If an argument does not fit; the message names it.
         """
-        names = list(self.model.data.param_names)
+        names = list(self.estimates.names)
         index = _positions(cols if parm is None else parm, names)
         if method == "wald":
-            return super().conf_int(alpha)[index]
+            return self.wald_limits(alpha)[index]
         if method != "profile":
             raise ValueError(f'method must be "wald" or "profile", got {method!r}')
         limits, mcse = profile_limits(self._maximum, index, names, alpha)
@@ -64,7 +64,7 @@ class ProfileResults(WaldResults):
     def labelled(self, limits: Any, cols: Any = None, *, parm: Any = None, **others: Any) -> pd.DataFrame:
         """Attach the names of the parameters that `conf_int` was asked for."""
         del others
-        names = list(self.model.data.param_names)
+        names = list(self.estimates.names)
         index = _positions(cols if parm is None else parm, names)
         return limits if isinstance(limits, pd.DataFrame) else pd.DataFrame(limits, [names[j] for j in index])
 
@@ -96,7 +96,7 @@ class ProfileResults(WaldResults):
         of the Monte Carlo error of the log-likelihood is therefore common to the whole profile, and the error of
         its differences, ``mcse``, is small.
         """
-        return profile(self._maximum, name, list(self.model.data.param_names), grid)
+        return profile(self._maximum, name, list(self.estimates.names), grid)
 
 
 def _positions(which: Any, names: list[str]) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,30 +11,23 @@ from scipy import stats
 
 from statsmodels_mcla.data import check_alpha, inputs_of
 from statsmodels_mcla.design import RandomTerm, term_keys
-from statsmodels_mcla.estimation import EstimateErrors, Fitted, ParameterErrors, vary_draws
+from statsmodels_mcla.estimation import EstimateErrors, Fitted, vary_draws
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction import (
-    EffectMoments,
-    conditional_modes_of,
-    effect_moments,
-)
+from statsmodels_mcla.prediction import EffectMoments, conditional_modes_of, effect_moments
+from statsmodels_mcla.results.methods.base import ResultsBase
 
 
-class RandomEffectResults:
+class RandomEffectResults(ResultsBase):
     """The part of the results that is about random effects."""
-
-    model: Any
-    fitted: Any
-    _variation: Any
 
     @cached_property
     def _effect_moments(self) -> EffectMoments:
         n_effects = sum(t.Z.shape[1] for t in inputs_of(self.model).terms)
-        return effect_moments(self.fitted.fresh, n_effects, ParameterErrors.of(self))
+        return effect_moments(self.estimates.fitted.fresh, n_effects, self.estimates.errors)
 
     @cached_property
     def _effect_modes(self) -> Array:
-        return conditional_modes_of(self.fitted)
+        return conditional_modes_of(self.estimates.fitted)
 
     @property
     def random_effects(self) -> dict[str, pd.DataFrame]:
@@ -61,13 +53,13 @@ class RandomEffectResults:
     @cached_property
     def _total_errors(self) -> EstimateErrors:
         """Monte Carlo errors of the conditional means with their total standard deviations."""
-        fitted, errors, n = self.fitted.fresh, ParameterErrors.of(self), len(self._effect_moments.mean)
+        fitted, errors, n = self.estimates.fitted.fresh, self.estimates.errors, len(self._effect_moments.mean)
 
         def both(moved: Fitted, cov: Array) -> Array:
             found = effect_moments(moved, n, replace(errors, cov_params=cov))
             return np.column_stack([found.mean, found.sd_total])
 
-        return EstimateErrors(vary_draws(fitted, errors.cov_params, self._variation, both))
+        return EstimateErrors(vary_draws(fitted, errors.cov_params, self.estimates.cov.variation, both))
 
     def random_effects_frame(
         self, term: str | None = None, alpha: float = 0.05, *, mcse: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -12,20 +12,15 @@ from scipy import stats
 from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
 from statsmodels_mcla.numerics import Array, generator_of
 from statsmodels_mcla.prediction import deviance_residuals, pearson_residuals, proportions
+from statsmodels_mcla.results.methods.base import Labelled
+from statsmodels_mcla.results.methods.prediction import PredictionMethods
 
 AT_A_TIME = 2**22  # simulated numbers
 STEP = 1e-2  # of differences in the mean, in its MCSE
 
 
-class ResidualMethods:
+class ResidualMethods(PredictionMethods):
     """Fitted values and residuals of a fit."""
-
-    model: Any
-    params: Any
-
-    if TYPE_CHECKING:
-
-        def get_prediction(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
 
     @cached_property
     def _fitted_values(self) -> tuple[Array, Array]:
@@ -34,11 +29,11 @@ class ResidualMethods:
 
     @property
     def _phi(self) -> float:
-        phi: float = self.model.design.split(np.asarray(self.params))[2]
+        phi: float = self.model.design.split(self.estimates.params)[2]
         return phi
 
     @property
-    def fittedvalues(self) -> Array:
+    def fittedvalues(self) -> Labelled:
         """Mean of each row given the data, E(mu | y), (N,); binomial: probabilities.
 
         Conditional means are what squared error is least for; lme4 takes the mean at the conditional modes.
@@ -46,17 +41,17 @@ class ResidualMethods:
         return self._fitted_values[0]
 
     @property
-    def fittedvalues_mcse(self) -> Array:
+    def fittedvalues_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``fittedvalues``, and so of ``resid_response``."""
         return self._fitted_values[1]
 
     @property
-    def resid_response(self) -> Array:
+    def resid_response(self) -> Labelled:
         """Response (binomial: proportion of successes) less ``fittedvalues``, (N,)."""
         return proportions(self.model.inputs) - self.fittedvalues
 
     @property
-    def resid_pearson(self) -> Array:
+    def resid_pearson(self) -> Labelled:
         """Response residuals over the conditional standard deviation of the response, (N,).
 
         As in GLM the scale of families that have one is left out, and variance weights and numbers of trials are in.
@@ -65,18 +60,18 @@ class ResidualMethods:
         return pearson_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
 
     @property
-    def resid_deviance(self) -> Array:
+    def resid_deviance(self) -> Labelled:
         """Signed roots of the deviance of each row at ``fittedvalues``, (N,); the scale is left out as in GLM."""
         model = self.model
         return deviance_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
 
     @property
-    def resid_pearson_mcse(self) -> Array:
+    def resid_pearson_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``resid_pearson`` from those of ``fittedvalues``, (N,)."""
         return self._mcse_of_residuals(pearson_residuals)
 
     @property
-    def resid_deviance_mcse(self) -> Array:
+    def resid_deviance_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``resid_deviance`` from those of ``fittedvalues``, (N,)."""
         return self._mcse_of_residuals(deviance_residuals)
 
@@ -89,7 +84,7 @@ class ResidualMethods:
         )
         return np.abs(high - low) / (2.0 * STEP)
 
-    def resid_quantile(self, nsim: int = 250, rng: Any = None, scale: str = "uniform") -> Array:
+    def resid_quantile(self, nsim: int = 250, rng: Any = None, scale: str = "uniform") -> Labelled:
         """Randomised quantile residuals: the place of each response among simulated ones, ties broken at random.
 
         Parameters
@@ -129,7 +124,7 @@ class ResidualMethods:
                 inputs,
                 model.design,
                 model.conditional_family,
-                np.asarray(self.params),
+                self.estimates.params,
                 generator,
                 min(step, nsim - start),
             )

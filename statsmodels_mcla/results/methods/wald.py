@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from patsy import DesignInfo
 from scipy import stats
-from statsmodels.base.model import LikelihoodModelResults
-from statsmodels.formula._manager import FormulaManager
 from statsmodels.stats.multitest import multipletests, multitest_alias
 
 from statsmodels_mcla.data import check_alpha
-from statsmodels_mcla.estimation import EstimateErrors, Variation, Varied, wald_limits, wald_pvalues
-from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.estimation import EstimateErrors, wald_limits, wald_pvalues
 from statsmodels_mcla.inference import (
     MonteCarloContrasts,
     MonteCarloTermTests,
@@ -24,50 +22,24 @@ from statsmodels_mcla.inference import (
     wald_statistic,
 )
 from statsmodels_mcla.numerics import Array, standard_deviations
-
-if TYPE_CHECKING:
-    from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
+from statsmodels_mcla.results.methods.base import Labelled, ResultsBase
 
 
-class WaldResults(LikelihoodModelResults):
+class WaldResults(ResultsBase):
     """The part of the results that rests on the estimates and their covariance alone."""
 
-    k_fe: int
-    model_non_negative: np.ndarray
-    reduction: Reduction
-    monte_carlo: MonteCarloErrors | None
-
-    if TYPE_CHECKING:
-
-        @property
-        def _variation(self) -> Variation | None: ...
-
     @cached_property
-    def pvalues(self) -> Array:
+    def pvalues(self) -> Labelled:
         """Two-sided p-values; one-sided for variances and dispersions, which cannot be negative."""
-        return wald_pvalues(np.asarray(self.tvalues), self.model_non_negative)
+        return wald_pvalues(np.asarray(self.tvalues), self.estimates.non_negative)
 
-    def conf_int(self, alpha: float = 0.05, cols: Any = None) -> Array:
-        """Wald confidence intervals.
-
-        Parameters
-        ----------
-        alpha : float
-            One minus the confidence level.
-        cols : array_like, optional
-            Which parameters.
-
-        Returns
-        -------
-        ndarray (k, 2)
-            Limits on the scale of ``params``; those of variances are cut off at zero.
-        """
+    def wald_limits(self, alpha: float) -> Array:
+        """Wald limits (P, 2) on the scale of ``params``, those of variances cut off at zero."""
         check_alpha(alpha)
-        both = np.column_stack([self.params, self.bse])
-        limits = wald_limits(both, stats.norm.isf(0.5 * alpha), self.model_non_negative)
-        return limits if cols is None else limits[np.asarray(cols)]
+        both = np.column_stack([self.estimates.params, self.estimates.se])
+        return wald_limits(both, stats.norm.isf(0.5 * alpha), self.estimates.non_negative)
 
-    def conf_int_mcse(self, alpha: float = 0.05) -> Array:
+    def conf_int_mcse(self, alpha: float = 0.05) -> Labelled:
         """Monte Carlo standard errors of Wald limits, (P, 2): zero where they are cut off at zero.
 
         Parameters
@@ -80,30 +52,29 @@ class WaldResults(LikelihoodModelResults):
         ndarray (P, 2)
         """
         check_alpha(alpha)
-        return self._estimate_errors.limits(alpha, self.model_non_negative)
+        return self._estimate_errors.limits(alpha, self.estimates.non_negative)
 
     @property
-    def bse_mcse(self) -> Array:
+    def bse_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``bse``."""
         return self._estimate_errors.se
 
     @property
-    def tvalues_mcse(self) -> Array:
+    def tvalues_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``tvalues``."""
         return self._estimate_errors.z
 
     @property
-    def pvalues_mcse(self) -> Array:
+    def pvalues_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``pvalues``."""
-        return self._estimate_errors.pvalues(self.model_non_negative)
+        return self._estimate_errors.pvalues(self.estimates.non_negative)
 
     @cached_property
     def _estimate_errors(self) -> EstimateErrors:
-        if self.monte_carlo is None:
+        if not self.estimates.drawn:
             raise AttributeError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
-        return EstimateErrors(
-            self._varied(lambda params, cov: np.column_stack([params, standard_deviations(cov)]))
-        )
+        varied = self.estimates.varied
+        return EstimateErrors(varied(lambda params, cov: np.column_stack([params, standard_deviations(cov)])))
 
     def mcse_of(self, function: Callable[[pd.Series, pd.DataFrame], Any]) -> Array:
         """Monte Carlo standard error of any smooth function of estimates and their covariance.
@@ -124,39 +95,32 @@ class WaldResults(LikelihoodModelResults):
         ValueError
             If the fit has no draws (Laplace), and so no Monte Carlo error.
         """
-        names = list(self.model.data.param_names)
+        names = list(self.estimates.names)
 
         def labelled(params: Array, cov: Array) -> Array:
             return np.asarray(function(pd.Series(params, names), pd.DataFrame(cov, names, names)), float)
 
-        return self._varied(labelled).mcse
+        return self.estimates.varied(labelled).mcse
 
-    def _varied(self, function: Callable[[Array, Array], Array], *, slow: bool = False) -> Varied:
-        """Deviations of a function of the model's parameters and their covariance; in fewer groups if it is slow."""
-        variation, reduction = self._variation, self.reduction
-        if variation is None:
-            raise ValueError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
-        return (variation.merged() if slow else variation).through(
-            lambda params, cov: function(reduction.extend(params), reduction.carry(params, cov))
-        )
-
-    def _full_length(self, r_matrix: Any) -> Any:
-        """Fill up contrasts of the fixed effects with zeros for the other parameters."""
-        if isinstance(r_matrix, (str, list)) and np.asarray(r_matrix).dtype.kind in "US":
-            return r_matrix
+    def _hypothesis(self, r_matrix: Any) -> tuple[Array, Array]:
+        """Contrasts (k, P) and their values (k,); contrasts of the fixed effects are filled up with zeros."""
+        P, values = len(self.estimates.params), None
         if isinstance(r_matrix, tuple):
-            return (self._full_length(r_matrix[0]), *r_matrix[1:])
-        array = np.atleast_2d(np.asarray(r_matrix, dtype=float))
-        if array.shape[1] == len(self.params):
-            return array
-        if array.shape[1] != self.k_fe:
-            raise ValueError(
-                f"r_matrix has {array.shape[1]} columns; give one for each of the {self.k_fe} fixed effects or the "
-                f"{len(self.params)} parameters"
-            )
-        return np.column_stack([array, np.zeros((len(array), len(self.params) - self.k_fe))])
+            r_matrix, values = r_matrix
+        if np.asarray(r_matrix).dtype.kind not in "US":
+            r_matrix = np.atleast_2d(np.asarray(r_matrix, dtype=float))
+            k = r_matrix.shape[1]
+            if k not in (self.k_fe, P):
+                raise ValueError(
+                    f"r_matrix has {k} columns; give one for each of the {self.k_fe} fixed effects or the "
+                    f"{P} parameters"
+                )
+            r_matrix = np.pad(r_matrix, ((0, 0), (0, P - k)))
+        names = DesignInfo(self.model.data.cov_names)
+        found = names.linear_constraint(r_matrix if values is None else (r_matrix, values))
+        return np.asarray(found.coefs, float), np.asarray(found.constants, float).ravel()
 
-    def cov_params(self, r_matrix: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def cov_params(self, r_matrix: Any = None, *args: Any, **kwargs: Any) -> Labelled:
         """Covariance of the estimates, or of contrasts r_matrix of them; see statsmodels.
 
         Parameters without standard errors (variances of zero) do not stand in the way of contrasts without them.
@@ -185,20 +149,13 @@ class WaldResults(LikelihoodModelResults):
         ContrastResults
             For Monte Carlo fits with ``mcse``, the Monte Carlo error of each contrast, also in its tables.
         """
-        full = self._full_length(r_matrix)
-        found = super().t_test(full, cov_p=cov_p, use_t=use_t)
-        monte_carlo = self.monte_carlo
-        if monte_carlo is None or cov_p is not None:
+        contrasts, values = self._hypothesis(r_matrix)
+        found = super().t_test((contrasts, values), cov_p=cov_p, use_t=use_t)
+        cov_mcse = self.estimates.cov_mcse
+        if cov_mcse is None or cov_p is not None:
             return found
-        contrasts, values = self._hypothesis(full)
-        varied = self._varied(lambda params, cov: effects_of(contrasts, values, params, cov))
-        return MonteCarloContrasts.of(found, contrasts, monte_carlo.cov_mcse, EstimateErrors(varied))
-
-    def _hypothesis(self, r_matrix: Any) -> tuple[Array, Array]:
-        """Contrasts (k, P) and their values (k,) under a hypothesis."""
-        found = FormulaManager().get_linear_constraints(r_matrix, self.model.data.cov_names)
-        contrasts, values = np.asarray(found.constraint_matrix, float), found.constraint_values
-        return contrasts, np.zeros(len(contrasts)) if values is None else np.asarray(values, float).ravel()
+        varied = self.estimates.varied(lambda params, cov: effects_of(contrasts, values, params, cov))
+        return MonteCarloContrasts(found, contrasts, cov_mcse, EstimateErrors(varied))
 
     def t_test_pairwise(
         self, term_name: str, method: str = "hs", alpha: float = 0.05, factor_labels: Any = None
@@ -243,7 +200,7 @@ class WaldResults(LikelihoodModelResults):
                 f"term_name: there is no factor {term_name!r} in the fixed effects; there are: {known}"
             )
         found = super().t_test_pairwise(term_name, method=method, alpha=alpha, factor_labels=factor_labels)
-        if self.monte_carlo is not None:
+        if self.estimates.drawn:
             tests = self.t_test(found.contrasts)
             name = f"pvalue-{method}"
             found.result_frame[f"{name} mcse"] = tests.adjusted_pvalues_mcse(
@@ -261,26 +218,23 @@ class WaldResults(LikelihoodModelResults):
         scalar: bool = True,
     ) -> Any:
         """Joint Wald test of linear hypotheses; contrasts as in `t_test`, the rest as in statsmodels."""
-        full = self._full_length(r_matrix)
-        if cov_p is None and np.isnan(np.asarray(self.cov_params())).all():
+        contrasts, values = self._hypothesis(r_matrix)
+        if cov_p is None and np.isnan(self.estimates.cov.matrix).all():
             raise ValueError("the estimates have no covariance (no maximum was found): there is no Wald test")
-        found = super().wald_test(full, cov_p, invcov, use_f, df_constraints, scalar=scalar)
+        found = super().wald_test((contrasts, values), cov_p, invcov, use_f, df_constraints, scalar=scalar)
         others = (cov_p, invcov, df_constraints)
-        if self.monte_carlo is None or any(value is not None for value in others):
+        if not self.estimates.drawn or any(value is not None for value in others):
             return found
-        contrasts, values = self._hypothesis(full)
-        return MonteCarloWaldTest.of(
-            found, self._varied(lambda params, cov: wald_statistic(contrasts, values, params, cov))
-        )
+        varied = self.estimates.varied(lambda params, cov: wald_statistic(contrasts, values, params, cov))
+        return MonteCarloWaldTest(found, varied)
 
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
         """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too."""
         found = super().wald_test_terms(*args, **kwargs)
-        if self.monte_carlo is None:
+        if not self.estimates.drawn:
             return found
-        return MonteCarloTermTests.of(found, [self.wald_test(contrasts) for _, contrasts in found.temp])
+        return MonteCarloTermTests(found, [self.wald_test(contrasts) for _, contrasts in found.temp])
 
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
-        full = self._full_length(r_matrix)
-        return super().f_test(full, *args, **kwargs)
+        return super().f_test(self._hypothesis(r_matrix), *args, **kwargs)

@@ -1,0 +1,44 @@
+"""A model as what is computed after a fit needs it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from statsmodels_mcla.data.inputs import ModelInputs
+from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.numerics import Array
+
+
+class MixedModel(Protocol):
+    """The data of a fit: `MCLAMixedGLM`, which later packages cannot import.
+
+    Attributes
+    ----------
+    data
+        Names and tables as statsmodels keeps them: ``fe_names``, ``param_names``, ``frame``, ``model_spec``.
+    """
+
+    data: Any
+    endog: Any
+    endog_names: Any
+    exog_names: Any
+    inputs: ModelInputs
+    design: MixedDesign
+    family: Any
+    conditional_family: ConditionalFamily
+    random_terms: tuple[RandomTerm, ...]
+    freq_weights: Array
+    n_trials: Array
+    offset: Array
+    non_negative: np.ndarray
+    facts: Any
+    k_constant: int
+
+    def clone_with(self, endog: Any) -> Any:
+        """Return the model with another response."""
+
+    def with_unit_weights(self) -> Any:
+        """Return the model with as many rows as the frequency weights add up to."""

@@ -1,0 +1,186 @@
+"""One record of a fit: what everything that is computed afterwards takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, Generic, NoReturn, TypeVar
+
+import numpy as np
+
+from statsmodels_mcla.design import ParameterLayout
+from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.estimation.error_propagation import ParameterErrors, Variation, Varied
+from statsmodels_mcla.estimation.fitted import Fitted
+from statsmodels_mcla.numerics import Array
+
+T = TypeVar("T")
+
+
+class Later(Generic[T]):
+    """A value that is made when it is first asked for, and shared by all that hold this."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make: Callable[[], T] | None = make
+
+    @classmethod
+    def made(cls, value: T) -> Later[T]:
+        """Return one whose value is known."""
+        out = cls(lambda: value)
+        out()
+        return out
+
+    def __call__(self) -> T:
+        """Return the value."""
+        if self._make is not None:
+            self._value, self._make = self._make(), None  # what it was made from is no longer held
+        return self._value
+
+
+@dataclass(frozen=True)
+class EstimateCovariance:
+    """A covariance of the estimates, and what other random numbers would make of it.
+
+    Attributes
+    ----------
+    matrix_later : Later (P, P)
+        NaN for parameters at the boundary.
+    variation_later : Later
+        `Variation` of the fitted parameters and their covariance; None for fits without draws.
+    kind : str
+        As users ask for it.
+    options : dict
+        What it was made with.
+    """
+
+    matrix_later: Later[Array]
+    variation_later: Later[Variation | None]
+    kind: str = "nonrobust"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def matrix(self) -> Array:
+        """The covariance (P, P)."""
+        return self.matrix_later()
+
+    @property
+    def variation(self) -> Variation | None:
+        """Deviations of the fitted parameters and their covariance."""
+        return self.variation_later()
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """A fit.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the parameters of the model.
+    params : ndarray (P,)
+        Fixed effects, variances and covariances, dispersion.
+    non_negative : ndarray of bool (P,)
+        Variances and dispersions.
+    reduction : Reduction
+        Ranks of the covariance matrices at the maximum.
+    origin : ndarray (P,)
+        Fixed effects, Cholesky entries, dispersion where a search would start: the size of what is estimated.
+    llf : float
+        Log-likelihood at ``params``, all constants included.
+    method : str
+        Name of the approximation.
+    converged : bool
+    information : EstimateCovariance
+        Inverse observed information.
+    cov : EstimateCovariance
+        What standard errors are from: the same, or a sandwich.
+    maximum : Later
+        The maximum with the draws made there.
+    cov_mcse : ndarray (P, P) or None
+        Monte Carlo covariance of the estimates; None for fits without draws.
+    llf_mcse : float or None
+        Monte Carlo standard error of ``llf``.
+    """
+
+    names: tuple[str, ...]
+    params: Array
+    non_negative: np.ndarray
+    reduction: Reduction
+    origin: Array
+    llf: float
+    method: str
+    converged: bool
+    information: EstimateCovariance
+    cov: EstimateCovariance
+    maximum: Later[Fitted]
+    cov_mcse: Array | None = None
+    llf_mcse: float | None = None
+
+    @property
+    def layout(self) -> ParameterLayout:
+        """Where each part of the parameters lies."""
+        return self.reduction.layout
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the estimates rest on draws."""
+        return self.cov_mcse is not None
+
+    @property
+    def fitted(self) -> Fitted:
+        """The maximum with the draws made there, in the parameters that were fitted."""
+        return self.maximum()
+
+    @cached_property
+    def se(self) -> Array:
+        """Standard errors (P,), NaN at the boundary."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.sqrt(np.diag(self.cov.matrix)))
+
+    @property
+    def cov_of_fitted(self) -> Array:
+        """Inverse information of the parameters that were fitted."""
+        return self.fitted.covariance_of_fitted(self.information.matrix)
+
+    @cached_property
+    def errors(self) -> ParameterErrors:
+        """Errors of the parameters that were fitted."""
+        carried = self.fitted.covariance_of_fitted
+        return ParameterErrors(
+            carried(self.cov.matrix), None if self.cov_mcse is None else carried(self.cov_mcse)
+        )
+
+    def varied(self, function: Callable[[Array, Array], Array], *, slow: bool = False) -> Varied:
+        """Deviations of a function of the model's parameters and their covariance; in fewer groups if it is slow."""
+        variation = self.cov.variation
+        if variation is None:
+            raise ValueError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
+        extend, carry = self.reduction.extend, self.reduction.carry
+        return (variation.merged() if slow else variation).through(
+            lambda params, cov: function(extend(params), carry(params, cov))
+        )
+
+    def without_data(self) -> Estimates:
+        """Keep what can be known without the data, and drop the draws."""
+        for covariance in (self.information, self.cov):
+            covariance.matrix, covariance.variation  # noqa: B018 - made now, while the data are there
+        return replace(self, maximum=Later(_data_were_removed))
+
+
+def _data_were_removed() -> NoReturn:
+    """Refuse what needs the data of a fit that has lost them."""
+    raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
+
+
+def inverse_information(matrix: Later[Array], maximum: Later[Fitted], *, drawn: bool) -> EstimateCovariance:
+    """Inverse observed information of a fit."""
+    return EstimateCovariance(matrix, Later(partial(_variation, matrix, maximum, drawn)))
+
+
+def _variation(matrix: Later[Array], maximum: Later[Fitted], drawn: bool) -> Variation | None:
+    if not drawn:
+        return None
+    if np.isnan(matrix()).all():
+        return Variation.unknown(maximum().params)
+    return Variation.of(maximum())

@@ -1,0 +1,88 @@
+"""What all methods of results have: the model, the record of its fit, and what statsmodels gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from statsmodels_mcla.data import MixedModel
+from statsmodels_mcla.estimation import Estimates
+
+Labelled = Any  # an array here, which users see with its labels, as a Series or DataFrame
+
+if TYPE_CHECKING:
+    from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
+
+    class LikelihoodModelResults:
+        """What the class of statsmodels, which has no types, gives to type checkers."""
+
+        params: Labelled
+        scale: float
+        df_model: float
+        df_resid: float
+        nobs: float
+        use_t: bool
+
+        def __init__(self, model: MixedModel, params: Any, cov: None = None, scale: float = 1.0) -> None: ...
+        @property
+        def bse(self) -> Labelled: ...  # noqa: D102
+        @property
+        def tvalues(self) -> Labelled: ...  # noqa: D102
+        def remove_data(self) -> None: ...  # noqa: D102
+        def save(self, fname: Any, remove_data: bool = False) -> None: ...  # noqa: D102
+        @classmethod
+        def load(cls, fname: Any) -> Any: ...  # noqa: D102
+        def cov_params(self, *args: Any, **kwargs: Any) -> Labelled: ...  # noqa: D102
+        def t_test(self, r_matrix: Any, cov_p: Any = None, use_t: bool | None = None) -> Any: ...  # noqa: D102
+        def t_test_pairwise(self, term_name: str, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+        def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+        def wald_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+        def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+
+else:
+    from statsmodels.base.model import LikelihoodModelResults
+
+Own = TypeVar("Own", bound="ResultsBase")
+
+
+class ResultsBase(LikelihoodModelResults):
+    """A fit of a model, as statsmodels has it.
+
+    Parameters
+    ----------
+    model : MCLAMixedGLM
+    estimates : Estimates
+        The record of the fit, which all functions of lower packages take.
+    mle_retvals, mle_settings : dict
+        Of the optimiser.
+    monte_carlo : MonteCarloErrors, optional
+        What the draws at the maximum tell.
+    """
+
+    def __init__(
+        self,
+        model: MixedModel,
+        estimates: Estimates,
+        mle_retvals: dict[str, Any],
+        mle_settings: dict[str, Any],
+        monte_carlo: MonteCarloErrors | None = None,
+    ) -> None:
+        self.estimates = estimates
+        super().__init__(model, estimates.params, None, scale=1.0)
+        self.model: MixedModel = model
+        self.method, self.converged = estimates.method, estimates.converged
+        self.reduction, self.monte_carlo = estimates.reduction, monte_carlo
+        self.mle_retvals, self.mle_settings = mle_retvals, mle_settings
+        self.k_fe, self.k_vc = estimates.layout.n_fixed, estimates.layout.n_covariance
+        self.nobs = float(model.freq_weights.sum())
+        self.df_resid = self.nobs - len(estimates.params)
+        self.df_model = len(estimates.params) - model.k_constant
+        self.family, self.facts = model.family, model.facts
+        self.use_t = False
+        self.model_non_negative: np.ndarray = estimates.non_negative
+        self._data_in_cache: list[str] = []
+
+    def with_estimates(self: Own, estimates: Estimates) -> Own:  # noqa: PYI019 - Self is Python 3.11's
+        """Results of the same fit with another record of it."""
+        return type(self)(self.model, estimates, self.mle_retvals, self.mle_settings, self.monte_carlo)
