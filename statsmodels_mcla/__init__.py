@@ -19,15 +19,16 @@ U, V                 Hessian of the Monte Carlo log-likelihood, Monte Carlo vari
 
 One fit
 -------
-`formula.read_model` reads formula and frame, or users give arrays; `data` checks and aligns them: `ModelInputs`.
-`ModelInputs.design` makes the `MixedDesign`: numbers alone, cut into independent blocks, which lie stacked by shape in
-buckets.  `laplace_maximum` gives the start and the first ranks of the covariance matrices.  `monte_carlo_maximum` goes from
-position to position: `Sampler.at(params)` finds the conditional modes of every block, builds an importance density
-around each, and returns a `Position` with frozen draws; `evaluate(design, params, draws)` makes the draws chunk by chunk,
-weighs them, and returns an `Evaluation`: value, score, Hessian and their Monte Carlo errors.  The next position is at the
-maximum seen from the last, with more draws where the error comes from, until it is small enough.  `Estimates` is the
-fit as a record, which all that is computed afterwards takes, and `results` what users read of it.  Frozen dataclasses
-hold all of this; only `MCLAMixedGLM` remembers its latest draws.
+`formula.read_model` reads formula and frame, or users give arrays; `data` checks and aligns them:
+`ModelInputs`.  `ModelInputs.design` makes the `MixedDesign`: numbers alone, cut into independent blocks, which
+lie stacked by shape in buckets.  `laplace_maximum` gives the start and the first ranks of the covariance
+matrices.  `monte_carlo_maximum` goes from position to position: `Sampler.at(params)` finds the conditional
+modes of every block, builds an importance density around each, and returns a `Position` with frozen draws;
+`evaluate(design, params, draws)` makes the draws chunk by chunk, weighs them, and returns an `Evaluation`:
+value, score, Hessian and their Monte Carlo errors.  The next position is at the maximum seen from the last,
+with more draws where the error comes from, until it is small enough.  `Estimates` is the fit as a record, which
+all that is computed afterwards takes, and `results` what users read of it.  Frozen dataclasses hold all of
+this; only `MCLAMixedGLM` remembers its latest draws.
 
 Packages, lowest first
 ----------------------
@@ -51,7 +52,8 @@ results          what users read: statsmodels' results classes
 model            what users call: `MCLAMixedGLM`
 ================ =======================================================================================
 
-``help(statsmodels_mcla.design)``, and so on, say what each owns; ARCHITECTURE.md in the repository says where new code goes.
+``help(statsmodels_mcla.design)`` and so on say what each owns; ARCHITECTURE.md in the repository says where new code
+goes.
 """
 
 from statsmodels_mcla import datasets
