@@ -17,73 +17,43 @@ g, log_w, v_k        importance density, log importance weight, normalised weigh
 U, V                 Hessian of the Monte Carlo log-likelihood, Monte Carlo variance of its score
 ==================== =======================================================================================
 
-Modules, each using only those listed before it
------------------------------------------------
-exceptions, settings
-    warnings; what a fit is told, and what it tells round by round
-linalg, differences, streams, threads, progress
-    stacks of small matrices; central differences; streams of random numbers; work on threads; progress bars
-families, covariance
-    the densities of y given u and of u, with exact derivatives
-weights, points
-    log-weight algebra; base random numbers
-formula, validation
-    reading formulas; checks of what users pass in
-bucket, design, inputs
-    `MixedDesign`: validated data, cut into independent blocks, stacked into buckets
-scale, starting, search
-    coordinates of the search around the model without random effects; statsmodels' optimisers
-laplace, laplace_fit
-    conditional modes; the maximum of Laplace's approximation
-reduction, boundary, submodel
-    singular covariance matrices in parameters that are free; ranks that lose nothing; nested models
-separation
-    coefficients and variances without a finite maximum
-transport, loadings, proposals, draws, sampler, arguments
-    draws that move along with the fixed effects; derivatives in loadings; importance densities around the modes;
-    frozen draws made on demand, at any parameter value; what users pass to a fit
-kernel, evaluation, likelihood, mcse
-    weights and scores of draws: the work on rows x draws; one fused pass: value, score, Hessian, Monte Carlo errors
-planning, frozen, fitting
-    how many draws next; climb on frozen draws; polish and refine
-fitted, variation, weighted
-    the maximum with its draws; what other random numbers would make of it; the law of the effects given the data,
-    chunk by chunk
-outward, multimodal, maximum
-    slopes out of the boundary; modes that draws do not reach; Laplace start, Monte Carlo fit, ranks
-linear_rows, conditional, var_corr, random_effects
-    rows of a linear predictor and the draws that they depend on; moments of functions of them given the data, with
-    their errors; standard deviations and correlations; means and modes of every level
-new_rows, predictive, predicted, prediction
-    rows to predict for; the law of a new observation; means and linear predictors as functions of a fit, and with
-    their intervals
-margin_rows, parameter_functions, margins
-    effects of columns row by row; functions of the parameters with their errors; averages over the population
-units, robust, influence
-    independent units with their scores; sandwich covariances; what leaving out a unit would change
-simulation, cloning, bootstrap, residuals
-    responses from the fit, and the model for them; refits; residuals given the data and among simulated responses
-criteria, effect_sizes
-    information criteria; shares of variance
-objective, outer_scales, quantities, quantity_names, constrained, returning
-    likelihoods to climb under a constraint; functions of the parameters; maxima with one of them held, at their ranks
-monte_carlo, contrasts, wald, profiling, profile
-    what the draws tell of the estimates; Wald tests and intervals; profile likelihoods and their limits
-chi_bar, nesting, nested_fits, restricted, comparison, anova, score_test
-    null distributions at the boundary; how one model lies in another; likelihood-ratio and score tests; tables
-plots
-    pictures (matplotlib, imported when one is asked for)
-summary, results
-    what the user reads
-current, drawn_likelihood, notices, model
-    what the user calls; the draws that a model remembers; progress lines and warnings
-datasets
-    data that come with the package
+One fit
+-------
+`formula.read_model` reads formula and frame, or users give arrays; `data` checks and aligns them:
+`ModelInputs`.  `ModelInputs.design` makes the `MixedDesign`: numbers alone, cut into independent blocks, which
+lie stacked by shape in buckets.  `laplace_maximum` gives the start and the first ranks of the covariance
+matrices.  `monte_carlo_maximum` goes from position to position: `Sampler.at(params)` finds the conditional
+modes of every block, builds an importance density around each, and returns a `Position` with frozen draws;
+`evaluate(design, params, draws)` makes the draws chunk by chunk, weighs them, and returns an `Evaluation`:
+value, score, Hessian and their Monte Carlo errors.  The next position is at the maximum seen from the last,
+with more draws where the error comes from, until it is small enough.  `Estimates` is the fit as a record, which
+all that is computed afterwards takes, and `results` what users read of it.  Frozen dataclasses hold all of
+this; only `MCLAMixedGLM` remembers its latest draws.
 
-One evaluation: `Sampler.at(params)` finds the conditional modes of every block, builds a proposal around each and
-returns a `Position` with frozen draws; `evaluate(design, params, draws)` makes the draws chunk by chunk, weighs
-them, and returns an `Evaluation`.  A fit is a sequence of positions, each at the maximum seen from the last.
-Frozen dataclasses hold all of this; only `MCLAMixedGLM` remembers its latest draws.
+Packages, lowest first
+----------------------
+================ =======================================================================================
+numerics         arithmetic that knows nothing of models: arrays, small matrices, random streams
+execution        who does the work, in which order, and what is shown meanwhile
+datasets         data that come with the package
+exceptions       warnings
+families         densities of y given eta, with exact derivatives
+covariance       the covariance Sigma(theta) of the effects, and its factors
+design           rows and effects as the likelihood takes them: frozen, numeric, in blocks
+likelihood       the integral over the effects: Laplace's approximation, draws, sums over draws
+data, formula    what users hand over, checked and aligned; reading formulas
+estimation       from a likelihood to its maximum, the ranks there, and the draws made there
+plots            pictures (matplotlib, imported when one is asked for)
+inference        covariances of the estimates, tests and intervals
+prediction       linear predictors and functions of them: given the data, for new rows, over the population
+profile          profile likelihoods
+comparison       tests of nested models
+results          what users read: statsmodels' results classes
+model            what users call: `MCLAMixedGLM`
+================ =======================================================================================
+
+``help(statsmodels_mcla.design)`` and so on say what each owns; ARCHITECTURE.md in the repository says where new code
+goes.
 """
 
 from statsmodels_mcla import datasets

@@ -1,4 +1,8 @@
-"""The shape of the package, read off its syntax trees: levels, doors, edges, circles, sizes, habits."""
+"""The shape of the package, read off its syntax trees: levels, doors, edges, circles, sizes, habits.
+
+Levels: imports point to lower levels.  Doors: another package's names come from its ``__init__``.  Edges: pandas,
+statsmodels and patsy appear where users' data and results pass.  ARCHITECTURE.md says what the levels are for.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Scores in variances that are zero are limits,
 
     dl / dG_ij = (1 - [i = j] / 2) sum over levels of E[g_i g_j + sum over rows of z_i z_j d2 | y],
 
-with g_i the score of an effect (see `outward`; the heat equation makes this hold at any G).  The expected
+with g_i the score of an effect (see `variance_scores`; the heat equation makes this hold at any G).  The expected
 information is the covariance of these scores over responses simulated from the restricted model.
 """
 

@@ -2,7 +2,7 @@
 
 The law of a row's linear predictor given the data is cut into slices and each is taken at its mean: between
 quantiles at equally spaced normal scores, so that the tails are cut as finely as the middle.  The sampling
-error of the estimates (delta method, as in `conditional`) and effects that are new widen it by a normal law.
+error of the estimates (delta method, as in `ParameterErrors`) and effects that are new widen it by a normal law.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import patsy
 import scipy
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "support"))
 
 import oracle  # noqa: E402
 
