@@ -18,10 +18,10 @@ from patsy import DesignInfo, EvalEnvironment, PatsyError
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula.bars import split_formula
 from statsmodels_mcla.formula.factors import as_frame, names_in, reading
-from statsmodels_mcla.formula.missing import incomplete_rows
-from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
-from statsmodels_mcla.formula.terms import BarTerm, FormulaError
-from statsmodels_mcla.formula.variance_components import read_vc_formulas
+from statsmodels_mcla.formula.missing import missing_by_factor, named_terms
+from statsmodels_mcla.formula.random_effects import mixedlm_bar, named_after, read_bars
+from statsmodels_mcla.formula.terms import FormulaError
+from statsmodels_mcla.formula.variance_components import read_components
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,16 @@ def read_model(
     fixed, bars = split_formula(formula)
     if not fixed.partition("~")[0].strip() or "~" not in fixed:
         raise FormulaError(f"the formula {formula!r} has no response: write 'response ~ terms'")
-    rows = {name: _row_values(value, frame, name) for name, value in rows.items()}
-    group_values = None if isinstance(groups, str) or groups is None else np.asarray(groups)
-    bad = incomplete_rows(
-        fixed, bars, vc_formulas, frame, env, groups, re_formula if groups is not None else None
-    )
-    for value in rows.values():
-        if value is not None:
-            bad = bad | pd.isna(value)
+    if groups is None and re_formula is not None:
+        raise FormulaError("re_formula needs groups: say which column groups the rows")
+    grouped = []
+    if groups is not None:
+        bar, frame = mixedlm_bar(groups, re_formula, frame)
+        grouped.append(bar)
+    rows = _row_values(rows, frame)
+    found = missing_by_factor(named_terms(fixed, [*bars, *grouped], vc_formulas), frame, env)
+    found |= {name: pd.isna(value) for name, value in rows.items() if value is not None}
+    bad = np.any([*found.values()], axis=0)
     if bad.any():
         if missing != "drop":
             raise FormulaError(
@@ -87,56 +89,38 @@ def read_model(
             raise FormulaError("no row without missing values is left")
         frame = frame.loc[~bad]
         rows = {name: None if value is None else value[~bad] for name, value in rows.items()}
-        group_values = None if group_values is None else group_values[~bad]
-    terms = _random_terms(
-        bars, frame, env, vc_formulas, groups if group_values is None else group_values, re_formula
-    )
+    terms = read_bars(bars, frame, env)
+    terms += read_components(vc_formulas or {}, frame, env)
+    terms += named_after(groups, read_bars(grouped, frame, env))
     if not terms:
         raise FormulaError(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
             "effects, use statsmodels GLM"
         )
-    with reading(fixed, frame):
+    with reading(fixed, frame.dtypes):
         endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
     _refuse_one_level(exog.design_info)
     return FormulaData(_response(endog), exog, tuple(terms), rows, frame, fixed, exog.design_info)
 
 
-def _random_terms(
-    bars: list[BarTerm],
-    frame: pd.DataFrame,
-    env: EvalEnvironment,
-    vc_formulas: Mapping[str, Any] | None,
-    groups: Any,
-    re_formula: str | None,
-) -> list[RandomTerm]:
-    if groups is None and re_formula is not None:
-        raise FormulaError("re_formula needs groups: say which column groups the rows")
-    terms = list(read_random_terms(bars, frame, env))
-    if vc_formulas:
-        terms += read_vc_formulas(vc_formulas, frame, env)
-    if groups is not None:
-        terms += mixedlm_terms(groups, re_formula, frame, env)
-    return terms
-
-
-def _row_values(value: Any, frame: pd.DataFrame, name: str) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if value not in frame.columns:
+def _row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+    """One number a row for each argument that is given."""
+    out: dict[str, Any] = dict.fromkeys(rows)
+    for name, value in rows.items():
+        if value is None:
+            continue
+        if isinstance(value, str) and value not in frame.columns:
             raise FormulaError(
                 f"{name}={value!r} is not a column of the data; the columns are {list(frame.columns)}"
             )
-        value = frame[value]
-    elif isinstance(value, pd.Series) and not value.index.equals(frame.index) and len(value) == len(frame):
-        raise FormulaError(f"{name} has another index than the data; align it, or pass {name}.to_numpy()")
-    try:
-        out = np.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise FormulaError(f"{name} must be numeric, one number a row") from error
-    if out.shape != (len(frame),):
-        raise FormulaError(f"{name} has shape {out.shape}, but the data have {len(frame)} rows")
+        if isinstance(value, pd.Series) and not value.index.equals(frame.index) and len(value) == len(frame):
+            raise FormulaError(f"{name} has another index than the data; align it, or pass {name}.to_numpy()")
+        try:
+            out[name] = np.asarray(frame[value] if isinstance(value, str) else value, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise FormulaError(f"{name} must be numeric, one number a row") from error
+        if out[name].shape != (len(frame),):
+            raise FormulaError(f"{name} has shape {out[name].shape}, but the data have {len(frame)} rows")
     return out
 
 

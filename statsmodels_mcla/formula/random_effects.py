@@ -15,9 +15,9 @@ from patsy import EvalEnvironment, Term
 from patsy.desc import INTERCEPT
 
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.formula.bar_design import read_bar
+from statsmodels_mcla.formula.bar_design import read_bar, terms_of_bar
 from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
-from statsmodels_mcla.formula.factors import Factor, as_frame, environment, is_categorical
+from statsmodels_mcla.formula.factors import Learnt, as_frame, environment, is_categorical, learn_factors
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 
 
@@ -67,10 +67,15 @@ def read_random_terms(
     >>> term.columns, term.levels, term.Z.shape
     (('Intercept', 'x'), ('a', 'b'), (4, 4))
     """
-    frame, env = as_frame(data), environment(eval_env, 1)
+    return read_bars(bar_terms, as_frame(data), environment(eval_env, 1))
+
+
+def read_bars(bar_terms: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment) -> list[RandomTerm]:
+    """Build the random terms of a formula: see `read_random_terms`."""
     bars = [bar for written in bar_terms for bar in expand(written)]
-    terms = [read_bar(bar, frame, env) for bar in bars]
-    _check_overlaps(bars, frame, env)
+    learnt = learn_factors(map(terms_of_bar, bars), frame, env)
+    terms = [read_bar(bar, frame, env, learnt) for bar in bars]
+    _check_overlaps(bars, learnt)
     return terms
 
 
@@ -104,14 +109,16 @@ def mixedlm_terms(
     FormulaError
         As `read_random_terms`.
     """
-    bar, frame = mixedlm_bar(groups, re_formula, data)
-    term = read_bar(bar, frame, environment(eval_env, 1))
-    return [replace(term, name=groups if isinstance(groups, str) else "Group")]
+    bar, frame = mixedlm_bar(groups, re_formula, as_frame(data))
+    return named_after(groups, read_bars([bar], frame, environment(eval_env, 1)))
 
 
-def mixedlm_bar(
-    groups: Any, re_formula: str | None, data: pd.DataFrame | Mapping[str, Any]
-) -> tuple[BarTerm, pd.DataFrame]:
+def named_after(groups: Any, terms: Sequence[RandomTerm]) -> list[RandomTerm]:
+    """Terms by MixedLM's name of them: the column's, or "Group" for an array."""
+    return [replace(term, name=groups if isinstance(groups, str) else "Group") for term in terms]
+
+
+def mixedlm_bar(groups: Any, re_formula: str | None, frame: pd.DataFrame) -> tuple[BarTerm, pd.DataFrame]:
     """Write MixedLM's ``groups`` and ``re_formula`` as a bar term.
 
     Parameters
@@ -120,7 +127,7 @@ def mixedlm_bar(
         Name of a column, or a label for each row.
     re_formula : str or None
         One-sided formula; None for a random intercept.
-    data : DataFrame
+    frame : DataFrame
         The data.
 
     Returns
@@ -130,7 +137,6 @@ def mixedlm_bar(
     frame : DataFrame
         The data, with a column ``groups`` if the array given is no column.
     """
-    frame = as_frame(data)
     inner = "1" if re_formula is None else re_formula
     one_sided_terms(inner, "re_formula")
     inner = inner.strip().removeprefix("~").strip()
@@ -178,7 +184,7 @@ def _quoted(column: str) -> str:
     return column if column.isidentifier() and not iskeyword(column) else f"Q({column!r})"
 
 
-def _check_overlaps(bars: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment) -> None:
+def _check_overlaps(bars: Sequence[BarTerm], learnt: Mapping[str, Learnt]) -> None:
     """Refuse an effect given twice; warn of one that lies within a factor's effects."""
     read = [(bar, grouping_terms(bar), one_sided_terms(bar.inner, f"`{bar.text}`")) for bar in bars]
     for (bar, grouping, terms), (other, other_grouping, others) in permutations(read, 2):
@@ -191,19 +197,19 @@ def _check_overlaps(bars: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvir
                     f"`{other.text}`; keep one"
                 )
             for wide in others:
-                if _within(term, wide, frame, env):
+                if _within(term, wide, learnt):
                     warn(
                         f"the effect {term.name()} of {bar.group} in `{bar.text}` lies within those of "
                         f"{wide.name()} in `{other.text}`, so their variances are not identified; keep one "
                         "of the two (|| keeps the columns of a factor together, as in lme4)",
                         FormulaWarning,
-                        stacklevel=3,
+                        stacklevel=4,
                     )
 
 
-def _within(term: Term, wide: Term, frame: pd.DataFrame, env: EvalEnvironment) -> bool:
+def _within(term: Term, wide: Term, learnt: Mapping[str, Learnt]) -> bool:
     """Whether `wide` is `term` crossed with factors, coded with one column a level."""
     more = set(wide.factors) - set(term.factors)
     return set(term.factors) < set(wide.factors) and all(
-        is_categorical(Factor.learn(factor, frame, env).value(frame)) for factor in more
+        is_categorical(learnt[factor.name()].value) for factor in more
     )

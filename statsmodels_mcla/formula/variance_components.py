@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from patsy import EvalEnvironment, EvalFactor
+from patsy import EvalEnvironment, EvalFactor, Term
 from scipy import sparse
 
 from statsmodels_mcla.design import NewRows, RandomTerm, index_dtype
@@ -18,6 +18,7 @@ from statsmodels_mcla.formula.factors import (
     Factor,
     as_frame,
     environment,
+    learn_factors,
     locate,
     missing_rows,
     module_environment,
@@ -62,7 +63,13 @@ def read_vc_formulas(
     >>> term.levels
     ('C(g)[1]', 'C(g)[2]', 'C(g)[3]')
     """
-    frame, env = as_frame(data), environment(eval_env, 1)
+    return read_components(vc_formulas, as_frame(data), environment(eval_env, 1))
+
+
+def read_components(
+    vc_formulas: Mapping[str, Any], frame: pd.DataFrame, env: EvalEnvironment
+) -> list[RandomTerm]:
+    """Build variance components: see `read_vc_formulas`."""
     listed = list_formulas(vc_formulas)
     return [_read_component(name, formulas, frame, env) for name, formulas in listed.items()]
 
@@ -141,7 +148,7 @@ class VCDesign:
         """
         frame = as_frame(data)
         factors = self._relearn(frame, fitted) if self.factors is None else self.factors
-        with reading(self.text, frame):
+        with reading(self.text, frame.dtypes):
             values = {code: factor.value(frame) for code, factor in factors.items()}
         n = len(frame)
         return self.assemble([list(part.entries(values, n)) for part in self.interactions], n)
@@ -172,10 +179,11 @@ class VCDesign:
                 "read the formulas again from those (read_vc_formulas)"
             )
         codes = {factor.code for interaction in self.interactions for factor in interaction.factors}
-        env = module_environment(self.modules)
-        with reading(self.text, frame):
-            source = frame if fitted is None else fitted
-            return {code: Factor.learn(EvalFactor(code), source, env) for code in codes}
+        terms = [Term([EvalFactor(code)]) for code in codes]
+        source, env = frame if fitted is None else fitted, module_environment(self.modules)
+        return {
+            code: found.factor for code, found in learn_factors([(self.text, terms)], source, env).items()
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "factors": None}
@@ -187,20 +195,20 @@ def _read_component(
     """Read one key of vc_formulas."""
     text = f"vc_formulas[{name!r}] = {formulas[0] if len(formulas) == 1 else formulas!r}"
     termlists = [one_sided_terms(formula, f"vc_formulas[{name!r}]") for formula in formulas]
-    codes = {factor.name(): factor for terms in termlists for term in terms for factor in term.factors}
-    with reading(text, frame):
-        factors = {code: Factor.learn(factor, frame, env) for code, factor in codes.items()}
-        values = {code: factor.value(frame) for code, factor in factors.items()}
-        for code, value in values.items():
-            if missing_rows(value).any():
-                raise FormulaError(f"`{text}`: {code} has missing values; drop those rows first")
+    learnt = learn_factors([(text, [term for terms in termlists for term in terms])], frame, env)
+    factors = {code: found.factor for code, found in learnt.items()}
+    values = {code: found.value for code, found in learnt.items()}
+    for code, value in values.items():
+        if missing_rows(value).any():
+            raise FormulaError(f"`{text}`: {code} has missing values; drop those rows first")
+    with reading(text, frame.dtypes):
         interactions = tuple(interaction for terms in termlists for interaction in codings(terms, values))
     entries = [list(interaction.entries(values, len(frame))) for interaction in interactions]
     if not all(np.isfinite(entry.weight).all() for interaction in entries for entry in interaction):
         raise FormulaError(f"`{text}` has infinite values; drop those rows first")
     stateful = any(factor.stateful for factor in factors.values())
     observed = tuple(_observed(interaction) for interaction in entries)
-    design = VCDesign(text, interactions, observed, modules_named(list(codes), env), stateful, factors)
+    design = VCDesign(text, interactions, observed, modules_named(list(factors), env), stateful, factors)
     labels = design.labels()
     if len(labels) < 2:
         raise FormulaError(

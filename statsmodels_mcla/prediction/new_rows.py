@@ -179,7 +179,7 @@ def prediction_rows(
 def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
     """Design of the fixed effects (N, p), NaN in rows with missing values."""
     positions = frame.reset_index(drop=True)
-    with reading(formula, frame):
+    with reading(formula, frame.dtypes):
         (found,) = patsy.build_design_matrices([info], positions, NA_action="drop", return_type="dataframe")
     return np.asarray(found.reindex(positions.index), dtype=float)
 
