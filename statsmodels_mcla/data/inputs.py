@@ -21,7 +21,7 @@ from statsmodels_mcla.data.array_checks import (
     weight_vector,
 )
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
-from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.families import ConditionalFamily, RowData
 from statsmodels_mcla.numerics import Array
 
 
@@ -62,14 +62,24 @@ class ModelInputs:
         """Rows of positive weight as the likelihood takes them, identical ones merged."""
         used = self.used
         pick = slice(None) if used.all() else np.flatnonzero(used)
-        y, trials = self.endog.to_numpy()[pick], self.n_trials[pick]
-        freq, var = self.freq_weights[pick], self.var_weights[pick]
-        data = family.row_data(y, trials, freq, var)
+        data = self.row_data(family, pick)
         terms = self.terms if used.all() else tuple(replace(t, Z=t.Z[pick]) for t in self.terms)
         X = np.ascontiguousarray(self.exog.to_numpy()[pick])
-        constant = family.constant(y, trials, freq, var)
+        constant = self.constant(family, pick)
         design = MixedDesign(data.y, data.w, data.v, self.offset[pick], X, terms, family, constant)
         return merge_identical_rows(design)
+
+    def row_data(self, family: ConditionalFamily, rows: Any) -> RowData:
+        """Data numbers of some rows as the family's kernels take them."""
+        return family.row_data(*self._numbers(rows))
+
+    def constant(self, family: ConditionalFamily, rows: Any) -> float:
+        """Sum over some rows of what depends on the data alone."""
+        return family.constant(*self._numbers(rows))
+
+    def _numbers(self, rows: Any) -> tuple[Array, Array, Array, Array]:
+        y = self.endog.to_numpy()[rows]
+        return y, self.n_trials[rows], self.freq_weights[rows], self.var_weights[rows]
 
     def with_response(self, endog: Any, family: ConditionalFamily) -> ModelInputs:
         """Other responses of the same rows.
@@ -134,13 +144,15 @@ def read_arrays(
     random_terms: Sequence[RandomTerm] | None,
     missing: str,
 ) -> ModelInputs:
-    """Check the arguments of `MCLAMixedGLM`.
+    """Check the arguments of `MCLAMixedGLM`; inputs as ``endog`` were checked when they were made.
 
     Raises
     ------
     ValueError
         If an argument does not fit; the message names it.
     """
+    if isinstance(endog, ModelInputs):
+        return endog
     if np.ndim(endog) == 0:
         raise ValueError(f"endog must hold one response a row, got {endog!r}")
     n = len(endog)
