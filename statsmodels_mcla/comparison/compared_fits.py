@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_mcla.comparison.nesting import Nesting
@@ -125,14 +126,9 @@ class GLMFit:
         if self.family.dispersion is None:
             return float(self.results.llf)
         rows = self.row_arrays()
-        data = self.family.row_data(
-            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
-        )
-        constant = self.family.constant(
-            *(rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights"))
-        )
-        own = MixedDesign(data.y, data.w, data.v, rows["offset"], self.exog, (), self.family, constant)
-        return self._maximise(own)[0]
+        endog = pd.Series(rows.pop("endog"))
+        inputs = ModelInputs(endog=endog, exog=pd.DataFrame(self.exog), terms=(), **rows)
+        return self._maximise(inputs.design(self.family))[0]
 
     def row_arrays(self) -> dict[str, Array]:
         """See `NestedFit`; binomial responses as successes."""
