@@ -45,13 +45,28 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
     The intercept goes by the name of its grouping factor, a slope by its own; where two are alike, the
     grouping factor stands before them.
     """
-    shown = [[t.name if c in ("Intercept", t.name) else c for c in t.columns] for t in terms]
+    # a covariate that is its own grouping factor has its name already
+    shown = [
+        [t.name if c == "Intercept" and t.name not in t.columns else c for c in t.columns] for t in terms
+    ]
     flat = [label for labels in shown for label in labels]
     names = []
     for t, labels in zip(terms, shown, strict=True):
-        own = [f"{t.name}: {label}" if flat.count(label) > 1 else label for label in labels]
+        own = [
+            f"{t.name}: {label}" if flat.count(label) > 1 or label == "Intercept" else label
+            for label in labels
+        ]
         for i in range(len(own)):
             names += [f"{own[j]} x {own[i]} Cov" for j in range(i)] + [f"{own[i]} Var"]
+    return names
+
+
+def parameter_names(fixed: Sequence[str], terms: Sequence[RandomTerm], dispersion: str | None) -> list[str]:
+    """Names of all parameters; where two are alike, the later one tells its place among them."""
+    names: list[str] = []
+    for name in [*fixed, *covariance_names(terms), *([dispersion] if dispersion else [])]:
+        count = 1 + names.count(name)
+        names.append(name if count == 1 else f"{name} [{count}]")
     return names
 
 

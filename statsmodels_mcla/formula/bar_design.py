@@ -19,7 +19,6 @@ from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
 from statsmodels_mcla.formula.factors import (
     Factor,
     Learnt,
-    as_frame,
     combined_codes,
     is_categorical,
     learn_factors,
@@ -31,6 +30,7 @@ from statsmodels_mcla.formula.factors import (
     modules_named,
     reading,
 )
+from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
 RANK_TOLERANCE = 1e-10

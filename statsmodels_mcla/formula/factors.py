@@ -26,28 +26,6 @@ NO_ENVIRONMENT = -1
 """statsmodels' code for a formula that may use nothing but the columns of its data."""
 
 
-def as_frame(data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
-    """Return `data` as a DataFrame with at least one row."""
-    if not isinstance(data, pd.DataFrame):
-        try:
-            data = pd.DataFrame(data)
-        except (ValueError, TypeError) as error:
-            raise FormulaError(f"data must be a DataFrame: {error}") from error
-    if not len(data):
-        raise FormulaError("data has no rows")
-    return data
-
-
-def rows_of(data: pd.DataFrame | Mapping[str, Any], subset: Any) -> pd.DataFrame:
-    """Rows of a table given by booleans or index labels."""
-    try:
-        return as_frame(data).loc[subset]
-    except (KeyError, IndexError, TypeError, pd.errors.IndexingError) as error:
-        raise FormulaError(
-            f"subset must be one boolean for each row of the data, or labels of its index: {error}"
-        ) from error
-
-
 def environment(eval_env: Any, reference: int) -> EvalEnvironment:
     """Return the namespace in which a formula looks up what is not a column.
 

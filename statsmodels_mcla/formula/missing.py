@@ -11,8 +11,9 @@ from patsy import EvalEnvironment, Term
 
 from statsmodels_mcla.formula.bar_design import terms_of_bar
 from statsmodels_mcla.formula.bars import formula_terms, one_sided_terms
-from statsmodels_mcla.formula.factors import Factor, as_frame, environment, missing_rows, names_in, reading
-from statsmodels_mcla.formula.random_effects import mixedlm_bar
+from statsmodels_mcla.formula.factors import Factor, environment, missing_rows, names_in, reading
+from statsmodels_mcla.formula.random_effects import mixedlm_bar, with_groups
+from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import BarTerm
 from statsmodels_mcla.formula.variance_components import list_formulas
 
@@ -68,7 +69,7 @@ def incomplete_rows(
     frame, env = as_frame(data), environment(eval_env, 1)
     bars = list(bar_terms)
     if groups is not None:
-        bar, frame = mixedlm_bar(groups, re_formula, frame)
+        bar, frame = with_groups(mixedlm_bar(groups, re_formula), groups, frame)
         bars.append(bar)
     found = missing_by_factor(named_terms(fixed_formula, bars, vc_formulas), frame, env)
     return np.any([np.zeros(len(frame), dtype=bool), *found.values()], axis=0)

@@ -17,7 +17,8 @@ from patsy.desc import INTERCEPT
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula.bar_design import read_bar, terms_of_bar
 from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
-from statsmodels_mcla.formula.factors import Learnt, as_frame, environment, is_categorical, learn_factors
+from statsmodels_mcla.formula.factors import Learnt, environment, is_categorical, learn_factors
+from statsmodels_mcla.formula.tables import as_frame, by_label, plain
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 
 
@@ -109,7 +110,7 @@ def mixedlm_terms(
     FormulaError
         As `read_random_terms`.
     """
-    bar, frame = mixedlm_bar(groups, re_formula, as_frame(data))
+    bar, frame = with_groups(mixedlm_bar(groups, re_formula), groups, as_frame(data))
     return named_after(groups, read_bars([bar], frame, environment(eval_env, 1)))
 
 
@@ -118,8 +119,8 @@ def named_after(groups: Any, terms: Sequence[RandomTerm]) -> list[RandomTerm]:
     return [replace(term, name=groups if isinstance(groups, str) else "Group") for term in terms]
 
 
-def mixedlm_bar(groups: Any, re_formula: str | None, frame: pd.DataFrame) -> tuple[BarTerm, pd.DataFrame]:
-    """Write MixedLM's ``groups`` and ``re_formula`` as a bar term.
+def mixedlm_bar(groups: Any, re_formula: str | None) -> BarTerm:
+    """Write MixedLM's ``groups`` and ``re_formula`` as the bar term ``(re_formula | groups)``.
 
     Parameters
     ----------
@@ -127,32 +128,38 @@ def mixedlm_bar(groups: Any, re_formula: str | None, frame: pd.DataFrame) -> tup
         Name of a column, or a label for each row.
     re_formula : str or None
         One-sided formula; None for a random intercept.
-    frame : DataFrame
-        The data.
-
-    Returns
-    -------
-    bar : BarTerm
-        The term ``(re_formula | groups)``.
-    frame : DataFrame
-        The data, with a column ``groups`` if the array given is no column.
     """
     inner = "1" if re_formula is None else re_formula
     one_sided_terms(inner, "re_formula")
     inner = inner.strip().removeprefix("~").strip()
+    shown = repr(groups) if isinstance(groups, str) else "<array>"
+    name = groups if isinstance(groups, str) else getattr(groups, "name", None)
+    return BarTerm(
+        f"groups={shown}, re_formula={re_formula!r}", inner, _quoted("groups" if name is None else str(name))
+    )
+
+
+def with_groups(bar: BarTerm, groups: Any, frame: pd.DataFrame) -> tuple[BarTerm, pd.DataFrame]:
+    """Return the term of `mixedlm_bar`, and data that have its groups: as a column ``groups`` if in no other."""
     if isinstance(groups, str):
         if groups not in frame.columns:
             shown = ", ".join(map(str, frame.columns[:10]))
             raise FormulaError(f"groups={groups!r} is no column of the data ({shown})")
-        return BarTerm(f"groups={groups!r}, re_formula={re_formula!r}", inner, _quoted(groups)), frame
-    text = f"groups=<array>, re_formula={re_formula!r}"
-    if isinstance(groups, pd.Series) and groups.name in frame.columns and groups.equals(frame[groups.name]):
-        return BarTerm(text, inner, _quoted(str(groups.name))), frame
-    labels = groups.array if isinstance(groups, (pd.Series, pd.Index)) else groups
+        return bar, frame
+    labels = by_label(groups, frame.index, "groups")
+    name = getattr(labels, "name", None)
+    if isinstance(labels, pd.Series) and name in frame.columns and labels.equals(plain(frame, {str(name)})[name]):
+        return bar, frame
+    labels = labels.array if isinstance(labels, (pd.Series, pd.Index)) else labels
     labels = labels if isinstance(labels, pd.api.extensions.ExtensionArray) else np.asarray(labels)
     if labels.ndim != 1 or len(labels) != len(frame):
         raise FormulaError(f"groups must be a column's name or {len(frame)} labels, one for each row of data")
-    return BarTerm(text, inner, "groups"), frame.assign(groups=labels)
+    own = pd.Series(labels, index=frame.index)
+    if "groups" in frame.columns and not own.equals(frame["groups"]):
+        raise FormulaError(
+            "groups: the data have another column of the name 'groups'; rename it, or pass its name"
+        )
+    return replace(bar, group="groups"), frame.assign(groups=own)
 
 
 def expand(bar: BarTerm) -> list[BarTerm]:

@@ -16,7 +16,6 @@ from statsmodels_mcla.formula.bars import one_sided_terms
 from statsmodels_mcla.formula.coding import Entries, Interaction, codings
 from statsmodels_mcla.formula.factors import (
     Factor,
-    as_frame,
     environment,
     learn_factors,
     locate,
@@ -25,6 +24,7 @@ from statsmodels_mcla.formula.factors import (
     modules_named,
     reading,
 )
+from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import FormulaError
 
 

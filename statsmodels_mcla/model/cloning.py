@@ -71,5 +71,5 @@ class ClonableModel(LikelihoodModel):
         out = type(self)(inputs, inputs.exog, family=self.family, **kept)
         if hasattr(self.data, "frame"):
             out.formula, out.full_formula = self.formula, self.full_formula
-            out.data.frame = self.data.frame.iloc[rows]
+            out.data.frame, out.data.used = self.data.frame.iloc[rows], self.data.used
         return out

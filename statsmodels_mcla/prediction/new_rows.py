@@ -14,7 +14,7 @@ from statsmodels_mcla.data import finite_matrix, row_vector, total_offset
 from statsmodels_mcla.design import NewRows, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.formula import FormulaError, as_frame, reading
+from statsmodels_mcla.formula import FormulaError, as_frame, by_label, labelled_like, reading
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.linear_predictors import LinearRows, prior_basis
 
@@ -99,6 +99,7 @@ def fixed_rows(
                 "are no modules): fit the model again, or pass the design itself with transform=False"
             )
         frame = as_frame(exog.to_frame().T if isinstance(exog, pd.Series) else exog)
+        frame = labelled_like(frame, model.data.frame, model.data.used)
         X, index = _read_fixed(info, model.formula, frame), frame.index
     else:
         index = exog.index if isinstance(exog, pd.DataFrame) else None
@@ -117,7 +118,7 @@ def fixed_rows(
         total = inputs.offset
     else:
         offset, exposure = (
-            None if value is None else _row_values(value, frame, n, name)
+            None if value is None else _row_values(value, frame, index, n, name)
             for value, name in ((offset, "offset"), (exposure, "exposure"))
         )
         total = total_offset(offset, exposure, n, model.conditional_family)
@@ -170,7 +171,7 @@ def prediction_rows(
         (var_weights, inputs.var_weights, "var_weights"),
     ):
         default = own if fixed.of_model else np.ones(n)
-        of_observation.append(default if value is None else _row_values(value, fixed.frame, n, name))
+        of_observation.append(default if value is None else _row_values(value, fixed.frame, fixed.index, n, name))
     take = np.flatnonzero(complete)
     rows = LinearRows.of(fitted, fixed.X[take], fixed.offset[take], Z[take], prior[take])
     return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
@@ -243,9 +244,9 @@ def _rebuilt(design: TermDesign, frame: pd.DataFrame, known: pd.DataFrame, *, ma
     return design.rebuild(frame, known)
 
 
-def _row_values(value: Any, frame: pd.DataFrame | None, n: int, name: str) -> Array:
+def _row_values(value: Any, frame: pd.DataFrame | None, index: pd.Index | None, n: int, name: str) -> Array:
     if isinstance(value, str):
         if frame is None or value not in frame.columns:
             raise ValueError(f"{name}={value!r} is not a column of the rows to predict for")
         value = frame[value]
-    return row_vector(value, n, name)
+    return row_vector(by_label(value, index, name), n, name)
