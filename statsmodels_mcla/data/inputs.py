@@ -50,8 +50,8 @@ class ModelInputs:
 
     @property
     def used(self) -> np.ndarray:
-        """Rows of positive weight, which the likelihood counts, (n,) bool."""
-        return np.asarray(self.freq_weights * self.var_weights > 0)
+        """Rows of positive weight, and with trials, which the likelihood counts, (n,) bool."""
+        return np.asarray(self.freq_weights * self.var_weights * self.n_trials > 0)
 
     @property
     def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
@@ -183,26 +183,27 @@ def read_arrays(
         X = X[keep]
         terms = tuple(replace(t, Z=t.Z[np.flatnonzero(keep)]) for t in terms)
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
-    response = family.check_response(np.asarray(kept))
+    weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
+    response, var_weights = family.read_response(np.asarray(kept), weights["var_weights"])
     _refuse_residual_effects(terms, len(X), family)
 
     columns = _column_names(exog, fep_names, X.shape[1])
-    weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
-    check_full_rank(X[weights["freq_weights"] * weights["var_weights"] > 0], columns)
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
     name = kept.name if isinstance(kept, pd.Series) else None
     if isinstance(kept, pd.DataFrame):
         name = ", ".join(map(str, kept.columns))
     index = kept.index if labelled else None
-    return ModelInputs(
+    inputs = ModelInputs(
         pd.Series(response.endog, index=index, name="y" if name is None else str(name)),
         response.n_trials,
         pd.DataFrame(X, index=index, columns=columns),
         terms,
         total_offset(rows["offset"], rows["exposure"], len(X), family),
         weights["freq_weights"],
-        weights["var_weights"],
+        var_weights,
     )
+    check_full_rank(X[inputs.used], columns)
+    return inputs
 
 
 def _refuse_residual_effects(terms: tuple[RandomTerm, ...], n: int, family: ConditionalFamily) -> None:

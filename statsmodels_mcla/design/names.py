@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import scipy.sparse as sp
+
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.random_terms import RandomTerm
 
@@ -31,12 +34,32 @@ class Facts(NamedTuple):
     n_rows: int
     n_blocks: int
     terms: tuple[TermFacts, ...]
+    n_dropped: int = 0
 
 
-def facts_of(design: MixedDesign, n_rows: int, terms: Sequence[RandomTerm]) -> Facts:
-    """Collect the facts of a model."""
-    sizes = tuple(TermFacts(t.name, t.columns, len(t.levels)) for t in terms)
-    return Facts(design.family.name, design.family.link, n_rows, design.n_blocks, sizes)
+def facts_of(design: MixedDesign, used: np.ndarray, terms: Sequence[RandomTerm], n_dropped: int = 0) -> Facts:
+    """Collect the facts of a model: rows and levels are those that the likelihood counts.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    used : ndarray of bool (n,)
+        Rows that count.
+    terms : sequence of RandomTerm
+        Of all rows.
+    n_dropped : int
+        Rows that were left out for missing values.
+    """
+    rows = np.flatnonzero(used)
+    sizes = tuple(
+        TermFacts(t.name, t.columns, len(t.levels) if used.all() else _levels(t, t.Z[rows])) for t in terms
+    )
+    return Facts(design.family.name, design.family.link, len(rows), design.n_blocks, sizes, n_dropped)
+
+
+def _levels(term: RandomTerm, Z: sp.csr_array) -> int:
+    """Number of levels that some row has an effect of."""
+    return len(np.unique(Z.indices[Z.data != 0.0] // term.dim))
 
 
 def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:

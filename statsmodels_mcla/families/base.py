@@ -370,6 +370,17 @@ class ConditionalFamily(ABC):
         estimate = float(pearson.sum() / weight.sum())
         return estimate if np.isfinite(estimate) and estimate > 0 else 1.0
 
+    def read_response(self, endog: Any, var_weights: Array) -> tuple[Response, Array]:
+        """Return the response of `check_response` and variance weights, where these may be numbers of trials.
+
+        Parameters
+        ----------
+        endog : array_like
+            Response as the user gave it; binomial: proportions too, with numbers of trials as ``var_weights``.
+        var_weights : ndarray (n,)
+        """
+        return self.check_response(endog), var_weights
+
     # -- facts of the distribution -----------------------------------------------------------
 
     def mean(self, eta: Array) -> Array:

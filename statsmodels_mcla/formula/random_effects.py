@@ -148,7 +148,11 @@ def with_groups(bar: BarTerm, groups: Any, frame: pd.DataFrame) -> tuple[BarTerm
         return bar, frame
     labels = by_label(groups, frame.index, "groups")
     name = getattr(labels, "name", None)
-    if isinstance(labels, pd.Series) and name in frame.columns and labels.equals(plain(frame, {str(name)})[name]):
+    if (
+        isinstance(labels, pd.Series)
+        and name in frame.columns
+        and labels.equals(plain(frame, {str(name)})[name])
+    ):
         return bar, frame
     labels = labels.array if isinstance(labels, (pd.Series, pd.Index)) else labels
     labels = labels if isinstance(labels, pd.api.extensions.ExtensionArray) else np.asarray(labels)

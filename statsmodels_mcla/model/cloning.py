@@ -71,5 +71,6 @@ class ClonableModel(LikelihoodModel):
         out = type(self)(inputs, inputs.exog, family=self.family, **kept)
         if hasattr(self.data, "frame"):
             out.formula, out.full_formula = self.formula, self.full_formula
+            out.facts = out.facts._replace(n_dropped=self.facts.n_dropped)
             out.data.frame, out.data.used = self.data.frame.iloc[rows], self.data.used
         return out

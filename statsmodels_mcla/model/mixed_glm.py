@@ -122,7 +122,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
-        self.facts = facts_of(self.design, len(self.endog), self.random_terms)
+        self.facts = facts_of(self.design, inputs.used, self.random_terms)
         self.data.fe_names = list(self.exog_names)
         dispersion = self.conditional_family.dispersion
         self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, dispersion)
@@ -223,6 +223,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             model_spec=read.design_info,
             **read.rows,
         )
+        model.facts = model.facts._replace(n_dropped=read.dropped)
         model.formula = read.fixed  # of the fixed effects, as MixedLM has it
         model.full_formula = formula
         model.data.frame, model.data.used = read.frame, read.used

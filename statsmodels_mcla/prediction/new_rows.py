@@ -167,7 +167,7 @@ def prediction_rows(
     complete = np.isfinite(fixed.X).all(axis=1) & np.isfinite(fixed.offset) & np.isfinite(prior).all(axis=1)
     of_observation = []
     for value, own, name in (
-        (n_trials, inputs.n_trials, "n_trials"),
+        (n_trials, np.maximum(inputs.n_trials, 1.0), "n_trials"),  # a row without trials is one to come
         (var_weights, inputs.var_weights, "var_weights"),
     ):
         default = own if fixed.of_model else np.ones(n)

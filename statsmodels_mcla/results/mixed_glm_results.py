@@ -107,7 +107,7 @@ class MixedGLMResults(
         self.mle_settings = mle_settings or {}
         self.k_fe = model.design.n_fixed
         self.k_vc = model.design.covariance.size
-        self.nobs = float(model.freq_weights.sum())
+        self.nobs = float(model.freq_weights[model.inputs.used].sum())
         self.df_resid = self.nobs - len(params)
         self.family = model.family
         self.facts = model.facts
