@@ -26,10 +26,9 @@ from statsmodels_mcla.formula.factors import (
     locate,
     locate_levels,
     missing_rows,
-    module_environment,
-    modules_named,
     reading,
 )
+from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
@@ -74,8 +73,8 @@ class BarDesign:
     """How a bar term was read; evaluates it on rows to come.
 
     patsy's objects do not pickle and are dropped by it. A term whose inner design learnt nothing (no
-    factor's levels, no ``center`` or spline) works again after unpickling, from its text and from the
-    modules that it names. For any other one, read the terms again from the fitted data.
+    factor's levels, no ``center`` or spline) works again after unpickling, from its text and from
+    what that names. For any other one, read the terms again from the fitted data.
 
     Parameters
     ----------
@@ -89,8 +88,8 @@ class BarDesign:
         Sorted codes of the combinations of levels that occur.
     learnt : bool
         Whether the inner design depends on the fitted data.
-    modules : dict
-        Modules that the term's expressions name (``{"np": "numpy"}``).
+    names : Names
+        What the term's expressions name beside columns.
     patsy : Patsy or None
         None after unpickling.
     """
@@ -100,7 +99,7 @@ class BarDesign:
     levels: tuple[tuple[Any, ...], ...]
     observed: np.ndarray
     learnt: bool
-    modules: dict[str, str]
+    names: Names
     patsy: Patsy | None
 
     def labels(self) -> tuple[str, ...]:
@@ -147,7 +146,7 @@ class BarDesign:
                 "read the terms again from those (read_random_terms)"
             )
         source = frame if fitted is None else fitted
-        env = module_environment(self.modules)
+        env = self.names.environment(self.bar.text)
         patsy = Patsy.learn(self.bar, source, env, learn_factors([terms_of_bar(self.bar)], source, env))
         if tuple(patsy.inner.column_names) != self.columns:
             raise FormulaError(f"`{self.bar.text}` is numerical in the fitted data and not in the new rows")
@@ -205,8 +204,8 @@ def read_bar(
         *(factor.name() for factor in patsy.inner.factor_infos),
         *(factor.name for factor in patsy.groups),
     ]
-    modules = modules_named(named, env)
-    design = BarDesign(bar, columns, levels, observed, _learns(patsy.inner, env), modules, patsy)
+    names = Names.of(named, frame.columns, env)
+    design = BarDesign(bar, columns, levels, observed, _learns(patsy.inner, env), names, patsy)
     labels = design.labels()
     if len(labels) == 1:
         raise FormulaError(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -305,14 +303,3 @@ def names_in(code: str) -> set[str]:
     return names | {
         node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-
-
-def modules_named(codes: Iterable[str], env: EvalEnvironment) -> dict[str, str]:
-    """Modules that expressions name, as ``{"np": "numpy"}``: what of a namespace can be pickled."""
-    found = {name: env.namespace.get(name) for code in codes for name in names_in(code)}
-    return {name: value.__name__ for name, value in found.items() if isinstance(value, ModuleType)}
-
-
-def module_environment(modules: Mapping[str, str]) -> EvalEnvironment:
-    """Namespace of the modules that `modules_named` found."""
-    return EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import importlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 from warnings import warn
 
@@ -17,10 +14,11 @@ import patsy
 from patsy import DesignInfo, EvalEnvironment, PatsyError
 
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.formula.bars import split_formula
+from statsmodels_mcla.formula.bars import formula_terms, split_formula
 from statsmodels_mcla.formula.estimable import estimable_columns, with_columns
 from statsmodels_mcla.formula.factors import names_in, reading
 from statsmodels_mcla.formula.missing import missing_by_factor, named_terms
+from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.random_effects import mixedlm_bar, named_after, read_bars, with_groups
 from statsmodels_mcla.formula.tables import by_label, plain, rows_of, settled, table
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
@@ -59,6 +57,7 @@ class FormulaData:
     dropped: int
     fixed: str
     design_info: DesignInfo
+    names: Names
 
 
 def read_model(
@@ -125,11 +124,12 @@ def read_model(
     with reading(fixed, frame.dtypes):
         endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
     _refuse_one_level(exog.design_info)
-    names = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
-    info = with_columns(exog.design_info, names)
+    columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
+    info = with_columns(exog.design_info, columns)
+    expressions = {factor.name() for term in formula_terms(fixed) for factor in term.factors}
     return FormulaData(
         _response(endog),
-        exog[names],
+        exog[columns],
         tuple(random),
         rows,
         frame,
@@ -137,6 +137,7 @@ def read_model(
         int(np.sum(~keep)),
         fixed,
         info,
+        Names.of(expressions, frame.columns, env),
     )
 
 
@@ -237,36 +238,19 @@ def _refuse_one_level(info: DesignInfo) -> None:
 
 def without_design_info(state: dict[str, Any]) -> dict[str, Any]:
     """State of a model for pickling: patsy's design does not pickle, what it is remade from does."""
-    state = state.copy()
-    info = getattr(state["data"], "model_spec", None)
-    if info is not None:
-        state["data"] = copy.copy(state["data"])
-        del state["data"].model_spec
-        state["_modules"] = _modules(info)
-    return state
+    data = state["data"]
+    bare = type(data).__new__(type(data))  # a copy would read the formula at once, away from its names
+    bare.__dict__.update({name: value for name, value in vars(data).items() if name != "model_spec"})
+    return {**state, "data": bare}
 
 
 def with_design_info(state: dict[str, Any]) -> dict[str, Any]:
-    """Undo `without_design_info`; the design stays away where the modules it names are not enough to read it."""
-    modules = state.pop("_modules", None)
-    if modules is not None:
-        data = state["data"]
-        env = EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])
+    """Undo `without_design_info`; the design stays away where names that it needs were lost."""
+    data = state["data"]
+    names, frame = getattr(data, "names", None), getattr(data, "frame", None)
+    if names is not None and frame is not None and not names.lost:
+        env = names.environment(data.formula)
         with suppress(PatsyError):
-            matrices = patsy.dmatrices(
-                data.formula, data.frame, env, NA_action="raise", return_type="dataframe"
-            )
-            data.model_spec = with_columns(matrices[1].design_info, state["data"].fe_names)
+            matrices = patsy.dmatrices(data.formula, frame, env, NA_action="raise", return_type="dataframe")
+            data.model_spec = with_columns(matrices[1].design_info, data.fe_names)
     return state
-
-
-def _modules(info: DesignInfo) -> dict[str, str]:
-    """Modules that expressions name (``{"np": "numpy"}``), from where patsy looked them up."""
-    out = {}
-    for factor, facts in info.factor_infos.items():
-        namespace = facts.state.get("eval_env")
-        for name in names_in(factor.code):
-            found = None if namespace is None else namespace.namespace.get(name)
-            if isinstance(found, ModuleType):
-                out[name] = found.__name__
-    return out

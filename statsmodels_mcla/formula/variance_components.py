@@ -20,10 +20,9 @@ from statsmodels_mcla.formula.factors import (
     learn_factors,
     locate,
     missing_rows,
-    module_environment,
-    modules_named,
     reading,
 )
+from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import FormulaError
 
@@ -96,7 +95,7 @@ class VCDesign:
     """How a variance component was read; evaluates it on rows to come.
 
     patsy's objects do not pickle and are dropped by it. A component without stateful transforms works
-    again after unpickling, from its expressions and from the modules that they name.
+    again after unpickling, from its expressions and from what they name.
 
     Parameters
     ----------
@@ -106,8 +105,8 @@ class VCDesign:
         Groups of columns.
     observed : tuple of ndarray
         Sorted numbers of the columns of each interaction that occur.
-    modules : dict
-        Modules that the expressions name (``{"np": "numpy"}``).
+    names : Names
+        What the expressions name beside columns.
     stateful : bool
         Whether a transform learnt something from the fitted data.
     factors : dict or None
@@ -117,7 +116,7 @@ class VCDesign:
     text: str
     interactions: tuple[Interaction, ...]
     observed: tuple[np.ndarray, ...]
-    modules: dict[str, str]
+    names: Names
     stateful: bool
     factors: dict[str, Factor] | None
 
@@ -180,7 +179,7 @@ class VCDesign:
             )
         codes = {factor.code for interaction in self.interactions for factor in interaction.factors}
         terms = [Term([EvalFactor(code)]) for code in codes]
-        source, env = frame if fitted is None else fitted, module_environment(self.modules)
+        source, env = frame if fitted is None else fitted, self.names.environment(self.text)
         return {
             code: found.factor for code, found in learn_factors([(self.text, terms)], source, env).items()
         }
@@ -208,7 +207,7 @@ def _read_component(
         raise FormulaError(f"`{text}` has infinite values; drop those rows first")
     stateful = any(factor.stateful for factor in factors.values())
     observed = tuple(_observed(interaction) for interaction in entries)
-    design = VCDesign(text, interactions, observed, modules_named(list(factors), env), stateful, factors)
+    design = VCDesign(text, interactions, observed, Names.of(factors, frame.columns, env), stateful, factors)
     labels = design.labels()
     if len(labels) < 2:
         raise FormulaError(

@@ -72,5 +72,6 @@ class ClonableModel(LikelihoodModel):
         if hasattr(self.data, "frame"):
             out.formula, out.full_formula = self.formula, self.full_formula
             out.facts = out.facts._replace(n_dropped=self.facts.n_dropped)
-            out.data.frame, out.data.used = self.data.frame.iloc[rows], self.data.used
+            out.data.frame = self.data.frame.iloc[rows]
+            out.data.used, out.data.names = self.data.used, self.data.names
         return out

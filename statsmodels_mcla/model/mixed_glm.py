@@ -226,7 +226,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         model.facts = model.facts._replace(n_dropped=read.dropped)
         model.formula = read.fixed  # of the fixed effects, as MixedLM has it
         model.full_formula = formula
-        model.data.frame, model.data.used = read.frame, read.used
+        model.data.frame, model.data.used, model.data.names = read.frame, read.used, read.names
         return model
 
     def __getstate__(self) -> dict[str, Any]:

@@ -94,9 +94,10 @@ def fixed_rows(
         index = inputs.exog.index if model.data.row_labels is not None else None
     elif transform and hasattr(model, "formula"):
         if info is None:
+            model.data.names.environment(model.formula)  # says which names are lost
             raise FormulaError(
-                "exog: what the formula learnt from the data is not known (it does not survive pickling where names "
-                "are no modules): fit the model again, or pass the design itself with transform=False"
+                "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
+                "itself with transform=False"
             )
         frame = as_frame(exog.to_frame().T if isinstance(exog, pd.Series) else exog)
         frame = labelled_like(frame, model.data.frame, model.data.used)
