@@ -73,5 +73,6 @@ class ClonableModel(LikelihoodModel):
             out.formula, out.full_formula = self.formula, self.full_formula
             out.facts = out.facts._replace(n_dropped=self.facts.n_dropped)
             out.data.frame = self.data.frame.iloc[rows]
-            out.data.used, out.data.names = self.data.used, self.data.names
+            for name in ("used", "names", "row_columns"):
+                setattr(out.data, name, getattr(self.data, name))
         return out

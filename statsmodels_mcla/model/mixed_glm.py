@@ -227,6 +227,11 @@ class MCLAMixedGLM(DrawnLikelihood):
         model.formula = read.fixed  # of the fixed effects, as MixedLM has it
         model.full_formula = formula
         model.data.frame, model.data.used, model.data.names = read.frame, read.used, read.names
+        model.data.row_columns = {
+            name: value if isinstance(value, str) else None
+            for name, value in (("offset", offset), ("exposure", exposure))
+            if value is not None
+        }
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -247,7 +252,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         exog : array_like (N, p), optional
             Fixed-effects design; that of the model by default.
         offset, exposure : array_like (N,), optional
-            Those of the model for its own rows by default, 0 and 1 for new ones.
+            Those of the model for its own rows by default, 0 and 1 for new ones, with a warning if the fit has others.
         which : {"mean", "linear"}
             Mean of the response (binomial: probability of success) or linear predictor.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from statsmodels_mcla.data import finite_matrix, row_vector, total_offset
 from statsmodels_mcla.design import NewRows, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.formula import FormulaError, as_frame, by_label, labelled_like, reading
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.linear_predictors import LinearRows, prior_basis
@@ -118,6 +120,8 @@ def fixed_rows(
     if exog is None and offset is None and exposure is None:
         total = inputs.offset
     else:
+        if offset is None and exposure is None:
+            offset, exposure = _of_the_fit(model, frame, strict=transform)
         offset, exposure = (
             None if value is None else _row_values(value, frame, index, n, name)
             for value, name in ((offset, "offset"), (exposure, "exposure"))
@@ -184,6 +188,21 @@ def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
     with reading(formula, frame.dtypes):
         (found,) = patsy.build_design_matrices([info], positions, NA_action="drop", return_type="dataframe")
     return np.asarray(found.reindex(positions.index), dtype=float)
+
+
+def _of_the_fit(model: Any, frame: pd.DataFrame | None, *, strict: bool) -> tuple[Any, Any]:
+    """Offset and exposure of new rows that come without: from the columns that the fit took them from."""
+    nonzero = {"offset": None} if np.any(model.inputs.offset != 0.0) else {}
+    given = getattr(model.data, "row_columns", nonzero)
+    found = {n: c for n, c in given.items() if c is not None and frame is not None and c in frame.columns}
+    absent = {n: c for n, c in given.items() if n not in found}
+    if absent:
+        shown = " and ".join(n if c is None else f"{n}={c!r}" for n, c in absent.items())
+        problem = f"the fit has {shown}, and the rows to predict for have none"
+        if strict and any(absent.values()):
+            raise ValueError(f"{problem}: add the column, or pass offset= (0 for none)")
+        warnings.warn(f"{problem}, so 0 is taken: pass offset=", MCLAWarning, stacklevel=4)
+    return found.get("offset"), found.get("exposure")
 
 
 def _random_part(
