@@ -207,20 +207,7 @@ class ConditionalFamily(ABC):
     def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> Array:
         """Return d3 logf/(deta2 dphi): how the curvature of a row moves with the dispersion.
 
-        Parameters
-        ----------
-        y, w, v, eta, phi
-            As in `rows`.
-
-        Returns
-        -------
-        ndarray
-            Shape of ``eta``.
-
-        Raises
-        ------
-        TypeError
-            If the family has no dispersion.
+        Arguments, shape and refusal are those of `dispersion_rows`.
         """
         raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
 
