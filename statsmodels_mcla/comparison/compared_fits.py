@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_mcla.comparison.nesting import Nesting
@@ -126,10 +127,9 @@ class GLMFit:
         if self.family.dispersion is None:
             return float(self.results.llf)
         rows = self.row_arrays()
-        arrays = [rows[name] for name in ("endog", "n_trials", "freq_weights", "var_weights")]
-        data, constant = self.family.row_data(*arrays), self.family.constant(*arrays)
-        own = MixedDesign(data.y, data.w, data.v, rows["offset"], self.exog, (), self.family, constant)
-        return self._maximise(own)[0]
+        endog = pd.Series(rows.pop("endog"))
+        inputs = ModelInputs(endog=endog, exog=pd.DataFrame(self.exog), terms=(), **rows)
+        return self._maximise(inputs.design(self.family))[0]
 
     def row_arrays(self) -> dict[str, Array]:
         """See `NestedFit`; binomial responses as successes."""

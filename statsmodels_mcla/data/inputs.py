@@ -21,7 +21,7 @@ from statsmodels_mcla.data.array_checks import (
     weight_vector,
 )
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
-from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.families import ConditionalFamily, RowData
 from statsmodels_mcla.numerics import Array
 
 
@@ -50,8 +50,8 @@ class ModelInputs:
 
     @property
     def used(self) -> np.ndarray:
-        """Rows of positive weight, which the likelihood counts, (n,) bool."""
-        return np.asarray(self.freq_weights * self.var_weights > 0)
+        """Rows of positive weight, and with trials, which the likelihood counts, (n,) bool."""
+        return np.asarray(self.freq_weights * self.var_weights * self.n_trials > 0)
 
     @property
     def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
@@ -62,14 +62,24 @@ class ModelInputs:
         """Rows of positive weight as the likelihood takes them, identical ones merged."""
         used = self.used
         pick = slice(None) if used.all() else np.flatnonzero(used)
-        y, trials = self.endog.to_numpy()[pick], self.n_trials[pick]
-        freq, var = self.freq_weights[pick], self.var_weights[pick]
-        data = family.row_data(y, trials, freq, var)
+        data = self.row_data(family, pick)
         terms = self.terms if used.all() else tuple(replace(t, Z=t.Z[pick]) for t in self.terms)
         X = np.ascontiguousarray(self.exog.to_numpy()[pick])
-        constant = family.constant(y, trials, freq, var)
+        constant = self.constant(family, pick)
         design = MixedDesign(data.y, data.w, data.v, self.offset[pick], X, terms, family, constant)
         return merge_identical_rows(design)
+
+    def row_data(self, family: ConditionalFamily, rows: Any) -> RowData:
+        """Data numbers of some rows as the family's kernels take them."""
+        return family.row_data(*self._numbers(rows))
+
+    def constant(self, family: ConditionalFamily, rows: Any) -> float:
+        """Sum over some rows of what depends on the data alone."""
+        return family.constant(*self._numbers(rows))
+
+    def _numbers(self, rows: Any) -> tuple[Array, Array, Array, Array]:
+        y = self.endog.to_numpy()[rows]
+        return y, self.n_trials[rows], self.freq_weights[rows], self.var_weights[rows]
 
     def with_response(self, endog: Any, family: ConditionalFamily) -> ModelInputs:
         """Other responses of the same rows.
@@ -134,13 +144,15 @@ def read_arrays(
     random_terms: Sequence[RandomTerm] | None,
     missing: str,
 ) -> ModelInputs:
-    """Check the arguments of `MCLAMixedGLM`.
+    """Check the arguments of `MCLAMixedGLM`; inputs as ``endog`` were checked when they were made.
 
     Raises
     ------
     ValueError
         If an argument does not fit; the message names it.
     """
+    if isinstance(endog, ModelInputs):
+        return endog
     if np.ndim(endog) == 0:
         raise ValueError(f"endog must hold one response a row, got {endog!r}")
     n = len(endog)
@@ -171,26 +183,27 @@ def read_arrays(
         X = X[keep]
         terms = tuple(replace(t, Z=t.Z[np.flatnonzero(keep)]) for t in terms)
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
-    response = family.check_response(np.asarray(kept))
+    weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
+    response, var_weights = family.read_response(np.asarray(kept), weights["var_weights"])
     _refuse_residual_effects(terms, len(X), family)
 
     columns = _column_names(exog, fep_names, X.shape[1])
-    weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
-    check_full_rank(X[weights["freq_weights"] * weights["var_weights"] > 0], columns)
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
     name = kept.name if isinstance(kept, pd.Series) else None
     if isinstance(kept, pd.DataFrame):
         name = ", ".join(map(str, kept.columns))
     index = kept.index if labelled else None
-    return ModelInputs(
+    inputs = ModelInputs(
         pd.Series(response.endog, index=index, name="y" if name is None else str(name)),
         response.n_trials,
         pd.DataFrame(X, index=index, columns=columns),
         terms,
         total_offset(rows["offset"], rows["exposure"], len(X), family),
         weights["freq_weights"],
-        weights["var_weights"],
+        var_weights,
     )
+    check_full_rank(X[inputs.used], columns)
+    return inputs
 
 
 def _refuse_residual_effects(terms: tuple[RandomTerm, ...], n: int, family: ConditionalFamily) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +10,6 @@ from statsmodels_mcla.data.inputs import ModelInputs
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, covariance_root
-
-if TYPE_CHECKING:
-    pass
-
 
 MAX_TRIES = 200  # of random effects for which the family has no mean
 
@@ -90,12 +85,7 @@ def _allowed_effects(
     u = draw_effects(design, matrices, rng, nsim)
     # a row's density at its own response is zero exactly where the family has no mean
     used = inputs.used
-    data = family.row_data(
-        inputs.endog.to_numpy()[used],
-        inputs.n_trials[used],
-        inputs.freq_weights[used],
-        inputs.var_weights[used],
-    )
+    data = inputs.row_data(family, used)
     y, w, v = data.y[:, None], data.w[:, None], np.broadcast_to(data.v, data.y.shape)[:, None]
     of_effect = design.graph.of_effect
     Z = inputs.Z[np.flatnonzero(used)]

@@ -10,7 +10,7 @@ from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale
 from statsmodels_mcla.design.effect_rows import EffectRows, SparseRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
-from statsmodels_mcla.design.names import TermFacts, covariance_names, facts_of, term_keys
+from statsmodels_mcla.design.names import TermFacts, facts_of, parameter_names, term_keys
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
 from statsmodels_mcla.design.random_terms import NewRows, RandomTerm, TermDesign, index_dtype, level_major
 from statsmodels_mcla.design.row_merging import merge_identical_rows
@@ -28,10 +28,10 @@ __all__ = [
     "SparseRows",
     "TermDesign",
     "TermFacts",
-    "covariance_names",
     "facts_of",
     "index_dtype",
     "level_major",
     "merge_identical_rows",
+    "parameter_names",
     "term_keys",
 ]

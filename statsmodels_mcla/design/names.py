@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import scipy.sparse as sp
+
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.random_terms import RandomTerm
 
@@ -31,12 +34,32 @@ class Facts(NamedTuple):
     n_rows: int
     n_blocks: int
     terms: tuple[TermFacts, ...]
+    n_dropped: int = 0
 
 
-def facts_of(design: MixedDesign, n_rows: int, terms: Sequence[RandomTerm]) -> Facts:
-    """Collect the facts of a model."""
-    sizes = tuple(TermFacts(t.name, t.columns, len(t.levels)) for t in terms)
-    return Facts(design.family.name, design.family.link, n_rows, design.n_blocks, sizes)
+def facts_of(design: MixedDesign, used: np.ndarray, terms: Sequence[RandomTerm], n_dropped: int = 0) -> Facts:
+    """Collect the facts of a model: rows and levels are those that the likelihood counts.
+
+    Parameters
+    ----------
+    design : MixedDesign
+    used : ndarray of bool (n,)
+        Rows that count.
+    terms : sequence of RandomTerm
+        Of all rows.
+    n_dropped : int
+        Rows that were left out for missing values.
+    """
+    rows = np.flatnonzero(used)
+    sizes = tuple(
+        TermFacts(t.name, t.columns, len(t.levels) if used.all() else _levels(t, t.Z[rows])) for t in terms
+    )
+    return Facts(design.family.name, design.family.link, len(rows), design.n_blocks, sizes, n_dropped)
+
+
+def _levels(term: RandomTerm, Z: sp.csr_array) -> int:
+    """Number of levels that some row has an effect of."""
+    return len(np.unique(Z.indices[Z.data != 0.0] // term.dim))
 
 
 def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
@@ -45,13 +68,28 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
     The intercept goes by the name of its grouping factor, a slope by its own; where two are alike, the
     grouping factor stands before them.
     """
-    shown = [[t.name if c in ("Intercept", t.name) else c for c in t.columns] for t in terms]
+    # a covariate that is its own grouping factor has its name already
+    shown = [
+        [t.name if c == "Intercept" and t.name not in t.columns else c for c in t.columns] for t in terms
+    ]
     flat = [label for labels in shown for label in labels]
     names = []
     for t, labels in zip(terms, shown, strict=True):
-        own = [f"{t.name}: {label}" if flat.count(label) > 1 else label for label in labels]
+        own = [
+            f"{t.name}: {label}" if flat.count(label) > 1 or label == "Intercept" else label
+            for label in labels
+        ]
         for i in range(len(own)):
             names += [f"{own[j]} x {own[i]} Cov" for j in range(i)] + [f"{own[i]} Var"]
+    return names
+
+
+def parameter_names(fixed: Sequence[str], terms: Sequence[RandomTerm], dispersion: str | None) -> list[str]:
+    """Names of all parameters; where two are alike, the later one tells its place among them."""
+    names: list[str] = []
+    for name in [*fixed, *covariance_names(terms), *([dispersion] if dispersion else [])]:
+        count = 1 + names.count(name)
+        names.append(name if count == 1 else f"{name} [{count}]")
     return names
 
 

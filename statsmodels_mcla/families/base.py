@@ -207,20 +207,7 @@ class ConditionalFamily(ABC):
     def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> Array:
         """Return d3 logf/(deta2 dphi): how the curvature of a row moves with the dispersion.
 
-        Parameters
-        ----------
-        y, w, v, eta, phi
-            As in `rows`.
-
-        Returns
-        -------
-        ndarray
-            Shape of ``eta``.
-
-        Raises
-        ------
-        TypeError
-            If the family has no dispersion.
+        Arguments, shape and refusal are those of `dispersion_rows`.
         """
         raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
 
@@ -369,6 +356,17 @@ class ConditionalFamily(ABC):
         pearson = weight * var_weights * (endog - mu) ** 2 / self.variance(mu, 1.0)
         estimate = float(pearson.sum() / weight.sum())
         return estimate if np.isfinite(estimate) and estimate > 0 else 1.0
+
+    def read_response(self, endog: Any, var_weights: Array) -> tuple[Response, Array]:
+        """Return the response of `check_response` and variance weights, where these may be numbers of trials.
+
+        Parameters
+        ----------
+        endog : array_like
+            Response as the user gave it; binomial: proportions too, with numbers of trials as ``var_weights``.
+        var_weights : ndarray (n,)
+        """
+        return self.check_response(endog), var_weights
 
     # -- facts of the distribution -----------------------------------------------------------
 

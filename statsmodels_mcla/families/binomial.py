@@ -17,7 +17,7 @@ from scipy import special
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOGIT, PROBIT, BinomialLink, MeanLink
-from statsmodels_mcla.families.response_checks import integer_response, refuse
+from statsmodels_mcla.families.response_checks import integer_response, nearest_integers, refuse
 from statsmodels_mcla.families.row_terms import Response, RowData, RowTerms, Workspace
 from statsmodels_mcla.numerics import Array, Number
 
@@ -45,7 +45,10 @@ class Binomial(ConditionalFamily):
 
     def check_response(self, endog: Any, n_trials: Any = None) -> Response:
         needs = "0 or 1 (counts: two columns, successes and failures)"
-        integers = "integers (0/1, or two columns: successes and failures)"
+        integers = (
+            "integers (0/1, or two columns: successes and failures, `s + f ~` in a formula; proportions need their "
+            "numbers of trials as var_weights)"
+        )
         y = integer_response(endog, self.name, needs=integers)
         if y.ndim == 2:
             if y.shape[1] != 2 or n_trials is not None:
@@ -54,16 +57,27 @@ class Binomial(ConditionalFamily):
                     f" family {self.name}; got shape {y.shape}"
                 )
             refuse(y < 0, y, self.name, "non-negative counts")
-            refuse(y.sum(axis=1) == 0, y.sum(axis=1), self.name, "at least one trial in each row")
+            if not y.any():
+                raise ValueError(f"endog: family {self.name} needs at least one trial in some row")
             return Response(y[:, 0].copy(), y.sum(axis=1))
         if n_trials is None:
             refuse((y != 0) & (y != 1), y, self.name, needs)
             return Response(y, np.ones(y.shape))
-        trials = np.broadcast_to(np.asarray(n_trials, dtype=float), y.shape).copy()
-        valid = np.isfinite(trials) & (trials >= 1) & (trials == np.floor(trials))
-        refuse(~valid, trials, self.name, "positive integer numbers of trials")
+        given = np.broadcast_to(np.asarray(n_trials, dtype=float), y.shape)
+        trials = nearest_integers(given)
+        refuse(~(np.isfinite(given) & (trials >= 0)), given, self.name, "integer numbers of trials")
         refuse((y < 0) | (y > trials), y, self.name, "successes between 0 and the number of trials")
         return Response(y, trials)
+
+    def read_response(self, endog: Any, var_weights: Array) -> tuple[Response, Array]:
+        values = np.asarray(endog)
+        if values.dtype.kind == "f" and np.squeeze(values).ndim == 1:
+            y = np.squeeze(values)
+            trials, successes = nearest_integers(var_weights), nearest_integers(y * var_weights)
+            fractions = np.isnan(nearest_integers(y)) & (y > 0) & (y < 1)
+            if fractions.any() and not np.isnan(trials + successes).any() and np.any(trials != 1):
+                return self.check_response(successes, trials), np.ones(y.shape)
+        return super().read_response(endog, var_weights)
 
     def start_mean(self, y: Array, w: Array) -> Array:
         return np.clip(super().start_mean(y, w), 0.01, 0.99)
@@ -75,13 +89,13 @@ class Binomial(ConditionalFamily):
         return mu * (1.0 - mu)
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
-        failures = n_trials - endog
+        failures, some = n_trials - endog, np.maximum(n_trials, 1.0)
         return np.asarray(
             2.0
             * (
-                special.xlogy(endog, endog / n_trials)
+                special.xlogy(endog, endog / some)
                 - special.xlogy(endog, mu)
-                + special.xlogy(failures, failures / n_trials)
+                + special.xlogy(failures, failures / some)
                 - special.xlog1py(failures, -mu)
             )
         )

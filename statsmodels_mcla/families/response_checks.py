@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from statsmodels_mcla.numerics import Array
 
+NEAR, LEAST_FRACTION = 1e-7, 1e-2  # relative to the number, and at most
+
 
 def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str) -> None:
     """Raise if any element is bad, telling about the first.
@@ -34,10 +36,11 @@ def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str
         return
     where = tuple(int(i) for i in np.argwhere(bad)[0])
     value = values[where]
-    shown = f"{value:.12g}" if isinstance(value, float) else repr(value)
+    if isinstance(value, float):  # with all its digits: what is nearly an integer does not look like one
+        value = int(value) if value.is_integer() else float(value)
     column = f", column {where[1]}" if len(where) > 1 else ""
     raise ValueError(
-        f"endog: family {family} needs {needs}; got {shown} at row {where[0]}{column} (counting from 0)"
+        f"endog: family {family} needs {needs}; got {value!r} at row {where[0]}{column} (counting from 0)"
     )
 
 
@@ -97,8 +100,16 @@ def integer_response(endog: Any, family: str, *, needs: str = "non-negative inte
         If a value is not a finite integer.
     """
     values = numeric_response(endog, family)
-    refuse(values != np.floor(values), values, family, needs)
-    return values
+    whole = nearest_integers(values)
+    refuse(np.isnan(whole), values, family, needs)
+    return whole
+
+
+def nearest_integers(values: Array) -> Array:
+    """Integers that numbers stand for but for the error of arithmetic, as R has it; NaN for fractions."""
+    whole = np.rint(values)
+    near = np.abs(values - whole) <= np.minimum(NEAR * np.maximum(np.abs(values), 1.0), LEAST_FRACTION)
+    return np.where(near, whole, np.nan)
 
 
 def _is_real(value: object) -> bool:

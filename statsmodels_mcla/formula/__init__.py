@@ -13,10 +13,11 @@ is a reader beside these, called by `read_model`.
 """
 
 from statsmodels_mcla.formula.bars import split_formula
-from statsmodels_mcla.formula.factors import as_frame, environment, names_in, reading, rows_of
+from statsmodels_mcla.formula.factors import environment, names_in, reading
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.model_reader import read_model, with_design_info, without_design_info
 from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
+from statsmodels_mcla.formula.tables import as_frame, by_label, labelled_like
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
@@ -25,15 +26,16 @@ __all__ = [
     "FormulaError",
     "FormulaWarning",
     "as_frame",
+    "by_label",
     "environment",
     "incomplete_rows",
+    "labelled_like",
     "mixedlm_terms",
     "names_in",
     "read_model",
     "read_random_terms",
     "read_vc_formulas",
     "reading",
-    "rows_of",
     "split_formula",
     "with_design_info",
     "without_design_info",

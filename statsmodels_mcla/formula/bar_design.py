@@ -18,17 +18,18 @@ from statsmodels_mcla.design import NewRows, RandomTerm, level_major
 from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
 from statsmodels_mcla.formula.factors import (
     Factor,
-    as_frame,
+    Learnt,
     combined_codes,
     is_categorical,
+    learn_factors,
     level_codes,
     locate,
     locate_levels,
     missing_rows,
-    module_environment,
-    modules_named,
     reading,
 )
+from statsmodels_mcla.formula.namespace import Names
+from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
 RANK_TOLERANCE = 1e-10
@@ -46,14 +47,16 @@ class Patsy:
     groups: tuple[Factor, ...]
 
     @classmethod
-    def learn(cls, bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment) -> Patsy:
-        """Let patsy see the data of a term."""
+    def learn(
+        cls, bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment, learnt: Mapping[str, Learnt]
+    ) -> Patsy:
+        """Let patsy see the data of a term, whose factors have seen them."""
         terms = one_sided_terms(bar.inner, f"`{bar.text}`")
         (grouping,) = grouping_terms(bar)
-        with reading(bar.text, frame):
-            _check_inner(terms, bar.text, frame, env)
+        _check_inner(terms, bar.text, learnt)
+        with reading(bar.text, frame.dtypes):
             (inner,) = design_matrix_builders([terms], lambda: iter([frame]), env)
-            return cls(inner, tuple(Factor.learn(factor, frame, env) for factor in grouping.factors))
+        return cls(inner, tuple(learnt[factor.name()].factor for factor in grouping.factors))
 
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
         """(n, d) inner design; NaN in rows where one of its factors is missing."""
@@ -70,8 +73,8 @@ class BarDesign:
     """How a bar term was read; evaluates it on rows to come.
 
     patsy's objects do not pickle and are dropped by it. A term whose inner design learnt nothing (no
-    factor's levels, no ``center`` or spline) works again after unpickling, from its text and from the
-    modules that it names. For any other one, read the terms again from the fitted data.
+    factor's levels, no ``center`` or spline) works again after unpickling, from its text and from
+    what that names. For any other one, read the terms again from the fitted data.
 
     Parameters
     ----------
@@ -85,8 +88,8 @@ class BarDesign:
         Sorted codes of the combinations of levels that occur.
     learnt : bool
         Whether the inner design depends on the fitted data.
-    modules : dict
-        Modules that the term's expressions name (``{"np": "numpy"}``).
+    names : Names
+        What the term's expressions name beside columns.
     patsy : Patsy or None
         None after unpickling.
     """
@@ -96,7 +99,7 @@ class BarDesign:
     levels: tuple[tuple[Any, ...], ...]
     observed: np.ndarray
     learnt: bool
-    modules: dict[str, str]
+    names: Names
     patsy: Patsy | None
 
     def labels(self) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ class BarDesign:
         """
         frame = as_frame(data)
         patsy = self.patsy or self._relearn(frame, fitted)
-        with reading(self.bar.text, frame):
+        with reading(self.bar.text, frame.dtypes):
             x = patsy.matrix(frame)
             values = [factor.value(frame) for factor in patsy.groups]
         codes = [locate_levels(value, level) for value, level in zip(values, self.levels, strict=True)]
@@ -143,7 +146,8 @@ class BarDesign:
                 "read the terms again from those (read_random_terms)"
             )
         source = frame if fitted is None else fitted
-        patsy = Patsy.learn(self.bar, source, module_environment(self.modules))
+        env = self.names.environment(self.bar.text)
+        patsy = Patsy.learn(self.bar, source, env, learn_factors([terms_of_bar(self.bar)], source, env))
         if tuple(patsy.inner.column_names) != self.columns:
             raise FormulaError(f"`{self.bar.text}` is numerical in the fitted data and not in the new rows")
         return patsy
@@ -152,7 +156,14 @@ class BarDesign:
         return {**self.__dict__, "patsy": None}
 
 
-def read_bar(bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment) -> RandomTerm:
+def terms_of_bar(bar: BarTerm) -> tuple[str, list[Term]]:
+    """Text of a bar term, and the terms on both of its sides."""
+    return bar.text, [*one_sided_terms(bar.inner, f"`{bar.text}`"), *grouping_terms(bar)]
+
+
+def read_bar(
+    bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment, learnt: Mapping[str, Learnt]
+) -> RandomTerm:
     """Build the random term of a bar term that has one grouping factor.
 
     Parameters
@@ -163,6 +174,8 @@ def read_bar(bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment) -> RandomT
         Rows without missing values.
     env : patsy.EvalEnvironment
         Where names that are no columns are looked up.
+    learnt : mapping
+        The term's factors on these rows, by name.
 
     Returns
     -------
@@ -171,16 +184,16 @@ def read_bar(bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment) -> RandomT
     Raises
     ------
     FormulaError
-        For an unknown column, a missing or infinite value, one level only, or a design that is empty or
+        For a missing or infinite value, one level only, or a design that is empty or
         has linearly dependent columns.
     """
-    patsy = Patsy.learn(bar, frame, env)
+    patsy = Patsy.learn(bar, frame, env, learnt)
     columns = tuple(patsy.inner.column_names)
     if not columns:
         raise FormulaError(f"`{bar.text}` has no effects left of the bar; write (1 | {bar.group})")
-    with reading(bar.text, frame):
+    with reading(bar.text, frame.dtypes):
         x = patsy.matrix(frame)
-        values = [factor.value(frame) for factor in patsy.groups]
+    values = [learnt[factor.name].value for factor in patsy.groups]
     _check_complete(bar, x, columns, values, patsy.groups)
     _check_independent(bar, x, columns)
     coded = [level_codes(value, factor.name) for value, factor in zip(values, patsy.groups, strict=True)]
@@ -191,8 +204,8 @@ def read_bar(bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment) -> RandomT
         *(factor.name() for factor in patsy.inner.factor_infos),
         *(factor.name for factor in patsy.groups),
     ]
-    learnt, modules = _learns(patsy.inner, env), modules_named(named, env)
-    design = BarDesign(bar, columns, levels, observed, learnt, modules, patsy)
+    names = Names.of(named, frame.columns, env)
+    design = BarDesign(bar, columns, levels, observed, _learns(patsy.inner, env), names, patsy)
     labels = design.labels()
     if len(labels) == 1:
         raise FormulaError(
@@ -228,10 +241,10 @@ class _KeepMissing:
         return [np.where(value < 0, 0, value) if value.ndim == 1 else value for value in values]
 
 
-def _check_inner(terms: list[Term], text: str, frame: pd.DataFrame, env: EvalEnvironment) -> None:
+def _check_inner(terms: list[Term], text: str, learnt: Mapping[str, Learnt]) -> None:
     """Refuse a factor with so many levels left of the bar that its dense coding would fill the memory."""
     for factor in {factor for term in terms for factor in term.factors}:
-        value = Factor.learn(factor, frame, env).value(frame)
+        value = learnt[factor.name()].value
         if is_categorical(value) and len(level_codes(value, factor.name())[1]) > MAX_INNER_LEVELS:
             raise FormulaError(
                 f"`{text}`: {factor.name()} has more than {MAX_INNER_LEVELS} levels, each of them an effect "

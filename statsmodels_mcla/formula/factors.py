@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from patsy import EvalEnvironment, PatsyError
+from patsy import EvalEnvironment, PatsyError, Term
 from patsy.categorical import C, guess_categorical
 from patsy.util import SortAnythingKey
 
@@ -24,28 +22,6 @@ Box = type(C(()))
 
 NO_ENVIRONMENT = -1
 """statsmodels' code for a formula that may use nothing but the columns of its data."""
-
-
-def as_frame(data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
-    """Return `data` as a DataFrame with at least one row."""
-    if not isinstance(data, pd.DataFrame):
-        try:
-            data = pd.DataFrame(data)
-        except (ValueError, TypeError) as error:
-            raise FormulaError(f"data must be a DataFrame: {error}") from error
-    if not len(data):
-        raise FormulaError("data has no rows")
-    return data
-
-
-def rows_of(data: pd.DataFrame | Mapping[str, Any], subset: Any) -> pd.DataFrame:
-    """Rows of a table given by booleans or index labels."""
-    try:
-        return as_frame(data).loc[subset]
-    except (KeyError, IndexError, TypeError, pd.errors.IndexingError) as error:
-        raise FormulaError(
-            f"subset must be one boolean for each row of the data, or labels of its index: {error}"
-        ) from error
 
 
 def environment(eval_env: Any, reference: int) -> EvalEnvironment:
@@ -76,16 +52,22 @@ def environment(eval_env: Any, reference: int) -> EvalEnvironment:
 
 
 @contextmanager
-def reading(text: str, frame: pd.DataFrame) -> Iterator[None]:
-    """Turn what patsy raises into a FormulaError that names the term and an unknown column."""
+def reading(text: str, columns: pd.Series) -> Iterator[None]:
+    """Turn what patsy raises into a FormulaError that names the term and an unknown column.
+
+    Parameters
+    ----------
+    text : str
+        The term.
+    columns : Series
+        Types of the data's columns by their names (``dtypes``).
+    """
     try:
         yield
     except FormulaError:
         raise
     except AttributeError as error:  # of patsy, where a number was expected
-        text_columns = [
-            str(c) for c in frame.columns if frame[c].dtype.kind in "OSU" or frame[c].dtype == "string"
-        ]
+        text_columns = [str(c) for c, dtype in columns.items() if dtype.kind in "OSU" or dtype == "string"]
         shown = ", ".join(text_columns) or "none"
         raise FormulaError(
             f"`{text}` cannot be evaluated: a column has another type than in the data of the fit (columns of text "
@@ -95,7 +77,7 @@ def reading(text: str, frame: pd.DataFrame) -> Iterator[None]:
         cause = error.__cause__
         if isinstance(cause, NameError):
             quoted = re.search(r"'([^']*)'", str(cause))
-            shown = ", ".join(map(str, frame.columns[:10])) + (", ..." if frame.shape[1] > 10 else "")
+            shown = ", ".join(map(str, columns.index[:10])) + (", ..." if len(columns) > 10 else "")
             raise FormulaError(
                 f"`{text}` needs {quoted.group(1) if quoted else cause!r}, which is no column of the data "
                 f"({shown}) and is not defined where the formula was written"
@@ -122,14 +104,15 @@ class Factor:
     stateful: bool
 
     @classmethod
-    def learn(cls, factor: Any, frame: pd.DataFrame, env: EvalEnvironment) -> Factor:
-        """Let the stateful transforms of a factor see the data."""
+    def learn(cls, factor: Any, frame: pd.DataFrame, env: EvalEnvironment) -> Learnt:
+        """Let the stateful transforms of a factor see the data, and evaluate it there."""
         state: dict[str, Any] = {}
         passes = factor.memorize_passes_needed(state, env)
         for step in range(passes):
             factor.memorize_chunk(state, step, frame)
             factor.memorize_finish(state, step)
-        return cls(factor, state, passes > 0)
+        learnt = cls(factor, state, passes > 0)
+        return Learnt(learnt, learnt._checked(factor.eval(state, frame), len(frame)))
 
     @property
     def name(self) -> str:
@@ -139,14 +122,49 @@ class Factor:
 
     def value(self, frame: pd.DataFrame) -> Any:
         """Evaluate the factor: any 1- or 2-d column of patsy's, ``C(...)`` included, a row for each row."""
-        value = self.factor.eval(self.state, frame)
+        return self._checked(self.factor.eval(self.state, frame), len(frame))
+
+    def _checked(self, value: Any, n: int) -> Any:
         inner = value.data if isinstance(value, Box) else value
         rows = np.shape(inner)[:1] or (1,)
-        if rows[0] != len(frame):
+        if rows[0] != n:
             raise FormulaError(
-                f"`{self.name}` has {rows[0]} rows and the data {len(frame)}; make it a column of the data"
+                f"`{self.name}` has {rows[0]} rows and the data {n}; make it a column of the data"
             )
         return value
+
+
+class Learnt(NamedTuple):
+    """A factor that has seen the data, and its value there."""
+
+    factor: Factor
+    value: Any
+
+
+def learn_factors(
+    named: Iterable[tuple[str, Iterable[Term]]], frame: pd.DataFrame, env: EvalEnvironment
+) -> dict[str, Learnt]:
+    """Let every factor of some terms see the data, each once.
+
+    Parameters
+    ----------
+    named : iterable of (str, iterable of patsy.Term)
+        Terms, with the text that errors show.
+    frame : DataFrame
+    env : patsy.EvalEnvironment
+
+    Returns
+    -------
+    dict
+        By patsy's name of the factor.
+    """
+    found: dict[str, Learnt] = {}
+    for text, terms in named:
+        with reading(text, frame.dtypes):
+            for factor in (factor for term in terms for factor in term.factors):
+                if factor.name() not in found:
+                    found[factor.name()] = Factor.learn(factor, frame, env)
+    return found
 
 
 def missing_rows(value: Any) -> np.ndarray:
@@ -285,14 +303,3 @@ def names_in(code: str) -> set[str]:
     return names | {
         node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-
-
-def modules_named(codes: Iterable[str], env: EvalEnvironment) -> dict[str, str]:
-    """Modules that expressions name, as ``{"np": "numpy"}``: what of a namespace can be pickled."""
-    found = {name: env.namespace.get(name) for code in codes for name in names_in(code)}
-    return {name: value.__name__ for name, value in found.items() if isinstance(value, ModuleType)}
-
-
-def module_environment(modules: Mapping[str, str]) -> EvalEnvironment:
-    """Namespace of the modules that `modules_named` found."""
-    return EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from patsy import EvalEnvironment
+from patsy import EvalEnvironment, Term
 
-from statsmodels_mcla.formula.bars import formula_terms, grouping_terms, one_sided_terms
-from statsmodels_mcla.formula.factors import Factor, as_frame, environment, missing_rows, names_in, reading
-from statsmodels_mcla.formula.random_effects import mixedlm_bar
+from statsmodels_mcla.formula.bar_design import terms_of_bar
+from statsmodels_mcla.formula.bars import formula_terms, one_sided_terms
+from statsmodels_mcla.formula.factors import Factor, environment, missing_rows, names_in, reading
+from statsmodels_mcla.formula.random_effects import mixedlm_bar, with_groups
+from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import BarTerm
 from statsmodels_mcla.formula.variance_components import list_formulas
 
@@ -67,40 +69,41 @@ def incomplete_rows(
     frame, env = as_frame(data), environment(eval_env, 1)
     bars = list(bar_terms)
     if groups is not None:
-        bar, frame = mixedlm_bar(groups, re_formula, frame)
+        bar, frame = with_groups(mixedlm_bar(groups, re_formula), groups, frame)
         bars.append(bar)
-    factors: dict[str, tuple[str, Any]] = {}
-    for text, terms in _named_terms(fixed_formula, bars, vc_formulas):
-        for factor in (factor for term in terms for factor in term.factors):
-            factors.setdefault(factor.name(), (text, factor))
-    missing = np.zeros(len(frame), dtype=bool)
-    for text, factor in factors.values():
-        with reading(text, frame):
-            missing |= _missing(factor, frame, env)
-    return missing
+    found = missing_by_factor(named_terms(fixed_formula, bars, vc_formulas), frame, env)
+    return np.any([np.zeros(len(frame), dtype=bool), *found.values()], axis=0)
 
 
-def _named_terms(
+def named_terms(
     fixed_formula: str | None, bars: Sequence[BarTerm], vc_formulas: Mapping[str, Any] | None
-) -> Iterator[tuple[str, list[Any]]]:
+) -> Iterator[tuple[str, list[Term]]]:
     """Terms of every formula, each with the text that errors show."""
     if fixed_formula is not None:
         yield fixed_formula, formula_terms(fixed_formula)
     for bar in bars:
-        yield bar.text, [*one_sided_terms(bar.inner, f"`{bar.text}`"), *grouping_terms(bar)]
+        yield terms_of_bar(bar)
     for name, formulas in list_formulas(vc_formulas or {}).items():
         where = f"vc_formulas[{name!r}]"
         for formula in formulas:
             yield f"{where} = {formula!r}", one_sided_terms(formula, where)
 
 
-def _missing(factor: Any, frame: pd.DataFrame, env: EvalEnvironment) -> np.ndarray:
-    """(n,) bool: rows where a factor's value is missing."""
-    if not factor.memorize_passes_needed({}, env):
-        return missing_rows(Factor.learn(factor, frame, env).value(frame))
-    used = [name for name in frame.columns if name in names_in(factor.name())]
-    missing = np.array(frame[used].isna().any(axis=1), dtype=bool)
-    rest = frame.take(np.flatnonzero(~missing)) if missing.any() else frame
-    if len(rest):
-        missing[~missing] = missing_rows(Factor.learn(factor, rest, env).value(rest))
+def missing_by_factor(
+    named: Iterable[tuple[str, Iterable[Term]]], frame: pd.DataFrame, env: EvalEnvironment
+) -> dict[str, np.ndarray]:
+    """(n,) bool for each factor of some terms: rows where its value is missing."""
+    missing: dict[str, np.ndarray] = {}
+    for text, terms in named:
+        with reading(text, frame.dtypes):
+            for factor in (factor for term in terms for factor in term.factors):
+                if factor.name() not in missing:
+                    absent = np.zeros(len(frame), dtype=bool)
+                    if factor.memorize_passes_needed({}, env):
+                        used = [name for name in frame.columns if name in names_in(factor.name())]
+                        absent |= np.asarray(frame[used].isna().any(axis=1))
+                    rest = frame.take(np.flatnonzero(~absent)) if absent.any() else frame
+                    if len(rest):
+                        absent[~absent] = missing_rows(Factor.learn(factor, rest, env).value)
+                    missing[factor.name()] = absent
     return missing

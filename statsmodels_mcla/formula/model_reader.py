@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -16,25 +14,50 @@ import patsy
 from patsy import DesignInfo, EvalEnvironment, PatsyError
 
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.formula.bars import split_formula
-from statsmodels_mcla.formula.factors import as_frame, names_in, reading
-from statsmodels_mcla.formula.missing import incomplete_rows
-from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
-from statsmodels_mcla.formula.terms import BarTerm, FormulaError
-from statsmodels_mcla.formula.variance_components import read_vc_formulas
+from statsmodels_mcla.formula.bars import formula_terms, split_formula
+from statsmodels_mcla.formula.estimable import estimable_columns, with_columns
+from statsmodels_mcla.formula.factors import names_in, reading
+from statsmodels_mcla.formula.missing import missing_by_factor, named_terms
+from statsmodels_mcla.formula.namespace import Names
+from statsmodels_mcla.formula.random_effects import mixedlm_bar, named_after, read_bars, with_groups
+from statsmodels_mcla.formula.tables import by_label, plain, rows_of, settled, table
+from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
+from statsmodels_mcla.formula.variance_components import read_components
+
+MANY_DROPPED = 0.1  # of the rows: more than these are warned of
 
 
 @dataclass(frozen=True)
 class FormulaData:
-    """What a formula and its data amount to."""
+    """What a formula and its data amount to.
+
+    Attributes
+    ----------
+    endog, exog : DataFrame or Series
+    terms : tuple of RandomTerm
+    rows : dict
+        Further values of each row, by argument name.
+    frame : DataFrame
+        Rows that are complete.
+    used : frozenset of str
+        Columns of it that the formulas name.
+    dropped : int
+        Number of rows that were not complete.
+    fixed : str
+        The formula without random effects.
+    design_info : DesignInfo
+    """
 
     endog: pd.DataFrame | pd.Series
     exog: pd.DataFrame
     terms: tuple[RandomTerm, ...]
     rows: dict[str, Any]
     frame: pd.DataFrame
+    used: frozenset[str]
+    dropped: int
     fixed: str
     design_info: DesignInfo
+    names: Names
 
 
 def read_model(
@@ -46,97 +69,145 @@ def read_model(
     rows: dict[str, Any],
     env: EvalEnvironment,
     missing: str,
+    subset: Any = None,
 ) -> FormulaData:
     """Read the fixed part by patsy and the random terms into sparse matrices, on rows that are complete.
 
     Parameters
     ----------
     formula : str
-    data : DataFrame or mapping
+    data : DataFrame, mapping or table of another library
     vc_formulas, groups, re_formula
         As in `MCLAMixedGLM.from_formula`.
     rows : dict
         Further values of each row (weights, offset), a column's name or an array, by argument name.
     env : patsy.EvalEnvironment
     missing : {"drop", "raise", "none"}
+    subset : array_like, optional
+        Booleans or index labels.
 
     Raises
     ------
     FormulaError
         If anything cannot be read, or has missing values that are not to be dropped.
+
+    Warns
+    -----
+    FormulaWarning
+        If a column of the fixed effects cannot be estimated and is left out, or many rows are.
     """
-    frame = as_frame(data)
     fixed, bars = split_formula(formula)
     if not fixed.partition("~")[0].strip() or "~" not in fixed:
         raise FormulaError(f"the formula {formula!r} has no response: write 'response ~ terms'")
-    rows = {name: _row_values(value, frame, name) for name, value in rows.items()}
-    group_values = None if isinstance(groups, str) or groups is None else np.asarray(groups)
-    bad = incomplete_rows(
-        fixed, bars, vc_formulas, frame, env, groups, re_formula if groups is not None else None
-    )
-    for value in rows.values():
-        if value is not None:
-            bad = bad | pd.isna(value)
-    if bad.any():
-        if missing != "drop":
-            raise FormulaError(
-                f"{int(bad.sum())} rows have missing values, the first is row {int(np.flatnonzero(bad)[0])}; "
-                "remove them or use missing='drop'"
-            )
-        if bad.all():
-            raise FormulaError("no row without missing values is left")
-        frame = frame.loc[~bad]
-        rows = {name: None if value is None else value[~bad] for name, value in rows.items()}
-        group_values = None if group_values is None else group_values[~bad]
-    terms = _random_terms(
-        bars, frame, env, vc_formulas, groups if group_values is None else group_values, re_formula
-    )
-    if not terms:
+    if groups is None and re_formula is not None:
+        raise FormulaError("re_formula needs groups: say which column groups the rows")
+    grouped = [] if groups is None else [mixedlm_bar(groups, re_formula)]
+    named = list(named_terms(fixed, [*bars, *grouped], vc_formulas))
+    used = _columns_named(rows.values(), named)
+    frame = table(data, used)
+    frame = frame if subset is None else rows_of(frame, subset)
+    if grouped:
+        grouped[0], frame = with_groups(grouped[0], groups, frame)
+        named = list(named_terms(fixed, [*bars, *grouped], vc_formulas))
+    rows = _row_values(rows, frame)
+    keep = _complete(plain(frame, used), rows, named, env, missing)
+    rows = {name: None if value is None else value[keep] for name, value in rows.items()}
+    frame = settled(plain(frame if keep.all() else frame.loc[keep], used), used)
+    random = read_bars(bars, frame, env)
+    random += read_components(vc_formulas or {}, frame, env)
+    random += named_after(groups, read_bars(grouped, frame, env))
+    if not random:
         raise FormulaError(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
             "effects, use statsmodels GLM"
         )
-    with reading(fixed, frame):
+    with reading(fixed, frame.dtypes):
         endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
     _refuse_one_level(exog.design_info)
-    return FormulaData(_response(endog), exog, tuple(terms), rows, frame, fixed, exog.design_info)
+    columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
+    info = with_columns(exog.design_info, columns)
+    expressions = {factor.name() for term in formula_terms(fixed) for factor in term.factors}
+    return FormulaData(
+        _response(endog),
+        exog[columns],
+        tuple(random),
+        rows,
+        frame,
+        frozenset(used),
+        int(np.sum(~keep)),
+        fixed,
+        info,
+        Names.of(expressions, frame.columns, env),
+    )
 
 
-def _random_terms(
-    bars: list[BarTerm],
+def _columns_named(arguments: Iterable[Any], terms: list[tuple[str, list[Any]]]) -> set[str]:
+    """Names that arguments and expressions mention, columns or not."""
+    codes = {factor.name() for _, listed in terms for term in listed for factor in term.factors}
+    return {"groups"} | {name for name in arguments if isinstance(name, str)}.union(*map(names_in, codes))
+
+
+def _complete(
     frame: pd.DataFrame,
+    rows: dict[str, Any],
+    terms: list[tuple[str, list[Any]]],
     env: EvalEnvironment,
-    vc_formulas: Mapping[str, Any] | None,
-    groups: Any,
-    re_formula: str | None,
-) -> list[RandomTerm]:
-    if groups is None and re_formula is not None:
-        raise FormulaError("re_formula needs groups: say which column groups the rows")
-    terms = list(read_random_terms(bars, frame, env))
-    if vc_formulas:
-        terms += read_vc_formulas(vc_formulas, frame, env)
-    if groups is not None:
-        terms += mixedlm_terms(groups, re_formula, frame, env)
-    return terms
+    missing: str,
+) -> np.ndarray:
+    """(n,) bool: rows where nothing is missing."""
+    found = missing_by_factor(terms, frame, env)
+    found |= {name: pd.isna(value) for name, value in rows.items() if value is not None}
+    bad = np.any([*found.values()], axis=0)
+    count = int(bad.sum())
+    if not count:
+        return ~bad
+    worst = max(found, key=lambda name: int(found[name].sum()))
+    if missing != "drop":
+        raise FormulaError(
+            f"{count} rows have missing values, the first is row {int(np.flatnonzero(bad)[0])}; "
+            "remove them or use missing='drop'"
+        )
+    if bad.all():
+        raise FormulaError(
+            f"no row without missing values is left: {worst!r} is missing in {int(found[worst].sum())} of {len(bad)}"
+        )
+    if count > MANY_DROPPED * len(bad):
+        warn(
+            f"{count} of {len(bad)} rows have missing values and are left out, most of them for {worst!r}",
+            FormulaWarning,
+            stacklevel=4,
+        )
+    return ~bad
 
 
-def _row_values(value: Any, frame: pd.DataFrame, name: str) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if value not in frame.columns:
+def _counted(endog: pd.DataFrame, rows: Mapping[str, Any]) -> np.ndarray:
+    """Rows that the likelihood counts: with weight, and with trials."""
+    out = np.ones(len(endog), dtype=bool)
+    for name in ("freq_weights", "var_weights"):
+        if rows.get(name) is not None:
+            out &= rows[name] > 0
+    if endog.shape[1] == 2:
+        out &= endog.to_numpy().any(axis=1)
+    return out
+
+
+def _row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+    """One number a row for each argument that is given."""
+    out: dict[str, Any] = dict.fromkeys(rows)
+    for name, value in rows.items():
+        if value is None:
+            continue
+        if isinstance(value, str) and value not in frame.columns:
             raise FormulaError(
                 f"{name}={value!r} is not a column of the data; the columns are {list(frame.columns)}"
             )
-        value = frame[value]
-    elif isinstance(value, pd.Series) and not value.index.equals(frame.index) and len(value) == len(frame):
-        raise FormulaError(f"{name} has another index than the data; align it, or pass {name}.to_numpy()")
-    try:
-        out = np.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise FormulaError(f"{name} must be numeric, one number a row") from error
-    if out.shape != (len(frame),):
-        raise FormulaError(f"{name} has shape {out.shape}, but the data have {len(frame)} rows")
+        found = by_label(frame[value] if isinstance(value, str) else value, frame.index, name)
+        try:
+            out[name] = np.asarray(found, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise FormulaError(f"{name} must be numeric, one number a row") from error
+        if out[name].shape != (len(frame),):
+            raise FormulaError(f"{name} has shape {out[name].shape}, but the data have {len(frame)} rows")
     return out
 
 
@@ -167,36 +238,19 @@ def _refuse_one_level(info: DesignInfo) -> None:
 
 def without_design_info(state: dict[str, Any]) -> dict[str, Any]:
     """State of a model for pickling: patsy's design does not pickle, what it is remade from does."""
-    state = state.copy()
-    info = getattr(state["data"], "model_spec", None)
-    if info is not None:
-        state["data"] = copy.copy(state["data"])
-        del state["data"].model_spec
-        state["_modules"] = _modules(info)
-    return state
+    data = state["data"]
+    bare = type(data).__new__(type(data))  # a copy would read the formula at once, away from its names
+    bare.__dict__.update({name: value for name, value in vars(data).items() if name != "model_spec"})
+    return {**state, "data": bare}
 
 
 def with_design_info(state: dict[str, Any]) -> dict[str, Any]:
-    """Undo `without_design_info`; the design stays away where the modules it names are not enough to read it."""
-    modules = state.pop("_modules", None)
-    if modules is not None:
-        data = state["data"]
-        env = EvalEnvironment([{name: importlib.import_module(module) for name, module in modules.items()}])
+    """Undo `without_design_info`; the design stays away where names that it needs were lost."""
+    data = state["data"]
+    names, frame = getattr(data, "names", None), getattr(data, "frame", None)
+    if names is not None and frame is not None and not names.lost:
+        env = names.environment(data.formula)
         with suppress(PatsyError):
-            matrices = patsy.dmatrices(
-                data.formula, data.frame, env, NA_action="raise", return_type="dataframe"
-            )
-            data.model_spec = matrices[1].design_info
+            matrices = patsy.dmatrices(data.formula, frame, env, NA_action="raise", return_type="dataframe")
+            data.model_spec = with_columns(matrices[1].design_info, data.fe_names)
     return state
-
-
-def _modules(info: DesignInfo) -> dict[str, str]:
-    """Modules that expressions name (``{"np": "numpy"}``), from where patsy looked them up."""
-    out = {}
-    for factor, facts in info.factor_infos.items():
-        namespace = facts.state.get("eval_env")
-        for name in names_in(factor.code):
-            found = None if namespace is None else namespace.namespace.get(name)
-            if isinstance(found, ModuleType):
-                out[name] = found.__name__
-    return out

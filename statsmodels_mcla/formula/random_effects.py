@@ -15,9 +15,10 @@ from patsy import EvalEnvironment, Term
 from patsy.desc import INTERCEPT
 
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.formula.bar_design import read_bar
+from statsmodels_mcla.formula.bar_design import read_bar, terms_of_bar
 from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
-from statsmodels_mcla.formula.factors import Factor, as_frame, environment, is_categorical
+from statsmodels_mcla.formula.factors import Learnt, environment, is_categorical, learn_factors
+from statsmodels_mcla.formula.tables import as_frame, by_label, plain
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 
 
@@ -67,10 +68,15 @@ def read_random_terms(
     >>> term.columns, term.levels, term.Z.shape
     (('Intercept', 'x'), ('a', 'b'), (4, 4))
     """
-    frame, env = as_frame(data), environment(eval_env, 1)
+    return read_bars(bar_terms, as_frame(data), environment(eval_env, 1))
+
+
+def read_bars(bar_terms: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment) -> list[RandomTerm]:
+    """Build the random terms of a formula: see `read_random_terms`."""
     bars = [bar for written in bar_terms for bar in expand(written)]
-    terms = [read_bar(bar, frame, env) for bar in bars]
-    _check_overlaps(bars, frame, env)
+    learnt = learn_factors(map(terms_of_bar, bars), frame, env)
+    terms = [read_bar(bar, frame, env, learnt) for bar in bars]
+    _check_overlaps(bars, learnt)
     return terms
 
 
@@ -104,15 +110,17 @@ def mixedlm_terms(
     FormulaError
         As `read_random_terms`.
     """
-    bar, frame = mixedlm_bar(groups, re_formula, data)
-    term = read_bar(bar, frame, environment(eval_env, 1))
-    return [replace(term, name=groups if isinstance(groups, str) else "Group")]
+    bar, frame = with_groups(mixedlm_bar(groups, re_formula), groups, as_frame(data))
+    return named_after(groups, read_bars([bar], frame, environment(eval_env, 1)))
 
 
-def mixedlm_bar(
-    groups: Any, re_formula: str | None, data: pd.DataFrame | Mapping[str, Any]
-) -> tuple[BarTerm, pd.DataFrame]:
-    """Write MixedLM's ``groups`` and ``re_formula`` as a bar term.
+def named_after(groups: Any, terms: Sequence[RandomTerm]) -> list[RandomTerm]:
+    """Terms by MixedLM's name of them: the column's, or "Group" for an array."""
+    return [replace(term, name=groups if isinstance(groups, str) else "Group") for term in terms]
+
+
+def mixedlm_bar(groups: Any, re_formula: str | None) -> BarTerm:
+    """Write MixedLM's ``groups`` and ``re_formula`` as the bar term ``(re_formula | groups)``.
 
     Parameters
     ----------
@@ -120,33 +128,42 @@ def mixedlm_bar(
         Name of a column, or a label for each row.
     re_formula : str or None
         One-sided formula; None for a random intercept.
-    data : DataFrame
-        The data.
-
-    Returns
-    -------
-    bar : BarTerm
-        The term ``(re_formula | groups)``.
-    frame : DataFrame
-        The data, with a column ``groups`` if the array given is no column.
     """
-    frame = as_frame(data)
     inner = "1" if re_formula is None else re_formula
     one_sided_terms(inner, "re_formula")
     inner = inner.strip().removeprefix("~").strip()
+    shown = repr(groups) if isinstance(groups, str) else "<array>"
+    name = groups if isinstance(groups, str) else getattr(groups, "name", None)
+    return BarTerm(
+        f"groups={shown}, re_formula={re_formula!r}", inner, _quoted("groups" if name is None else str(name))
+    )
+
+
+def with_groups(bar: BarTerm, groups: Any, frame: pd.DataFrame) -> tuple[BarTerm, pd.DataFrame]:
+    """Return the term of `mixedlm_bar`, and data that have its groups: as a column ``groups`` if in no other."""
     if isinstance(groups, str):
         if groups not in frame.columns:
             shown = ", ".join(map(str, frame.columns[:10]))
             raise FormulaError(f"groups={groups!r} is no column of the data ({shown})")
-        return BarTerm(f"groups={groups!r}, re_formula={re_formula!r}", inner, _quoted(groups)), frame
-    text = f"groups=<array>, re_formula={re_formula!r}"
-    if isinstance(groups, pd.Series) and groups.name in frame.columns and groups.equals(frame[groups.name]):
-        return BarTerm(text, inner, _quoted(str(groups.name))), frame
-    labels = groups.array if isinstance(groups, (pd.Series, pd.Index)) else groups
+        return bar, frame
+    labels = by_label(groups, frame.index, "groups")
+    name = getattr(labels, "name", None)
+    if (
+        isinstance(labels, pd.Series)
+        and name in frame.columns
+        and labels.equals(plain(frame, {str(name)})[name])
+    ):
+        return bar, frame
+    labels = labels.array if isinstance(labels, (pd.Series, pd.Index)) else labels
     labels = labels if isinstance(labels, pd.api.extensions.ExtensionArray) else np.asarray(labels)
     if labels.ndim != 1 or len(labels) != len(frame):
         raise FormulaError(f"groups must be a column's name or {len(frame)} labels, one for each row of data")
-    return BarTerm(text, inner, "groups"), frame.assign(groups=labels)
+    own = pd.Series(labels, index=frame.index)
+    if "groups" in frame.columns and not own.equals(frame["groups"]):
+        raise FormulaError(
+            "groups: the data have another column of the name 'groups'; rename it, or pass its name"
+        )
+    return replace(bar, group="groups"), frame.assign(groups=own)
 
 
 def expand(bar: BarTerm) -> list[BarTerm]:
@@ -178,7 +195,7 @@ def _quoted(column: str) -> str:
     return column if column.isidentifier() and not iskeyword(column) else f"Q({column!r})"
 
 
-def _check_overlaps(bars: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment) -> None:
+def _check_overlaps(bars: Sequence[BarTerm], learnt: Mapping[str, Learnt]) -> None:
     """Refuse an effect given twice; warn of one that lies within a factor's effects."""
     read = [(bar, grouping_terms(bar), one_sided_terms(bar.inner, f"`{bar.text}`")) for bar in bars]
     for (bar, grouping, terms), (other, other_grouping, others) in permutations(read, 2):
@@ -191,19 +208,19 @@ def _check_overlaps(bars: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvir
                     f"`{other.text}`; keep one"
                 )
             for wide in others:
-                if _within(term, wide, frame, env):
+                if _within(term, wide, learnt):
                     warn(
                         f"the effect {term.name()} of {bar.group} in `{bar.text}` lies within those of "
                         f"{wide.name()} in `{other.text}`, so their variances are not identified; keep one "
                         "of the two (|| keeps the columns of a factor together, as in lme4)",
                         FormulaWarning,
-                        stacklevel=3,
+                        stacklevel=4,
                     )
 
 
-def _within(term: Term, wide: Term, frame: pd.DataFrame, env: EvalEnvironment) -> bool:
+def _within(term: Term, wide: Term, learnt: Mapping[str, Learnt]) -> bool:
     """Whether `wide` is `term` crossed with factors, coded with one column a level."""
     more = set(wide.factors) - set(term.factors)
     return set(term.factors) < set(wide.factors) and all(
-        is_categorical(Factor.learn(factor, frame, env).value(frame)) for factor in more
+        is_categorical(learnt[factor.name()].value) for factor in more
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from patsy import EvalEnvironment, EvalFactor
+from patsy import EvalEnvironment, EvalFactor, Term
 from scipy import sparse
 
 from statsmodels_mcla.design import NewRows, RandomTerm, index_dtype
@@ -16,14 +16,14 @@ from statsmodels_mcla.formula.bars import one_sided_terms
 from statsmodels_mcla.formula.coding import Entries, Interaction, codings
 from statsmodels_mcla.formula.factors import (
     Factor,
-    as_frame,
     environment,
+    learn_factors,
     locate,
     missing_rows,
-    module_environment,
-    modules_named,
     reading,
 )
+from statsmodels_mcla.formula.namespace import Names
+from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import FormulaError
 
 
@@ -62,7 +62,13 @@ def read_vc_formulas(
     >>> term.levels
     ('C(g)[1]', 'C(g)[2]', 'C(g)[3]')
     """
-    frame, env = as_frame(data), environment(eval_env, 1)
+    return read_components(vc_formulas, as_frame(data), environment(eval_env, 1))
+
+
+def read_components(
+    vc_formulas: Mapping[str, Any], frame: pd.DataFrame, env: EvalEnvironment
+) -> list[RandomTerm]:
+    """Build variance components: see `read_vc_formulas`."""
     listed = list_formulas(vc_formulas)
     return [_read_component(name, formulas, frame, env) for name, formulas in listed.items()]
 
@@ -89,7 +95,7 @@ class VCDesign:
     """How a variance component was read; evaluates it on rows to come.
 
     patsy's objects do not pickle and are dropped by it. A component without stateful transforms works
-    again after unpickling, from its expressions and from the modules that they name.
+    again after unpickling, from its expressions and from what they name.
 
     Parameters
     ----------
@@ -99,8 +105,8 @@ class VCDesign:
         Groups of columns.
     observed : tuple of ndarray
         Sorted numbers of the columns of each interaction that occur.
-    modules : dict
-        Modules that the expressions name (``{"np": "numpy"}``).
+    names : Names
+        What the expressions name beside columns.
     stateful : bool
         Whether a transform learnt something from the fitted data.
     factors : dict or None
@@ -110,7 +116,7 @@ class VCDesign:
     text: str
     interactions: tuple[Interaction, ...]
     observed: tuple[np.ndarray, ...]
-    modules: dict[str, str]
+    names: Names
     stateful: bool
     factors: dict[str, Factor] | None
 
@@ -141,7 +147,7 @@ class VCDesign:
         """
         frame = as_frame(data)
         factors = self._relearn(frame, fitted) if self.factors is None else self.factors
-        with reading(self.text, frame):
+        with reading(self.text, frame.dtypes):
             values = {code: factor.value(frame) for code, factor in factors.items()}
         n = len(frame)
         return self.assemble([list(part.entries(values, n)) for part in self.interactions], n)
@@ -172,10 +178,11 @@ class VCDesign:
                 "read the formulas again from those (read_vc_formulas)"
             )
         codes = {factor.code for interaction in self.interactions for factor in interaction.factors}
-        env = module_environment(self.modules)
-        with reading(self.text, frame):
-            source = frame if fitted is None else fitted
-            return {code: Factor.learn(EvalFactor(code), source, env) for code in codes}
+        terms = [Term([EvalFactor(code)]) for code in codes]
+        source, env = frame if fitted is None else fitted, self.names.environment(self.text)
+        return {
+            code: found.factor for code, found in learn_factors([(self.text, terms)], source, env).items()
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "factors": None}
@@ -187,20 +194,20 @@ def _read_component(
     """Read one key of vc_formulas."""
     text = f"vc_formulas[{name!r}] = {formulas[0] if len(formulas) == 1 else formulas!r}"
     termlists = [one_sided_terms(formula, f"vc_formulas[{name!r}]") for formula in formulas]
-    codes = {factor.name(): factor for terms in termlists for term in terms for factor in term.factors}
-    with reading(text, frame):
-        factors = {code: Factor.learn(factor, frame, env) for code, factor in codes.items()}
-        values = {code: factor.value(frame) for code, factor in factors.items()}
-        for code, value in values.items():
-            if missing_rows(value).any():
-                raise FormulaError(f"`{text}`: {code} has missing values; drop those rows first")
+    learnt = learn_factors([(text, [term for terms in termlists for term in terms])], frame, env)
+    factors = {code: found.factor for code, found in learnt.items()}
+    values = {code: found.value for code, found in learnt.items()}
+    for code, value in values.items():
+        if missing_rows(value).any():
+            raise FormulaError(f"`{text}`: {code} has missing values; drop those rows first")
+    with reading(text, frame.dtypes):
         interactions = tuple(interaction for terms in termlists for interaction in codings(terms, values))
     entries = [list(interaction.entries(values, len(frame))) for interaction in interactions]
     if not all(np.isfinite(entry.weight).all() for interaction in entries for entry in interaction):
         raise FormulaError(f"`{text}` has infinite values; drop those rows first")
     stateful = any(factor.stateful for factor in factors.values())
     observed = tuple(_observed(interaction) for interaction in entries)
-    design = VCDesign(text, interactions, observed, modules_named(list(codes), env), stateful, factors)
+    design = VCDesign(text, interactions, observed, Names.of(factors, frame.columns, env), stateful, factors)
     labels = design.labels()
     if len(labels) < 2:
         raise FormulaError(

@@ -114,12 +114,7 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     empty = np.diff(_stored(fitted.design.Z).indptr)[first] == 0
     of_block = np.where(empty, -1, of_block)
 
-    data = design.family.row_data(
-        inputs.endog.to_numpy()[rows],
-        inputs.n_trials[rows],
-        inputs.freq_weights[rows],
-        inputs.var_weights[rows],
-    )
+    data = inputs.row_data(design.family, rows)
     X = np.asarray(inputs.exog)[rows]
     return Units(
         whole.labels,

@@ -27,6 +27,7 @@ from statsmodels_mcla.estimation import (
     vary_draws,
 )
 from statsmodels_mcla.exceptions import warn_user
+from statsmodels_mcla.formula import by_label
 from statsmodels_mcla.inference.independent_units import (
     RowUnits,
     Units,
@@ -155,8 +156,8 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tupl
             raise ValueError(f"groups={groups!r} is not a column of the data: {known}")
         groups = data[groups]
     n = len(units.of_row)
-    if data is not None and isinstance(groups, pd.Series) and len(groups) > n and groups.index.is_unique:
-        groups = groups.reindex(data.index)
+    if data is not None:
+        groups = by_label(groups, data.index, "groups")
     values = pd.Series(np.asarray(groups)) if np.ndim(groups) == 1 else None
     if values is None or len(values) != n:
         raise ValueError(

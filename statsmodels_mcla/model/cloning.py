@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,9 @@ class ClonableModel(LikelihoodModel):
 
     inputs: ModelInputs
     conditional_family: ConditionalFamily
+    family: Any
+    formula: str
+    full_formula: str
 
     def clone_with(self, endog: Any) -> Any:
         """Model of the same rows, designs, weights and offset, with another response.
@@ -60,19 +62,17 @@ class ClonableModel(LikelihoodModel):
                 "freq_weights must be whole numbers for responses to be simulated row by row: a row of weight 2 "
                 "stands for two rows"
             )
-        return self._with_inputs(inputs.take(np.repeat(np.arange(len(weights)), weights.astype(int))))
+        rows = np.repeat(np.arange(len(weights)), weights.astype(int))
+        return self._with_inputs(inputs.take(rows), rows)
 
-    def _with_inputs(self, inputs: ModelInputs) -> Any:
-        out = object.__new__(type(self))
-        out.__dict__.update(self.__dict__)
-        out.inputs = inputs
-        out.endog, out.exog = inputs.endog.to_numpy(), inputs.exog.to_numpy()
-        for name in ("n_trials", "offset", "freq_weights", "var_weights"):
-            setattr(out, name, getattr(inputs, name))
-        out.random_terms = inputs.terms
-        out.data = copy.copy(self.data)
-        out.data.endog, out.data.orig_endog = out.endog, inputs.endog
-        out.data.exog, out.data.orig_exog = out.exog, inputs.exog
-        out.design = inputs.design(self.conditional_family)
-        out._current = None
+    def _with_inputs(self, inputs: ModelInputs, rows: Any = slice(None)) -> Any:
+        """Model of other inputs, read from the given rows of the data."""
+        kept = {name: value for name, value in vars(self.data).items() if name in ("formula", "model_spec")}
+        out = type(self)(inputs, inputs.exog, family=self.family, **kept)
+        if hasattr(self.data, "frame"):
+            out.formula, out.full_formula = self.formula, self.full_formula
+            out.facts = out.facts._replace(n_dropped=self.facts.n_dropped)
+            out.data.frame = self.data.frame.iloc[rows]
+            for name in ("used", "names", "row_columns"):
+                setattr(out.data, name, getattr(self.data, name))
         return out

@@ -10,12 +10,12 @@ import pandas as pd
 import statsmodels.api as sm
 
 from statsmodels_mcla.data import check_positive, read_arrays
-from statsmodels_mcla.design import RandomTerm, covariance_names, facts_of
+from statsmodels_mcla.design import RandomTerm, facts_of, parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
 from statsmodels_mcla.families import conditional_family
-from statsmodels_mcla.formula import environment, read_model, rows_of, with_design_info, without_design_info
+from statsmodels_mcla.formula import environment, read_model, with_design_info, without_design_info
 from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
 from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, sampling_of
@@ -122,16 +122,16 @@ class MCLAMixedGLM(DrawnLikelihood):
         self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
-        self.facts = facts_of(self.design, len(self.endog), self.random_terms)
+        self.facts = facts_of(self.design, inputs.used, self.random_terms)
         self.data.fe_names = list(self.exog_names)
-        self.data.vc_names = covariance_names(self.random_terms)
-        dispersion = [self.conditional_family.dispersion] if self.design.n_dispersion else []
-        self.data.param_names = [*self.data.fe_names, *self.data.vc_names, *dispersion]
+        dispersion = self.conditional_family.dispersion
+        self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, dispersion)
+        self.data.vc_names = self.data.param_names[len(self.data.fe_names) :][: self.design.covariance.size]
         self.non_negative = np.concatenate(
             [
                 np.zeros(self.design.n_fixed, bool),
                 self.design.covariance.is_variance,
-                np.ones(len(dispersion), bool),
+                np.ones(self.design.n_dispersion, bool),
             ]
         )
         self._current: CurrentDraws | None = None
@@ -212,9 +212,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             "freq_weights": freq_weights,
             "var_weights": var_weights,
         }
-        if subset is not None:
-            data = rows_of(data, subset)
-        read = read_model(formula, data, vc_formulas, groups, re_formula, rows, env, missing)
+        read = read_model(formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset)
         model = cls(
             read.endog,
             read.exog,
@@ -225,9 +223,15 @@ class MCLAMixedGLM(DrawnLikelihood):
             model_spec=read.design_info,
             **read.rows,
         )
+        model.facts = model.facts._replace(n_dropped=read.dropped)
         model.formula = read.fixed  # of the fixed effects, as MixedLM has it
         model.full_formula = formula
-        model.data.frame = read.frame
+        model.data.frame, model.data.used, model.data.names = read.frame, read.used, read.names
+        model.data.row_columns = {
+            name: value if isinstance(value, str) else None
+            for name, value in (("offset", offset), ("exposure", exposure))
+            if value is not None
+        }
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -248,7 +252,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         exog : array_like (N, p), optional
             Fixed-effects design; that of the model by default.
         offset, exposure : array_like (N,), optional
-            Those of the model for its own rows by default, 0 and 1 for new ones.
+            Those of the model for its own rows by default, 0 and 1 for new ones, with a warning if the fit has others.
         which : {"mean", "linear"}
             Mean of the response (binomial: probability of success) or linear predictor.
 

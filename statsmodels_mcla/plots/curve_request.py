@@ -178,7 +178,7 @@ class CurveRequest:
         """Averages of the response, where they compare with the curves."""
         if self.which == "linear" or np.any(self.model.offset != 0.0):
             return []
-        y = self.model.endog / self.model.n_trials
+        y = self.model.endog / np.maximum(self.model.n_trials, 1.0)
         weights = self.model.n_trials * self.model.freq_weights
         by = None if self.by is None else self.frame[self.by]
         found = observed_averages(self.frame[self.x], y, weights, by, self.categorical)

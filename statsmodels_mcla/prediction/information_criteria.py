@@ -71,11 +71,10 @@ class _Rows:
 
     @classmethod
     def of(cls, inputs: ModelInputs, family: ConditionalFamily, used: np.ndarray) -> _Rows:
-        y, trials = inputs.endog.to_numpy()[used], inputs.n_trials[used]
-        freq, var = inputs.freq_weights[used], inputs.var_weights[used]
-        data = family.row_data(y, trials, freq, var)
+        data = inputs.row_data(family, used)
+        size = (inputs.freq_weights * inputs.var_weights * inputs.n_trials)[used]
         v = np.broadcast_to(data.v, data.y.shape)
-        return cls(family, data.y, data.w, v, freq * var * trials, family.constant(y, trials, freq, var))
+        return cls(family, data.y, data.w, v, size, inputs.constant(family, used))
 
     def density(self, eta: Array, phi: float) -> tuple[Array, Array]:
         """Log density of each row and its derivative in eta."""

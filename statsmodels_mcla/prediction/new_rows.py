@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ from statsmodels_mcla.data import MixedModel, finite_matrix, row_vector, total_o
 from statsmodels_mcla.design import NewRows, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.formula import FormulaError, as_frame, reading
+from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.formula import FormulaError, as_frame, by_label, labelled_like, reading
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.linear_predictors import (
     LinearRows,
@@ -99,11 +101,13 @@ def fixed_rows(
         index = inputs.exog.index if model.data.row_labels is not None else None
     elif transform and hasattr(model, "formula"):
         if info is None:
+            model.data.names.environment(model.formula)  # says which names are lost
             raise FormulaError(
-                "exog: what the formula learnt from the data is not known (it does not survive pickling where names "
-                "are no modules): fit the model again, or pass the design itself with transform=False"
+                "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
+                "itself with transform=False"
             )
         frame = as_frame(exog.to_frame().T if isinstance(exog, pd.Series) else exog)
+        frame = labelled_like(frame, model.data.frame, model.data.used)
         X, index = _read_fixed(info, model.formula, frame), frame.index
     else:
         index = exog.index if isinstance(exog, pd.DataFrame) else None
@@ -121,8 +125,10 @@ def fixed_rows(
     if exog is None and offset is None and exposure is None:
         total = inputs.offset
     else:
+        if offset is None and exposure is None:
+            offset, exposure = _of_the_fit(model, frame, strict=transform)
         offset, exposure = (
-            None if value is None else _row_values(value, frame, n, name)
+            None if value is None else _row_values(value, frame, index, n, name)
             for value, name in ((offset, "offset"), (exposure, "exposure"))
         )
         total = total_offset(offset, exposure, n, model.conditional_family)
@@ -171,11 +177,13 @@ def prediction_rows(
     complete = np.isfinite(fixed.X).all(axis=1) & np.isfinite(fixed.offset) & np.isfinite(prior).all(axis=1)
     of_observation = []
     for value, own, name in (
-        (n_trials, inputs.n_trials, "n_trials"),
+        (n_trials, np.maximum(inputs.n_trials, 1.0), "n_trials"),  # a row without trials is one to come
         (var_weights, inputs.var_weights, "var_weights"),
     ):
         default = own if fixed.of_model else np.ones(n)
-        of_observation.append(default if value is None else _row_values(value, fixed.frame, n, name))
+        of_observation.append(
+            default if value is None else _row_values(value, fixed.frame, fixed.index, n, name)
+        )
     take = np.flatnonzero(complete)
     rows = LinearRows.of(fitted, fixed.X[take], fixed.offset[take], Z[take], prior[take])
     return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
@@ -184,9 +192,24 @@ def prediction_rows(
 def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
     """Design of the fixed effects (N, p), NaN in rows with missing values."""
     positions = frame.reset_index(drop=True)
-    with reading(formula, frame):
+    with reading(formula, frame.dtypes):
         (found,) = patsy.build_design_matrices([info], positions, NA_action="drop", return_type="dataframe")
     return np.asarray(found.reindex(positions.index), dtype=float)
+
+
+def _of_the_fit(model: Any, frame: pd.DataFrame | None, *, strict: bool) -> tuple[Any, Any]:
+    """Offset and exposure of new rows that come without: from the columns that the fit took them from."""
+    nonzero = {"offset": None} if np.any(model.inputs.offset != 0.0) else {}
+    given = getattr(model.data, "row_columns", nonzero)
+    found = {n: c for n, c in given.items() if c is not None and frame is not None and c in frame.columns}
+    absent = {n: c for n, c in given.items() if n not in found}
+    if absent:
+        shown = " and ".join(n if c is None else f"{n}={c!r}" for n, c in absent.items())
+        problem = f"the fit has {shown}, and the rows to predict for have none"
+        if strict and any(absent.values()):
+            raise ValueError(f"{problem}: add the column, or pass offset= (0 for none)")
+        warnings.warn(f"{problem}, so 0 is taken: pass offset=", MCLAWarning, stacklevel=4)
+    return found.get("offset"), found.get("exposure")
 
 
 def _random_part(
@@ -241,9 +264,9 @@ def _rebuilt(design: TermDesign, frame: pd.DataFrame, known: pd.DataFrame, *, ma
     return design.rebuild(frame, known)
 
 
-def _row_values(value: Any, frame: pd.DataFrame | None, n: int, name: str) -> Array:
+def _row_values(value: Any, frame: pd.DataFrame | None, index: pd.Index | None, n: int, name: str) -> Array:
     if isinstance(value, str):
         if frame is None or value not in frame.columns:
             raise ValueError(f"{name}={value!r} is not a column of the rows to predict for")
         value = frame[value]
-    return row_vector(value, n, name)
+    return row_vector(by_label(value, index, name), n, name)

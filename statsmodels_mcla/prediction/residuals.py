@@ -10,8 +10,9 @@ from statsmodels_mcla.numerics import Array
 
 
 def proportions(inputs: ModelInputs) -> Array:
-    """Responses on the scale of the mean: binomial counts as proportions."""
-    return np.asarray(inputs.endog.to_numpy() / inputs.n_trials)
+    """Responses on the scale of the mean: binomial counts as proportions, NaN without trials."""
+    trials = np.where(inputs.n_trials > 0, inputs.n_trials, np.nan)
+    return np.asarray(inputs.endog.to_numpy() / trials)
 
 
 def pearson_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:

@@ -41,6 +41,8 @@ def _facts(results: MixedGLMResults) -> tuple[ModelFacts, ModelFacts]:
     ]
     left += [("Family:", results.facts.family), ("Link:", results.facts.link)]
     left += [("No. Observations:", f"{results.facts.n_rows}"), ("No. Blocks:", f"{results.facts.n_blocks}")]
+    if results.facts.n_dropped:
+        left.append(("Rows left out:", f"{results.facts.n_dropped} (missing values)"))
     right = [("Log-Likelihood:", _number(results.llf))]
     monte_carlo = results.monte_carlo
     if monte_carlo is not None:

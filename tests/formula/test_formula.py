@@ -371,7 +371,6 @@ def test_data_as_a_mapping(data):
         ("y ~ (1 | g a)", r"`\(1 \| g a\)` cannot be evaluated"),
         ("y ~ (1 | C(g, levels=['g1', 'g2']))", "outside its levels"),
         ("y ~ (many | g)", "more than 1000 levels"),
-        ("y ~ (nullable | g)", "cannot be evaluated: .*BooleanDtype"),
         ("y ~ (cr(two, df=3) | g)", "cannot be evaluated"),
         ("y ~ (two | g)", "Intercept, two are linearly dependent"),
         ("y ~ (0 + x + z + I(x - 3 * z) | g)", "linearly dependent"),
@@ -383,7 +382,6 @@ def test_bar_term_errors(data, formula, message):
     data = data.assign(
         one="k",
         two=2.0,
-        nullable=data["flag"].astype("boolean"),
         gaps=data["g"].where(data["x"] < 2.5),
         holes=data["x"].where(data["x"] < 2.5),
         many=range(60),

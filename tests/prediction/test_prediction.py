@@ -16,6 +16,7 @@ from helpers import KIND, F, assert_monte_carlo, data_of, differences, fit_of, l
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.formula.terms import FormulaError
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, moments
 from statsmodels_mcla.prediction.linear_predictors import Placed
@@ -109,10 +110,35 @@ def test_offset_and_exposure() -> None:
     result = model.fit_laplace()
     own = result.predict(random="conditional")
     np.testing.assert_allclose(result.predict(data, random="conditional", exposure="days"), own)
-    np.testing.assert_allclose(result.predict(data, random="conditional"), own / data["days"])
+    np.testing.assert_allclose(result.predict(data, random="conditional"), own)
+    np.testing.assert_allclose(result.predict(data, random="conditional", offset=0.0), own / data["days"])
     np.testing.assert_allclose(
         result.predict(data, offset=np.log(data["days"]), which="linear"), result.predict(which="linear")
     )
+
+
+def test_offsets_of_new_rows_are_those_of_the_fit_or_asked_for() -> None:
+    data = data_of("epil").assign(days=np.linspace(10, 20, len(data_of("epil"))))
+    data["log"] = np.log(data["days"])
+    formula, new = "y ~ lbase + (1 | subject)", data.head(4)
+    named = MCLAMixedGLM.from_formula(formula, data=data, family=F.Poisson(), offset="log").fit_laplace()
+    array = MCLAMixedGLM.from_formula(
+        formula, data=data, family=F.Poisson(), offset=data["log"].to_numpy()
+    ).fit_laplace()
+    own = named.predict().head(4)
+    np.testing.assert_allclose(named.predict(new), own)
+    with pytest.raises(ValueError, match="the fit has offset='log', and the rows to predict for have none"):
+        named.predict(new.drop(columns="log"))
+    np.testing.assert_allclose(named.predict(new.drop(columns="log"), offset=0.0), own / new["days"])
+    with pytest.warns(MCLAWarning, match="the fit has offset, and the rows"):
+        found = array.predict(new)
+    np.testing.assert_allclose(found, own / new["days"], rtol=1e-5)
+    with pytest.warns(MCLAWarning, match="the fit has offset='log'"):
+        designed = named.model.predict(named.params, named.model.exog[:4])
+    np.testing.assert_allclose(designed, own / new["days"])
+    exposed = MCLAMixedGLM.from_formula(formula, data=data, family=F.Poisson(), exposure="days")
+    with pytest.warns(MCLAWarning, match="the fit has exposure='days'"):
+        exposed.predict(named.params, exposed.exog)
 
 
 def test_fixed_predictions_are_those_of_glm() -> None:
@@ -263,5 +289,7 @@ def test_intervals_of_new_counts_hold_what_they_promise() -> None:
 def test_text_where_the_data_of_the_fit_had_numbers() -> None:
     data = data_of("epil")
     model = MCLAMixedGLM.from_formula("y ~ age + (1 | subject)", data=data, family=sm.families.Poisson())
-    with pytest.raises(ValueError, match=r"y ~ age.*another type.*columns of text here: .*age"):
+    with pytest.raises(
+        ValueError, match="column 'age' holds text in the new rows and numbers in the data of the fit"
+    ):
         model.fit_laplace().predict(data[:3].assign(age="old"))

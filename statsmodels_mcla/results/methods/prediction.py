@@ -91,7 +91,8 @@ class PredictionMethods(ResultsBase):
             Random effects of zero; their law given the data, integrated over (a level that is new, or missing, has
             its prior law); or their prior law, integrated over: the average over the population.
         offset, exposure : str or array_like, optional
-            Those of the model for its own rows by default, 0 and 1 for new ones; a str is a column of ``exog``.
+            A str is a column of ``exog``.  By default those of the model for its own rows; for new ones the columns
+            that the fit took them from, otherwise 0 and 1.
         exog_vc : array_like or scipy.sparse (N, Q), optional
             Random-effects design of the new rows, for models that were not made by a formula.
 
