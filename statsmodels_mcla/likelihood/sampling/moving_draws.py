@@ -178,7 +178,7 @@ def anchored(
         dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * J.times(m)
         slopes[..., layout.family] = m[..., None]
         turns.append(root.turn(J, np.where(W > 0, dW, 0.0)))
-    turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, q))
+    turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, q, q))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     skew = skewness(root.thirds(J, third)) if lean else np.zeros((blocks, q))
