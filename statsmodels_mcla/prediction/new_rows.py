@@ -101,7 +101,7 @@ def fixed_rows(
                 "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
                 "itself with transform=False"
             )
-        frame = as_frame(exog.to_frame().T if isinstance(exog, pd.Series) else exog)
+        frame = as_frame(exog.to_frame().T.infer_objects() if isinstance(exog, pd.Series) else exog)
         frame = labelled_like(frame, model.data.frame, model.data.used)
         X, index = _read_fixed(info, model.formula, frame), frame.index
     else:
@@ -176,7 +176,9 @@ def prediction_rows(
         (var_weights, inputs.var_weights, "var_weights"),
     ):
         default = own if fixed.of_model else np.ones(n)
-        of_observation.append(default if value is None else _row_values(value, fixed.frame, fixed.index, n, name))
+        of_observation.append(
+            default if value is None else _row_values(value, fixed.frame, fixed.index, n, name)
+        )
     take = np.flatnonzero(complete)
     rows = LinearRows.of(fitted, fixed.X[take], fixed.offset[take], Z[take], prior[take])
     return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
