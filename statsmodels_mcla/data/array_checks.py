@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,10 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from statsmodels_mcla.design import RandomTerm
+from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.numerics import Array
+
+MANY_DROPPED = 0.1  # of the rows: more than these are warned of
 
 
 def check_aligned(endog: Any, **others: Any) -> None:
@@ -27,6 +31,8 @@ def check_aligned(endog: Any, **others: Any) -> None:
 
 def finite_matrix(value: Any, name: str) -> Array:
     """Return a two-dimensional float array."""
+    if isinstance(value, pd.DataFrame):  # whose missing values may be pandas' own
+        value = value.astype(object).where(value.notna(), np.nan)
     try:
         out = np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
@@ -111,6 +117,12 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
                 "remove those rows or use missing='drop'"
             )
         keep &= ~bad
+    if 0 < keep.sum() < (1.0 - MANY_DROPPED) * n:
+        warn(
+            f"{int((~keep).sum())} of {n} rows have missing values and are left out",
+            MCLAWarning,
+            stacklevel=4,
+        )
     if not keep.any():
         raise ValueError(
             "no row without missing values is left" if n else "endog is empty: there is nothing to fit"

@@ -40,7 +40,11 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
     size = np.linalg.norm(X, axis=0)
     unit = X / np.where(size == 0.0, 1.0, size)
     tolerance = 1e-9 * max(X.shape) ** 0.5
-    if not coded or not len(X) or (np.all(size > 0) and np.linalg.matrix_rank(unit, tol=tolerance) == len(names)):
+    if (
+        not coded
+        or not len(X)
+        or (np.all(size > 0) and np.linalg.matrix_rank(unit, tol=tolerance) == len(names))
+    ):
         return list(names)
     basis, out = np.zeros((len(X), 0)), []
     for j in sorted(range(len(names)), key=lambda j: names[j] in coded):

@@ -122,7 +122,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
-        self.facts = facts_of(self.design, inputs.used, self.random_terms)
+        dropped = 0 if endog is inputs else len(endog) - len(inputs.endog)
+        self.facts = facts_of(self.design, inputs.used, self.random_terms, dropped)
         self.data.fe_names = list(self.exog_names)
         dispersion = self.conditional_family.dispersion
         self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, dispersion)
