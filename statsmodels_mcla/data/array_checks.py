@@ -20,13 +20,17 @@ MANY_DROPPED = 0.1  # of the rows: more than these are warned of
 
 def check_aligned(endog: Any, **others: Any) -> None:
     """Refuse pandas arguments whose rows are labelled differently: rows are matched by position."""
-    index = getattr(endog, "index", None)
-    if not isinstance(index, pd.Index):
-        return
-    for name, value in others.items():
+    first, index = "", None
+    for name, value in {"endog": endog, **others}.items():
         other = getattr(value, "index", None)
-        if isinstance(other, pd.Index) and len(other) == len(index) and not other.equals(index):
-            raise ValueError(f"the indices of endog and {name} differ: align them, or pass {name}.to_numpy()")
+        if not isinstance(other, pd.Index):
+            continue
+        if index is None:
+            first, index = name, other
+        if len(other) == len(index) and not other.equals(index):
+            raise ValueError(
+                f"the indices of {first} and {name} differ: align them, or pass {name}.to_numpy()"
+            )
 
 
 def finite_matrix(value: Any, name: str) -> Array:
@@ -104,11 +108,11 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
             bad[coo.coords[0][np.isnan(coo.data)]] = True
         else:
             array = np.asarray(value)
-            if array.dtype.kind not in "fc":
+            if array.dtype.kind not in "fcO":
                 continue
             rows = array.reshape(n, -1)
-            infinite = np.isinf(rows).any()
-            bad = np.isnan(rows).any(axis=1)
+            infinite = array.dtype.kind != "O" and np.isinf(rows).any()
+            bad = np.asarray(pd.isna(rows)).any(axis=1)
         if infinite:
             raise ValueError(f"{name} has infinite values; replace or remove them")
         if bad.any() and missing != "drop":

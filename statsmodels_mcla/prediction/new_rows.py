@@ -106,6 +106,8 @@ def fixed_rows(
         X, index = _read_fixed(info, model.formula, frame), frame.index
     else:
         index = exog.index if isinstance(exog, pd.DataFrame) else None
+        if isinstance(exog, pd.DataFrame) and set(exog.columns) == set(inputs.exog.columns):
+            exog = exog[list(inputs.exog.columns)]
         frame = exog if isinstance(exog, pd.DataFrame) else None
         X = np.asarray(exog, dtype=float)
         if X.ndim == 1:
