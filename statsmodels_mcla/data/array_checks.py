@@ -112,7 +112,7 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
                 continue
             rows = array.reshape(n, -1)
             infinite = array.dtype.kind != "O" and np.isinf(rows).any()
-            bad = np.asarray(pd.isna(rows)).any(axis=1)
+            bad = np.asarray(pd.isna(rows).reshape(n, -1).any(axis=1))
         if infinite:
             raise ValueError(f"{name} has infinite values; replace or remove them")
         if bad.any() and missing != "drop":

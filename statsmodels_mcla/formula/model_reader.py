@@ -134,7 +134,7 @@ def read_model(
     expressions = {factor.name() for term in formula_terms(fixed) for factor in term.factors}
     return FormulaData(
         _response(endog),
-        exog[columns],
+        exog[info.column_names],
         tuple(random),
         rows,
         frame,
