@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -11,22 +12,31 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from statsmodels_mcla.design import RandomTerm
+from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.numerics import Array
+
+MANY_DROPPED = 0.1  # of the rows: more than these are warned of
 
 
 def check_aligned(endog: Any, **others: Any) -> None:
     """Refuse pandas arguments whose rows are labelled differently: rows are matched by position."""
-    index = getattr(endog, "index", None)
-    if not isinstance(index, pd.Index):
-        return
-    for name, value in others.items():
+    first, index = "", None
+    for name, value in {"endog": endog, **others}.items():
         other = getattr(value, "index", None)
-        if isinstance(other, pd.Index) and len(other) == len(index) and not other.equals(index):
-            raise ValueError(f"the indices of endog and {name} differ: align them, or pass {name}.to_numpy()")
+        if not isinstance(other, pd.Index):
+            continue
+        if index is None:
+            first, index = name, other
+        if len(other) == len(index) and not other.equals(index):
+            raise ValueError(
+                f"the indices of {first} and {name} differ: align them, or pass {name}.to_numpy()"
+            )
 
 
 def finite_matrix(value: Any, name: str) -> Array:
     """Return a two-dimensional float array."""
+    if isinstance(value, pd.DataFrame):  # whose missing values may be pandas' own
+        value = value.astype(object).where(value.notna(), np.nan)
     try:
         out = np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
@@ -98,11 +108,11 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
             bad[coo.coords[0][np.isnan(coo.data)]] = True
         else:
             array = np.asarray(value)
-            if array.dtype.kind not in "fc":
+            if array.dtype.kind not in "fcO":
                 continue
             rows = array.reshape(n, -1)
-            infinite = np.isinf(rows).any()
-            bad = np.isnan(rows).any(axis=1)
+            infinite = array.dtype.kind != "O" and np.isinf(rows).any()
+            bad = np.asarray(pd.isna(rows).reshape(n, -1).any(axis=1))
         if infinite:
             raise ValueError(f"{name} has infinite values; replace or remove them")
         if bad.any() and missing != "drop":
@@ -111,6 +121,12 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
                 "remove those rows or use missing='drop'"
             )
         keep &= ~bad
+    if 0 < keep.sum() < (1.0 - MANY_DROPPED) * n:
+        warn(
+            f"{int((~keep).sum())} of {n} rows have missing values and are left out",
+            MCLAWarning,
+            stacklevel=4,
+        )
     if not keep.any():
         raise ValueError(
             "no row without missing values is left" if n else "endog is empty: there is nothing to fit"

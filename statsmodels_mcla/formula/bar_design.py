@@ -27,6 +27,7 @@ from statsmodels_mcla.formula.factors import (
     locate_levels,
     missing_rows,
     reading,
+    refuse_uncoded,
 )
 from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.tables import as_frame
@@ -245,6 +246,7 @@ def _check_inner(terms: list[Term], text: str, learnt: Mapping[str, Learnt]) -> 
     """Refuse a factor with so many levels left of the bar that its dense coding would fill the memory."""
     for factor in {factor for term in terms for factor in term.factors}:
         value = learnt[factor.name()].value
+        refuse_uncoded(factor.name(), value)
         if is_categorical(value) and len(level_codes(value, factor.name())[1]) > MAX_INNER_LEVELS:
             raise FormulaError(
                 f"`{text}`: {factor.name()} has more than {MAX_INNER_LEVELS} levels, each of them an effect "

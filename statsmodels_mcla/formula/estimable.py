@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import product
 from typing import Any
 from warnings import warn
@@ -67,43 +67,53 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
 
 
 def with_columns(info: DesignInfo, names: Collection[str]) -> DesignInfo:
-    """Design that builds some of the columns of another one."""
+    """Design that builds some of the columns of another one.
+
+    patsy builds all columns of a numerical factor or none: those of a spline stay together.
+    """
     if len(names) == len(info.column_names):
         return info
     codings: Any = OrderedDict()
+    columns: list[str] = []
     for term, subterms in info.term_codings.items():
-        column = iter(info.column_names[info.term_name_slices[term.name()]])
-        parts = [part for subterm in subterms for part in _parts(info, subterm, column, names)]
+        left = list(info.column_names[info.term_name_slices[term.name()]])
+        parts = []
+        for subterm in subterms:
+            own, left = left[: subterm.num_columns], left[subterm.num_columns :]
+            for part, built in _parts(info, subterm, own, names):
+                parts.append(part)
+                columns += built
         if parts:
             codings[term] = parts
     used = {factor for term in codings for factor in term.factors}
     factors = {factor: facts for factor, facts in info.factor_infos.items() if factor in used}
-    return DesignInfo([name for name in info.column_names if name in names], factors, codings)
+    return DesignInfo(columns, factors, codings)
 
 
 def _parts(
-    info: DesignInfo, subterm: SubtermInfo, column: Iterator[str], names: Collection[str]
-) -> list[SubtermInfo]:
-    """Product of factors cut up into single columns, where some of them are left out."""
-    codings = [subterm.contrast_matrices.get(factor) for factor in subterm.factors]
+    info: DesignInfo, subterm: SubtermInfo, columns: list[str], names: Collection[str]
+) -> list[tuple[SubtermInfo, list[str]]]:
+    """Product of factors cut up by the columns of the coded ones, where some are left out."""
+    if set(columns) <= set(names):
+        return [(subterm, columns)]
+    codings = subterm.contrast_matrices
     widths = [
-        info.factor_infos[factor].num_columns if coding is None else coding.matrix.shape[1]
-        for factor, coding in zip(subterm.factors, codings, strict=True)
+        codings[factor].matrix.shape[1] if factor in codings else info.factor_infos[factor].num_columns
+        for factor in subterm.factors
     ]
+    of_place: dict[tuple[int, ...], list[str]] = {}  # of the coded factors
     # patsy's order: the first factor runs fastest
-    places = [place[::-1] for place in product(*(range(width) for width in widths[::-1]))]
-    kept = [next(column) in names for _ in places]
-    if all(kept):
-        return [subterm]
+    for place, column in zip(product(*(range(width) for width in widths[::-1])), columns, strict=True):
+        coded = [k for factor, k in zip(subterm.factors, place[::-1], strict=True) if factor in codings]
+        of_place.setdefault(tuple(coded), []).append(column)
     out = []
-    for place, keep in zip(places, kept, strict=True):
-        if keep:
+    for place, built in of_place.items():
+        if set(built) & set(names):
             chosen = {
-                factor: ContrastMatrix(coding.matrix[:, [k]], [coding.column_suffixes[k]])
-                for factor, coding, k in zip(subterm.factors, codings, place, strict=True)
-                if coding is not None
+                factor: ContrastMatrix(codings[factor].matrix[:, [k]], [codings[factor].column_suffixes[k]])
+                for factor, k in zip((f for f in subterm.factors if f in codings), place, strict=True)
             }
-            out.append(SubtermInfo(subterm.factors, chosen, 1))
+            out.append((SubtermInfo(subterm.factors, chosen, len(built)), built))
     return out
 
 

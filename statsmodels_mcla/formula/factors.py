@@ -178,6 +178,34 @@ def is_categorical(value: Any) -> bool:
     return bool(guess_categorical(value))
 
 
+DATES = {
+    "datetime64": "dates",
+    "datetime": "dates",
+    "date": "dates",
+    "timedelta64": "times",
+    "timedelta": "times",
+}
+NUMBERS = ("integer", "floating", "decimal", "mixed-integer-float")
+
+
+def refuse_uncoded(name: str, value: Any) -> None:
+    """Refuse a covariate that patsy would give a coefficient a value, though nobody asked for categories."""
+    dtype = getattr(value, "dtype", None)
+    if isinstance(value, Box) or isinstance(dtype, pd.CategoricalDtype) or np.ndim(value) != 1:
+        return
+    found = pd.api.types.infer_dtype(value, skipna=True)
+    if found in DATES:
+        raise FormulaError(
+            f"`{name}` holds {DATES[found]}, and each value would get a coefficient of its own: make it a number, such "
+            f"as the days since the first ((day - day.min()).dt.days), or write C({name})"
+        )
+    if found in NUMBERS and getattr(dtype, "kind", "") == "O":
+        raise FormulaError(
+            f"`{name}` holds numbers as objects, and each value would get a coefficient of its own: convert it with "
+            f"pd.to_numeric, or write C({name})"
+        )
+
+
 def numeric_columns(value: Any) -> np.ndarray:
     """(n, k) float array of a numerical factor's value."""
     columns = np.asarray(value, dtype=float)

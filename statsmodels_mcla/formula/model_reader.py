@@ -16,7 +16,7 @@ from patsy import DesignInfo, EvalEnvironment, PatsyError
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula.bars import formula_terms, split_formula
 from statsmodels_mcla.formula.estimable import estimable_columns, with_columns
-from statsmodels_mcla.formula.factors import names_in, reading
+from statsmodels_mcla.formula.factors import names_in, reading, refuse_uncoded
 from statsmodels_mcla.formula.missing import missing_by_factor, named_terms
 from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.random_effects import mixedlm_bar, named_after, read_bars, with_groups
@@ -121,15 +121,20 @@ def read_model(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
             "effects, use statsmodels GLM"
         )
+    for name in {factor.name() for term in named[0][1] for factor in term.factors} & set(frame.columns):
+        refuse_uncoded(name, frame[name])
     with reading(fixed, frame.dtypes):
         endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
+    for factor, facts in exog.design_info.factor_infos.items():
+        if facts.type == "categorical":  # an expression that gives dates is known only now
+            refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
     _refuse_one_level(exog.design_info)
     columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
     info = with_columns(exog.design_info, columns)
     expressions = {factor.name() for term in formula_terms(fixed) for factor in term.factors}
     return FormulaData(
         _response(endog),
-        exog[columns],
+        exog[info.column_names],
         tuple(random),
         rows,
         frame,
@@ -239,7 +244,7 @@ def _refuse_one_level(info: DesignInfo) -> None:
 def without_design_info(state: dict[str, Any]) -> dict[str, Any]:
     """State of a model for pickling: patsy's design does not pickle, what it is remade from does."""
     data = state["data"]
-    bare = type(data).__new__(type(data))  # a copy would read the formula at once, away from its names
+    bare = object.__new__(type(data))  # a copy would read the formula at once, away from its names
     bare.__dict__.update({name: value for name, value in vars(data).items() if name != "model_spec"})
     return {**state, "data": bare}
 

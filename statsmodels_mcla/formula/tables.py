@@ -46,7 +46,11 @@ def plain(frame: pd.DataFrame, names: Collection[str] | None = None) -> pd.DataF
     out = frame
     for name in frame.columns if names is None else [c for c in frame.columns if c in names]:
         column = frame[name]
-        found = plain_column(column) if isinstance(column, pd.Series) else column
+        if isinstance(column, pd.DataFrame):
+            if names is None:
+                continue
+            raise FormulaError(f"the data have several columns of the name {name!r}: rename all but one")
+        found = plain_column(column)
         if found is not column:
             out = frame.copy(deep=False) if out is frame else out
             out[name] = found
@@ -109,7 +113,8 @@ def settled(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
 def rows_of(frame: pd.DataFrame, subset: Any) -> pd.DataFrame:
     """Rows of a table given by booleans or index labels."""
     try:
-        found: pd.DataFrame = frame.loc[subset]
+        own = isinstance(subset, (pd.Series, pd.Index)) or not hasattr(subset, "to_numpy")
+        found: pd.DataFrame = frame.loc[subset if own else subset.to_numpy()]
     except (KeyError, IndexError, TypeError, ValueError, pd.errors.IndexingError) as error:
         raise FormulaError(
             f"subset must be one boolean for each row of the data, or labels of its index: {error}"
@@ -150,9 +155,9 @@ def labelled_like(frame: pd.DataFrame, fitted: pd.DataFrame, names: Collection[s
     FormulaError
         If a column holds another kind of values, so that no value of it could be one of the fit's.
     """
-    out = frame.copy(deep=False)
+    out = plain(frame, {name for name in names if name in fitted.columns}).copy(deep=False)
     for name in [c for c in frame.columns if c in names and c in fitted.columns]:
-        new, old = frame[name], fitted[name]
+        new, old = out[name], fitted[name]
         kinds = kind_of(new), kind_of(old)
         if None not in kinds and kinds[0] != kinds[1]:
             raise FormulaError(

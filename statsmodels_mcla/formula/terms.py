@@ -12,7 +12,7 @@ class FormulaError(ValueError):
 
 
 class FormulaWarning(MCLAWarning):
-    """Two random terms of a formula describe the same effects, so their variances are not identified."""
+    """What a formula asks for cannot be had of these data: effects that cannot be told apart, rows with gaps."""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
-        self.facts = facts_of(self.design, inputs.used, self.random_terms)
+        dropped = 0 if endog is inputs else len(endog) - len(inputs.endog)
+        self.facts = facts_of(self.design, inputs.used, self.random_terms, dropped)
         self.data.fe_names = list(self.exog_names)
         dispersion = self.conditional_family.dispersion
         self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, dispersion)
@@ -178,7 +179,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         vc_formulas : dict, optional
             Variance components by name, as in `BinomialBayesMixedGLM`: every column of the formula's design
             gets an independent effect.  A list of formulas shares one variance.
-        data : DataFrame
+        data : DataFrame, mapping, or table of another library (polars, pyarrow)
+            Categories that do not occur are dropped, as are columns of factors that the rows cannot tell.
         family : statsmodels family instance, optional
             Default: Binomial.
         groups, re_formula : optional
@@ -186,7 +188,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         subset : array_like, optional
             Rows of ``data`` to use: booleans or index labels.
         offset, exposure, freq_weights, var_weights : str or array_like, optional
-            A column of ``data``, or one value a row.
+            A column of ``data``, or one value a row; a Series is taken by its labels.  Proportions of a binomial
+            response have their numbers of trials as ``var_weights``.
         missing : {"drop", "raise", "none"}
             What to do with rows that have missing values in anything that the model uses.
         eval_env : int or patsy.EvalEnvironment

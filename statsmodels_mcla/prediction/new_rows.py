@@ -106,11 +106,13 @@ def fixed_rows(
                 "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
                 "itself with transform=False"
             )
-        frame = as_frame(exog.to_frame().T if isinstance(exog, pd.Series) else exog)
+        frame = as_frame(exog.to_frame().T.infer_objects() if isinstance(exog, pd.Series) else exog)
         frame = labelled_like(frame, model.data.frame, model.data.used)
         X, index = _read_fixed(info, model.formula, frame), frame.index
     else:
         index = exog.index if isinstance(exog, pd.DataFrame) else None
+        if isinstance(exog, pd.DataFrame) and set(exog.columns) == set(inputs.exog.columns):
+            exog = exog[list(inputs.exog.columns)]
         frame = exog if isinstance(exog, pd.DataFrame) else None
         X = np.asarray(exog, dtype=float)
         if X.ndim == 1:

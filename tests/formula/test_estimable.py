@@ -33,7 +33,13 @@ def fit_of(formula, data, **kwargs):
 
 @pytest.mark.parametrize(
     ("formula", "cells"),
-    [("f * s", "k"), ("f * s + x", "k + x"), ("f * s * x", "k * x"), ("0 + f:s + x", "k + x")],
+    [
+        ("f * s", "k"),
+        ("f * s + x", "k + x"),
+        ("f * s * x", "k * x"),
+        ("f * s * bs(x, 3)", "k * bs(x, 3)"),
+        ("0 + f:s + x", "k + x"),
+    ],
 )
 @pytest.mark.parametrize("empty", [["cv"], ["au"], ["au", "cw", "bv"]], ids=str)
 def test_the_rest_is_fitted(formula, cells, empty):

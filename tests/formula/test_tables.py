@@ -220,3 +220,24 @@ def test_categories_that_do_not_occur_are_dropped(data):
     same(model_of(holes), model_of(data.iloc[3:]))
     inner = "y ~ x + (0 + f | g)"
     same(model_of(cat, inner, subset=cat["f"] != "c"), model_of(data[data["f"] != "c"], inner))
+
+
+def test_two_columns_of_one_name_are_refused(data):
+    twice = pd.concat([data, data[["x"]]], axis=1)
+    with pytest.raises(FormulaError, match="several columns of the name 'x'"):
+        model_of(twice)
+    same(model_of(twice, "y ~ k + (1 | g)"), model_of(data, "y ~ k + (1 | g)"))
+
+
+def test_subsets_of_another_library(data):
+    series = pytest.importorskip("polars").Series((data["x"] > 0).to_numpy())
+    same(model_of(data, subset=series), model_of(data[data["x"] > 0]))
+    with pytest.raises(FormulaError, match="subset leaves no rows"):
+        model_of(data, subset=data["x"] > 99)
+
+
+def test_designs_are_matched_by_the_names_of_their_columns(data):
+    fit = model_of(data).fit_laplace()
+    design = pd.DataFrame(fit.model.exog, columns=fit.model.exog_names, index=data.index)
+    right = fit.predict(design, transform=False)
+    np.testing.assert_allclose(fit.predict(design[design.columns[::-1]], transform=False), right)

@@ -117,6 +117,14 @@ def test_offset_and_exposure() -> None:
     )
 
 
+def test_one_row_as_a_series() -> None:
+    data = data_of("epil")
+    fit = MCLAMixedGLM.from_formula(
+        "y ~ lbase * trt + (1 | subject)", data=data, family=F.Poisson()
+    ).fit_laplace()
+    np.testing.assert_allclose(fit.predict(data.iloc[3]), fit.predict(data.iloc[[3]]))
+
+
 def test_offsets_of_new_rows_are_those_of_the_fit_or_asked_for() -> None:
     data = data_of("epil").assign(days=np.linspace(10, 20, len(data_of("epil"))))
     data["log"] = np.log(data["days"])

@@ -1,0 +1,100 @@
+"""What was left out is said, and what was hardly meant is pointed out."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.formula import FormulaError, FormulaWarning
+
+N = 160
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(20), 8)
+    frame = pd.DataFrame({"x": rng.normal(size=N), "z": rng.normal(size=N), "g": g})
+    frame["y"] = rng.poisson(np.exp(0.2 + 0.3 * frame["x"] + rng.normal(size=20)[g]))
+    return frame.assign(day=pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(N) % 30, "D"))
+
+
+def model_of(data, formula="y ~ x + z + (1 | g)", **kwargs):
+    return MCLAMixedGLM.from_formula(formula, data=data, family=sm.families.Poisson(), **kwargs)
+
+
+def test_rows_that_are_dropped_are_counted(data):
+    few = data.copy()
+    few.loc[[3, 7, 11], "x"] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = model_of(few).fit_laplace()
+    text = fit.summary().as_text()
+    assert re.search(r"No. Observations: +157 ", text)
+    assert re.search(r"Rows left out: +3 \(missing values\)", text)
+    assert "Rows left out" not in model_of(data).fit_laplace().summary().as_text()
+    assert fit.model.clone_with(fit.model.endog).facts == fit.model.facts
+
+
+def test_many_are_warned_of(data):
+    many = data.copy()
+    many.loc[:19, "z"] = np.nan
+    many.loc[0, "x"] = np.nan
+    with pytest.warns(FormulaWarning, match=r"20 of 160 rows have missing values .* most of them for 'z'"):
+        assert model_of(many).facts.n_dropped == 20
+    with pytest.raises(FormulaError, match=r"no row .* is left: 'z' is missing in 160 of 160"):
+        model_of(many.assign(z=np.nan))
+
+
+def test_rows_of_arrays_are_counted_too(data):
+    exog = data[["x", "z"]].convert_dtypes()
+    exog.iloc[:20, 0] = None
+    Z = pd.get_dummies(data["g"]).to_numpy(float)
+    y = data["y"].astype("Int64")
+    call = {"exog_vc": Z, "ident": np.zeros(20, int), "family": sm.families.Poisson(), "missing": "drop"}
+    with pytest.warns(MCLAWarning, match=r"20 of 160 rows have missing values"):
+        model = MCLAMixedGLM(y, exog, **{**call, "exog_vc": Z[:, 3:], "ident": np.zeros(17, int)})
+    assert (model.facts.n_dropped, model.facts.n_rows) == (20, 140)
+    np.testing.assert_array_equal(model.exog, data[["x", "z"]].to_numpy()[20:])
+
+
+def test_what_counts_is_counted(data):
+    weights = (data["g"] > 4).astype(float)
+    model = model_of(data, freq_weights=weights)
+    assert (model.facts.n_rows, model.facts.terms[0].levels) == (120, 15)
+    assert model.fit_laplace().nobs == 120
+    assert len(model.fit_laplace().predict()) == N
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("y ~ day + (1 | g)", "`day` holds dates"),
+        ("y ~ day.dt.normalize() + (1 | g)", r"`day.dt.normalize\(\)` holds dates"),
+        ("y ~ x + (day | g)", "`day` holds dates"),
+        ("y ~ x + text + (1 | g)", "`text` holds numbers as objects"),
+        ("y ~ x + (text | g)", "`text` holds numbers as objects"),
+    ],
+)
+def test_values_that_are_no_categories_are_pointed_out(data, formula, message):
+    with pytest.raises(FormulaError, match=message):
+        model_of(data.assign(text=data["x"].astype(object)), formula)
+
+
+def test_what_is_asked_for_is_done(data):
+    data = data.assign(week=data["day"].dt.strftime("%W"), month=data["day"].dt.day.astype("category"))
+    data["kind"] = (data["g"] % 3).astype(object)
+    columns = {
+        "y ~ C(day) + (1 | g)": 30,
+        "y ~ month + (1 | g)": 30,
+        "y ~ C(kind) + (1 | g)": 3,
+        "y ~ I((day - day.min()).dt.days) + (1 | g)": 2,
+        "y ~ x + (1 | day)": 2,
+    }
+    for formula, count in columns.items():
+        assert model_of(data, formula).exog.shape[1] == count
