@@ -312,7 +312,9 @@ def test_parameters_and_effects_of_the_model(pivots: tuple[int, ...]) -> None:
     Z = (model.design.Z @ M).toarray()
     factors = design.loadings.factors(design.split(fitted)[1])
     for bucket in design.buckets:
-        for rows, drawn, own in zip(bucket.rows, bucket.drawn, bucket.standardised(factors), strict=True):
+        J = bucket.standardised(factors)
+        columns = [J.times(np.tile(unit, (bucket.n_blocks, 1))) for unit in np.eye(bucket.n_drawn)]
+        for rows, drawn, own in zip(bucket.rows, bucket.drawn, np.stack(columns, axis=-1), strict=True):
             np.testing.assert_allclose(own[rows >= 0], Z[np.ix_(rows[rows >= 0], drawn)], atol=1e-14)
     data = case.arguments()
     truth = oracle.quadrature_loglike(params, **data)
