@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg import block_diag
 
 from statsmodels_mcla.covariance import Covariance, CovarianceTerm, Loadings, ReducedTerm
 from statsmodels_mcla.design.blocks import BlockGraph, EffectLevels, RowColumns, block_graph, stacked_blocks
@@ -102,6 +103,15 @@ class MixedDesign:
         """Fixed effects, loadings and dispersion (1.0 where the family has none)."""
         parts = self.layout.split(params)
         return parts.fixed, parts.covariance, float(parts.family[0]) if len(parts.family) else 1.0
+
+    def jacobian(self, params: Array) -> Array:
+        """Derivative of (beta, variances and covariances, dispersion) in the parameters, (P natural, P)."""
+        parts = self.layout.split(params)
+        inner = [
+            t.jacobian(parts.covariance[s])
+            for t, s in zip(self.loadings.terms, self.loadings.slices, strict=True)
+        ]
+        return block_diag(np.eye(self.n_fixed), *inner, np.eye(self.n_dispersion))
 
     @cached_property
     def unit_labels(self) -> list[str]:

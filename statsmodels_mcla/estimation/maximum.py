@@ -33,7 +33,7 @@ from statsmodels_mcla.estimation.search import (
 from statsmodels_mcla.estimation.separation import separated_columns, separating_terms
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Sampler
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, standard_deviations
 
 NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
 SEPARATED_STEPS = 6  # of an optimiser where there is no maximum; linear predictors grow by about one a step
@@ -195,7 +195,8 @@ def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
     precision = found.fit.precision
     if precision is None:
         return ()
-    return flat_terms(found.reduction, found.fit.position.params, precision.se)
+    se = standard_deviations(np.linalg.inv(-found.fit.evaluation.hessian))
+    return flat_terms(found.reduction, found.fit.position.params, se)
 
 
 def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:

@@ -99,7 +99,7 @@ def monte_carlo_results(
     fit, reduction = found.fit, found.reduction
     cov = np.full((len(found.params), len(found.params)), np.nan)
     if fit.precision is not None:
-        cov = reduction.carry(fit.position.params, fit.precision.cov_params)
+        cov = reduction.spread(fit.precision.cov_params)
     fitted = Fitted(found.design, reduction, fit.sampler, fit.position, executor)
     quasi = draws.quasi and not draws.sampling.joint
     method = "MCLA, quasi-Monte Carlo" if quasi else "MCLA, Monte Carlo"

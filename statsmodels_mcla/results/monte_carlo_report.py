@@ -60,8 +60,7 @@ class MonteCarloErrors:
         share = np.full(len(blocks.ess), np.nan)
         if precision is not None:
             cov_mcse, bias = (
-                found.reduction.carry(fit.position.params, values)
-                for values in (precision.cov_mcse, precision.bias)
+                found.reduction.spread(values) for values in (precision.cov_mcse, precision.bias)
             )
             relative = (blocks.score_var / precision.se**2).sum(axis=1)
             share = relative / max(float(relative.sum()), np.finfo(float).tiny)

@@ -176,6 +176,13 @@ class Reduction:
             out[own, own] = t.curvature(gradient[rows])
         return out
 
+    def spread(self, values: Array) -> Array:
+        """Errors of the parameters that are kept, or their covariance, among all of the model's: NaN for the others."""
+        kept = np.flatnonzero(self.keep)
+        out = np.full((self.layout.size,) * values.ndim, np.nan)
+        out[np.ix_(*(kept,) * values.ndim)] = values
+        return out
+
     def carry(self, fitted: Array, values: Array) -> Array:
         """Carry an error of the fitted parameters (P fitted,), or a covariance, over to the model's.
 

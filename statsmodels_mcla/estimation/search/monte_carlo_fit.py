@@ -171,7 +171,7 @@ def maximum_of_paths(
         there = None if close else _nearest(scale, sampler, x, step, position)
         if there is None:
             break
-        position, metric = there, inverse_information(found.hessian)
+        position, metric = there, metric_of(sampler, position, found)
     if best is None:
         raise FloatingPointError("the log-likelihood is not finite at the starting values")
     return _with_tails(best, scale, sampler, settings, tol, metric)._replace(
@@ -221,7 +221,7 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
     """Outcome away from the anchor; it means something only if the draws still fit there."""
     rough = paths.at(x)
     if rough is not None:
-        paths.metric = inverse_information(rough.hessian)
+        paths.metric = paths.design.jacobian(paths.scale.fitted(x)) @ inverse_information(rough.hessian)
     found = paths.at(x, tails=True)
     if found is None:
         raise FloatingPointError("the log-likelihood is not finite at the maximum over the draws")
@@ -238,6 +238,11 @@ def redrawn(scale: SearchScale, sampler: Sampler, x: Array, near: Position | Non
             return sampler.at(scale.fitted(x), near)
     except (FloatingPointError, np.linalg.LinAlgError):
         return None
+
+
+def metric_of(sampler: Sampler, position: Position, found: Evaluation) -> Array:
+    """What turns errors of the score into those of the parameters that users read."""
+    return np.asarray(sampler.design.jacobian(position.params) @ inverse_information(found.hessian))
 
 
 def inverse_information(hessian: Array) -> Array:
@@ -342,12 +347,12 @@ def fit_monte_carlo(
                 sampler.design,
                 position.params,
                 position.draws,
-                metric=inverse_information(evaluation.hessian),
+                metric=metric_of(sampler, position, evaluation),
                 tails=tol == EXACT,
                 executor=settings.executor,
             )
-        metric = inverse_information(evaluation.hessian)
-        precision = _precision(evaluation) if converged else None
+        metric = metric_of(sampler, position, evaluation)
+        precision = _precision(evaluation, sampler.design.jacobian(position.params)) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         # standard errors are worth more draws too, though not any number of them
         work = sum(int(n.sum()) * b.n_rows for n, b in zip(sampler.sizes, sampler.buckets, strict=True))
@@ -378,8 +383,8 @@ def fit_monte_carlo(
     return MonteCarloFit(position, evaluation, precision, converged, precise, sampler, tuple(history), *told)
 
 
-def _precision(evaluation: Evaluation) -> Precision | None:
+def _precision(evaluation: Evaluation, jacobian: Array) -> Precision | None:
     try:
-        return Precision.of(evaluation)
+        return Precision.of(evaluation, jacobian)
     except np.linalg.LinAlgError:
         return None

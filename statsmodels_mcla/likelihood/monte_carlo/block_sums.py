@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.likelihood.monte_carlo.kernel import Sums, Task, Weighed
+from statsmodels_mcla.likelihood.monte_carlo.kernel import GROUPS, Sums, Task, Weighed
 from statsmodels_mcla.likelihood.sampling import effective_sample_size, normalise, pareto_k
 from statsmodels_mcla.numerics import Array, multiply_draws, sum_of_products, weighted_sum
 
@@ -59,14 +59,9 @@ def sum_blocks(
     loglik_var = correction * (excess * excess).sum(axis=1)
     score_var = curvature_var = np.full(score.shape, np.nan)
     if metric is not None:
-        error = multiply_draws(metric[None], d, np.empty_like(d))
+        error = multiply_draws(metric[None], d, np.empty((len(d), len(metric), d.shape[2])))
         score_var = correction * (error * error).sum(axis=-1)
-        squares = multiply_draws(metric[None], s, np.empty_like(s))
-        np.multiply(squares, squares, out=squares)
-        squares *= v[:, None]
-        spread = by_replicate(squares, r)
-        spread = spread - spread.sum(axis=-1, keepdims=True) * share[:, None]
-        curvature_var = correction * (spread * spread).sum(axis=-1)
+        curvature_var = _curvature_var(task, [piece.sums for piece in pieces], loglik, metric, v, s)
     # jackknife over replicates: leaving one out changes score by -d/(1 - share), the log-mean by log of the rest
     rest = 1.0 - share
     lone = rest <= 0  # a single draw carries all the weight: its removal leaves nothing to average
@@ -92,14 +87,47 @@ def sum_blocks(
     )
 
 
-def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
-    """Expected second derivatives of the complete-data log density along the paths of the draws, (P, P)."""
-    moved = task.moved
+def _mean_sums(task: Task, sums: list[Sums], loglik: Array) -> Sums:
+    """Sums of all sections, over draws of normalised weight."""
     scale = [np.exp(part.top - loglik) / task.part.size for part in sums]
 
     def mean(name: str) -> Array:
         parts = zip(sums, scale, strict=True)
         return np.asarray(sum(np.einsum("k...,k->k...", getattr(part, name), c) for part, c in parts))
+
+    return Sums(loglik, *(mean(name) for name in ("curvature", "pull", "velocity", "mixed", "curved")))
+
+
+def _curvature_var(task: Task, sums: list[Sums], loglik: Array, metric: Array, v: Array, s: Array) -> Array:
+    """Monte Carlo variance of the Hessian along each row of the metric, from how the groups of draws differ."""
+    means, still = _mean_sums(task, sums, loglik), task.moved.slopes[..., task.layout.fixed]
+    fixed, curved = metric[:, task.layout.fixed], metric[:, task.layout.curved]
+    X, own = task.X @ fixed.T, still @ fixed.T  # (K, n, P), (K, q, P)
+    along = np.einsum("kgn,knj->kgj", means.curvature, X * X)
+    mixed = np.einsum("kgsn,knj->kgsj", means.mixed, X) - np.einsum("kgsq,kqj->kgsj", means.velocity, own)
+    for a, curve in enumerate(task.curves):
+        if curve.drawn is not None:
+            mixed[:, :, a] += np.einsum("kge,kej->kgj", means.pull[..., curve.effects], own[:, curve.drawn])
+    along += 2.0 * np.einsum("kgsj,js->kgj", mixed, curved)
+    along += np.einsum("kgst,js,jt->kgj", means.curved, curved, curved)
+    squares = multiply_draws(metric[None], s, np.empty((len(s), len(metric), s.shape[2])))
+    np.multiply(squares, squares, out=squares)
+    squares *= v[:, None]
+    m = task.part.size
+    starts = [-(-g * m // GROUPS) for g in range(GROUPS)]
+    along += np.add.reduceat(squares, starts, axis=2).transpose(0, 2, 1)
+    share = np.add.reduceat(v, starts, axis=1)
+    away = along - share[..., None] * along.sum(axis=1, keepdims=True)
+    return np.asarray(GROUPS / (GROUPS - 1.0) * (away * away).sum(axis=1))
+
+
+def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
+    """Expected second derivatives of the complete-data log density along the paths of the draws, (P, P)."""
+    moved = task.moved
+    total = _mean_sums(task, sums, loglik)
+
+    def mean(name: str) -> Array:
+        return np.asarray(getattr(total, name).sum(axis=1))
 
     layout, fixed, curved = task.layout, task.layout.fixed, task.layout.curved
     still = moved.slopes[..., fixed]

@@ -121,7 +121,7 @@ def _applied(function: Callable[[WeightedDraws], T], task: Task) -> T:
     pieces = []
     for piece in task.part.sections(longest_section(task.part)):
         t, log_g = task.part.draw(task.blocks, piece)
-        found = weigh(task, t, log_g)
+        found = weigh(task, piece, t, log_g)
         pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t)))
     log_w, s, b, *velocities = (
         np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True)

@@ -59,8 +59,8 @@ class BlockStatistics(NamedTuple):
     score_var : ndarray (B, P)
         Contribution of the block to the variance of each coordinate of ``metric @ score error``.
     curvature_var : ndarray (B, P)
-        Monte Carlo variance of the conditional variance of each coordinate of ``metric @ score``.  Where metric
-        is the inverse information, it is the block's contribution to the variance of a squared standard error.
+        Monte Carlo variance of the Hessian along each row of ``metric``.  Where that is the inverse information, it is
+        the block's contribution to the variance of a squared standard error.
     """
 
     loglik: Array
@@ -170,7 +170,7 @@ def evaluate(
 
 def _section(task: Task, piece: slice) -> Weighed:
     """Weigh a section of the draws of a chunk."""
-    return weigh(task, *task.part.draw(task.blocks, piece))
+    return weigh(task, piece, *task.part.draw(task.blocks, piece))
 
 
 def _chunk(sums: Callable[[Task, list[Weighed]], BlockSums], task: Task) -> BlockSums:

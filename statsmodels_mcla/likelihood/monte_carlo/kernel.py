@@ -165,23 +165,28 @@ def _blocks_at_a_time(part: DrawPart, n_params: int) -> int:
     return max(1, min(most, -(-part.bucket.n_blocks // 2)))
 
 
+GROUPS = (
+    4  # of draws that second derivatives are summed over apart: how these differ is the error of the Hessian
+)
+
+
 @dataclass(frozen=True)
 class Sums:
-    """Sums over draws of weight times second derivatives, filled step by step.
+    """Sums over draws of weight times second derivatives, filled step by step, for each group of draws.
 
     Attributes
     ----------
     top : ndarray (K,)
         Log weight that the weights are relative to; -inf before there is any weight.
-    curvature : ndarray (K, n)
+    curvature : ndarray (K, G, n)
         d2 of each row.
-    pull : ndarray (K, e)
+    pull : ndarray (K, G, e)
         r.
-    velocity : ndarray (K, s, q)
+    velocity : ndarray (K, G, s, q)
         b_j.
-    mixed : ndarray (K, s, n)
+    mixed : ndarray (K, G, s, n)
         d2 eta_j of each row, and d1phi for the dispersion.
-    curved : ndarray (K, s, s)
+    curved : ndarray (K, G, s, s)
         h_ij + tr_ij of the parameters after the fixed effects.
     """
 
@@ -197,7 +202,7 @@ class Sums:
         """Sums over nothing yet."""
         (K, n), s = task.bucket.y.shape, len(task.curves)
         shapes = ((n,), (task.bucket.effects.shape[1],), (s, task.moved.centre.shape[1]), (s, n), (s, s))
-        return cls(np.full(K, -np.inf), *(np.zeros((K, *shape)) for shape in shapes))
+        return cls(np.full(K, -np.inf), *(np.zeros((K, GROUPS, *shape)) for shape in shapes))
 
     def weights(self, log_w: Array) -> Array:
         """Weights relative to ``top``: the largest of the first draws, unless it is known already."""
@@ -208,14 +213,21 @@ class Sums:
 
     def clear(self, top: Array) -> None:
         """Start again, with weights relative to ``top``."""
-        for array in (self.curvature, self.pull, self.velocity, self.mixed, self.curved):
+        for array in self._sums:
             array[...] = 0.0
         self.top[...] = top
 
     def take(self, blocks: slice) -> Sums:
         """Sums of some blocks, in the same memory."""
-        parts = (self.top, self.curvature, self.pull, self.velocity, self.mixed, self.curved)
-        return Sums(*(part[blocks] for part in parts))
+        return Sums(self.top[blocks], *(part[blocks] for part in self._sums))
+
+    def of_group(self, group: int) -> Sums:
+        """Sums of one group, without its axis, in the same memory."""
+        return Sums(self.top, *(part[:, group] for part in self._sums))
+
+    @property
+    def _sums(self) -> tuple[Array, ...]:
+        return self.curvature, self.pull, self.velocity, self.mixed, self.curved
 
     def are_finite(self) -> bool:
         """Whether no weight has overflowed."""
@@ -230,12 +242,14 @@ class Weighed(NamedTuple):
     sums: Sums
 
 
-def weigh(task: Task, t: Array, log_g: Array) -> Weighed:
+def weigh(task: Task, section: slice, t: Array, log_g: Array) -> Weighed:
     """Weigh draws and differentiate their complete-data log densities.
 
     Parameters
     ----------
     task : Task
+    section : slice
+        Which of all draws they are.
     t : ndarray (K, q, c)
         Base numbers.
     log_g : ndarray (K, c)
@@ -248,7 +262,7 @@ def weigh(task: Task, t: Array, log_g: Array) -> Weighed:
     with np.errstate(over="ignore", invalid="ignore"):
         for blocks, bucket in task.bucket.pieces(_blocks_of_a_step(task.bucket, c)):
             some = task.take(blocks, bucket)
-            parts = t[blocks], log_g[blocks], log_w[blocks], scores[blocks], sums.take(blocks)
+            parts = section, t[blocks], log_g[blocks], log_w[blocks], scores[blocks], sums.take(blocks)
             _fill(some, *parts)
             if not parts[-1].are_finite():  # later draws weigh incomparably more than the first ones
                 parts[-1].clear(log_w[blocks].max(axis=1))
@@ -256,7 +270,9 @@ def weigh(task: Task, t: Array, log_g: Array) -> Weighed:
     return Weighed(log_w, scores, sums)
 
 
-def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums: Sums) -> None:
+def _fill(
+    task: Task, section: slice, t: Array, log_g: Array, log_w: Array, scores: Array, all_sums: Sums
+) -> None:
     """Fill the log weights, the scores and the sums of some blocks."""
     bucket, moved, curves = task.bucket, task.moved, task.curves
     family, layout, phi = bucket.family, task.layout, task.layout.family_of_curved
@@ -265,7 +281,8 @@ def _fill(task: Task, t: Array, log_g: Array, log_w: Array, scores: Array, sums:
     still = -np.ascontiguousarray(transpose(moved.slopes[..., layout.fixed]))
     drift = np.ascontiguousarray(transpose(task.slopes))
     top = moved.log_det - 0.5 * t.shape[1] * LOG_2PI
-    for cut in _cuts(bucket, t.shape[2]):
+    for cut, group in _cuts(bucket, section, task.part.size):
+        sums = all_sums.of_group(group)
         here = np.ascontiguousarray(t[..., cut])
         # 1. the draws, how they move, and the rows' densities
         b, b_js = task.draw(here), task.velocities(here)
@@ -327,11 +344,16 @@ def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:
     return max(1, STEP // max(1, min(draws, COLUMNS) * bucket.n_rows))
 
 
-def _cuts(bucket: Bucket, draws: int) -> list[slice]:
-    """Cut draws into steps: powers of two, so that products are cut evenly."""
+def _cuts(bucket: Bucket, section: slice, draws: int) -> list[tuple[slice, int]]:
+    """Cut the draws of a section into steps: powers of two, so that products are cut evenly, each of one group."""
     room = STEP // max(1, bucket.n_blocks * bucket.n_rows)
     step = max(LEAST, 1 << max(0, room.bit_length() - 1))
-    return [slice(a, min(a + step, draws)) for a in range(0, draws, step)]
+    out = []
+    for group in range(GROUPS):
+        first = max(section.start, -(-group * draws // GROUPS)) - section.start
+        stop = min(section.stop, -(-(group + 1) * draws // GROUPS)) - section.start
+        out += [(slice(a, min(a + step, stop)), group) for a in range(first, stop, step)]
+    return out
 
 
 def _keep_freed_memory() -> None:

@@ -23,12 +23,15 @@ SE_ERRORS = 3.0  # of these errors by which a standard error may be too large be
 class Precision:
     """Standard and Monte Carlo errors at the maximum of a Monte Carlo log-likelihood.
 
+    They are those of the parameters that users read, (beta, variances and covariances, dispersion), whose derivative in
+    the fitted ones is J: fits stop when these are precise.
+
     Attributes
     ----------
     cov_params : ndarray (P, P)
-        Inverse of the observed information, (-U)^-1.
+        J (-U)^-1 J', the inverse of the observed information.
     cov_mcse : ndarray (P, P)
-        U^-1 V U^-1.
+        J U^-1 V U^-1 J'.
     bias : ndarray (P,)
         Jackknife estimate of the bias of the estimate from the finite number of draws.
     se_error : ndarray (P,)
@@ -45,8 +48,8 @@ class Precision:
     llf_mcse: float
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> Precision:
-        """Read the errors off an evaluation at the maximum.
+    def of(cls, evaluation: Evaluation, jacobian: Array) -> Precision:
+        """Read the errors off an evaluation at the maximum, whose metric was J (-U)^-1.
 
         Raises
         ------
@@ -62,11 +65,13 @@ class Precision:
         total = np.maximum(parts.sum(axis=0), np.finfo(float).tiny)
         # where it comes from one block, it rests on few replicates, and may be twice what they show
         alone = ((parts / total) ** 2).sum(axis=0)
-        se_error = 0.5 * np.sqrt(total) / np.diag(inverse) * (1.0 + alone**2)
+        to_estimates = jacobian @ inverse
+        cov = to_estimates @ jacobian.T
+        se_error = 0.5 * np.sqrt(total) / np.diag(cov) * (1.0 + alone**2)
         return cls(
-            inverse,
-            inverse @ evaluation.score_var @ inverse,
-            inverse @ evaluation.score_bias,
+            cov,
+            to_estimates @ evaluation.score_var @ to_estimates.T,
+            to_estimates @ evaluation.score_bias,
             se_error,
             float(np.sqrt(evaluation.value_var)),
         )
