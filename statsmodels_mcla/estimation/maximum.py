@@ -29,6 +29,7 @@ from statsmodels_mcla.estimation.search import (
     fit_monte_carlo,
     fit_without_random_effects,
     search_scale,
+    sized,
 )
 from statsmodels_mcla.estimation.separation import separated_columns, separating_terms
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
@@ -97,6 +98,8 @@ def laplace_maximum(
     if separated:  # the likelihood rises for ever: go where it is nearly flat, and no further
         start = fit_without_random_effects(design, SEPARATED_STEPS)
         maxiter = min(maxiter, SEPARATED_STEPS)
+    else:
+        start = sized(design, start)
     reduction = Reduction.of(design)
     origin = search_scale(design, start).origin
     params, x = np.zeros(0), np.zeros(design.n_params)

@@ -24,6 +24,8 @@ class GLMStart:
         Average of W: information about one row's linear predictor.
     eta : ndarray (N,)
     converged : bool
+    size : float
+        Of the random effects where a search starts, relative to what one row tells about eta.
     """
 
     beta: Array
@@ -32,6 +34,7 @@ class GLMStart:
     curvature: float
     eta: Array
     converged: bool
+    size: float = 1.0
 
 
 def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
@@ -82,7 +85,7 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
 
 
 def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
-    """Search coordinates around the GLM, with random effects of moderate size."""
+    """Search coordinates around the GLM, with random effects of the size that `GLMStart` tells."""
     layout = design.layout
     origin, stretch = np.zeros(layout.size), np.zeros((layout.size, layout.size))
     origin[layout.fixed] = start.beta
@@ -93,7 +96,7 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
         term = design.loadings.terms[k]
         own = design.terms[k].Z.data[design.terms[k].Z.indices % term.whole.dim == i]
         square = float(np.mean(own * own)) if len(own) else 0.0
-        sd = FIRST_SD / np.sqrt(start.curvature * (square if square > 0 else 1.0))
+        sd = start.size * FIRST_SD / np.sqrt(start.curvature * (square if square > 0 else 1.0))
         origin[j] = sd if term.order[column] == i else 0.0
         stretch[j, j] = sd / np.sqrt(term.levels)
     origin[layout.family] = np.log(start.phi)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign, SearchScale
+from statsmodels_mcla.estimation.search.glm_start import GLMStart, search_scale
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, evaluate_laplace
 from statsmodels_mcla.numerics import Array, differences, is_positive_definite
@@ -94,6 +95,28 @@ def fit_laplace(
     # a line search stops at round-off, which is no failure if the gradient is flat by then
     retvals["converged"] = bool(np.abs(search.score(at)).max(initial=0.0) < max(10 * gtol, 1e-3))
     return LaplaceFit(design, scale, scale.fitted(at), last, retvals, fitted.mle_settings)
+
+
+def sized(design: MixedDesign, start: GLMStart) -> GLMStart:
+    """Start with random effects of the order of magnitude that the Laplace approximation likes best.
+
+    Rows that tell much (counts of thousands) have effects that are large beside what one of them tells about eta; from
+    far below, where the approximation is all but flat, no search would find them.
+    """
+    best, height = start, -np.inf
+    for size in 8.0 ** np.arange(8):
+        trial = replace(start, size=size)
+        try:
+            with np.errstate(all="ignore"):
+                value = evaluate_laplace(
+                    design, search_scale(design, trial).fitted(np.zeros(design.n_params))
+                ).value
+        except (FloatingPointError, np.linalg.LinAlgError):
+            break
+        if not value > height:
+            break
+        best, height = trial, value
+    return best
 
 
 def laplace_covariance(fit: LaplaceFit) -> Array:

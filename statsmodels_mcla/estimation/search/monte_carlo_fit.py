@@ -26,8 +26,10 @@ from statsmodels_mcla.numerics import Array, is_positive_definite, standard_devi
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 MAX_ANCHORS = 25
-LLF_WORK = 2**26  # rows x draws beyond which the log-likelihood alone asks for no more draws
-SE_DRAWS = 2**13  # draws a block beyond which standard errors alone ask for no more
+SE_WORK, LLF_WORK = (
+    2**27,
+    2**26,
+)  # rows x draws beyond which standard errors, and the log-likelihood, ask for no more
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
 CLOSE, CONVERGED = 3e-4, 1e-3  # those that are close to it, and that count as converged
@@ -354,14 +356,13 @@ def fit_monte_carlo(
         metric = metric_of(sampler, position, evaluation)
         precision = _precision(evaluation, sampler.design.jacobian(position.params)) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
-        # standard errors are worth more draws too, though not any number of them
+        # standard errors and the log-likelihood are worth more draws too, though not any number of them
         work = sum(int(n.sum()) * b.n_rows for n, b in zip(sampler.sizes, sampler.buckets, strict=True))
-        many = max(int(n.max()) for n in sampler.sizes) >= SE_DRAWS
         enough = (
             precision is not None
             and precision.surely_meets(settings.mcse_tol)
-            and (many or precision.has_steady_se(settings.mcse_tol))
-            and (many or work > LLF_WORK or precision.llf_mcse <= settings.llf_tol)
+            and (work > SE_WORK or precision.has_steady_se(settings.mcse_tol))
+            and (work > LLF_WORK or precision.llf_mcse <= settings.llf_tol)
         )
         record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
         if tol == EXACT and enough:
