@@ -13,14 +13,14 @@ from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.search import DrawSettings
 from statsmodels_mcla.execution import Executor, Threads
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
-from statsmodels_mcla.likelihood.sampling import Position
+from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.model.cloning import ClonableModel
 from statsmodels_mcla.model.fit_arguments import checked_nsample, sampling_of
 from statsmodels_mcla.numerics import Array, seed_of
 
 
 class CurrentDraws:
-    """Frozen draws, and the last evaluation over them.
+    """Draws that move with the parameters, and the last evaluation over them.
 
     Parameters
     ----------
@@ -28,13 +28,21 @@ class CurrentDraws:
         As reduced by the fit.
     position : Position
     reduction : Reduction
+    sampler : Sampler
+        Made the draws.
     executor : Executor
     """
 
     def __init__(
-        self, design: MixedDesign, position: Position, reduction: Reduction, executor: Executor
+        self,
+        design: MixedDesign,
+        position: Position,
+        reduction: Reduction,
+        sampler: Sampler,
+        executor: Executor,
     ) -> None:
-        self.design, self.position, self.reduction, self.executor = design, position, reduction, executor
+        self.design, self.position, self.reduction = design, position, reduction
+        self.sampler, self.executor = sampler, executor
         self._last: tuple[bytes, Evaluation] | None = None
 
     def evaluate(self, params: Array) -> Evaluation:
@@ -42,9 +50,10 @@ class CurrentDraws:
         key = params.tobytes()
         if self._last is None or self._last[0] != key:
             try:
-                found = evaluate(
-                    self.design, self._fitted(params), self.position.draws, executor=self.executor
-                )
+                fitted, position = self._fitted(params), self.position
+                if self.sampler.without_draws:
+                    position = self.sampler.at(fitted, position)
+                found = evaluate(self.design, fitted, position.draws, executor=self.executor)
             except np.linalg.LinAlgError as error:
                 raise ValueError(
                     "params: a covariance matrix is not positive definite, or a variance not > 0"
@@ -99,7 +108,7 @@ class DrawnLikelihood(ClonableModel):
             sampler = sampler.with_size(draws.nsample)
         reduction = Reduction.of(design)
         position = sampler.at(reduction.restrict(params))
-        self._current = CurrentDraws(design, position, reduction, Threads.of(None))
+        self._current = CurrentDraws(design, position, reduction, sampler, Threads.of(None))
 
     def _checked(self, params: Any) -> Array:
         out = check_start_params(params, self.data.param_names, self.non_negative)

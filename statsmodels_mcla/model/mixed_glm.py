@@ -412,7 +412,9 @@ class MCLAMixedGLM(DrawnLikelihood):
         with np.errstate(over="ignore", invalid="ignore"):
             found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks)
         # 3. what the user reads
-        self._current = CurrentDraws(found.design, found.fit.position, found.reduction, executor)
+        self._current = CurrentDraws(
+            found.design, found.fit.position, found.reduction, found.fit.sampler, executor
+        )
         result = monte_carlo_results(
             self, found, laplace.start, draws, separated=laplace.endless, executor=executor, mcse_tol=mcse_tol
         )

@@ -10,7 +10,7 @@ import numpy as np
 from statsmodels_mcla.design import MixedDesign, SearchScale
 from statsmodels_mcla.estimation.search.glm_start import GLMStart, search_scale
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
-from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, evaluate_laplace
+from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, Modes, evaluate_laplace
 from statsmodels_mcla.numerics import Array, differences, is_positive_definite
 
 
@@ -100,23 +100,30 @@ def fit_laplace(
 def sized(design: MixedDesign, start: GLMStart) -> GLMStart:
     """Start with random effects of the order of magnitude that the Laplace approximation likes best.
 
+    The information about the fixed effects is what they leave of it.
+
     Rows that tell much (counts of thousands) have effects that are large beside what one of them tells about eta; from
     far below, where the approximation is all but flat, no search would find them.
     """
     best, height = start, -np.inf
+    modes: tuple[Modes, ...] = ()
     for size in 8.0 ** np.arange(8):
         trial = replace(start, size=size)
         try:
             with np.errstate(all="ignore"):
-                value = evaluate_laplace(
-                    design, search_scale(design, trial).fitted(np.zeros(design.n_params))
-                ).value
+                at = search_scale(design, trial).fitted(np.zeros(design.n_params))
+                found = evaluate_laplace(design, at)
         except (FloatingPointError, np.linalg.LinAlgError):
             break
-        if not value > height:
+        if not found.value > height:
             break
-        best, height = trial, value
-    return best
+        best, height, modes = trial, found.value, found.modes
+    information = np.zeros_like(start.information)
+    for bucket, mode in zip(design.buckets, modes, strict=False):
+        weighted = mode.W[..., None] * bucket.X
+        known = mode.root.back(mode.J.back(weighted))
+        information += np.einsum("bni,bnj->ij", weighted, bucket.X) - np.einsum("bqi,bqj->ij", known, known)
+    return replace(best, information=information) if is_positive_definite(information) else best
 
 
 def laplace_covariance(fit: LaplaceFit) -> Array:

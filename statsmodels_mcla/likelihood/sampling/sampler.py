@@ -105,6 +105,12 @@ class Sampler:
             return 1024
         return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_drawn, 32)
 
+    @property
+    def without_draws(self) -> bool:
+        """Whether points with the right moments stand for all draws: right where they are made, and there alone."""
+        kinds = {type(self.numbers(k, 0)) for k in range(len(self.buckets))}
+        return kinds == {CubaturePoints}
+
     def with_size(self, nsample: int) -> Sampler:
         """Give every block ``nsample`` draws."""
         return self.grown(tuple(np.full(len(now), nsample) for now in self.sizes))
