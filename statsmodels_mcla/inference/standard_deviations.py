@@ -32,13 +32,14 @@ def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, p
     return out
 
 
-def var_corr(terms: Sequence[TermFacts], estimates: Estimates) -> pd.DataFrame:
+def var_corr(terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: bool = True) -> pd.DataFrame:
     """Standard deviations and correlations with their errors.
 
     Returns
     -------
     DataFrame
-        Columns group, effect, levels, estimate, std err and, for fits with draws, mcse and std err mcse.
+        Columns group, effect, levels, estimate, std err and, for fits with draws, mcse and, with ``of_errors``, std err
+        mcse.
     """
     at = estimates.layout.covariance
 
@@ -51,6 +52,8 @@ def var_corr(terms: Sequence[TermFacts], estimates: Estimates) -> pd.DataFrame:
     if estimates.cov_mcse is None:
         return out
     out["mcse"] = errors(estimates.params, estimates.cov_mcse)
+    if not of_errors:
+        return out
     return out.assign(**{"std err mcse": estimates.varied(errors).mcse})
 
 

@@ -161,7 +161,7 @@ class MixedGLMResults(
         """
         return likelihood_ratio_test(self, restricted, rng)
 
-    def summary(self, title: str | None = None, alpha: float = 0.05) -> Summary:
+    def summary(self, title: str | None = None, alpha: float = 0.05, mcse: bool | str = True) -> Summary:
         """Tables of the fit: facts, fixed effects, variance components.
 
         Parameters
@@ -169,13 +169,16 @@ class MixedGLMResults(
         title : str, optional
         alpha : float
             One minus the level of the intervals.
+        mcse : bool or "all"
+            Whether to show the Monte Carlo errors of the estimates; "all" adds those of standard errors, p-values and
+            limits, which take a few passes over the draws.
 
         Returns
         -------
         statsmodels.iolib.summary.Summary
             With ``as_text``, ``as_html``, ``as_latex``.
         """
-        return summarise(self, title, alpha)
+        return summarise(self, title, alpha, mcse)
 
 
 class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):

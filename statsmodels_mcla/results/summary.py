@@ -10,6 +10,7 @@ from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable
 from statsmodels.iolib.tableformatting import fmt_params
 
+from statsmodels_mcla.inference import var_corr
 from statsmodels_mcla.numerics import standard_deviations
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _facts(results: MixedGLMResults) -> tuple[ModelFacts, ModelFacts]:
 
 
 def _parameter_table(
-    results: MixedGLMResults, which: slice, header: tuple[str, str, str], alpha: float
+    results: MixedGLMResults, which: slice, header: tuple[str, str, str], alpha: float, mcse: bool | str
 ) -> SimpleTable:
     title, estimate, p_name = header
     columns = [
@@ -77,7 +78,7 @@ def _parameter_table(
     ]
     names = [estimate, "std err", "z", p_name, *_limits(alpha)]
     shown = [_number, _number, _p, _p, _number, _number]
-    if results.estimates.cov_mcse is not None:
+    if mcse and results.estimates.cov_mcse is not None:
         columns.append(standard_deviations(results.estimates.cov_mcse))
         names.append("MCSE")
         shown.append(_number)
@@ -114,15 +115,12 @@ def _limits(alpha: float) -> tuple[str, str]:
     return f"[{alpha / 2:.3g}", f"{1 - alpha / 2:.3g}]"
 
 
-def _random_effects_table(results: MixedGLMResults) -> SimpleTable:
-    table = results.var_corr()
-    header = [
-        "effect",
-        "levels",
-        "estimate",
-        "std err",
-        *(["MCSE", "std err MCSE"] if "mcse" in table else []),
-    ]
+def _random_effects_table(results: MixedGLMResults, mcse: bool | str) -> SimpleTable:
+    table = var_corr(results.facts.terms, results.estimates, of_errors=mcse == "all")
+    if not mcse:
+        table = table.drop(columns="mcse", errors="ignore")
+    errors = {"mcse": "MCSE", "std err mcse": "std err MCSE"}
+    header = [errors.get(name, name) for name in table.columns[1:]]
     rows = [
         [row["effect"], str(row["levels"]), *(_number(row[c]) for c in table.columns[3:])]
         for row in table.to_dict("records")
@@ -132,8 +130,10 @@ def _random_effects_table(results: MixedGLMResults) -> SimpleTable:
     return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params)
 
 
-def summarise(results: MixedGLMResults, title: str | None, alpha: float) -> Summary:
-    """Build the summary of a fit."""
+def summarise(results: MixedGLMResults, title: str | None, alpha: float, mcse: bool | str) -> Summary:
+    """Build the summary of a fit; ``mcse`` as in `MixedGLMResults.summary`."""
+    if mcse not in (True, False, "all"):
+        raise ValueError(f"mcse must be True, False or 'all', got {mcse!r}")
     out = Summary()
     left, right = _facts(results)
     out.add_table_2cols(
@@ -142,15 +142,17 @@ def summarise(results: MixedGLMResults, title: str | None, alpha: float) -> Summ
         gright=[(name, [value]) for name, value in right],
         title=title or "Generalized Linear Mixed Model Results",
     )
-    out.tables.append(_random_effects_table(results))
+    out.tables.append(_random_effects_table(results, mcse))
     fixed, total = results.k_fe, len(results.estimates.params)
-    out.tables.append(_parameter_table(results, slice(0, fixed), ("Fixed effects", "coef", "P>|z|"), alpha))
+    out.tables.append(
+        _parameter_table(results, slice(0, fixed), ("Fixed effects", "coef", "P>|z|"), alpha, mcse)
+    )
     variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
-    out.tables.append(_parameter_table(results, slice(fixed, total), variances, alpha))
-    if results.monte_carlo is not None:
+    out.tables.append(_parameter_table(results, slice(fixed, total), variances, alpha, mcse))
+    if results.monte_carlo is not None and mcse == "all":
         out.tables.append(_error_table(results, alpha))
     notes = []
-    if results.monte_carlo is not None:
+    if results.monte_carlo is not None and mcse:
         notes.append(
             "MCSE is the Monte Carlo standard error: how much an estimate would change with other random numbers."
         )
