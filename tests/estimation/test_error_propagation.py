@@ -167,7 +167,7 @@ def test_counts_are_other_counts_with_some_probability() -> None:
 
 def test_they_are_in_the_tables() -> None:
     result = fit_of("cbpp")
-    text = result.summary().as_text()
+    text = result.summary(mcse="all").as_text()
     assert "MCSE of the other numbers" in text
     assert f"{result.bse_mcse.iloc[-1]:.2g}" in text
     assert list(result.bse_mcse.index) == list(result.params.index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -113,12 +114,17 @@ def _curvature_var(task: Task, sums: list[Sums], loglik: Array, metric: Array, v
     squares = multiply_draws(metric[None], s, np.empty((len(s), len(metric), s.shape[2])))
     np.multiply(squares, squares, out=squares)
     squares *= v[:, None]
-    m = task.part.size
-    starts = [-(-g * m // GROUPS) for g in range(GROUPS)]
-    along += np.add.reduceat(squares, starts, axis=2).transpose(0, 2, 1)
-    share = np.add.reduceat(v, starts, axis=1)
+    along += _in_groups(squares).transpose(0, 2, 1)
+    share = _in_groups(v)
     away = along - share[..., None] * along.sum(axis=1, keepdims=True)
     return np.asarray(GROUPS / (GROUPS - 1.0) * (away * away).sum(axis=1))
+
+
+def _in_groups(values: Array) -> Array:
+    """Sums over the groups of draws (..., m)."""
+    m = values.shape[-1]
+    edges = [-(-g * m // GROUPS) for g in range(GROUPS + 1)]
+    return np.stack([values[..., a:b].sum(axis=-1) for a, b in pairwise(edges)], axis=-1)
 
 
 def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:

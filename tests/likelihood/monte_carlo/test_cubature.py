@@ -27,7 +27,7 @@ def test_gaussian_fits_are_exact_and_those_of_mixedlm(bar: str) -> None:
             f"y ~ x + ({bar} | g)", data=data, family=sm.families.Gaussian()
         ).fit(rng=1)
     assert np.all(result.mcse <= 1e-12 * result.bse)
-    assert result.llf_mcse == 0.0
+    assert result.llf_mcse < 1e-12  # round-off
     other = sm.MixedLM.from_formula("y ~ x", data, groups="g", re_formula="~ " + bar).fit(
         reml=False, method="bfgs", gtol=1e-8
     )
