@@ -356,10 +356,14 @@ class MCLAMixedGLM(DrawnLikelihood):
         mcse_tol : float
             Draws are added, where the error comes from, until every Monte Carlo error is at most this
             fraction of its standard error, even if that is too large by three of its own Monte Carlo errors.
+        llf_tol : float
+            Largest Monte Carlo error wanted of the log-likelihood; it asks for no more draws once rows x
+            draws are beyond 2^26.
         rng : int or numpy.random.Generator, optional
             Source of randomness; the same value gives the same numbers.
         sampling : BlockSampling, JointSampling or Proposal, optional
-            Importance density; one multivariate t a block by default.  A `Proposal` of one's own has
+            Importance density; a multivariate t for each block by default, a normal along skewed coordinates
+            for blocks of more than 20 effects.  A `Proposal` of one's own has
             ``sample(rng, n)`` and ``logpdf(u)`` over all effects.
         quasi : bool
             Randomised quasi-Monte Carlo (default) or independent draws; joint densities are always drawn from

@@ -61,7 +61,9 @@ def test_the_eliminated_root_is_the_dense_one(r: int) -> None:
     np.testing.assert_allclose(twice.inverse(g), 0.5 * root.inverse(g))
     np.testing.assert_allclose(twice.leverage(J), 4.0 * root.leverage(J))
     stretch = rng.uniform(0.5, 2.0, (1, len(A)))
-    np.testing.assert_allclose(root.composed(stretch).apply(g[..., None])[0, :, 0], R @ (stretch[0] * g[0]), atol=1e-12)
+    np.testing.assert_allclose(
+        root.composed(stretch).apply(g[..., None])[0, :, 0], R @ (stretch[0] * g[0]), atol=1e-12
+    )
 
 
 def test_turns_of_dense_roots_follow_the_root() -> None:
