@@ -76,7 +76,8 @@ def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reductio
     tell(
         not (converged or laplace.endless),
         ConvergenceWarning,
-        "the fit did not converge: raise maxiter, start elsewhere (start_params), or simplify the random effects",
+        "the fit did not converge: raise maxiter or max_seconds, start elsewhere (start_params), or simplify the "
+        "random effects",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -371,7 +372,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         max_draws : int
             Most draws for a block, rounded up as ``nsample`` is.
         max_seconds : float
-            No further draws are added after this time.
+            After this time no further draws are added, and searches that have taken many steps end; what is
+            under way is finished.
         n_jobs : int, optional
             Threads; all cores by default.  The numbers do not depend on it.
         cov_type, cov_kwds : str, dict, optional
@@ -394,6 +396,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         Afterwards `loglike`, `score` and `hessian` are those of the draws made at the maximum.
         """
         del full_output
+        started = time.perf_counter()
         check_positive(mcse_tol=mcse_tol, llf_tol=llf_tol, max_draws=max_draws, max_seconds=max_seconds)
         if quasi not in (True, False):
             raise ValueError(f"quasi must be True or False, got {quasi!r}")
@@ -406,9 +409,9 @@ class MCLAMixedGLM(DrawnLikelihood):
         laplace = laplace_maximum(self.design, gtol=1e-2)
         report, executor = print_round if disp else ignore_round, Threads.of(n_jobs)
         # a likelihood that rises for ever is worth no draws
-        patience = 0.0 if laplace.endless else max_seconds
+        deadline = started + (0.0 if laplace.endless else max_seconds)
         settings = FitSettings(
-            mcse_tol, llf_tol, draws.nsample, max_draws, patience, method, maxiter, options, executor, report
+            mcse_tol, llf_tol, draws.nsample, max_draws, deadline, method, maxiter, options, executor, report
         )
         first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
         # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,

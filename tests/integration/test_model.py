@@ -774,9 +774,19 @@ def test_precision_that_is_not_reached() -> None:
     assert result.monte_carlo.draws.max() <= 1024
     assert result.converged
     with pytest.warns(PrecisionWarning, match="max_seconds"):
-        model_of("salamander").fit(rng=1, mcse_tol=0.0005, max_seconds=1e-9)
+        late = model_of("salamander").fit(rng=1, mcse_tol=0.0005, max_seconds=1e-9)
+    assert late.converged  # the climb under way is finished
     with no_warnings():
         model_of("salamander").fit(rng=1, nsample=1024)  # asked for so many draws, and got them
+
+
+def test_long_climbs_end_after_max_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    # no climb of the salamanders ends at its first anchor
+    monkeypatch.setattr("statsmodels_mcla.estimation.search.monte_carlo_fit.LATE_ANCHORS", 1)
+    with pytest.warns(ConvergenceWarning, match="max_seconds"):
+        assert not model_of("salamander").fit(rng=1, max_seconds=1e-9).converged
+    with no_warnings():
+        assert model_of("salamander").fit(rng=1, max_seconds=1e9).converged
 
 
 def test_few_effective_draws() -> None:

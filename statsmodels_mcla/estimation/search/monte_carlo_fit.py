@@ -11,6 +11,7 @@ and exact wherever it is evaluated.  Near the anchor it is also precise, so that
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from statsmodels_mcla.numerics import Array, is_positive_definite, standard_devi
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 MAX_ANCHORS = 25
+LATE_ANCHORS = 5  # after the deadline: what most climbs need in all
 SE_WORK, LLF_WORK = (
     2**27,
     2**26,
@@ -145,7 +147,7 @@ def maximum_of_paths(
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     joint = sampler.sampling.joint
-    for anchor in range(MAX_ANCHORS):
+    for anchor in _anchors(settings):
         # 1. how far the maximum is from the anchor
         paths = _Paths(scale, sampler, position, settings, metric)
         x = scale.from_fitted(position.params)
@@ -179,6 +181,14 @@ def maximum_of_paths(
     return _with_tails(best, scale, sampler, settings, tol, metric)._replace(
         mle_retvals=told[0], mle_settings=told[1]
     )
+
+
+def _anchors(settings: FitSettings) -> Iterator[int]:
+    """Numbers of the anchors that a climb may have; after the deadline they are few."""
+    for anchor in range(MAX_ANCHORS):
+        if anchor >= LATE_ANCHORS and time.perf_counter() >= settings.deadline:
+            return
+        yield anchor
 
 
 def _optimised(
@@ -369,7 +379,7 @@ def fit_monte_carlo(
             break
         # 2. more draws where the error comes from, unless they are enough or too many already
         failures += precision is None
-        late = time.perf_counter() - clock >= settings.max_seconds
+        late = time.perf_counter() >= settings.deadline
         larger = sampler
         if settings.nsample is not None:
             larger = sampler.with_size(settings.nsample)

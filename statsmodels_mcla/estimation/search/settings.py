@@ -27,8 +27,8 @@ class FitSettings:
         Draws for each block in the end, whatever their error; None lets the errors decide.
     max_draws : int
         Most draws a block may get.
-    max_seconds : float
-        No new round starts after this time.
+    deadline : float
+        Reading of `time.perf_counter` after which no new round starts, at any rank, and climbs are short.
     method, maxiter, options
         Of the statsmodels optimiser that climbs.
     executor : Executor
@@ -41,7 +41,7 @@ class FitSettings:
     llf_tol: float = 0.02
     nsample: int | None = None
     max_draws: int = 2**18
-    max_seconds: float = np.inf
+    deadline: float = np.inf
     method: str = "minimize"
     maxiter: int = 100
     options: dict[str, Any] = field(default_factory=dict)
