@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
 from statsmodels_mcla.covariance.unstructured import CovarianceTerm
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, consecutive_slices
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,7 @@ class Loadings:
     @cached_property
     def slices(self) -> tuple[slice, ...]:
         """Where each term's loadings lie."""
-        ends = np.cumsum([0, *(t.size for t in self.terms)])
-        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+        return consecutive_slices(t.size for t in self.terms)
 
     @property
     def size(self) -> int:

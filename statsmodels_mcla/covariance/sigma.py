@@ -5,25 +5,19 @@ and a slope) and many levels.  The effects of one level are N(0, G) with an unst
 matrix G, the same for all levels of the term, and levels are independent.  A diagonal structure
 is several terms with d = 1, so one kind of term covers every structure.
 
-Two scales:
-
-* *natural*, theta: the variances and covariances ``G[0, 0], G[1, 0], G[1, 1], ...`` (lower triangle
-  row by row), which users see;
-* *working*: the entries of the Cholesky factor L of G = L L', unconstrained (a sign change of a
-  column of L leaves G as it is), which optimisers move on and the likelihood is differentiated in.
-  L = 0 is a smooth interior point there, so that a maximum at zero variance is found and not crept up on.
+Users see theta: the variances and covariances ``G[0, 0], G[1, 0], G[1, 1], ...`` (lower triangle row by row).
+Optimisers move on loadings (see `low_rank`), where a variance of zero is a smooth interior point.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
 from statsmodels_mcla.covariance.unstructured import CovarianceTerm
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, consecutive_slices
 
 
 @dataclass(frozen=True)
@@ -35,8 +29,7 @@ class Covariance:
     @cached_property
     def slices(self) -> tuple[slice, ...]:
         """Where each term's parameters lie in theta."""
-        ends = np.cumsum([0, *(t.size for t in self.terms)])
-        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+        return consecutive_slices(t.size for t in self.terms)
 
     @property
     def size(self) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import NamedTuple
 
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, consecutive_slices
 
 
 class Parameters(NamedTuple):
@@ -53,8 +52,7 @@ class ParameterLayout:
     @property
     def predictors(self) -> tuple[slice, ...]:
         """Fixed effects of each linear predictor."""
-        stops = accumulate(self.fixed_effects)
-        return tuple(slice(stop - n, stop) for stop, n in zip(stops, self.fixed_effects, strict=True))
+        return consecutive_slices(self.fixed_effects)
 
     @property
     def covariance(self) -> slice:

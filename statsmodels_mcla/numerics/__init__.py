@@ -5,7 +5,7 @@ The next of its kind: a function of arrays with its own test against numpy or a 
 subject it is, and its name below.
 """
 
-from statsmodels_mcla.numerics.arrays import LOG_2PI, Array, Number
+from statsmodels_mcla.numerics.arrays import LOG_2PI, Array, Number, consecutive_slices
 from statsmodels_mcla.numerics.finite_differences import differences, extrapolated_differences
 from statsmodels_mcla.numerics.linalg import (
     covariance_root,
@@ -25,6 +25,7 @@ __all__ = [
     "Array",
     "Number",
     "child",
+    "consecutive_slices",
     "covariance_root",
     "delta_method",
     "differences",
