@@ -160,7 +160,7 @@ class GLMFit:
 
     def _maximise(self, own: MixedDesign) -> tuple[float, Array]:
         P = own.n_params
-        objective = LaplaceObjective(Submodel(own, np.ones(P, bool), Reduction.of(own), np.zeros(P)))
+        objective = LaplaceObjective(Submodel(own, np.ones(P, bool), Reduction.of(own)))
         start = np.append(self.params, getattr(self.model.family, "alpha", self.results.scale))
         found = maximise(objective, objective.locate(start))
         return found.value, objective.natural(found.x)

@@ -89,7 +89,7 @@ class RestrictedModel:
     def submodel(self, design: MixedDesign) -> Submodel:
         """Restricted random effects on the rows of a design like that of the larger model."""
         P = design.n_params
-        whole = Submodel(design, np.ones(P, bool), Reduction.of(design), np.zeros(P))
+        whole = Submodel(design, np.ones(P, bool), Reduction.of(design))
         reduced = whole.without(self.nesting.zero)
         return at_its_ranks(reduced, self.params)
 
@@ -162,10 +162,11 @@ def at_its_ranks(submodel: Submodel, params: Array) -> Submodel:
     """Submodel with the ranks that the covariance matrices have at given parameters of the whole model."""
     model, pivots = submodel.model, []
     theta = params[submodel.keep][model.layout.covariance]
-    for G in model.covariance.matrices(theta):
-        sd = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
-        rank = int((np.linalg.eigvalsh(G / np.outer(sd, sd)) > SINGULAR).sum())
-        pivots.append(pivots_of(G, sd, rank))
+    for term, G in zip(model.loadings.terms, model.covariance.matrices(theta), strict=True):
+        inner = term.inner(G)
+        sd = np.sqrt(np.where(np.diag(inner) > 0, np.diag(inner), 1.0))
+        rank = int((np.linalg.eigvalsh(inner / np.outer(sd, sd)) > SINGULAR).sum())
+        pivots.append(pivots_of(term, G, rank))
     return submodel.with_pivots(pivots, bool(np.any(params[submodel.keep][model.layout.family] == 0)))
 
 

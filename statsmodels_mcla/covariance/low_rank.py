@@ -1,15 +1,17 @@
-r"""Effects of a level as combinations of standard ones: u = D b with b ~ N(0, I), so that G = D D'.
+r"""Effects of a level as combinations of standard ones: u = A D b with b ~ N(0, I), so that G = A D D' A'.
 
-D is d x r and lower triangular in an *order* of the coordinates, the first r of which are its pivots.  Its free
-entries, the *loadings*, are as many parameters as a covariance matrix of rank r has, and all of them are interior: a
-variance of zero or a correlation of one is a smaller rank, and no limit of the parameters.  r = d in the order as it
-stands is the Cholesky factor of G; r = 0 is a term that vanishes.
+A holds the *axes*, coordinates in which a term's design is orthonormal (see `RandomTerm`): the likelihood as a
+function of D knows neither units nor origins of covariates. D is d x r and lower triangular in an *order* of the
+coordinates, the first r of which are its pivots. Its free entries, the *loadings*, are as many parameters as a
+covariance matrix of rank r has, and all of them are interior: a variance of zero or a correlation of one is a smaller
+rank, and no limit of the parameters. r = d in the order as it stands is the Cholesky factor of G; r = 0 is a term
+that vanishes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -30,19 +32,31 @@ class ReducedTerm:
     order : tuple of int
         Coordinates; D is lower triangular in this order.
     rank : int
+    axes : ndarray (d, d)
     """
 
     whole: CovarianceTerm
     levels: int
     order: tuple[int, ...]
     rank: int
+    axes: Array = field(compare=False)
 
     @classmethod
-    def of(cls, whole: CovarianceTerm, levels: int, pivots: Sequence[int] | None = None) -> ReducedTerm:
-        """Term of the rank and with the pivots given; as it stands by default."""
+    def of(
+        cls,
+        whole: CovarianceTerm,
+        levels: int,
+        pivots: Sequence[int] | None = None,
+        axes: Array | None = None,
+    ) -> ReducedTerm:
+        """Term of the rank and with the pivots given, along axes; as it stands by default."""
         first = tuple(range(whole.dim) if pivots is None else pivots)
         rest = tuple(k for k in range(whole.dim) if k not in first)
-        return cls(whole, levels, (*first, *rest), len(first))
+        return cls(whole, levels, (*first, *rest), len(first), np.eye(whole.dim) if axes is None else axes)
+
+    def with_pivots(self, pivots: Sequence[int]) -> ReducedTerm:
+        """Return the same term at another rank."""
+        return ReducedTerm.of(self.whole, self.levels, pivots, self.axes)
 
     @property
     def singular(self) -> bool:
@@ -75,11 +89,25 @@ class ReducedTerm:
         return np.array([self.entries.index((self.order[k], k)) for k in range(self.rank)], int)
 
     def matrix(self, loadings: Array) -> Array:
-        """D (d, r)."""
+        """D (d, r), along the axes."""
         out = np.zeros((self.whole.dim, self.rank))
         for (i, k), value in zip(self.entries, loadings, strict=True):
             out[i, k] = value
         return out
+
+    def inner(self, G: Array) -> Array:
+        """Covariance matrix D D' along the axes, of a given G."""
+        half = np.linalg.solve(self.axes, G)
+        found = np.linalg.solve(self.axes, half.T)
+        return np.asarray(0.5 * (found + found.T))
+
+    def outer(self, inner: Array) -> Array:
+        """Give back G from D D'."""
+        return np.asarray(self.axes @ inner @ self.axes.T)
+
+    def factor(self, loadings: Array) -> Array:
+        """A D (d, r), from standard effects to those of the model."""
+        return np.asarray(self.axes @ self.matrix(loadings))
 
     def restrict(self, G: Array) -> Array:
         """Loadings of a given G; what it has beyond the rank is lost.
@@ -92,23 +120,22 @@ class ReducedTerm:
         order, r = list(self.order), self.rank
         if not r:
             return np.zeros(0)
-        ordered = G[np.ix_(order, order)]
+        ordered = self.inner(G)[np.ix_(order, order)]
         lower = np.linalg.cholesky(ordered[:r, :r])
         D = np.linalg.solve(lower, ordered[:r]).T
         return np.array([D[order.index(i), k] for i, k in self.entries])
 
     def natural(self, loadings: Array) -> Array:
         """Variances and covariances, from the loadings."""
-        D = self.matrix(loadings)
+        D = self.factor(loadings)
         return self.whole.pack(D @ D.T)
 
     def jacobian(self, loadings: Array) -> Array:
         """Derivative of the variances and covariances in the loadings, (size of G, size)."""
-        D = self.matrix(loadings)
+        D = self.factor(loadings)
         out = np.zeros((self.whole.size, self.size))
         for a, (i, k) in enumerate(self.entries):
-            change = np.zeros((self.whole.dim, self.whole.dim))
-            change[i] = D[:, k]
+            change = np.outer(self.axes[:, i], D[:, k])
             out[:, a] = self.whole.pack(change + change.T)
         return out
 
@@ -116,6 +143,7 @@ class ReducedTerm:
         """Sum over variances and covariances of gradient times their second derivatives in the loadings."""
         S = self.whole.matrix(gradient)  # gradient @ pack(G) = sum of S * G / 2, with the diagonal twice
         S[np.diag_indices(len(S))] *= 2.0
+        S = self.axes.T @ S @ self.axes
         i, k = (
             (np.array(x, int) for x in zip(*self.entries, strict=True))
             if self.size
@@ -151,5 +179,5 @@ class Loadings:
         return tuple((t, i, k) for t, term in enumerate(self.terms) for i, k in term.entries)
 
     def factors(self, loadings: Array) -> list[Array]:
-        """D of every term."""
+        """D of every term, along its axes: what goes with the Z of `Bucket`."""
         return [t.matrix(loadings[s]) for t, s in zip(self.terms, self.slices, strict=True)]

@@ -49,7 +49,3 @@ class Covariance:
         """Natural parameters of the given matrices, term by term."""
         parts = [t.pack(g) for t, g in zip(self.terms, matrices, strict=True)]
         return np.concatenate([np.zeros(0), *parts])
-
-    def factors(self, working: Array) -> list[Array]:
-        """L of every term."""
-        return [t.factor(working[s]) for t, s in zip(self.terms, self.slices, strict=True)]

@@ -55,11 +55,5 @@ class CovarianceTerm:
         return np.einsum("a,aij->ij", theta, self.basis)
 
     def pack(self, matrix: Array) -> Array:
-        """Read the parameters off a symmetric (or the working ones off a lower triangular) matrix."""
+        """Read the parameters off a symmetric matrix."""
         return np.asarray(matrix)[self.lower]
-
-    def factor(self, working: Array) -> Array:
-        """Build the lower triangular factor L from the working parameters."""
-        out = np.zeros((self.dim, self.dim))
-        out[self.lower] = working
-        return out

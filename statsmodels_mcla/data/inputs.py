@@ -181,7 +181,7 @@ def read_arrays(
     if not keep.all():
         kept = endog.loc[keep] if isinstance(endog, (pd.Series, pd.DataFrame)) else np.asarray(endog)[keep]
         X = X[keep]
-        terms = tuple(replace(t, Z=t.Z[np.flatnonzero(keep)]) for t in terms)
+        terms = tuple(t.with_design(t.columns, t.Z[np.flatnonzero(keep)]) for t in terms)
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
     response, var_weights = family.read_response(np.asarray(kept), weights["var_weights"])

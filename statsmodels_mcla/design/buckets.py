@@ -39,6 +39,7 @@ class Bucket:
         Response, weight, dispersion weight and offset (see `families` for what y and w hold).
     X : ndarray (B, n, p)
     Z : EffectRows
+        Along the axes of the terms (see `ReducedTerm`).
     family : ConditionalFamily
         Specialised to the rows of the bucket.
     """

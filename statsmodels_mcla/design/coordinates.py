@@ -58,6 +58,12 @@ class SearchScale:
         g[self.layout.family] *= self.fitted(x)[self.layout.family]
         return np.asarray(self.stretch.T @ g)
 
+    def covariance(self, x: Array, inner: Array) -> Array:
+        """Covariance of the fitted parameters, from that of x at a maximum."""
+        root = self.stretch.copy()
+        root[self.layout.family] *= self.fitted(x)[self.layout.family][:, None]
+        return np.asarray(root @ inner @ root.T)
+
     def derivatives(self, x: Array, score: Array, hessian: Array) -> tuple[Array, Array]:
         """Gradient and Hessian in x from those in the fitted parameters."""
         slope, bend = np.ones(len(x)), np.zeros(len(x))

@@ -14,7 +14,7 @@ from statsmodels_mcla.covariance import Covariance, CovarianceTerm, Loadings, Re
 from statsmodels_mcla.design.blocks import BlockGraph, EffectLevels, RowColumns, block_graph, stacked_blocks
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.parameter_layout import ParameterLayout
-from statsmodels_mcla.design.random_terms import RandomTerm
+from statsmodels_mcla.design.random_terms import RandomTerm, orthonormal_axes
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
@@ -85,14 +85,28 @@ class MixedDesign:
         if self.reduced is not None:
             return Loadings(self.reduced)
         pairs = zip(self.covariance.terms, self.terms, strict=True)
-        return Loadings(tuple(ReducedTerm.of(c, t.n_levels) for c, t in pairs))
+        return Loadings(tuple(ReducedTerm.of(c, t.n_levels, axes=t.axes) for c, t in pairs))
+
+    @cached_property
+    def fixed_axes(self) -> Array:
+        """Coordinates (p, p) in which the fixed-effects design is orthonormal: see `orthonormal_axes`."""
+        return orthonormal_axes(self.X)
 
     @cached_property
     def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature
         """Random-effects design, (N, Q), the terms side by side."""
-        if not self.terms:
-            return sp.csr_array((self.n_rows, 0))
-        return sp.csr_array(sp.hstack([t.Z for t in self.terms], format="csr"))
+        return self._side_by_side([t.Z for t in self.terms])
+
+    def _side_by_side(self, parts: list[sp.csr_array]) -> sp.csr_array:
+        return sp.csr_array(sp.hstack(parts, format="csr") if parts else (self.n_rows, 0))
+
+    @cached_property
+    def _along_axes(self) -> sp.csr_array:
+        """Random-effects design (N, Q) along the axes of its terms: what blocks are computed with."""
+        pairs = zip(self.terms, self.loadings.terms, strict=True)
+        return self._side_by_side(
+            [sp.csr_array(t.Z @ sp.kron(sp.eye_array(t.n_levels), own.axes)) for t, own in pairs]
+        )
 
     @cached_property
     def levels(self) -> EffectLevels:
@@ -145,7 +159,7 @@ class MixedDesign:
 
     def _stacked(self, graph: BlockGraph) -> tuple[Bucket, ...]:
         rows = RowColumns(self.y, self.w, self.v, self.offset, self.X)
-        return stacked_blocks(graph, self.levels, self.loadings.ranks, rows, self.Z, self.family)
+        return stacked_blocks(graph, self.levels, self.loadings.ranks, rows, self._along_axes, self.family)
 
     @cached_property
     def block_labels(self) -> list[str]:

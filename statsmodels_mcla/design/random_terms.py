@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +11,8 @@ from scipy import sparse
 
 if TYPE_CHECKING:
     import pandas as pd
+
+COLLINEAR = 1e-10  # of a column, left over by those before it, that is round-off
 
 
 class NewRows(NamedTuple):
@@ -58,6 +60,9 @@ class RandomTerm:
         The term as it was written.
     design : TermDesign, optional
         Evaluates the term on new rows.
+    axes : ndarray (d, d), optional
+        Upper triangular: in the coordinates x @ axes, the rows x of the levels' designs are orthonormal (their mean
+        square is the identity), wherever covariates are counted from and in whatever units.  From Z by default.
     """
 
     name: str
@@ -66,12 +71,19 @@ class RandomTerm:
     Z: sparse.csr_array
     text: str = ""
     design: TermDesign | None = field(default=None, repr=False)
+    axes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
 
     def __post_init__(self) -> None:
         if self.Z.shape[1] != len(self.levels) * len(self.columns):
             raise ValueError(
                 f"Z has {self.Z.shape[1]} columns for {len(self.levels)} levels x {len(self.columns)} effects"
             )
+        if len(self.axes) != self.dim:
+            object.__setattr__(self, "axes", orthonormal_axes(rows_of_levels(self.Z, self.dim)))
+
+    def with_design(self, columns: tuple[str, ...], Z: sparse.csr_array) -> RandomTerm:
+        """Return the term of other effects or on other rows, along axes of its own."""
+        return replace(self, columns=columns, Z=Z, axes=np.zeros((0, 0)))
 
     @property
     def dim(self) -> int:
@@ -82,6 +94,43 @@ class RandomTerm:
     def n_levels(self) -> int:
         """Number of levels, L."""
         return len(self.levels)
+
+
+def rows_of_levels(Z: sparse.csr_array, dim: int) -> np.ndarray:
+    """Designs of single levels, (rows x levels that have entries, d), from entries ordered as `RandomTerm` has them."""
+    coo = Z.tocoo()
+    (row, column), levels = coo.coords, Z.shape[1] // dim
+    pair, place = np.unique(row.astype(np.int64) * levels + column // dim, return_inverse=True)
+    out = np.zeros((len(pair), dim))
+    np.add.at(out, (place.ravel(), column % dim), coo.data)
+    return out
+
+
+def orthonormal_axes(x: np.ndarray) -> np.ndarray:
+    """Upper triangular A (d, d) for which x @ A has the identity as its mean square.
+
+    A column that is a combination of those before it is only scaled; rows with missing values do not count.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 1999.0], [1.0, 2001.0]])
+    >>> x @ orthonormal_axes(x)
+    array([[ 1., -1.],
+           [ 1.,  1.]])
+    """
+    x = x[np.isfinite(x).all(axis=1)]
+    length = np.sqrt((x * x).sum(axis=0))
+    unit = np.where(length > 0, length, 1.0)
+    R = np.zeros((x.shape[1],) * 2)
+    found = np.linalg.qr(x / unit, mode="r")
+    R[: len(found)] = found
+    own = np.diag(R).copy()
+    R *= np.where(own < 0, -1.0, 1.0)[:, None]
+    for j in np.flatnonzero(np.abs(own) < COLLINEAR):
+        R[j], R[:, j] = 0.0, 0.0
+        R[j, j] = 1.0
+    inverse = np.triu(np.linalg.inv(R))
+    return np.asarray(np.sqrt(max(len(x), 1)) * inverse / unit[:, None])
 
 
 def level_major(codes: np.ndarray, x: np.ndarray, n_levels: int) -> sparse.csr_array:

@@ -91,21 +91,23 @@ class Variation:
         errors, hessian = at(fitted.params)
         cov = -np.linalg.inv(hessian)
         cov = 0.5 * (cov + cov.T)
-        d_params = errors @ cov
+        # in steps along the columns of a root, independent standard errors: units and origins do not matter
+        root = np.linalg.cholesky(cov)
+        lengths = errors @ root
+        d_params = lengths @ root.T
         direct = np.empty((*errors.shape, len(cov)))  # of the Hessian where it is
         moves = np.zeros_like(direct)  # because it is taken elsewhere
-        for j, length in enumerate(STEP * np.sqrt(np.diag(cov))):
-            unit = np.eye(len(cov))[j]
-            step = next(s for s in length * TRIES if _inside(fitted, fitted.params + s * unit))
-            there, hessian_there = at(fitted.params + step * unit)
-            direct[..., j] = (there - errors) / step
-            moves += d_params[:, j, None, None] * ((hessian_there - hessian) / step)
+        for j, column in enumerate(root.T):
+            step = next(s for s in STEP * TRIES if _inside(fitted, fitted.params + s * column))
+            there, hessian_there = at(fitted.params + step * column)
+            direct[..., j] = (there - errors) @ root / step
+            moves += lengths[:, j, None, None] * (root.T @ (hessian_there - hessian) @ root / step)
         d_hessian = 0.5 * (direct + transpose(direct)) + moves
-        d_cov = cov @ d_hessian @ cov
+        d_cov = root @ d_hessian @ root.T
 
         def within(scale: float) -> bool:
             far = SETS * scale  # for sums over the sets, too
-            definite = np.linalg.eigvalsh(cov + far * d_cov) > 0
+            definite = np.linalg.eigvalsh(np.eye(len(cov)) + far * d_hessian) > 0
             return bool(definite.all()) and all(_inside(fitted, fitted.params + far * d) for d in d_params)
 
         return cls(fitted.params, cov, d_params, d_cov, next(s for s in SCALE * SHRINK if within(s)))

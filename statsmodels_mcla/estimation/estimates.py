@@ -84,8 +84,8 @@ class Estimates:
         Variances and dispersions.
     reduction : Reduction
         Ranks of the covariance matrices at the maximum.
-    origin : ndarray (P,)
-        Fixed effects, Cholesky entries, dispersion where a search would start: the size of what is estimated.
+    size : float
+        Standard deviation of random effects, along the axes of their terms, where a search would start.
     llf : float
         Log-likelihood at ``params``, all constants included.
     method : str
@@ -107,7 +107,7 @@ class Estimates:
     params: Array
     non_negative: np.ndarray
     reduction: Reduction
-    origin: Array
+    size: float
     llf: float
     method: str
     converged: bool

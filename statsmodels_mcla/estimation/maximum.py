@@ -101,14 +101,14 @@ def laplace_maximum(
     else:
         start = sized(design, start)
     reduction = Reduction.of(design)
-    origin = search_scale(design, start).origin
+    size = start.sd
     params, x = np.zeros(0), np.zeros(design.n_params)
     while True:
         reduced = reduction.reduce(design)
         scale = search_scale(reduced, start)
         x = scale.from_fitted(reduction.restrict(params)) if len(params) else x
         fit = fit_laplace(reduced, scale, x, gtol=gtol, maxiter=maxiter, disp=disp)
-        lower, params = reduction_without_loss(design, reduction.extend(fit.params), origin)
+        lower, params = reduction_without_loss(design, reduction.extend(fit.params), size)
         if lower.shape == reduction.shape:
             break
         reduction = lower
@@ -148,7 +148,7 @@ def monte_carlo_maximum(
     ValueError
         If a covariance matrix becomes singular and the importance density is the user's own.
     """
-    origin = search_scale(design, start).origin
+    size = start.sd
     reduction = Reduction.of(design) if reduction is None else reduction
     trail: list[MonteCarloMaximum] = []
     while True:
@@ -159,7 +159,7 @@ def monte_carlo_maximum(
         fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
         params = reduction.extend(fit.position.params)
         trail.append(MonteCarloMaximum(params, reduction, reduced, fit))
-        step = _after(design, origin, trail)
+        step = _after(design, size, trail)
         if isinstance(step, MonteCarloMaximum):
             return step
         reduction, params = step
@@ -178,19 +178,17 @@ def _check_full_rank(reduction: Reduction) -> None:
 Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
 
 
-def _after(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:
+def _after(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> Step:
     """Say where to go after some fits, the last of which is the latest."""
     found, before = trail[-1], trail[-2] if len(trail) > 1 else None
     fit, reduction = found.fit, found.reduction
     raised = before is not None and sum(before.reduction.shape) < sum(reduction.shape)
     if before is not None and raised and _flat(found):
         return before  # the likelihood did not rise, only its noise
-    step = None if raised else _down(design, origin, trail)
+    step = None if raised else _down(design, size, trail)
     if step is not None:
         return step
-    return (
-        _up(design, origin, trail) if fit.converged and (reduction.singular or reduction.at_limit) else found
-    )
+    return _up(design, size, trail) if fit.converged and (reduction.singular or reduction.at_limit) else found
 
 
 def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
@@ -202,15 +200,15 @@ def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
     return flat_terms(found.reduction, found.fit.position.params, se)
 
 
-def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step | None:
+def _down(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> Step | None:
     """Lower ranks where nothing is lost."""
     found = trail[-1]
-    lower, params = reduction_without_loss(design, found.params, origin)
+    lower, params = reduction_without_loss(design, found.params, size)
     flat = _flat(found)
     if flat and lower.shape == found.reduction.shape:
         ranks = [rank - (k in flat) for k, rank in enumerate(lower.ranks)]
         at_limit = lower.at_limit
-        lower, params = reduction_to(design, params, origin, ranks)
+        lower, params = reduction_to(design, params, ranks)
         lower = replace(lower, at_limit=at_limit)
     if lower.shape != found.reduction.shape:
         known = [m for m in trail if m.reduction.shape == lower.shape]
@@ -218,10 +216,10 @@ def _down(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) ->
     return None
 
 
-def _up(design: MixedDesign, origin: Array, trail: list[MonteCarloMaximum]) -> Step:
+def _up(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> Step:
     """Higher ranks where the likelihood rises; a maximum left because little was lost did not lose nothing."""
     found = trail[-1]
-    grown = grown_reduction(design, found.reduction, found.design, found.fit.position, origin)
+    grown = grown_reduction(design, found.reduction, found.design, found.fit.position, size)
     if grown is None and found.reduction.at_limit:
         grown = with_dispersion(design, found)
     if grown is None:

@@ -181,10 +181,10 @@ def scores_of_fit(units: Units, estimates: Estimates, design: MixedDesign) -> Ar
     fitted = estimates.fitted
     if estimates.drawn:
         return unit_scores(units, fitted, block_draws(fitted), fitted.params)
-    return laplace_scores(units, fitted, design, np.sqrt(np.diag(estimates.cov_of_fitted)))
+    return laplace_scores(units, fitted, design, estimates.cov_of_fitted)
 
 
-def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array) -> Array:
+def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, cov: Array) -> Array:
     """Score of each unit of the Laplace approximation, by differences: (units, k).
 
     Parameters
@@ -193,31 +193,32 @@ def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, se: Array)
     fitted : Fitted
     design : MixedDesign
         Of the whole model: the approximation holds for singular covariance matrices too.
-    se : ndarray (k,)
-        Standard errors of the fitted parameters, which set the steps.
+    cov : ndarray (k, k)
+        Covariance of the fitted parameters, which sets the steps.
     """
 
     def value(params: Array) -> Array:
         beta, theta, phi = design.split(fitted.reduction.extend(params))
-        factors = [covariance_root(G) for G in design.covariance.matrices(theta)]
+        matrices = design.covariance.matrices(theta)
+        factors = [covariance_root(t.inner(G)) for t, G in zip(design.loadings.terms, matrices, strict=True)]
         found = modes_of_buckets(design.buckets, beta, factors, phi)
         out = np.empty(design.n_blocks)
         for bucket, mode in zip(design.buckets, found, strict=True):
             out[bucket.blocks] = mode.value
         return out
 
-    scores = differences(value, fitted.params, STEP * se)
+    scores = differences(value, fitted.params, STEP * np.linalg.cholesky(cov))
     alone = units.of_row[units.rows] > units.of_model_block.max(initial=-1)
     return _by_unit(units, fitted.design, fitted.params, units.of_model_block, scores, alone)
 
 
-def unit_hessians(units: Units, fitted: Fitted, position: Position, se: Array) -> Array:
-    """Hessian of each unit, (units, k, k): differences of the exact scores of frozen draws."""
+def unit_hessians(units: Units, fitted: Fitted, position: Position, cov: Array) -> Array:
+    """Hessian of each unit, (units, k, k): differences of exact scores, as far as ``cov`` (k, k) tells steps apart."""
 
     def score(params: Array) -> Array:
         return unit_scores(units, fitted, position, params)
 
-    out = differences(score, fitted.params, STEP * se)
+    out = differences(score, fitted.params, STEP * np.linalg.cholesky(cov))
     return 0.5 * (out + np.swapaxes(out, 1, 2))
 
 

@@ -39,7 +39,7 @@ UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that 
 SINGULAR = 1e-10  # eigenvalue of a correlation matrix, relative to the largest, that counts as zero
 
 
-def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: Array, se: Array) -> Array:
+def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: Array, cov: Array) -> Array:
     """Estimates without each unit in turn, (units, k), as far as derivatives at the maximum tell.
 
     Parameters
@@ -50,8 +50,8 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     scores : ndarray (units, k)
         Of each unit.
     hessians : ndarray (units, k, k)
-    se : ndarray (k,)
-        Standard errors, which set the steps of differences.
+    cov : ndarray (k, k)
+        Covariance of the fitted parameters, which sets the steps of differences.
 
     Returns
     -------
@@ -61,7 +61,11 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
         not tell the fixed effects.
     """
     design, k = fitted.design, len(fitted.params)
-    scale = SearchScale.plain(design.layout)
+    plain = SearchScale.plain(design.layout)
+    slopes = plain.gradient(
+        plain.from_fitted(fitted.params), np.ones(k)
+    )  # of the parameters in the plain coordinates
+    scale = replace(plain, stretch=np.linalg.cholesky(cov) / slopes[:, None])
     x = scale.from_fitted(fitted.params)
 
     def at(x: Array) -> Evaluation:
@@ -74,7 +78,7 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     unit = [scale.derivatives(x, e, np.zeros((k, k))) for e in np.eye(k)]
     J, bend = np.stack([g for g, _ in unit]), np.stack([H for _, H in unit])
     total = hessian(x)
-    third = differences(hessian, x, STEP * se / np.abs(np.diag(J)))
+    third = differences(hessian, x, np.full(k, STEP))
     third = (third + third.transpose(1, 2, 0) + third.transpose(2, 0, 1)) / 3.0
     gradient = -scores @ J
     rest = total - J.T @ hessians @ J - np.einsum("ba,aij->bij", scores, bend)
@@ -89,7 +93,8 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
         out[b] = scale.fitted(x + step[b])
     # fixed effects that only this unit tells of have no estimate without it
     p = design.n_fixed
-    rest = (hessians - at(x).hessian)[:, :p, :p] * np.outer(se[:p], se[:p])
+    root = np.linalg.cholesky(cov[:p, :p])
+    rest = root.T @ (hessians - at(x).hessian)[:, :p, :p] @ root
     out[np.linalg.eigvalsh(rest)[:, 0] < UNTOLD] = np.nan
     return out
 
@@ -110,11 +115,11 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
 
     def changes(drawn: Fitted, cov: Array, scores: Array | None = None) -> Array:
         """Changes of the model's parameters and their squared length, (units, P + 1), from draws block by block."""
-        position, se = drawn.position, np.sqrt(np.diag(cov))
+        position = drawn.position
         if scores is None:
             scores = unit_scores(units, drawn, position, drawn.params)
-        hessians = unit_hessians(units, drawn, position, se)
-        without = leave_one_out(drawn, position, scores, hessians, se)
+        hessians = unit_hessians(units, drawn, position, cov)
+        without = leave_one_out(drawn, position, scores, hessians, cov)
         change = drawn.params_of_model(drawn.params[None]) - drawn.params_of_model(without)
         kept = drawn.covariance_of_model(cov)[np.ix_(drawn.keep, drawn.keep)]
         return np.column_stack([change, _squared_lengths(change[:, drawn.keep], kept)])

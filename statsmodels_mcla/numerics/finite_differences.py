@@ -16,18 +16,20 @@ def differences(function: Callable[[Array], Array], at: Array, step: Array) -> A
     ----------
     function : callable
         Of an ndarray (P,).
-    at, step : ndarray (P,)
+    at : ndarray (P,)
+    step : ndarray (P,) or (P, P)
+        Along each axis, or P steps that span the space, one a column: a root of a covariance matrix, say, whose columns
+        are short where the function bends, whatever the units and origins of what its arguments belong to.
 
     Returns
     -------
     ndarray (..., P)
     """
-    out = []
-    for j, h in enumerate(step):
-        d = np.zeros(len(at))
-        d[j] = h
-        out.append((function(at + d) - function(at - d)) / (2.0 * h))
-    return np.stack(out, axis=-1) if out else np.empty((*np.shape(function(at)), 0))
+    steps = np.diag(step) if step.ndim == 1 else step
+    if not len(at):
+        return np.empty((*np.shape(function(at)), 0))
+    along = np.stack([(function(at + d) - function(at - d)) / 2.0 for d in steps.T], axis=-1)
+    return along / step if step.ndim == 1 else np.asarray(along @ np.linalg.inv(steps))
 
 
 def extrapolated_differences(function: Callable[[Array], Array], at: Array, step: Array) -> Array:

@@ -14,7 +14,7 @@ from statsmodels_mcla.estimation import (
     inverse_information,
     with_expectation_draws,
 )
-from statsmodels_mcla.estimation.search import laplace_covariance, search_scale
+from statsmodels_mcla.estimation.search import laplace_covariance
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, MixedGLMResults
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
@@ -44,7 +44,7 @@ def _estimates(
         found.params,
         model.non_negative,
         found.reduction,
-        search_scale(model.design, start).origin,
+        start.sd,
         found.fit.evaluation.value,
         method,
         converged,

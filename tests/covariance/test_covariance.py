@@ -41,8 +41,10 @@ def restricted(loadings: Loadings, theta: np.ndarray) -> np.ndarray:
     return np.concatenate([t.restrict(G) for t, G in zip(loadings.terms, matrices, strict=True)])
 
 
-def term_of(pivots: tuple[int, ...]) -> ReducedTerm:
-    return ReducedTerm.of(COVARIANCE.terms[2], 2, pivots)
+def term_of(pivots: tuple[int, ...], along: bool = False) -> ReducedTerm:
+    """A term, along the axes of covariates that are counted from far away if asked for."""
+    axes = np.array([[1.0, -40.0, 30.0], [0.0, 0.1, 2.0], [0.0, 0.0, 5.0]]) if along else None
+    return ReducedTerm.of(COVARIANCE.terms[2], 2, pivots, axes)
 
 
 def random_loadings(term: ReducedTerm, seed: int) -> np.ndarray:
@@ -104,21 +106,26 @@ def test_factors_of_every_rank_and_order(pivots: tuple[int, ...]) -> None:
     assert np.linalg.matrix_rank(G, tol=1e-10) == r
 
 
+@pytest.mark.parametrize("along", [False, True], ids=["plain", "along axes"])
 @pytest.mark.parametrize("pivots", PIVOTS, ids=str)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_loadings_and_matrices_of_their_rank_are_inverse_to_each_other(
-    pivots: tuple[int, ...], seed: int
+    pivots: tuple[int, ...], seed: int, along: bool
 ) -> None:
-    term = term_of(pivots)
+    term = term_of(pivots, along)
     at = random_loadings(term, seed)
+    factor = term.factor(at)
+    np.testing.assert_allclose(factor, term.axes @ term.matrix(at))
     G = term.whole.matrix(term.natural(at))
+    np.testing.assert_allclose(G, factor @ factor.T, atol=1e-9)
+    np.testing.assert_allclose(term.outer(term.inner(G)), G, atol=1e-9)
     back = term.restrict(G)
-    np.testing.assert_allclose(term.natural(back), term.natural(at), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(term.natural(back), term.natural(at), rtol=1e-8, atol=1e-12)
     assert np.all(back[term.diagonal] > 0)
     # the same up to the signs of columns, which G does not know
     columns = np.array([k for _, k in term.entries], int)
     signs = np.sign(at[term.diagonal])[columns] if term.size else np.zeros(0)
-    np.testing.assert_allclose(back, signs * at, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(back, signs * at, rtol=1e-7, atol=1e-12)
 
 
 @pytest.mark.parametrize("pivots", [(0, 1), (2,), ()], ids=str)
@@ -133,18 +140,21 @@ def test_what_is_beyond_the_rank_is_lost(pivots: tuple[int, ...]) -> None:
     np.testing.assert_allclose(kept, explained, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("along", [False, True], ids=["plain", "along axes"])
 @pytest.mark.parametrize("pivots", PIVOTS, ids=str)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_derivatives_in_the_loadings(pivots: tuple[int, ...], seed: int) -> None:
-    term = term_of(pivots)
+def test_derivatives_in_the_loadings(pivots: tuple[int, ...], seed: int, along: bool) -> None:
+    term = term_of(pivots, along)
     at, step = random_loadings(term, seed), np.full(term.size, 1e-2)
     gradient = np.random.default_rng(seed).normal(size=term.whole.size)
     assert term.jacobian(at).shape == (6, term.size)
     assert term.curvature(gradient).shape == (term.size, term.size)
     if term.size:
-        np.testing.assert_allclose(differences(term.natural, at, step), term.jacobian(at), atol=1e-9)
+        np.testing.assert_allclose(
+            differences(term.natural, at, step), term.jacobian(at), rtol=1e-9, atol=1e-9
+        )
         expected = differences(lambda x: gradient @ term.jacobian(x), at, step)
-        np.testing.assert_allclose(term.curvature(gradient), expected, atol=1e-9)
+        np.testing.assert_allclose(term.curvature(gradient), expected, rtol=1e-8, atol=1e-9)
 
 
 def test_zero_is_a_point_of_the_loadings() -> None:

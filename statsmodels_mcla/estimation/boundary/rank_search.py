@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from statsmodels_mcla.covariance import ReducedTerm
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
@@ -17,7 +18,7 @@ NO_LOSS = 1e-3  # of log-likelihood
 LIMIT = 1e-6  # of log-likelihood: a dispersion that is smaller than any error of it
 
 
-def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) -> tuple[Reduction, Array]:
+def reduction_without_loss(design: MixedDesign, params: Array, size: float) -> tuple[Reduction, Array]:
     """Lowest ranks of the covariance matrices that lose no (Laplace) likelihood.
 
     Parameters
@@ -26,9 +27,8 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
         Of the whole model.
     params : ndarray (P,)
         Natural parameters; covariance matrices may be singular.
-    origin : ndarray (P,)
-        Fixed effects, Cholesky entries, dispersion where the search started: the size that standard
-        deviations are measured by.
+    size : float
+        Standard deviation along the axes of the terms where a search starts: what others are measured by.
 
     Returns
     -------
@@ -37,40 +37,36 @@ def reduction_without_loss(design: MixedDesign, params: Array, origin: Array) ->
         With the covariance matrices of the ranks found.
     """
     covariance, at = design.covariance, design.layout.covariance
-    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
     matrices = covariance.matrices(params[at])
     floor = None
     ranks = []
-    for k, size in enumerate(sizes):
-        spread = np.linalg.eigvalsh(matrices[k] / np.outer(size, size))
-        rank = len(size)
-        for lower in range(int((spread > SMALL_SD**2).sum()), len(size)):
+    for k, term in enumerate(design.loadings.terms):
+        spread = np.linalg.eigvalsh(term.inner(matrices[k]))
+        rank = term.whole.dim
+        for lower in range(int((spread > (SMALL_SD * size) ** 2).sum()), rank):
             if floor is None:
                 floor = _height(design, params, matrices) - NO_LOSS
-            trial = [*matrices[:k], truncated(matrices[k], size, lower), *matrices[k + 1 :]]
+            trial = [*matrices[:k], truncated(term, matrices[k], lower), *matrices[k + 1 :]]
             if _height(design, params, trial) > floor:
                 matrices, rank = trial, lower
                 break
         ranks.append(rank)
     out = params.copy()
     out[at] = covariance.pack(matrices)
-    reduction = with_ranks(design, out, origin, ranks)
+    reduction = with_ranks(design, out, ranks)
     at_limit = dispersion_without_loss(design, out)
     if at_limit:
         out[design.layout.family] = 0.0
     return replace(reduction, at_limit=at_limit), out
 
 
-def reduction_to(
-    design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]
-) -> tuple[Reduction, Array]:
+def reduction_to(design: MixedDesign, params: Array, ranks: Sequence[int]) -> tuple[Reduction, Array]:
     """Give covariance matrices the nearest values of given ranks; arguments as in `reduction_without_loss`."""
     covariance, at = design.covariance, design.layout.covariance
-    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
-    lower = [truncated(*parts) for parts in zip(covariance.matrices(params[at]), sizes, ranks, strict=True)]
+    parts = zip(design.loadings.terms, covariance.matrices(params[at]), ranks, strict=True)
     out = params.copy()
-    out[at] = covariance.pack(lower)
-    return with_ranks(design, out, origin, ranks), out
+    out[at] = covariance.pack([truncated(*part) for part in parts])
+    return with_ranks(design, out, ranks), out
 
 
 def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
@@ -88,14 +84,14 @@ def _height(design: MixedDesign, params: Array, matrices: list[Array]) -> float:
     return evaluate_laplace(design, singular_working(design, params, matrices)).value
 
 
-def truncated(G: Array, size: Array, rank: int) -> Array:
-    """Nearest matrix of the given rank, in units of ``size``."""
-    values, vectors = np.linalg.eigh(G / np.outer(size, size))
-    root = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, len(size) - rank :] * size[:, None]
-    return np.asarray(root @ root.T)
+def truncated(term: ReducedTerm, G: Array, rank: int) -> Array:
+    """Nearest matrix of the given rank, along the axes of the term."""
+    values, vectors = np.linalg.eigh(term.inner(G))
+    root = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, len(values) - rank :]
+    return term.outer(root @ root.T)
 
 
-def with_ranks(design: MixedDesign, params: Array, origin: Array, ranks: Sequence[int]) -> Reduction:
+def with_ranks(design: MixedDesign, params: Array, ranks: Sequence[int]) -> Reduction:
     """Reduction of given ranks, with pivots that suit given parameters.
 
     The pivots of a singular matrix are taken in the order of pivoted elimination, the largest variance left first.
@@ -104,23 +100,17 @@ def with_ranks(design: MixedDesign, params: Array, origin: Array, ranks: Sequenc
     ----------
     params : ndarray (P,)
         Natural parameters, with covariance matrices of the given ranks.
-    origin : ndarray (P,)
-        As in `reduction_without_loss`.
     """
-    covariance, at = design.covariance, design.layout.covariance
-    pivots = []
-    for G, factor, rank in zip(
-        covariance.matrices(params[at]), covariance.factors(origin[at]), ranks, strict=True
-    ):
-        size = np.abs(np.diag(factor))
-        full = rank == len(size)
-        pivots.append(range(rank) if full else _elimination(G / np.outer(size, size), rank))
-    return Reduction.of(design, pivots)
+    matrices = design.covariance.matrices(params[design.layout.covariance])
+    parts = zip(design.loadings.terms, matrices, ranks, strict=True)
+    return Reduction.of(
+        design, [range(r) if r == len(G) else _elimination(term.inner(G), r) for term, G, r in parts]
+    )
 
 
-def pivots_of(G: Array, size: Array, rank: int) -> tuple[int, ...]:
-    """Coordinates that the others are combinations of, ascending."""
-    return tuple(sorted(_elimination(G / np.outer(size, size), rank)))
+def pivots_of(term: ReducedTerm, G: Array, rank: int) -> tuple[int, ...]:
+    """Coordinates along the axes that the others are combinations of, ascending."""
+    return tuple(sorted(_elimination(term.inner(G), rank)))
 
 
 def _elimination(left: Array, rank: int) -> list[int]:
@@ -135,16 +125,18 @@ def _elimination(left: Array, rank: int) -> list[int]:
 
 
 def singular_working(design: MixedDesign, params: Array, matrices: list[Array] | None = None) -> Array:
-    """Fixed effects, Cholesky entries and dispersion of natural parameters whose matrices may be singular.
+    """Fixed effects, loadings at full rank and dispersion of natural parameters whose matrices may be singular.
 
     The factor of a matrix of rank r is lower triangular, with zeros right of column r.
     """
     covariance, at = design.covariance, design.layout.covariance
     out = params.copy()
     factors = []
-    for G in covariance.matrices(params[at]) if matrices is None else matrices:
-        size = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
-        values, vectors = np.linalg.eigh(G / np.outer(size, size))
+    matrices = covariance.matrices(params[at]) if matrices is None else matrices
+    for term, G in zip(design.loadings.terms, matrices, strict=True):
+        inner = term.inner(G)
+        size = np.sqrt(np.where(np.diag(inner) > 0, np.diag(inner), 1.0))
+        values, vectors = np.linalg.eigh(inner / np.outer(size, size))
         values = np.where(values > 1e-12, values, 0.0)
         root = (vectors * np.sqrt(values))[:, ::-1] * size[:, None]
         factors.append(np.linalg.qr(root.T)[1].T)

@@ -44,7 +44,7 @@ class Reduction:
         covariance = design.covariance.terms
         chosen = [None] * len(covariance) if pivots is None else pivots
         terms = tuple(
-            ReducedTerm.of(c, t.n_levels, own)
+            ReducedTerm.of(c, t.n_levels, own, t.axes)
             for c, t, own in zip(covariance, design.terms, chosen, strict=True)
         )
         return cls(terms, replace(design.layout, n_covariance=design.covariance.size))
@@ -72,7 +72,7 @@ class Reduction:
     def with_pivots(self, pivots: Sequence[Sequence[int]]) -> Reduction:
         """Change ranks; terms whose pivots are the same stay as they are."""
         terms = tuple(
-            t if t.leading == tuple(new) else ReducedTerm.of(t.whole, t.levels, new)
+            t if t.leading == tuple(new) else t.with_pivots(new)
             for t, new in zip(self.terms, pivots, strict=True)
         )
         return replace(self, terms=terms)
@@ -212,7 +212,7 @@ class Reduction:
     def effects(self, fitted: Array) -> sp.csr_array:
         """Matrix (Q, Q drawn) that turns standard effects into the effects of the model: zero for vanished terms."""
         parts = [
-            sp.kron(sp.eye_array(t.levels), t.matrix(fitted[own]))
+            sp.kron(sp.eye_array(t.levels), t.factor(fitted[own]))
             if t.rank
             else sp.csr_array((t.levels * t.whole.dim, 0))
             for t, _, own in self._places()

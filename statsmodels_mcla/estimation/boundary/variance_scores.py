@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from statsmodels_mcla.covariance import ReducedTerm
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.estimation.boundary.rank_search import truncated, with_ranks
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
@@ -32,7 +33,7 @@ NO_GAIN = (
 
 
 def grown_reduction(
-    design: MixedDesign, reduction: Reduction, reduced: MixedDesign, position: Position, origin: Array
+    design: MixedDesign, reduction: Reduction, reduced: MixedDesign, position: Position, size: float
 ) -> tuple[Reduction, Array] | None:
     """Raise ranks by one where the likelihood rises by that, and say where to go on.
 
@@ -44,8 +45,8 @@ def grown_reduction(
     reduced : MixedDesign
     position : Position
         Maximum of the reduced design.
-    origin : ndarray (P,)
-        Fixed effects, Cholesky entries, dispersion where the search started: sizes of standard deviations.
+    size : float
+        Standard deviation along the axes of the terms where a search starts.
 
     Returns
     -------
@@ -53,36 +54,35 @@ def grown_reduction(
         With higher ranks, and natural parameters of the model to start from; None where no slope is positive.
     """
     covariance, at = design.covariance, design.layout.covariance
-    sizes = [np.abs(np.diag(f)) for f in covariance.factors(origin[at])]
     params = reduction.extend(position.params)
     matrices, ranks = covariance.matrices(params[at]), list(reduction.ranks)
     for k in reduction.singular:
         M = curvature_by_level(design.terms[k], reduced, position)
-        step = _best_step(M, matrices[k], sizes[k], reduction.ranks[k])
+        step = _best_step(design.loadings.terms[k], M, matrices[k], size, reduction.ranks[k])
         if step is not None:
             ranks[k] += 1
-            matrices[k] = truncated(matrices[k] + step, sizes[k], ranks[k])
+            matrices[k] = truncated(design.loadings.terms[k], matrices[k] + step, ranks[k])
     if tuple(ranks) == reduction.ranks:
         return None
     out = params.copy()
     out[at] = covariance.pack(matrices)
-    grown = with_ranks(design, out, origin, ranks)
+    grown = with_ranks(design, out, ranks)
     return replace(grown, at_limit=reduction.at_limit), out
 
 
-def _best_step(M: Array, G: Array, size: Array, rank: int) -> Array | None:
+def _best_step(term: ReducedTerm, M: Array, G: Array, size: float, rank: int) -> Array | None:
     """What to add to G, (d, d): nu w w' with the steepest w among the directions that G lacks; None if downhill.
 
     The information about nu is the sum of the squared scores of the levels.
     """
-    lacking = np.linalg.eigh(G / np.outer(size, size))[1][:, : len(size) - rank]
-    scaled = lacking.T @ (M * np.outer(size, size)) @ lacking
+    lacking = size * term.axes @ np.linalg.eigh(term.inner(G))[1][:, : len(G) - rank]
+    scaled = lacking.T @ M @ lacking
     direction = np.linalg.eigh(scaled.sum(axis=0))[1][:, -1]
     scores = 0.5 * np.einsum("i,lij,j->l", direction, scaled, direction)
     slope, information = float(scores.sum()), float((scores * scores).sum())
     if slope <= 0 or 0.5 * slope * slope <= NO_GAIN * information:
         return None
-    w = size * (lacking @ direction)
+    w = lacking @ direction
     return float(np.clip(slope / information, 0.01, 1.0)) * np.outer(w, w)
 
 

@@ -186,7 +186,7 @@ def _lower_ranks(objective: Objective, point: Point, held: Held | None) -> Objec
     """Give covariance matrices the lowest ranks that lose nothing, those aside that the held quantity needs."""
     submodel = objective.submodel
     keep, now = submodel.keep, submodel.reduction.pivots
-    found, _ = reduction_without_loss(submodel.model, point.params[keep], submodel.origin[keep])
+    found, _ = reduction_without_loss(submodel.model, point.params[keep], submodel.size)
     needed = np.zeros(len(keep)) if held is None else held.quantity.at(point.params).gradient
     pivots = [
         old if len(new) >= len(old) or needed[submodel.parameters(k)].any() else new

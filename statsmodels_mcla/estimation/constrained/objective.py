@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from statsmodels_mcla.design import MixedDesign, SearchScale
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -104,7 +105,7 @@ class ObjectiveMaximum:
     @classmethod
     def of(cls, estimates: Estimates, full: MixedDesign) -> ObjectiveMaximum:
         """Maximum of the likelihood of a fit; joint draws, too noisy to move, give way to blocks."""
-        submodel = Submodel(full, np.ones(full.n_params, bool), estimates.reduction, estimates.origin)
+        submodel = Submodel(full, np.ones(full.n_params, bool), estimates.reduction, estimates.size)
         if not estimates.drawn:
             laplace = LaplaceObjective(submodel)
             return cls(laplace, laplace.at(laplace.locate(estimates.params)), full, estimates.se)
@@ -151,14 +152,17 @@ def difference_error(one: Point, other: Point) -> float:
 
 @dataclass(frozen=True)
 class _Working:
-    """A likelihood of a submodel in its loadings, log dispersion and fixed effects."""
+    """A likelihood of a submodel in its loadings, log dispersion and fixed effects of orthonormal columns."""
 
     submodel: Submodel
 
     @cached_property
     def scale(self) -> SearchScale:
         """From x to the fitted parameters."""
-        return SearchScale.plain(self.submodel.design.layout)
+        design = self.submodel.design
+        plain = SearchScale.plain(design.layout)
+        rest = np.eye(design.n_params - design.n_fixed)
+        return replace(plain, stretch=block_diag(design.fixed_axes, rest))
 
     @cached_property
     def deviations(self) -> np.ndarray:

@@ -74,19 +74,12 @@ def _with_dispersion(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximu
     return maximise(larger, larger.locate(params), held)
 
 
-def _sizes(submodel: Submodel, k: int) -> Array:
-    """Standard deviations of a term where a search would start."""
-    shape = submodel.model.covariance.terms[k]
-    factor = shape.factor(submodel.origin[submodel.parameters(k)])
-    return np.abs(np.diag(factor))
-
-
 def _ways_out(submodel: Submodel, params: Array, k: int) -> Iterator[list[Array]]:
     """Natural parameters along each direction that a singular covariance matrix lacks."""
     shape, at = submodel.model.covariance.terms[k], submodel.parameters(k)
-    size, G = _sizes(submodel, k), shape.matrix(params[at])
-    lacking = np.linalg.eigh(G / np.outer(size, size))[1][:, : shape.dim - submodel.reduction.ranks[k]]
-    for w in (size[:, None] * lacking).T:
+    term, G = submodel.model.loadings.terms[k], shape.matrix(params[at])
+    lacking = np.linalg.eigh(term.inner(G))[1][:, : shape.dim - submodel.reduction.ranks[k]]
+    for w in (submodel.size * term.axes @ lacking).T:
         path = []
         for sd in SDS:
             out = params.copy()
@@ -107,6 +100,6 @@ def _best(height: Callable[[Array], float], path: list[Array], floor: float) -> 
 
 
 def _pivots(submodel: Submodel, params: Array, k: int, rank: int) -> tuple[int, ...]:
-    size = _sizes(submodel, k)
+    term = submodel.model.loadings.terms[k]
     G = submodel.model.covariance.terms[k].matrix(params[submodel.parameters(k)])
-    return pivots_of(truncated(G, size, rank), size, rank)
+    return pivots_of(term, truncated(term, G, rank), rank)

@@ -35,15 +35,14 @@ class Submodel:
         Parameters of the whole model that ``model`` has.
     reduction : Reduction
         Ranks of the covariance matrices of ``model``.
-    origin : ndarray (P,)
-        Fixed effects, Cholesky entries, dispersion of the whole model where a search would start: the size that
-        standard deviations are measured by.
+    size : float
+        Standard deviation along the axes of the terms where a search would start: what others are measured by.
     """
 
     model: MixedDesign
     keep: np.ndarray
     reduction: Reduction
-    origin: Array
+    size: float = 1.0
 
     @cached_property
     def design(self) -> MixedDesign:
@@ -116,7 +115,7 @@ class Submodel:
         model = replace(self.model, terms=tuple(terms))
         limit = self.reduction.at_limit or any(int(phi) in zero for phi in self.family)
         return Submodel(
-            model, keep, replace(Reduction.of(model).with_pivots(pivots), at_limit=limit), self.origin
+            model, keep, replace(Reduction.of(model).with_pivots(pivots), at_limit=limit), self.size
         )
 
 
@@ -124,4 +123,4 @@ def _columns(term: RandomTerm, stays: np.ndarray) -> RandomTerm:
     """Return the term with some of its effects."""
     pick = np.flatnonzero(np.tile(stays, len(term.levels)))
     columns = tuple(c for c, stay in zip(term.columns, stays, strict=True) if stay)
-    return replace(term, columns=columns, Z=term.Z[:, pick], design=None)
+    return replace(term.with_design(columns, term.Z[:, pick]), design=None)

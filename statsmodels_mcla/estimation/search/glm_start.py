@@ -36,12 +36,17 @@ class GLMStart:
     converged: bool
     size: float = 1.0
 
+    @property
+    def sd(self) -> float:
+        """Standard deviation of random effects, along the axes of their terms, where a search starts."""
+        return self.size * FIRST_SD / np.sqrt(self.curvature)
+
 
 def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
     """Fit the GLM without random effects by Newton's method with step halving."""
     family = design.family
-    size = np.sqrt(np.mean(design.X * design.X, axis=0))
-    X = design.X / size  # units do not matter to any cut-off
+    axes = design.fixed_axes
+    X = design.X @ axes  # units and origins do not matter to any cut-off
     mu = family.start_mean(design.y, design.w)
     weights = {"freq_weights": design.w, "var_weights": design.v}
     phi = family.start_phi(design.y, mu, **weights) if family.dispersion else 1.0
@@ -80,8 +85,9 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         height, d1, W, eta = trial
     if family.dispersion:
         phi = family.start_phi(design.y, family.mean(eta), **weights)
-    information = information * np.outer(size, size)
-    return GLMStart(beta / size, phi, information, max(float(W.mean()), 1e-8), eta, converged)
+    back = np.linalg.inv(axes)
+    curvature = float(np.maximum(W, 1e-8 * np.abs(W).max()).mean())
+    return GLMStart(axes @ beta, phi, back.T @ information @ back, curvature, eta, converged)
 
 
 def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
@@ -89,16 +95,15 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
     layout = design.layout
     origin, stretch = np.zeros(layout.size), np.zeros((layout.size, layout.size))
     origin[layout.fixed] = start.beta
-    size = np.sqrt(np.diag(start.information))
-    root = np.linalg.cholesky(start.information / np.outer(size, size) + 1e-10 * np.eye(len(size)))
-    stretch[layout.fixed, layout.fixed] = np.linalg.inv(root).T / size[:, None]
+    axes = design.fixed_axes
+    information = axes.T @ start.information @ axes
+    size = np.sqrt(np.diag(information))
+    root = np.linalg.cholesky(information / np.outer(size, size) + 1e-10 * np.eye(len(size)))
+    stretch[layout.fixed, layout.fixed] = axes @ (np.linalg.inv(root).T / size[:, None])
     for j, (k, i, column) in enumerate(design.loadings.entries, layout.covariance.start):
         term = design.loadings.terms[k]
-        own = design.terms[k].Z.data[design.terms[k].Z.indices % term.whole.dim == i]
-        square = float(np.mean(own * own)) if len(own) else 0.0
-        sd = start.size * FIRST_SD / np.sqrt(start.curvature * (square if square > 0 else 1.0))
-        origin[j] = sd if term.order[column] == i else 0.0
-        stretch[j, j] = sd / np.sqrt(term.levels)
+        origin[j] = start.sd if term.order[column] == i else 0.0
+        stretch[j, j] = start.sd / np.sqrt(term.levels)
     origin[layout.family] = np.log(start.phi)
     stretch[layout.family, layout.family] = np.sqrt(2.0 / design.n_rows) * np.eye(layout.n_family)
     return SearchScale(layout, origin, stretch)

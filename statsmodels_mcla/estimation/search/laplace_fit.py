@@ -13,6 +13,8 @@ from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, Modes, evaluate_laplace
 from statsmodels_mcla.numerics import Array, differences, is_positive_definite
 
+STEP = 1e-3  # of differences, in search coordinates: standard errors or so
+
 
 @dataclass(frozen=True)
 class LaplaceFit:
@@ -134,15 +136,14 @@ def laplace_covariance(fit: LaplaceFit) -> Array:
     ndarray (P, P)
         Of the fitted parameters; NaN where the information is not positive definite.
     """
-    # steps of a thousandth of a standard error or so
-    steps = 1e-3 * np.abs(np.diag(fit.scale.stretch))
-    steps[fit.scale.layout.family] *= fit.params[fit.scale.layout.family]
+    scale, modes = fit.scale, fit.evaluation.modes
 
-    def gradient(params: Array) -> Array:
-        return evaluate_laplace(fit.design, params, fit.evaluation.modes).gradient
+    def gradient(x: Array) -> Array:
+        return scale.gradient(x, evaluate_laplace(fit.design, scale.fitted(x), modes).gradient)
 
-    H = differences(gradient, fit.params, steps)
+    x = scale.from_fitted(fit.params)
+    H = differences(gradient, x, np.full(len(x), STEP))
     information = -0.5 * (H + H.T)
     if not is_positive_definite(information):
         return np.full(H.shape, np.nan)
-    return np.linalg.inv(information)
+    return scale.covariance(x, np.linalg.inv(information))

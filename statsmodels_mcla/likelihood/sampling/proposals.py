@@ -124,5 +124,5 @@ class StandardisedProposal:
 
     def logpdf(self, b: Array) -> Array:
         """Log density of each column of b, (n,)."""
-        log_det = np.log(np.abs(self.Lambda.diagonal())).sum()
+        log_det = np.log(np.abs(self._solve.U.diagonal())).sum()
         return np.asarray(self.own.logpdf(self.Lambda @ b) + log_det)

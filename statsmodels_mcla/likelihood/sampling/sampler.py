@@ -196,8 +196,10 @@ class Sampler:
         (bucket,) = self.buckets
         proposal = sampling.proposal(modes)
         if isinstance(sampling, FixedSampling):
-            counted = zip(factors, bucket.levels, strict=True)
-            each = [f for f, count in counted for _ in range(count)]
+            loadings = self.design.loadings
+            parts = zip(loadings.terms, loadings.slices, bucket.levels, strict=True)
+            own = params[self.design.layout.covariance]
+            each = [sp.kron(sp.eye_array(count), t.factor(own[s])) for t, s, count in parts]
             proposal = StandardisedProposal(proposal, sp.csr_array(sp.block_diag(each, format="csr")))
         anchor = standing(self.design, bucket, factors, params)
         return JointDraws(bucket, anchor, proposal, self.seed, int(self.sizes[0][0]))

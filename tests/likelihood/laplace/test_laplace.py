@@ -29,15 +29,8 @@ from statsmodels_mcla.likelihood.laplace.approximation import evaluate_laplace
 
 
 def working(case: Small) -> np.ndarray:
-    """Fixed effects, Cholesky entries and dispersion at the parameters of a small model."""
-    out = case.params.copy()
-    if case.structure == "slope":
-        G = np.array([[out[2], out[3]], [out[3], out[4]]])
-        out[2:5] = np.linalg.cholesky(G)[np.tril_indices(2)]
-    else:
-        stop = 4 if case.structure == "crossed" else 3
-        out[2:stop] = np.sqrt(out[2:stop])
-    return out
+    """Fixed effects, loadings and dispersion at the parameters of a small model."""
+    return Reduction.of(case.model().design).restrict(case.params)
 
 
 def direct(case: Small, params: np.ndarray) -> float:
