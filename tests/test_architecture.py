@@ -291,7 +291,7 @@ def test_only_runtime_dependencies(name: str) -> None:
     known = {"statsmodels", "numpy", "scipy", "patsy", "pandas", ROOT}
     if name == "execution.blas":
         known |= {"threadpoolctl"}
-    if name in ("model.messages", "execution.progress"):  # progress lines go above a progress bar
+    if name == "execution.progress":  # progress lines go above a progress bar
         known |= {"tqdm"}
     if name.startswith("plots") or name == "results.methods.plots":
         known |= {"matplotlib"}

@@ -173,14 +173,16 @@ def _data_were_removed() -> NoReturn:
     raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
 
 
-def inverse_information(matrix: Later[Array], maximum: Later[Fitted], *, drawn: bool) -> EstimateCovariance:
-    """Inverse observed information of a fit."""
-    return EstimateCovariance(matrix, Later(partial(_variation, matrix, maximum, drawn)))
+def inverse_information(
+    matrix: Later[Array], maximum: Later[Fitted], *, drawn: bool, known: bool
+) -> EstimateCovariance:
+    """Inverse observed information of a fit, from draws or not, that knows its Monte Carlo errors or not."""
+    return EstimateCovariance(matrix, Later(partial(_variation, matrix, maximum, drawn, known)))
 
 
-def _variation(matrix: Later[Array], maximum: Later[Fitted], drawn: bool) -> Variation | None:
+def _variation(matrix: Later[Array], maximum: Later[Fitted], drawn: bool, known: bool) -> Variation | None:
     if not drawn:
         return None
-    if np.isnan(matrix()).all():
+    if not known or np.isnan(matrix()).all():
         return Variation.unknown(maximum().params)
     return Variation.of(maximum())

@@ -18,6 +18,7 @@ from statsmodels_mcla.estimation.boundary import (
     grown_reduction,
     reduction_to,
     reduction_without_loss,
+    with_ranks,
 )
 from statsmodels_mcla.estimation.search import (
     DrawSettings,
@@ -31,13 +32,16 @@ from statsmodels_mcla.estimation.search import (
     search_scale,
     sized,
 )
-from statsmodels_mcla.estimation.separation import separated_columns, separating_terms
+from statsmodels_mcla.estimation.separation import Recession, recession_of, separating_terms
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, standard_deviations
 
 NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
-SEPARATED_STEPS = 6  # of an optimiser where there is no maximum; linear predictors grow by about one a step
+SEPARATED_STEPS = (
+    6  # of Newton's method where there is no maximum; linear predictors grow by about one a step
+)
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,22 @@ class MonteCarloMaximum:
 
 
 def laplace_maximum(
-    design: MixedDesign, gtol: float = 1e-4, maxiter: int = 200, disp: bool = False
+    design: MixedDesign,
+    gtol: float = 1e-4,
+    maxiter: int = 200,
+    disp: bool = False,
+    deadline: float = np.inf,
 ) -> LaplaceMaximum:
-    """Maximise the Laplace approximation from the GLM without random effects, then at lower ranks if they do."""
+    """Maximise the Laplace approximation from the GLM without random effects, then at lower ranks if they do.
+
+    After the deadline, a reading of `time.perf_counter`, the best parameters so far are returned.
+    """
     start = fit_without_random_effects(design)
-    separated = tuple(separated_columns(design, start.eta, start.phi))
-    if separated:  # the likelihood rises for ever: go where it is nearly flat, and no further
+    recession = recession_of(design, start.eta, start.phi)
+    if recession is not None and recession.has_limit:
+        limit = laplace_maximum(recession.limit(design), gtol, maxiter, disp, deadline)
+        return _far_out(design, recession, limit)
+    if recession is not None:  # nothing is left to estimate: go where it is nearly flat, and no further
         start = fit_without_random_effects(design, SEPARATED_STEPS)
         maxiter = min(maxiter, SEPARATED_STEPS)
     else:
@@ -107,14 +121,36 @@ def laplace_maximum(
         reduced = reduction.reduce(design)
         scale = search_scale(reduced, start)
         x = scale.from_fitted(reduction.restrict(params)) if len(params) else x
-        fit = fit_laplace(reduced, scale, x, gtol=gtol, maxiter=maxiter, disp=disp)
+        fit = fit_laplace(reduced, scale, x, gtol=gtol, maxiter=maxiter, disp=disp, deadline=deadline)
         lower, params = reduction_without_loss(design, reduction.extend(fit.params), size)
         if lower.shape == reduction.shape:
             break
         reduction = lower
     params = reduction.extend(fit.params)
     separating = tuple(separating_terms(design, fit, params, start.curvature))
+    separated = () if recession is None else tuple(recession.columns)
     return LaplaceMaximum(params, reduction, separated, separating, start, fit)
+
+
+def _far_out(design: MixedDesign, recession: Recession, limit: LaplaceMaximum) -> LaplaceMaximum:
+    """Maximum of a likelihood that rises for ever, from that of its limit: where it is nearly flat, and no further."""
+    params = recession.far(design, limit.params)
+    reduction = replace(with_ranks(design, params, limit.reduction.ranks), at_limit=limit.reduction.at_limit)
+    start = replace(
+        fit_without_random_effects(design, SEPARATED_STEPS),
+        beta=params[design.layout.fixed],
+        phi=limit.start.phi,
+        curvature=limit.start.curvature,
+        size=limit.start.size,
+    )
+    reduced = reduction.reduce(design)
+    fitted = reduction.restrict(params)
+    found = evaluate_laplace(reduced, fitted)
+    fit = replace(
+        limit.fit, design=reduced, scale=search_scale(reduced, start), params=fitted, evaluation=found
+    )
+    separated = tuple(sorted({*recession.columns, *(int(recession.kept[j]) for j in limit.separated)}))
+    return LaplaceMaximum(params, reduction, separated, limit.separating, start, fit)
 
 
 def monte_carlo_maximum(
@@ -159,7 +195,7 @@ def monte_carlo_maximum(
         fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
         params = reduction.extend(fit.position.params)
         trail.append(MonteCarloMaximum(params, reduction, reduced, fit))
-        step = _after(design, size, trail)
+        step = _after(design, size, trail, settings)
         if isinstance(step, MonteCarloMaximum):
             return step
         reduction, params = step
@@ -178,17 +214,18 @@ def _check_full_rank(reduction: Reduction) -> None:
 Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
 
 
-def _after(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> Step:
+def _after(design: MixedDesign, size: float, trail: list[MonteCarloMaximum], settings: FitSettings) -> Step:
     """Say where to go after some fits, the last of which is the latest."""
     found, before = trail[-1], trail[-2] if len(trail) > 1 else None
     fit, reduction = found.fit, found.reduction
     raised = before is not None and sum(before.reduction.shape) < sum(reduction.shape)
-    if before is not None and raised and _flat(found):
-        return before  # the likelihood did not rise, only its noise
+    if before is not None and raised and (_flat(found) or (settings.late and not fit.converged)):
+        return before  # the likelihood did not rise, only its noise, or there was no time to see
     step = None if raised else _down(design, size, trail)
     if step is not None:
         return step
-    return _up(design, size, trail) if fit.converged and (reduction.singular or reduction.at_limit) else found
+    at_boundary = bool(reduction.singular) or reduction.at_limit
+    return _up(design, size, trail) if fit.converged and at_boundary and not settings.late else found
 
 
 def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:

@@ -10,12 +10,18 @@ residuals r that are positive where all trials succeeded and negative where all 
 non-negative terms, so that X d = 0 in all of these rows: there is nothing to search for (Stiemke's lemma).  The
 score equations of the fit are such an equation.
 
+At the end of such a direction, rows with X d > 0 are certain and tell nothing any more; the others have the likelihood
+of a smaller model, which has a maximum, or a direction of its own (the limit of Geyer, 2009, Electronic Journal of
+Statistics 3).  So all but the coefficients along d are estimated as usual.
+
 Random effects can separate the responses by themselves: where every level has successes only or failures only, the
 likelihood rises as their variance grows.  The conditional modes of a Laplace fit with a large variance show it: they
 classify every single row correctly.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
@@ -29,6 +35,7 @@ from statsmodels_mcla.numerics import Array
 MARGIN = 1e-9  # of the largest residual: smaller ones prove nothing
 AT_A_TIME = 1000  # rows that a linear program begins with, and that are added where it breaks them
 LARGE_SD = 1.5  # of a term's part of eta, in standard deviations of what one row tells about eta
+NEARLY_FLAT = 1e-3  # of log-likelihood, that the rest of the way to infinity is worth
 FLAT = 1e-7  # of the largest entry: changes of X d and entries of d below are round-off
 
 
@@ -56,8 +63,72 @@ def overlapping(design: MixedDesign, sign: Array, eta: Array, phi: float) -> boo
     return bool(fulfilled.all() and np.all((sign * r)[signed] > MARGIN * np.abs(r).max()))
 
 
-def separated_columns(design: MixedDesign, eta: Array | None = None, phi: float = 1.0) -> list[int]:
-    """Columns of X whose coefficients have no finite maximum; empty if there is none.
+@dataclass(frozen=True)
+class Recession:
+    """A direction of the fixed effects in which the likelihood rises for ever.
+
+    Attributes
+    ----------
+    direction : ndarray (p,)
+        The largest entry is 1 in size.
+    certain : ndarray of bool (N,)
+        Rows whose linear predictor changes along it.
+    kept : ndarray of int (k,)
+        Columns of X that the other rows need.
+    """
+
+    direction: Array
+    certain: np.ndarray
+    kept: np.ndarray
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns of X whose coefficients have no finite maximum."""
+        return [int(j) for j in np.flatnonzero(self.direction)]
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether other rows tell of other coefficients."""
+        return bool(len(self.kept)) and not self.certain.all()
+
+    def limit(self, design: MixedDesign) -> MixedDesign:
+        """Return the design of the other rows, with the columns that they need."""
+        rows = np.flatnonzero(~self.certain)
+        return replace(
+            design,
+            y=design.y[rows],
+            w=design.w[rows],
+            v=design.v[rows],
+            offset=design.offset[rows],
+            X=design.X[np.ix_(rows, self.kept)],
+            terms=tuple(replace(t, Z=t.Z[rows]) for t in design.terms),
+        )
+
+    def far(self, design: MixedDesign, params: Array) -> Array:
+        """Parameters of the design from those of the limit: as far along the direction as is nearly flat."""
+        beta = np.zeros(design.n_fixed)
+        beta[self.kept] = params[: len(self.kept)]
+        params = np.concatenate([beta, params[len(self.kept) :]])
+        phi = design.split(params)[2]
+        rows = np.flatnonzero(self.certain)
+        y, w, v = design.y[rows, None], design.w[rows, None], design.v[rows, None]
+        X = design.X[rows]
+        eta, slope = design.offset[rows] + X @ params[design.layout.fixed], X @ self.direction
+
+        def loss(distance: float) -> float:
+            near, far = ((eta + t * slope)[:, None] for t in (distance, 2.0 * distance))
+            rise = design.family.rows(y, w, v, far, phi).logf - design.family.rows(y, w, v, near, phi).logf
+            return float(rise.sum())
+
+        distance = 1.0 / np.abs(slope).max()
+        while not loss(distance) < NEARLY_FLAT:
+            distance *= 1.5
+        params[design.layout.fixed] += distance * self.direction
+        return params
+
+
+def recession_of(design: MixedDesign, eta: Array | None = None, phi: float = 1.0) -> Recession | None:
+    """Find a direction of the fixed effects without a finite maximum; None if there is none.
 
     Parameters
     ----------
@@ -69,21 +140,39 @@ def separated_columns(design: MixedDesign, eta: Array | None = None, phi: float 
     """
     sign = design.family.open_direction(design.y, design.w)
     if sign is None or not np.any(sign):
-        return []
+        return None
     if eta is not None and overlapping(design, sign, eta, phi):
-        return []
-    X = design.X / np.abs(design.X).max(axis=0)
+        return None
+    size = np.abs(design.X).max(axis=0)
+    X = design.X / size
     free = sign == 0.0
     # directions that leave the rows alone that no direction may touch
     basis = scipy.linalg.null_space(np.linalg.qr(X[free], mode="r")) if free.any() else np.eye(X.shape[1])
     if not basis.shape[1]:
-        return []
+        return None
     rows = (sign[~free][:, None] * X[~free]) @ basis
     x = _rising_direction(rows)
     if x is None or (rows @ x).max() < FLAT:
-        return []
+        return None
     direction = basis @ x
-    return [int(j) for j in np.flatnonzero(np.abs(direction) > FLAT * np.abs(direction).max())]
+    direction[np.abs(direction) < FLAT * np.abs(direction).max()] = 0.0
+    certain = np.abs(X @ direction) > FLAT * np.abs(direction).max()
+    # the coefficients of the direction are what the other rows do without
+    order = np.argsort(np.abs(direction), kind="stable")
+    kept = np.sort(order[_independent(X[~certain][:, order])])
+    direction = direction / size
+    return Recession(direction / np.abs(direction).max(), certain, kept)
+
+
+def _independent(X: Array) -> np.ndarray:
+    """Columns that are no combinations of those before them."""
+    R = np.asarray(np.linalg.qr(X, mode="r"))
+    kept: list[int] = []
+    for j, column in enumerate(R.T):
+        left = column - R[:, kept] @ np.linalg.lstsq(R[:, kept], column, rcond=None)[0]
+        if np.linalg.norm(left) > FLAT * np.sqrt(len(X)):
+            kept.append(j)
+    return np.array(kept, int)
 
 
 def _rising_direction(rows: Array) -> Array | None:

@@ -6,15 +6,26 @@ The next of its kind: another executor with the ``map`` of `Executor`; nothing e
 """
 
 from statsmodels_mcla.execution.blas import on_one_blas_thread
-from statsmodels_mcla.execution.executor import SERIAL, Executor, Processes, Threads, checked_n_jobs
-from statsmodels_mcla.execution.progress import with_progress
+from statsmodels_mcla.execution.executor import (
+    SERIAL,
+    Executor,
+    OutOfTime,
+    Processes,
+    Threads,
+    Until,
+    checked_n_jobs,
+)
+from statsmodels_mcla.execution.progress import tell, with_progress
 
 __all__ = [
     "SERIAL",
     "Executor",
+    "OutOfTime",
     "Processes",
     "Threads",
+    "Until",
     "checked_n_jobs",
     "on_one_blas_thread",
+    "tell",
     "with_progress",
 ]

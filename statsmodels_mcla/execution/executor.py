@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -28,6 +29,10 @@ class Executor(Protocol):
     def workers(self) -> int:
         """How many items are worked on at once."""
 
+    @property
+    def alone(self) -> Executor:
+        """Executor of work that is too little to be shared."""
+
     def map(self, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
         """Results in the order of the items; an error ends the work and is raised."""
 
@@ -42,6 +47,11 @@ class Threads:
     def of(cls, n_jobs: Any) -> Threads:
         """Check a number of threads; None and -1 are all cores."""
         return cls(checked_n_jobs(n_jobs))
+
+    @property
+    def alone(self) -> Executor:
+        """See `Executor`."""
+        return SERIAL
 
     def map(self, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
         """See `Executor`."""
@@ -76,11 +86,61 @@ def _helpers(n: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n, thread_name_prefix="mcla")
 
 
+class OutOfTime(Exception):  # noqa: N818 - an event, and no fault
+    """The deadline of an executor has passed."""
+
+
+@dataclass(frozen=True)
+class Until:
+    """Another executor's work, of which nothing begins after a deadline.
+
+    Attributes
+    ----------
+    executor : Executor
+    deadline : float
+        A reading of `time.perf_counter`.
+    """
+
+    executor: Executor
+    deadline: float
+
+    @property
+    def workers(self) -> int:
+        """See `Executor`."""
+        return self.executor.workers
+
+    @property
+    def alone(self) -> Executor:
+        """See `Executor`."""
+        return Until(self.executor.alone, self.deadline)
+
+    def map(self, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """See `Executor`.
+
+        Raises
+        ------
+        OutOfTime
+            If the deadline passes before the last item is begun.
+        """
+        return self.executor.map(partial(_in_time, function, self.deadline), items)
+
+
+def _in_time(function: Callable[[S], T], deadline: float, item: S) -> T:
+    if time.perf_counter() >= deadline:
+        raise OutOfTime
+    return function(item)
+
+
 @dataclass(frozen=True)
 class Processes:
     """Processes that last as long as the work; a single one is this process."""
 
     workers: int
+
+    @property
+    def alone(self) -> Executor:
+        """See `Executor`."""
+        return SERIAL
 
     def map(self, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
         """See `Executor`."""

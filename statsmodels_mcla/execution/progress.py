@@ -26,3 +26,13 @@ def with_progress(items: Iterable[T], total: int, what: str, show: bool) -> Iter
             yield item
     else:
         yield from tqdm(items, total=total, desc=what)
+
+
+def tell(line: str) -> None:
+    """Print a line, above the bars of tqdm if that is installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        print(line)  # noqa: T201 - asked for
+    else:
+        tqdm.write(line)

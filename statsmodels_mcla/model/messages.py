@@ -1,4 +1,4 @@
-"""What a fit says while it runs and when something is wrong: progress lines and warnings."""
+"""What a fit says when something is wrong: warnings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.estimation import LaplaceMaximum, unreached_mode
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.estimation.search import Round
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
     ImportanceWeightWarning,
@@ -122,21 +121,3 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
             f"{100 * mcse_tol:.2g} % asked for: raise max_draws or max_seconds, or accept a larger mcse_tol",
             PrecisionWarning,
         )
-
-
-def ignore_round(_: Round) -> None:
-    """Say nothing."""
-
-
-def print_round(r: Round) -> None:
-    """Print one line a round, above any progress bar of tqdm's if that is installed."""
-    line = (
-        f"{r.seconds:7.2f} s  {r.stage:5s}  draws {r.draws:>7d}  llf {r.llf:.4f}  "
-        f"MCSE/SE {100 * r.mcse_over_se:.2f} %  smallest ESS {r.min_ess:.0f}"
-    )
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        print(line)  # noqa: T201 - asked for by disp=True
-    else:
-        tqdm.write(line)

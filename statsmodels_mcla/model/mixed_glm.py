@@ -20,7 +20,8 @@ from statsmodels_mcla.formula import environment, read_model, with_design_info, 
 from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
 from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, sampling_of
-from statsmodels_mcla.model.messages import ignore_round, print_round, warn_maximum, warn_monte_carlo
+from statsmodels_mcla.model.messages import warn_maximum, warn_monte_carlo
+from statsmodels_mcla.model.voice import Voice
 from statsmodels_mcla.numerics import Array, seed_of
 from statsmodels_mcla.prediction import fixed_rows
 from statsmodels_mcla.results import (
@@ -29,6 +30,9 @@ from statsmodels_mcla.results import (
     laplace_results,
     monte_carlo_results,
 )
+
+GRACE = 0.1  # of max_seconds, for a search to end over the draws that it has
+ENDLESS_CLIMBS = 5  # where the likelihood has no maximum
 
 
 class MCLAMixedGLM(DrawnLikelihood):
@@ -372,8 +376,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         max_draws : int
             Most draws for a block, rounded up as ``nsample`` is.
         max_seconds : float
-            After this time no further draws are added, and searches that have taken many steps end; what is
-            under way is finished.
+            After this time no further draws are added, and after a tenth more the best answer so far is returned:
+            with the standard errors of Laplace's approximation where there was no time for better ones.
         n_jobs : int, optional
             Threads; all cores by default.  The numbers do not depend on it.
         cov_type, cov_kwds : str, dict, optional
@@ -406,12 +410,26 @@ class MCLAMixedGLM(DrawnLikelihood):
         if start_params is not None:
             start_params = self._checked(start_params)
         # 1. Laplace fit: where to start, and at which ranks of the covariance matrices
-        laplace = laplace_maximum(self.design, gtol=1e-2)
-        report, executor = print_round if disp else ignore_round, Threads.of(n_jobs)
-        # a likelihood that rises for ever is worth no draws
-        deadline = started + (0.0 if laplace.endless else max_seconds)
+        voice, executor = Voice(disp), Threads.of(n_jobs)
+        voice.begin(self)
+        laplace = laplace_maximum(self.design, gtol=1e-2, deadline=started + max_seconds)
+        voice.laplace(laplace, time.perf_counter() - started)
+        # a likelihood that rises for ever is worth no further draws, and few climbs
+        draws_end = started + (0.0 if laplace.endless else max_seconds)
         settings = FitSettings(
-            mcse_tol, llf_tol, draws.nsample, max_draws, deadline, method, maxiter, options, executor, report
+            mcse_tol,
+            llf_tol,
+            draws.nsample,
+            max_draws,
+            draws_end,
+            started + (1.0 + GRACE) * max_seconds - draws_end,
+            ENDLESS_CLIMBS if laplace.endless else FitSettings.climbs,
+            method,
+            maxiter,
+            options,
+            executor,
+            voice.round,
+            voice.plan,
         )
         first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
         # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,

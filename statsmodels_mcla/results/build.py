@@ -14,7 +14,8 @@ from statsmodels_mcla.estimation import (
     inverse_information,
     with_expectation_draws,
 )
-from statsmodels_mcla.estimation.search import laplace_covariance
+from statsmodels_mcla.estimation.search import LaplaceFit, laplace_covariance, search_scale
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, MixedGLMResults
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
@@ -37,8 +38,10 @@ def _estimates(
     matrix: Later[Array],
     maximum: Later[Fitted],
     monte_carlo: MonteCarloErrors | None = None,
+    known: bool = True,
 ) -> Estimates:
-    information = inverse_information(matrix, maximum, drawn=monte_carlo is not None)
+    drawn = monte_carlo is not None
+    information = inverse_information(matrix, maximum, drawn=drawn, known=known)
     return Estimates(
         tuple(model.data.param_names),
         found.params,
@@ -85,6 +88,20 @@ def _draws_at(design: MixedDesign, found: LaplaceMaximum, executor: Executor) ->
     return Fitted(reduced, found.reduction, sampler, position, executor)
 
 
+def _covariance(found: MonteCarloMaximum, start: GLMStart) -> Array:
+    """Inverse observed information; by Laplace's approximation where the draws know no maximum."""
+    fit, reduction, design = found.fit, found.reduction, found.design
+    if fit.precision is not None:
+        return reduction.spread(fit.precision.cov_params)
+    params = fit.position.params
+    try:
+        here = evaluate_laplace(design, params)
+        laplace = LaplaceFit(design, search_scale(design, start), params, here, {}, {})
+        return reduction.carry(params, laplace_covariance(laplace))
+    except (FloatingPointError, np.linalg.LinAlgError):
+        return np.full((len(found.params), len(found.params)), np.nan)
+
+
 def monte_carlo_results(
     model: MixedModel,
     found: MonteCarloMaximum,
@@ -97,9 +114,7 @@ def monte_carlo_results(
 ) -> MCLAMixedGLMResults:
     """Collect a fit into results."""
     fit, reduction = found.fit, found.reduction
-    cov = np.full((len(found.params), len(found.params)), np.nan)
-    if fit.precision is not None:
-        cov = reduction.spread(fit.precision.cov_params)
+    cov = Later(partial(_covariance, found, start))
     fitted = Fitted(found.design, reduction, fit.sampler, fit.position, executor)
     quasi = draws.quasi and not draws.sampling.joint
     method = "MCLA, quasi-Monte Carlo" if quasi else "MCLA, Monte Carlo"
@@ -110,8 +125,9 @@ def monte_carlo_results(
         start,
         method,
         fit.converged and not separated,
-        Later.made(cov),
+        cov if fit.precision is None else Later.made(cov()),
         Later.made(fitted),
         monte_carlo,
+        fit.precision is not None,
     )
     return MCLAMixedGLMResults(model, estimates, fit.mle_retvals, fit.mle_settings, monte_carlo)

@@ -14,7 +14,7 @@ from statsmodels.genmod.families import links
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.estimation.search.glm_start import fit_without_random_effects
-from statsmodels_mcla.estimation.separation import overlapping, separated_columns
+from statsmodels_mcla.estimation.separation import Recession, overlapping, recession_of
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
 
 F = sm.families
@@ -41,11 +41,15 @@ def table(seed: int = 0, n: int = 240) -> pd.DataFrame:
     return data
 
 
+def columns(recession: Recession | None) -> list[int]:
+    return [] if recession is None else recession.columns
+
+
 def found(model: MCLAMixedGLM) -> list[str]:
     """Names of separated columns, the quick way and by the linear program alone."""
     start = fit_without_random_effects(model.design)
-    quick = separated_columns(model.design, start.eta, start.phi)
-    assert quick == separated_columns(model.design)
+    quick = columns(recession_of(model.design, start.eta, start.phi))
+    assert quick == columns(recession_of(model.design))
     return [model.exog_names[k] for k in quick]
 
 
@@ -177,3 +181,32 @@ def test_levels_that_are_all_alike_have_no_largest_variance(family: Any, method:
         warnings.simplefilter("always")
         model_for(mixed, "y", family, "x").fit_laplace()
     assert not [w for w in told if issubclass(w.category, SeparationWarning)]
+
+
+@pytest.mark.parametrize("response", ["y", "s + f", "k"])
+def test_the_rest_of_a_separated_model_is_that_of_its_limit(response: str) -> None:
+    """Rows that are certain in the limit tell nothing: what the others tell is the fit without them (Geyer, 2009)."""
+    data = table(240)
+    certain = data["c"] == "c"
+    low = data.assign(
+        y=np.where(certain, 1, data["y"]),
+        s=np.where(certain, 4, data["s"]),
+        f=np.where(certain, 0, data["f"]),
+        k=np.where(certain, 0, data["k"]),
+    )
+    family = sm.families.Poisson() if response == "k" else sm.families.Binomial()
+    right = "x * C(c, Treatment('a'))"
+    for call in (lambda m: m.fit_laplace(), lambda m: m.fit(rng=1)):
+        with pytest.warns(SeparationWarning) as told:
+            whole = call(model_for(low, response, family, right))
+        messages = [str(w.message) for w in told if issubclass(w.category, SeparationWarning)]
+        assert all("[T.c]" in message and "x," not in message.replace("x:", "") for message in messages)
+        rest = call(model_for(low[~certain], response, family, right))
+        shared = [name for name in rest.params.index if "[T.c]" not in name]
+        assert whole.llf == pytest.approx(rest.llf, abs=0.02)
+        np.testing.assert_allclose(
+            whole.params[shared], rest.params[shared], atol=0.03 * rest.bse[shared].min()
+        )
+        np.testing.assert_allclose(whole.bse[shared], rest.bse[shared], rtol=0.03)
+        assert np.isfinite(whole.params).all()
+        assert np.isfinite(whole.bse).all()

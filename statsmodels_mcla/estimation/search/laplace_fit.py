@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from statsmodels_mcla.design import MixedDesign, SearchScale
 from statsmodels_mcla.estimation.search.glm_start import GLMStart, search_scale
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
+from statsmodels_mcla.execution import OutOfTime
 from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, Modes, evaluate_laplace
 from statsmodels_mcla.numerics import Array, differences, is_positive_definite
 
@@ -51,6 +53,7 @@ def fit_laplace(
     gtol: float = 1e-4,
     maxiter: int = 200,
     disp: bool = False,
+    deadline: float = np.inf,
 ) -> LaplaceFit:
     """Maximise the Laplace approximation by BFGS with its exact gradient.
 
@@ -62,12 +65,17 @@ def fit_laplace(
         Where to start, in search coordinates.
     gtol : float
         Largest gradient, in search coordinates (about one standard error each), at the end.
+    deadline : float
+        Reading of `time.perf_counter` after which the best parameters so far are returned.
     """
     last: LaplaceEvaluation | None = None
     where = b""
+    best, gain = x, -np.inf
 
     def function(x: Array) -> tuple[float, Array, None]:
-        nonlocal last, where
+        nonlocal last, where, best, gain
+        if last is not None and time.perf_counter() >= deadline:
+            raise OutOfTime
         try:
             with np.errstate(all="ignore"):
                 found = evaluate_laplace(design, scale.fitted(x), None if last is None else last.modes)
@@ -76,18 +84,25 @@ def fit_laplace(
         if not np.isfinite(found.value):
             return -np.inf, np.zeros(len(x)), None
         last, where = found, x.tobytes()
+        if found.value > gain:
+            best, gain = x, found.value
         return found.value, scale.gradient(x, found.gradient), None
 
     search = SearchModel(function)
-    fitted = search.fit(
-        x,
-        method="bfgs",
-        gtol=gtol,
-        maxiter=maxiter,
-        disp=disp,
-        skip_hessian=True,
-        warn_convergence=False,
-    )
+    try:
+        fitted = search.fit(
+            x,
+            method="bfgs",
+            gtol=gtol,
+            maxiter=maxiter,
+            disp=disp,
+            skip_hessian=True,
+            warn_convergence=False,
+        )
+    except OutOfTime:
+        params = scale.fitted(best)
+        found = evaluate_laplace(design, params)
+        return LaplaceFit(design, scale, params, found, {"converged": False}, {})
     at = np.asarray(fitted.params, float)
     if where != at.tobytes():
         function(at)

@@ -11,8 +11,7 @@ and exact wherever it is evaluated.  Near the anchor it is also precise, so that
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +20,12 @@ from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation.search.draw_allocation import doubled, plan
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.estimation.search.settings import FitSettings, Round
+from statsmodels_mcla.execution import OutOfTime
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, is_positive_definite, standard_deviations
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
-MAX_ANCHORS = 25
-LATE_ANCHORS = 5  # after the deadline: what most climbs need in all
 SE_WORK, LLF_WORK = (
     2**27,
     2**26,
@@ -91,11 +89,18 @@ class _Paths:
         metric: Array | None,
     ) -> None:
         self.scale, self.design, self.draws = scale, sampler.design, position.draws
-        self.executor, self.metric = settings.executor, metric
+        self.settings, self.metric = settings, metric
         self.last: tuple[bytes, Evaluation | None] = (b"", None)
+        self.best: tuple[float, Array | None] = (-np.inf, None)
 
-    def at(self, x: Array, tails: bool = False) -> Evaluation | None:
-        """Evaluation at x, None where the likelihood does not exist or the draws do not reach."""
+    def at(self, x: Array, tails: bool = False, late: bool = False) -> Evaluation | None:
+        """Evaluation at x, None where the likelihood does not exist or the draws do not reach.
+
+        Raises
+        ------
+        OutOfTime
+            After the deadline, unless it may be late.
+        """
         if self.last[0] != x.tobytes() or tails:
             try:
                 found = evaluate(
@@ -104,12 +109,19 @@ class _Paths:
                     self.draws,
                     metric=self.metric,
                     tails=tails,
-                    executor=self.executor,
+                    executor=self.settings.executor if late else self.settings.in_time,
                 )
             except (FloatingPointError, np.linalg.LinAlgError):
                 found = None
             self.last = x.tobytes(), found if found is not None and np.isfinite(found.value) else None
         return self.last[1]
+
+    def at_anchor(self, x: Array, tails: bool, late: bool) -> Evaluation | None:
+        """Return the same, and None for want of time."""
+        try:
+            return self.at(x, tails, late)
+        except OutOfTime:
+            return None
 
     def search(self, x: Array) -> tuple[float, Array, Array]:
         """Value, gradient and Hessian; worse than anywhere else where the likelihood does not exist."""
@@ -117,6 +129,7 @@ class _Paths:
         if found is not None:
             gradient, hessian = self.scale.derivatives(x, found.score, found.hessian)
             if np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian)):
+                self.best = max(self.best, (found.value, x.copy()), key=lambda each: each[0])
                 return found.value, gradient, hessian
         return -np.inf, np.zeros(len(x)), -np.eye(len(x))
 
@@ -143,15 +156,21 @@ def maximum_of_paths(
         Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
     known : Evaluation, optional
         At ``position``.
+
+    Raises
+    ------
+    OutOfTime
+        If the deadline passes before there is an answer, and there was one before (a ``metric``).
     """
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-    joint = sampler.sampling.joint
-    for anchor in _anchors(settings):
+    joint, late = sampler.sampling.joint, False
+    for anchor in range(settings.climbs):
         # 1. how far the maximum is from the anchor
         paths = _Paths(scale, sampler, position, settings, metric)
         x = scale.from_fitted(position.params)
-        found, known = known or paths.at(x, tails=tol == EXACT), None
+        must = late or (best is None and metric is None)
+        found, known = known or paths.at_anchor(x, tails=tol == EXACT, late=must), None
         if found is None:
             break
         g, H = scale.derivatives(x, found.score, found.hessian)
@@ -162,13 +181,14 @@ def maximum_of_paths(
             best = Top(position, found, decrement, *told)
         first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
         close = decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(found))
-        if close and not first:
+        if late or (close and not first):
             break
         # 2. to the maximum over these paths: by one Newton step where it is near
         if decrement < NEAR and not joint and not first:
             step = -np.linalg.solve(H, g)
         else:
             step, told = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
+            late = settings.out_of_time
         if joint:  # draws that are too noisy to be made again
             return _at_end(paths, position, x + step, told)
         # 3. draws from there, as far as there are any
@@ -177,37 +197,39 @@ def maximum_of_paths(
             break
         position, metric = there, metric_of(sampler, position, found)
     if best is None:
-        raise FloatingPointError("the log-likelihood is not finite at the starting values")
+        raise _no_answer(settings, metric)
     return _with_tails(best, scale, sampler, settings, tol, metric)._replace(
         mle_retvals=told[0], mle_settings=told[1]
     )
 
 
-def _anchors(settings: FitSettings) -> Iterator[int]:
-    """Numbers of the anchors that a climb may have; after the deadline they are few."""
-    for anchor in range(MAX_ANCHORS):
-        if anchor >= LATE_ANCHORS and time.perf_counter() >= settings.deadline:
-            return
-        yield anchor
+def _no_answer(settings: FitSettings, metric: Array | None) -> Exception:
+    if metric is not None and settings.out_of_time:
+        return OutOfTime()
+    return FloatingPointError("the log-likelihood is not finite at the starting values")
 
 
 def _optimised(
     paths: _Paths, x: Array, settings: FitSettings, gtol: float
 ) -> tuple[Array, tuple[dict[str, Any], dict[str, Any]]]:
-    """Step to where statsmodels' optimiser ends over the paths, and what it tells."""
+    """Step to where statsmodels' optimiser ends over the paths or at the deadline, and what it tells."""
     options: dict[str, Any] = {"disp": False, **settings.options}
     trust = settings.method == "minimize" and options.setdefault("min_method", "trust-exact") == "trust-exact"
     if trust:
         options.setdefault("gtol", gtol)
     with np.errstate(invalid="ignore", over="ignore"):
-        fitted = SearchModel(paths.search).fit(
-            x,
-            method=settings.method,
-            maxiter=settings.maxiter,
-            skip_hessian=True,
-            warn_convergence=False,
-            **options,
-        )
+        try:
+            fitted = SearchModel(paths.search).fit(
+                x,
+                method=settings.method,
+                maxiter=settings.maxiter,
+                skip_hessian=True,
+                warn_convergence=False,
+                **options,
+            )
+        except OutOfTime:
+            reached = paths.best[1]
+            return (np.zeros_like(x) if reached is None else reached - x), ({"converged": False}, {})
     step = np.nan_to_num(np.asarray(fitted.params) - x)
     return step, (dict(fitted.mle_retvals), dict(fitted.mle_settings))
 
@@ -225,16 +247,16 @@ def _with_tails(
     if tol != EXACT or not np.isnan(top.evaluation.blocks.k_hat).all():
         return top
     paths = _Paths(scale, sampler, top.position, settings, metric)
-    found = paths.at(scale.from_fitted(top.position.params), tails=True)
+    found = paths.at(scale.from_fitted(top.position.params), tails=True, late=True)
     return top if found is None else top._replace(evaluation=found)
 
 
 def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, Any], dict[str, Any]]) -> Top:
     """Outcome away from the anchor; it means something only if the draws still fit there."""
-    rough = paths.at(x)
+    rough = paths.at(x, late=True)
     if rough is not None:
         paths.metric = paths.design.jacobian(paths.scale.fitted(x)) @ inverse_information(rough.hessian)
-    found = paths.at(x, tails=True)
+    found = paths.at(x, tails=True, late=True)
     if found is None:
         raise FloatingPointError("the log-likelihood is not finite at the maximum over the draws")
     decrement = np.inf
@@ -296,6 +318,15 @@ def _first_position(
     return sampler.at(found.position.params), sampler
 
 
+def _are_enough(sampler: Sampler, precision: Precision | None, settings: FitSettings) -> bool:
+    """Whether the draws are: standard errors and the log-likelihood are worth some too, though not any number."""
+    if precision is None or not precision.surely_meets(settings.mcse_tol):
+        return False
+    work = sum(int(n.sum()) * b.n_rows for n, b in zip(sampler.sizes, sampler.buckets, strict=True))
+    steady = work > SE_WORK or precision.has_steady_se(settings.mcse_tol)
+    return steady and (work > LLF_WORK or precision.llf_mcse <= settings.llf_tol)
+
+
 def _larger(
     sampler: Sampler,
     evaluation: Evaluation,
@@ -325,22 +356,6 @@ def fit_monte_carlo(
     """
     clock = time.perf_counter()
     history: list[Round] = []
-
-    def record(stage: str, sampler: Sampler, evaluation: Evaluation, precision: Precision | None) -> None:
-        history.append(
-            Round(
-                stage,
-                int(max(s.max() for s in sampler.sizes)),
-                int(sum(int(s.sum()) for s in sampler.sizes)),
-                evaluation.value,
-                np.nan if precision is None else precision.worst_ratio,
-                np.nan if precision is None else precision.worst_bias,
-                float(evaluation.blocks.ess.min()),
-                time.perf_counter() - clock,
-            )
-        )
-        settings.report(history[-1])
-
     joint = sampler.sampling.joint
     position, sampler = _first_position(scale, sampler, params, settings)
     tol = EXACT if joint else ROUGH
@@ -348,9 +363,15 @@ def fit_monte_carlo(
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     failures = 0
     evaluation: Evaluation | None = None
+    found: MonteCarloFit | None = None
     while True:
         # 1. go to the maximum of the likelihood over the draws made at the maximum
-        top = maximum_of_paths(scale, sampler, position, settings, tol, metric, evaluation)
+        try:
+            top = maximum_of_paths(scale, sampler, position, settings, tol, metric, evaluation)
+        except OutOfTime:
+            if found is None:
+                raise
+            return _told_of_tails(found, scale, settings, metric)
         position, evaluation = top.position, top.evaluation
         told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
@@ -366,32 +387,54 @@ def fit_monte_carlo(
         metric = metric_of(sampler, position, evaluation)
         precision = _precision(evaluation, sampler.design.jacobian(position.params)) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
-        # standard errors and the log-likelihood are worth more draws too, though not any number of them
-        work = sum(int(n.sum()) * b.n_rows for n, b in zip(sampler.sizes, sampler.buckets, strict=True))
-        enough = (
-            precision is not None
-            and precision.surely_meets(settings.mcse_tol)
-            and (work > SE_WORK or precision.has_steady_se(settings.mcse_tol))
-            and (work > LLF_WORK or precision.llf_mcse <= settings.llf_tol)
+        enough = _are_enough(sampler, precision, settings)
+        stage = "exact" if tol == EXACT else "rough"
+        history.append(_round(stage, sampler, evaluation, precision, time.perf_counter() - clock))
+        settings.report(history[-1])
+        found = MonteCarloFit(
+            position, evaluation, precision, converged, precise, sampler, tuple(history), *told
         )
-        record("exact" if tol == EXACT else "rough", sampler, evaluation, precision)
         if tol == EXACT and enough:
-            break
+            return found
         # 2. more draws where the error comes from, unless they are enough or too many already
         failures += precision is None
-        late = time.perf_counter() >= settings.deadline
         larger = sampler
         if settings.nsample is not None:
             larger = sampler.with_size(settings.nsample)
-        elif not (enough or late):
+        elif not (enough or settings.late):
             larger = _larger(sampler, evaluation, precision, settings, failures)
         grows = any(np.any(a > b) for a, b in zip(larger.sizes, sampler.sizes, strict=True))
         if not grows and tol == EXACT:
-            break
+            return found
         tol = ROUGH if grows and settings.nsample is None and not joint else EXACT
         if grows:
+            settings.announce(larger, history)
             sampler, position, evaluation = larger, larger.at(position.params, position), None
-    return MonteCarloFit(position, evaluation, precision, converged, precise, sampler, tuple(history), *told)
+
+
+def _round(
+    stage: str, sampler: Sampler, evaluation: Evaluation, precision: Precision | None, seconds: float
+) -> Round:
+    return Round(
+        stage,
+        int(max(s.max() for s in sampler.sizes)),
+        int(sum(int(s.sum()) for s in sampler.sizes)),
+        evaluation.value,
+        np.nan if precision is None else precision.worst_ratio,
+        np.nan if precision is None else precision.worst_bias,
+        float(evaluation.blocks.ess.min()),
+        seconds,
+    )
+
+
+def _told_of_tails(
+    found: MonteCarloFit, scale: SearchScale, settings: FitSettings, metric: Array | None
+) -> MonteCarloFit:
+    """Return a fit that ended with a rough round, with the tails of its weights."""
+    top = Top(found.position, found.evaluation, np.inf, {}, {})
+    return replace(
+        found, evaluation=_with_tails(top, scale, found.sampler, settings, EXACT, metric).evaluation
+    )
 
 
 def _precision(evaluation: Evaluation, jacobian: Array) -> Precision | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.execution import SERIAL, Executor
+from statsmodels_mcla.execution import SERIAL, Executor, Until
 from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
 
 
@@ -28,13 +29,19 @@ class FitSettings:
     max_draws : int
         Most draws a block may get.
     deadline : float
-        Reading of `time.perf_counter` after which no new round starts, at any rank, and climbs are short.
+        Reading of `time.perf_counter` after which no draws are added, at any rank.
+    grace : float
+        Seconds after that in which the search over the draws at hand may end.
+    climbs : int
+        Most times that draws of a number are made again where the search over them ended.
     method, maxiter, options
         Of the statsmodels optimiser that climbs.
     executor : Executor
         Does the work over the draws.
     report : callable
         Called with each `Round` as it ends.
+    plan : callable
+        Called with the total number of draws of the next one, and the seconds that it should take.
     """
 
     mcse_tol: float = 0.01
@@ -42,11 +49,37 @@ class FitSettings:
     nsample: int | None = None
     max_draws: int = 2**18
     deadline: float = np.inf
+    grace: float = 0.0
+    climbs: int = 25
     method: str = "minimize"
     maxiter: int = 100
     options: dict[str, Any] = field(default_factory=dict)
     executor: Executor = SERIAL
     report: Callable[[Round], None] = lambda _: None
+    plan: Callable[[int, float], None] = lambda *_: None
+
+    @property
+    def in_time(self) -> Executor:
+        """Executor that begins nothing when the time has run out."""
+        last = self.deadline + self.grace
+        return Until(self.executor, last) if np.isfinite(last) else self.executor
+
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.perf_counter() >= self.deadline
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the grace is over, too."""
+        return time.perf_counter() >= self.deadline + self.grace
+
+    def announce(self, sampler: Sampler, history: Sequence[Round]) -> None:
+        """Say how many draws are next, and about how long they will take, by the time of the rounds so far."""
+        total = int(sum(int(s.sum()) for s in sampler.sizes))
+        before = history[-2].seconds if len(history) > 1 else 0.0
+        seconds = (history[-1].seconds - before) * total / max(history[-1].total_draws, 1)
+        self.plan(total, seconds)
 
 
 class Round(NamedTuple):

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign, ParameterLayout
-from statsmodels_mcla.execution import SERIAL, Executor
+from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.families import Workspace
 from statsmodels_mcla.likelihood.sampling import DrawPart, Moved
 from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose, weighted_sum
@@ -151,7 +151,7 @@ def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> l
 
 def at_work(executor: Executor, work: int) -> Executor:
     """Executor for so many rows x draws: the calling thread where others cost more than they gain."""
-    return executor if work > WORTH_THREADS else SERIAL
+    return executor if work > WORTH_THREADS else executor.alone
 
 
 def longest_section(part: DrawPart) -> int:
