@@ -44,6 +44,9 @@ class EffectRows(Protocol):
     def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
         """J R (B, n, e), some rows at a time."""
 
+    def single(self, index: np.ndarray) -> tuple[np.ndarray, Array] | None:
+        """Place (B, n) among some effects of the one that a row has, and its entry; None where a row has several."""
+
     def predictors(self, u: Array, out: Array) -> Array:
         """Products (B, n, m) with draws u (B, e, m), into ``out``."""
 
@@ -95,6 +98,14 @@ class DenseRows:
     def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
         """See `EffectRows`."""
         yield slice(None), self.array @ root
+
+    def single(self, index: np.ndarray) -> tuple[np.ndarray, Array] | None:
+        """See `EffectRows`."""
+        own = self.array[..., index]
+        if (own != 0.0).sum(axis=-1).max(initial=0) > 1:
+            return None
+        place = np.abs(own).argmax(axis=-1)
+        return place, np.take_along_axis(own, place[..., None], axis=-1)[..., 0]
 
     def predictors(self, u: Array, out: Array) -> Array:
         """See `EffectRows`."""
@@ -177,6 +188,21 @@ class SparseRows:
         for start in range(0, n, step):
             rows = slice(start, min(start + step, n))
             yield rows, np.stack([J[rows] @ R for J, R in zip(self.blocks, root, strict=True)])
+
+    def single(self, index: np.ndarray) -> tuple[np.ndarray, Array] | None:
+        """See `EffectRows`."""
+        places, values = [], []
+        for J in self.blocks:
+            own = sp.csr_array(J[:, index])
+            own.eliminate_zeros()
+            count = np.diff(own.indptr)
+            if count.max(initial=0) > 1:
+                return None
+            place, value = np.zeros(len(count), int), np.zeros(len(count))
+            place[count == 1], value[count == 1] = own.indices, own.data
+            places.append(place)
+            values.append(value)
+        return np.stack(places), np.stack(values)
 
     def predictors(self, u: Array, out: Array) -> Array:
         """See `EffectRows`."""

@@ -281,9 +281,11 @@ def metric_of(sampler: Sampler, position: Position, found: Evaluation) -> Array:
 
 def inverse_information(hessian: Array) -> Array:
     """Inverse of the information, or of its diagonal where it is not positive definite."""
-    if not is_positive_definite(-hessian):
-        return np.diag(1.0 / np.maximum(np.abs(np.diag(hessian)), 1e-300))
-    return np.linalg.inv(-hessian)
+    size = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    scaled = -hessian / np.outer(size, size)
+    if not is_positive_definite(scaled - 1e-14 * np.eye(len(size))):
+        return np.diag(1.0 / size**2)
+    return np.asarray(np.linalg.inv(scaled) / np.outer(size, size))
 
 
 def distance(gradient: Array, hessian: Array) -> float:

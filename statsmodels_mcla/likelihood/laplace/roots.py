@@ -63,6 +63,9 @@ class Root(Map, Protocol):
     def composed(self, turn: Array) -> Map:
         """R times a turn."""
 
+    def alone(self) -> tuple[np.ndarray, Array]:
+        """Coordinates (k,) whose column of R has no other entry, and that entry (B, k): SDs given all others."""
+
     def leverage(self, J: EffectRows) -> Array:
         """Conditional variance of each row's J b, (B, n)."""
 
@@ -145,6 +148,12 @@ class DenseRoot:
     def composed(self, turn: Array) -> Map:
         """See `Root`."""
         return _DenseMap(self.array @ turn)
+
+    def alone(self) -> tuple[np.ndarray, Array]:
+        """See `Root`."""
+        entries = (self.array != 0.0).sum(axis=1).max(axis=0)
+        own = np.flatnonzero(entries == 1)
+        return own, np.diagonal(self.array, axis1=-2, axis2=-1)[:, own]
 
     def leverage(self, J: EffectRows) -> Array:
         """See `Root`."""
@@ -364,6 +373,12 @@ class EliminatedRoot:
             for m in range(y.place.shape[1]):
                 out += x.value[:, k] * y.value[:, m] * rest[x.place[:, k], y.place[:, m]]
         return out
+
+    def alone(self) -> tuple[np.ndarray, Array]:
+        """See `Root`."""
+        L, r, _ = self.upper.shape
+        own = self.eliminated.start + r * np.arange(L)  # the first of a level has a column of its own
+        return own, self.factor * self.upper[None, :, 0, 0]
 
     def leverage(self, J: EffectRows) -> Array:
         """See `Root`."""

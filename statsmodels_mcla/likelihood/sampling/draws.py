@@ -17,7 +17,6 @@ from statsmodels_mcla.likelihood.sampling.base_numbers import STREAM, BaseNumber
 from statsmodels_mcla.likelihood.sampling.moment_matching import match_moments
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
-from statsmodels_mcla.likelihood.sampling.skewing import skewed
 from statsmodels_mcla.numerics import Array, generator
 
 CACHE_BYTES = 2**29  # base numbers of a part up to this size are kept, larger ones are made again
@@ -95,10 +94,7 @@ class BlockDraws:
             made = t, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, t.shape[1])
             if 8 * self.bucket.n_blocks * (self.bucket.n_drawn + 1) * self.size <= CACHE_BYTES:
                 self.cache[key] = made
-        eps = self.anchor.skew[blocks]
-        if not eps.any():
-            return made
-        t, log_slope = skewed(made[0], eps)
+        t, log_slope = self.anchor.shapes.take(blocks).apply(made[0])
         return t, made[1] - log_slope
 
     def __getstate__(self) -> dict[str, Any]:

@@ -33,7 +33,8 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Map, Modes, Root
-from statsmodels_mcla.likelihood.sampling.skewing import skewness
+from statsmodels_mcla.likelihood.sampling.skewing import Shapes
+from statsmodels_mcla.likelihood.sampling.slices import with_own_laws
 from statsmodels_mcla.numerics import Array, transpose
 
 
@@ -92,8 +93,8 @@ class Anchor:
         m_j.
     turns : ndarray (B, s, q, q) or (B, s, q)
         F_j of the parameters after the fixed effects: triangular, or their diagonals.
-    skew : ndarray (B, q)
-        Of the base numbers t (see `skewing`).
+    shapes : Shapes
+        Of the base numbers t.
     """
 
     params: Array
@@ -101,12 +102,12 @@ class Anchor:
     root: Root
     slopes: Array
     turns: Array
-    skew: Array
+    shapes: Shapes
 
     def take(self, index: np.ndarray | slice) -> Anchor:
         """Anchor of some of the blocks."""
-        parts = {name: getattr(self, name)[index] for name in ("centre", "slopes", "turns", "skew")}
-        return replace(self, root=self.root.take(index), **parts)
+        parts = {name: getattr(self, name)[index] for name in ("centre", "slopes", "turns")}
+        return replace(self, root=self.root.take(index), shapes=self.shapes.take(index), **parts)
 
     def at(self, params: Array) -> Moved:
         """Paths at the given parameters.
@@ -143,6 +144,7 @@ def anchored(
     params: Array,
     inflate: float,
     lean: bool,
+    normal: bool,
 ) -> Anchor:
     """Let draws of a bucket follow the Gaussian close to their conditional law.
 
@@ -155,8 +157,10 @@ def anchored(
         Factor on the root.
     lean : bool
         Whether the base numbers are skewed.
+    normal : bool
+        Whether they are normal: then single effects have the law that they have given all others.
     """
-    layout, family = design.layout, bucket.family
+    layout, family, phi = design.layout, bucket.family, design.split(params)[2]
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     M, root, d1, W, third = gaussian
     blocks, q = M.shape
@@ -171,7 +175,6 @@ def anchored(
         slopes[..., j] = root.of(root.back(J_j.back(d1) - J.back(W * E)))
         turns.append(root.turn(J, -third * (E + J.times(slopes[..., j])), J_j, W))
     if family.dispersion is not None:
-        phi = float(params[layout.family][0])
         eta = (bucket.offset + bucket.X @ params[layout.fixed] + J.times(M))[..., None]
         cross = family.dispersion_rows(y, w, v, eta, phi).d1phi[..., 0]
         m = root.of(root.back(J.back(cross)))
@@ -181,8 +184,10 @@ def anchored(
     turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, q, q))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
-    skew = skewness(root.thirds(J, third)) if lean else np.zeros((blocks, q))
-    return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, skew)
+    shapes = Shapes.leaning(root.thirds(J, third)) if lean else Shapes.plain(blocks, q)
+    if lean and normal and not family.quadratic:
+        shapes = with_own_laws(shapes, bucket, modes, gaussian, phi)
+    return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes)
 
 
 def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], params: Array) -> Anchor:
@@ -205,5 +210,5 @@ def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], para
         DenseRoot(np.eye(dim)[None]),
         np.zeros((1, dim, len(params))),
         turns,
-        np.zeros((1, dim)),
+        Shapes.plain(1, dim),
     )

@@ -1,29 +1,78 @@
-r"""Skewed coordinates: base numbers that lean like the conditional law, with mean 0 and variance 1 as before.
+r"""Shapes of coordinates: base numbers that lean like the conditional law.
 
 With z standard normal and w = sqrt(1 + z^2), sinh(asinh z + eps) = z cosh(eps) + w sinh(eps) is Jones and Pewsey's
-(2009, Biometrika 96(4)) sinh-arcsinh transform; standardised, its skewness is about 3 eps where that is small.  The log
-density of the effects along a column r_j of the root has the third derivative gamma_j = sum over rows of
-d3 log f (J r_j)^3, which is the skewness of that coordinate to first order: eps_j = gamma_j / 3.
+(2009, Biometrika 96(4)) sinh-arcsinh transform; standardised to mean 0 and variance 1 as before, its skewness is about
+3 eps where that is small.  The log density of the effects along a column r_j of the root has the third derivative
+gamma_j = sum over rows of d3 log f (J r_j)^3, which is the skewness of that coordinate to first order:
+eps_j = gamma_j / 3.
+
+Where a column moves one effect alone, the density along it is that of the effect given all others, and no
+approximation is needed: T_j = F_j^-1 (Phi(z)) with F_j its distribution function, location and scale included, as a
+monotone cubic through knots (see `slices`).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
 MOST = 0.5  # of eps: beyond, third derivatives tell little of the law
+STEP, KNOTS = 0.25, 33  # of z at the knots, from -4 to 4
+FIRST = -0.5 * STEP * (KNOTS - 1)
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
 _MEAN_ROOT = float(np.sqrt(1.0 + _NODES**2) @ _WEIGHTS / _WEIGHTS.sum())  # E sqrt(1 + z^2)
 
 
-def skewness(gamma: Array) -> Array:
-    """Parameters eps (B, q) of the transform, from third derivatives along the columns of the root."""
-    return np.clip(np.nan_to_num(gamma) / 3.0, -MOST, MOST)
+@dataclass(frozen=True)
+class Shapes:
+    """Transform of the base numbers of each coordinate.
+
+    Attributes
+    ----------
+    eps : ndarray (B, q)
+        Of the sinh-arcsinh transform.
+    own : ndarray of int (k,)
+        Coordinates with knots, which stand in place of that.
+    knots, slopes : ndarray (B, k, KNOTS)
+        T and dT/dz where z is FIRST, FIRST + STEP, ...
+    """
+
+    eps: Array
+    own: np.ndarray
+    knots: Array
+    slopes: Array
+
+    @classmethod
+    def plain(cls, blocks: int, q: int) -> Shapes:
+        """Base numbers as they are."""
+        return cls.leaning(np.zeros((blocks, q)))
+
+    @classmethod
+    def leaning(cls, gamma: Array) -> Shapes:
+        """From third derivatives (B, q) along the columns of the root."""
+        empty = np.zeros((len(gamma), 0, KNOTS))
+        return cls(np.clip(np.nan_to_num(gamma) / 3.0, -MOST, MOST), np.zeros(0, int), empty, empty)
+
+    def take(self, index: np.ndarray | slice) -> Shapes:
+        """Shapes of some of the blocks."""
+        return Shapes(self.eps[index], self.own, self.knots[index], self.slopes[index])
+
+    def apply(self, z: Array) -> tuple[Array, Array | float]:
+        """Transform base numbers (B, q, m); return them and the log derivative, summed over coordinates, (B, m)."""
+        if not self.eps.any() and not len(self.own):
+            return z, 0.0
+        out, log_slope = skewed(z, self.eps)
+        if len(self.own):
+            out[:, self.own], more = through_knots(z[:, self.own], self.knots, self.slopes)
+            log_slope = log_slope + more
+        return out, log_slope
 
 
 def skewed(z: Array, eps: Array) -> tuple[Array, Array]:
-    """Transform base numbers (B, q, m); return them and the log derivative, summed over coordinates, (B, m)."""
+    """Sinh-arcsinh transform of base numbers (B, q, m) and its log derivative, summed over coordinates, (B, m)."""
     c, s = np.cosh(eps)[..., None], np.sinh(eps)[..., None]
     sd = np.sqrt(c * c + s * s * (2.0 - _MEAN_ROOT**2))
     w = np.sqrt(1.0 + z * z)
@@ -31,4 +80,19 @@ def skewed(z: Array, eps: Array) -> tuple[Array, Array]:
     out += (w - _MEAN_ROOT) * s
     out /= sd
     slope = (c + s * (z / w)) / sd
+    return out, np.log(slope, out=slope).sum(axis=1)
+
+
+def through_knots(z: Array, knots: Array, slopes: Array) -> tuple[Array, Array]:
+    """Cubic Hermite interpolation of base numbers (B, k, m), linear beyond the knots; the log derivative (B, m)."""
+    inside = np.clip(z, FIRST, -FIRST)
+    place = np.minimum(((inside - FIRST) / STEP).astype(np.intp), KNOTS - 2)
+    x = (inside - FIRST) / STEP - place
+    low, high = (np.take_along_axis(knots, place + i, axis=-1) for i in (0, 1))
+    a, b = (STEP * np.take_along_axis(slopes, place + i, axis=-1) for i in (0, 1))
+    rise = high - low
+    bend, twist = 3.0 * rise - 2.0 * a - b, a + b - 2.0 * rise
+    out = low + x * (a + x * (bend + x * twist))
+    slope = (a + x * (2.0 * bend + 3.0 * x * twist)) / STEP
+    out += slope * (z - inside)
     return out, np.log(slope, out=slope).sum(axis=1)
