@@ -20,6 +20,7 @@ from statsmodels_mcla.data.array_checks import (
     unique_names,
     weight_vector,
 )
+from statsmodels_mcla.data.exact_fit import refuse_exact_fit
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
 from statsmodels_mcla.families import ConditionalFamily, RowData
 from statsmodels_mcla.numerics import Array
@@ -203,6 +204,9 @@ def read_arrays(
         var_weights,
     )
     check_full_rank(X[inputs.used], columns)
+    used = np.flatnonzero(inputs.used)
+    counted = [replace(t, Z=t.Z[used]) for t in terms]
+    refuse_exact_fit(inputs.endog.to_numpy()[used], X[used], counted, inputs.offset[used], family)
     return inputs
 
 

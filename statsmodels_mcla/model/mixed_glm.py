@@ -444,6 +444,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             self, found, laplace.start, draws, separated=laplace.endless, executor=executor, mcse_tol=mcse_tol
         )
         warn_maximum(self, laplace, found.reduction, found.fit.converged)
-        warn_monte_carlo(result, mcse_tol if nsample is None else None)
+        if not laplace.endless:  # draws around estimates that mean nothing are worth no word
+            warn_monte_carlo(result, mcse_tol if nsample is None else None)
         result = result.with_cov_type(cov_type, **(cov_kwds or {}))
         return MCLAMixedGLMResultsWrapper(result)

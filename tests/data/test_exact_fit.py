@@ -1,0 +1,76 @@
+"""Continuous responses that effects reproduce exactly have a likelihood without a maximum."""
+
+import numpy as np
+import oracle
+import pandas as pd
+import pytest
+from helpers import F, KIND
+
+from statsmodels_mcla import MCLAMixedGLM
+
+CONTINUOUS = ["gaussian-identity", "gaussian-log", "gamma-log", "gamma-inverse", "inversegaussian-log"]
+G = np.repeat(np.arange(12), 8)
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(
+        {"x": rng.normal(size=96), "g": G, "a": np.tile(np.arange(8), 12), "o": rng.normal(size=96)}
+    )
+    frame["u"], frame["v"] = 0.3 * rng.normal(size=12)[G], 0.3 * rng.normal(size=8)[frame["a"]]
+    return frame
+
+
+def model_of(data, name, eta, formula="x + (1 | g)", **rows):
+    y = oracle.mean(KIND[name].oracle_link, np.asarray(eta))
+    return MCLAMixedGLM.from_formula(
+        f"y ~ {formula}", data=data.assign(y=y), family=KIND[name].family, **rows
+    )
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_exact_responses_are_refused(data, name):
+    within = 2 + data["u"]
+    exact = {
+        "1 + (1 | g)": 2 + 0 * data["u"],
+        "x + (1 | g)": within + 0.1 * data["x"],
+        "1 + (1 | g) + (1 | a)": within + data["v"],
+        "x + (1 + x | g)": within + data["u"] * data["x"] / 5,
+    }
+    for formula, eta in exact.items():
+        with pytest.raises(
+            ValueError, match="endog: fixed and random effects reproduce every response exactly"
+        ):
+            model_of(data, name, eta, formula)
+    with pytest.raises(ValueError, match="reproduce every response"):
+        model_of(data, name, within + data["o"] / 9, offset=data["o"] / 9)
+    rest = np.where(G == 5, data["x"], 0)
+    with pytest.raises(ValueError, match="reproduce every response"):
+        model_of(data, name, within + rest / 9, "1 + (1 | g)", freq_weights=(G != 5) * 1.0)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_others_are_not(data, name):
+    within = 2 + data["u"]
+    model_of(data, name, within + data["o"] * 1e-6)
+    model_of(data, name, within + data["v"])
+    model_of(data, name, within + data["o"] / 9)
+    far = 1e6 if name == "gaussian-identity" else 0  # whose variation is small beside its size
+    model_of(data, name, far + within + 1e-3 * data["o"])
+    model_of(data, name, within.where(data.index != 7, 3))
+
+
+def test_likelihoods_that_are_bounded_are_fitted(data):
+    each = data.assign(row=np.arange(96), y=np.repeat([2, 3, 5], 32))
+    assert MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data=each, family=F.Poisson()).fit_laplace().converged
+    MCLAMixedGLM.from_formula("y ~ 1 + (1 | row)", data=each, family=KIND["gamma-log"].family)
+
+
+def test_the_likelihood_of_exact_responses_has_no_bound():
+    y = np.exp(np.repeat([0.1, 0.5, 0.9], 4))
+    arguments = (y, np.ones((12, 1)), None, np.repeat(np.arange(3), 4), "gamma", "log")
+    heights = [
+        oracle.quadrature_loglike(np.array([0.5, 0.1, phi]), *arguments) for phi in 10.0 ** -np.arange(2, 7)
+    ]
+    np.testing.assert_allclose(np.diff(heights), 0.5 * (12 - 3) * np.log(10), rtol=0.01)
