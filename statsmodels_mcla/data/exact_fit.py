@@ -62,7 +62,7 @@ def refuse_exact_fit(
         if np.linalg.norm(target - operator @ u) > 100 * tolerance * scale:
             return
     raise ValueError(
-        f"endog: fixed and random effects reproduce every response exactly, so that the dispersion {family.dispersion!r} "
-        "goes to zero and the likelihood has no maximum: check the response (is it constant within the groups?), or "
-        "drop effects"
+        "endog: fixed and random effects reproduce every response exactly, so that the dispersion "
+        f"{family.dispersion!r} goes to zero and the likelihood has no maximum: check the response (is it constant "
+        "within the groups?), or drop effects"
     )

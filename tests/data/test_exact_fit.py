@@ -4,7 +4,7 @@ import numpy as np
 import oracle
 import pandas as pd
 import pytest
-from helpers import F, KIND
+from helpers import KIND, F
 
 from statsmodels_mcla import MCLAMixedGLM
 
