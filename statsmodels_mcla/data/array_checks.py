@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.exceptions import MCLAWarning
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, numeric_array
 
 MANY_DROPPED = 0.1  # of the rows: more than these are warned of
 
@@ -38,7 +38,7 @@ def finite_matrix(value: Any, name: str) -> Array:
     if isinstance(value, pd.DataFrame):  # whose missing values may be pandas' own
         value = value.astype(object).where(value.notna(), np.nan)
     try:
-        out = np.asarray(value, dtype=float)
+        out = numeric_array(value)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must be numeric; encode text columns, for instance with a formula"
@@ -53,10 +53,13 @@ def finite_matrix(value: Any, name: str) -> Array:
 def row_vector(value: Any, n: int, name: str) -> Array:
     """Return one float a row."""
     try:
-        out = np.asarray(value, dtype=float)
+        out = numeric_array(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be numeric, one number a row") from error
-    out = np.broadcast_to(out, (n,)).copy() if out.ndim == 0 else out.squeeze()
+    if out.ndim == 0:
+        out = np.full(n, float(out))
+    elif out.shape in ((n, 1), (1, n)):
+        out = out.reshape(n)
     if out.shape != (n,):
         raise ValueError(f"{name} has shape {np.shape(value)}, but there are {n} rows")
     return out
@@ -97,7 +100,7 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
     """
     if missing not in ("none", "drop", "raise"):
         raise ValueError(f"missing must be 'none', 'drop' or 'raise', got {missing!r}")
-    keep = np.ones(n, bool)
+    keep, counts = np.ones(n, bool), {"": 0}
     for name, value in named.items():
         if value is None:
             continue
@@ -121,6 +124,7 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
                 "remove those rows or use missing='drop'"
             )
         keep &= ~bad
+        counts[name] = int(bad.sum())
     if 0 < keep.sum() < (1.0 - MANY_DROPPED) * n:
         warn(
             f"{int((~keep).sum())} of {n} rows have missing values and are left out",
@@ -128,8 +132,9 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
             stacklevel=4,
         )
     if not keep.any():
+        worst = max(counts, key=counts.__getitem__)
         raise ValueError(
-            "no row without missing values is left" if n else "endog is empty: there is nothing to fit"
+            f"no row without missing values is left: {worst} has missing values in {counts[worst]} of {n}"
         )
     return keep
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from patsy import EvalEnvironment, PatsyError, Term
 from patsy.categorical import C, guess_categorical
 from patsy.util import SortAnythingKey
 
-from statsmodels_mcla.formula.terms import FormulaError
+from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 
 Box = type(C(()))
 """What ``C(...)`` in a formula evaluates to."""
@@ -182,27 +183,53 @@ DATES = {
     "datetime64": "dates",
     "datetime": "dates",
     "date": "dates",
+    "period": "dates",
     "timedelta64": "times",
     "timedelta": "times",
 }
 NUMBERS = ("integer", "floating", "decimal", "mixed-integer-float")
+MANY = 20  # numbers as text are hardly meant as so many categories
 
 
 def refuse_uncoded(name: str, value: Any) -> None:
-    """Refuse a covariate that patsy would give a coefficient a value, though nobody asked for categories."""
+    """Refuse a covariate that patsy would give a coefficient a value, though nobody asked for categories.
+
+    Warns
+    -----
+    FormulaWarning
+        Of many numbers held as text.
+    """
     dtype = getattr(value, "dtype", None)
     if isinstance(value, Box) or isinstance(dtype, pd.CategoricalDtype) or np.ndim(value) != 1:
         return
     found = pd.api.types.infer_dtype(value, skipna=True)
+    each = "and each value would get a coefficient of its own"
     if found in DATES:
         raise FormulaError(
-            f"`{name}` holds {DATES[found]}, and each value would get a coefficient of its own: make it a number, such "
-            f"as the days since the first ((day - day.min()).dt.days), or write C({name})"
+            f"`{name}` holds {DATES[found]}, {each}: make it a number, such as the days since the first "
+            f"((day - day.min()).dt.days), or write C({name})"
         )
     if found in NUMBERS and getattr(dtype, "kind", "") == "O":
         raise FormulaError(
-            f"`{name}` holds numbers as objects, and each value would get a coefficient of its own: convert it with "
-            f"pd.to_numeric, or write C({name})"
+            f"`{name}` holds numbers as objects, {each}: convert it with pd.to_numeric, or write C({name})"
+        )
+    if found not in ("string", "mixed", "mixed-integer"):
+        return
+    levels = pd.Series(pd.unique(pd.Series(value).dropna()), dtype=object)
+    number = pd.to_numeric(levels, errors="coerce").notna()
+    text = levels.map(lambda level: isinstance(level, str))
+    odd = "" if number.all() else f" beside {levels[~number].iloc[0]!r}"
+    if (number & ~text).any() and text.any():
+        raise FormulaError(
+            f"`{name}` holds numbers and text, such as {levels[text].iloc[0]!r}, {each}: convert it with "
+            f"pd.to_numeric(..., errors='coerce'), or write C({name})"
+        )
+    if number.sum() > max(MANY, 0.9 * len(levels)):
+        warn(
+            f"`{name}` holds {number.sum()} numbers as text{odd}, {each}: convert it with "
+            f"pd.to_numeric(..., errors='coerce'), or write C({name})",
+            FormulaWarning,
+            stacklevel=4,
         )
 
 

@@ -23,6 +23,7 @@ from statsmodels_mcla.formula.random_effects import mixedlm_bar, named_after, re
 from statsmodels_mcla.formula.tables import by_label, plain, rows_of, settled, table
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 from statsmodels_mcla.formula.variance_components import read_components
+from statsmodels_mcla.numerics import numeric_array
 
 MANY_DROPPED = 0.1  # of the rows: more than these are warned of
 
@@ -126,7 +127,9 @@ def read_model(
     with reading(fixed, frame.dtypes):
         endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
     for factor, facts in exog.design_info.factor_infos.items():
-        if facts.type == "categorical":  # an expression that gives dates is known only now
+        if (
+            facts.type == "categorical" and factor.name() not in frame.columns
+        ):  # an expression that gives dates is known only now
             refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
     _refuse_one_level(exog.design_info)
     columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
@@ -166,16 +169,17 @@ def _complete(
     count = int(bad.sum())
     if not count:
         return ~bad
-    worst = max(found, key=lambda name: int(found[name].sum()))
+    counts = {name: int(absent.sum()) for name, absent in found.items()}
+    worst = max(counts, key=counts.__getitem__)
     if missing != "drop":
         raise FormulaError(
             f"{count} rows have missing values, the first is row {int(np.flatnonzero(bad)[0])}; "
             "remove them or use missing='drop'"
         )
     if bad.all():
-        raise FormulaError(
-            f"no row without missing values is left: {worst!r} is missing in {int(found[worst].sum())} of {len(bad)}"
-        )
+        first = sorted((name for name in counts if counts[name]), key=counts.__getitem__, reverse=True)[:3]
+        shown = ", ".join(f"{name!r} is missing in {counts[name]} of {len(bad)}" for name in first)
+        raise FormulaError(f"no row without missing values is left: {shown}")
     if count > MANY_DROPPED * len(bad):
         warn(
             f"{count} of {len(bad)} rows have missing values and are left out, most of them for {worst!r}",
@@ -208,7 +212,7 @@ def _row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
             )
         found = by_label(frame[value] if isinstance(value, str) else value, frame.index, name)
         try:
-            out[name] = np.asarray(found, dtype=float)
+            out[name] = numeric_array(found)
         except (TypeError, ValueError) as error:
             raise FormulaError(f"{name} must be numeric, one number a row") from error
         if out[name].shape != (len(frame),):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -18,3 +19,17 @@ LOG_2PI = math.log(2.0 * math.pi)
 def consecutive_slices(sizes: Iterable[int]) -> tuple[slice, ...]:
     """Where parts of these sizes lie, one after another."""
     return tuple(slice(a, b) for a, b in pairwise(accumulate(sizes, initial=0)))
+
+
+def numeric_array(value: Any) -> Array:
+    """Floats, without taking dates for numbers of nanoseconds as numpy does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is no number.
+    """
+    out = np.asarray(value)
+    if out.dtype.kind in "mM":
+        raise TypeError("dates and times are no numbers")
+    return out.astype(float)

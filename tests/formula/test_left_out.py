@@ -77,13 +77,60 @@ def test_what_counts_is_counted(data):
         ("y ~ day + (1 | g)", "`day` holds dates"),
         ("y ~ day.dt.normalize() + (1 | g)", r"`day.dt.normalize\(\)` holds dates"),
         ("y ~ x + (day | g)", "`day` holds dates"),
+        ("y ~ month + (1 | g)", "`month` holds dates"),
+        ("y ~ x + mixed + (1 | g)", "`mixed` holds numbers and text, such as 'n/a'"),
+        ("y ~ x + (mixed | g)", "`mixed` holds numbers and text"),
         ("y ~ x + text + (1 | g)", "`text` holds numbers as objects"),
         ("y ~ x + (text | g)", "`text` holds numbers as objects"),
     ],
 )
 def test_values_that_are_no_categories_are_pointed_out(data, formula, message):
+    text = data["x"].astype(object)
+    mixed = text.where(data.index != 3, "n/a")
     with pytest.raises(FormulaError, match=message):
-        model_of(data.assign(text=data["x"].astype(object)), formula)
+        model_of(data.assign(text=text, mixed=mixed, month=data["day"].dt.to_period("M")), formula)
+
+
+def test_many_numbers_as_text_are_pointed_out(data):
+    text = data["x"].round(1).astype(str)
+    number = len(set(text))
+    assert number > 20
+    read = text.where(data.index != 3, "n/a")  # as a column is read where a gap has a name that is not known
+    with pytest.warns(
+        FormulaWarning, match=rf"`t` holds {len(set(read)) - 1} numbers as text beside 'n/a'"
+    ) as told:
+        model_of(data.assign(t=read), "y ~ t + (1 | g)")
+    assert len(told) == 1
+    for column in (data["g"].astype(str).str[:1], "id" + data["g"].astype(str), text.astype("category")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model_of(data.assign(t=column), "y ~ t + (1 | z)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model_of(data.assign(t=text), "y ~ C(t) + (1 | g)")
+
+
+@pytest.mark.parametrize("name", ["offset", "exposure", "freq_weights", "var_weights"])
+def test_dates_are_no_numbers_of_rows(data, name):
+    days = data["day"] - data["day"].min()
+    for value in (data["day"], days.to_numpy(), "day"):
+        with pytest.raises(ValueError, match=f"{name} must be numeric"):
+            model_of(data, **{name: value})
+    Z, call = pd.get_dummies(data["g"]).to_numpy(float), {"family": sm.families.Poisson()}
+    with pytest.raises(ValueError, match=f"{name} must be numeric"):
+        MCLAMixedGLM(data["y"], data["x"], Z, np.zeros(20, int), **call, **{name: days.to_numpy()})
+    with pytest.raises(ValueError, match="exog must be numeric"):
+        MCLAMixedGLM(data["y"], days.to_numpy(), Z, np.zeros(20, int), **call)
+
+
+def test_columns_that_leave_no_row_are_named(data):
+    half = data.assign(x=data["x"].where(data.index < 70), z=data["z"].where(data.index >= 70))
+    with pytest.raises(FormulaError, match=r"'x' is missing in 90 of 160, 'z' is missing in 70 of 160$"):
+        model_of(half)
+    Z = pd.get_dummies(data["g"]).to_numpy(float)
+    call = {"family": sm.families.Poisson(), "missing": "drop", "offset": np.full(N, np.nan)}
+    with pytest.raises(ValueError, match="offset has missing values in 160 of 160"):
+        MCLAMixedGLM(data["y"], data["x"], Z, np.zeros(20, int), **call)
 
 
 def test_what_is_asked_for_is_done(data):

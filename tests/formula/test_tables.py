@@ -162,6 +162,15 @@ def test_predictions_take_series_by_label(data):
         fit.predict(new, offset=offset.reset_index(drop=True))
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_few_rows_are_rows_too(data, rows):
+    fit = model_of(data, offset="o", exposure="w").fit_laplace()
+    np.testing.assert_allclose(fit.predict(data.head(rows)), fit.predict(data)[:rows])
+    column = data[["o"]].head(rows).to_numpy()
+    given = fit.predict(data.head(rows), offset=column, exposure=data["w"].head(rows))
+    np.testing.assert_allclose(given, fit.predict(data)[:rows])
+
+
 def test_clusters_are_taken_by_label(data):
     fit = model_of(data, "y ~ x + (1 | g)").fit_laplace()
     right = fit.with_cov_type("cluster", groups="g").bse
