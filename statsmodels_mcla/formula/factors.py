@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -353,7 +354,16 @@ def locate(known: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 def names_in(code: str) -> set[str]:
     """Names that an expression mentions, and its strings, since ``Q("a b")`` quotes a column's name."""
-    nodes = list(ast.walk(ast.parse(code, mode="eval")))
+    try:
+        nodes = list(ast.walk(ast.parse(code, mode="eval")))
+    except SyntaxError as error:
+        words = [word for word in re.findall(r"\w+", code) if keyword.iskeyword(word)]
+        way = (
+            f": {words[0]} is a word of Python; write Q({words[0]!r}) for a column of this name"
+            if words
+            else ""
+        )
+        raise FormulaError(f"`{code}` cannot be read{way}") from error
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     return names | {
         node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -238,6 +238,21 @@ def test_two_columns_of_one_name_are_refused(data):
     same(model_of(twice, "y ~ k + (1 | g)"), model_of(data, "y ~ k + (1 | g)"))
 
 
+@pytest.mark.parametrize(
+    "formula", ["y ~ {} + (1 | g)", "y ~ x + ({} | g)", "y ~ x + (1 | {})", "y ~ x:log({}) + (1 | g)"]
+)
+def test_columns_named_like_words_of_python(data, formula):
+    named = data.rename(columns={"k": "class"})
+    with pytest.raises(
+        FormulaError, match=r"`.*class.*` cannot be read: class is a word .* write Q\('class'\)"
+    ):
+        model_of(named, formula.format("class"))
+    quoted = formula.replace("log", "np.log1p").format("Q('class')")
+    plain = model_of(data, formula.replace("log", "np.log1p").format("k"))
+    np.testing.assert_array_equal(model_of(named, quoted).exog, plain.exog)
+    np.testing.assert_array_equal(model_of(named, quoted).inputs.Z.toarray(), plain.inputs.Z.toarray())
+
+
 def test_subsets_of_another_library(data):
     series = pytest.importorskip("polars").Series((data["x"] > 0).to_numpy())
     same(model_of(data, subset=series), model_of(data[data["x"] > 0]))
