@@ -115,7 +115,7 @@ def test_new_seeds_and_new_models_hold_no_memory() -> None:
 
 def test_what_holds_memory_is_found() -> None:
     model, kept = small(KIND["poisson-log"], "intercept").model(), []
-    assert growth(lambda: kept.append(model.fit(rng=1, mcse_tol=0.05)), 5) > 50
+    assert growth(lambda: kept.append(model.fit(rng=1, mcse_tol=0.05)), 15) > 10
 
 
 # -- side by side -----------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def test_rows_of_vast_weight_tell_every_groups_intercept(name: str) -> None:
     mean, variance = of_groups.mean(), of_groups.var(ddof=0)
     np.testing.assert_allclose(fit.params.iloc[:3], [mean, glm.params["x"], variance], rtol=1e-3)
     np.testing.assert_allclose(
-        fit.bse.iloc[[0, 2]], [np.sqrt(variance / 10), variance / np.sqrt(5)], rtol=1e-3
+        fit.bse.iloc[[0, 2]], [np.sqrt(variance / 10), variance / np.sqrt(5)], rtol=5e-3
     )
     assert fit.bse["x"] < 1e-4
 
