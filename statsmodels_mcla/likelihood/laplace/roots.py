@@ -91,7 +91,14 @@ def conditional_root(J: EffectRows, W: Array) -> Root:
         segment = J.eliminable()
         if segment is not None:
             return EliminatedRoot.of_rows(J, W, segment)
-    return DenseRoot(inverse_root(J.gram(W) + np.eye(J.n_effects))[0])
+    P = J.gram(W) + np.eye(J.n_effects)
+    degree = (P != 0.0).any(axis=0).sum(axis=0)
+    if np.all(degree[1:] >= degree[:-1]):
+        return DenseRoot(inverse_root(P)[0])
+    order = np.argsort(degree, kind="stable")
+    R = np.empty_like(P)
+    R[:, order[:, None], order] = inverse_root(P[:, order[:, None], order])[0]
+    return DenseRoot(R, order)
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,14 @@ class _DenseMap:
 
 @dataclass(frozen=True)
 class DenseRoot:
-    """R as one array (B, q, q)."""
+    """R as one array (B, q, q).
+
+    It is triangular in the order of the effects' degrees, the numbers of effects that they share rows with: those that
+    are independent given the others come first, and have columns of their own.
+    """
 
     array: Array
+    order: np.ndarray | None = None
 
     @property
     def log_det(self) -> Array:
@@ -122,11 +134,11 @@ class DenseRoot:
 
     def take(self, index: np.ndarray | slice) -> DenseRoot:
         """See `Root`."""
-        return DenseRoot(self.array[index])
+        return DenseRoot(self.array[index], self.order)
 
     def inflated(self, factor: float) -> DenseRoot:
         """See `Root`."""
-        return DenseRoot(factor * self.array)
+        return DenseRoot(factor * self.array, self.order)
 
     def apply(self, t: Array) -> Array:
         """See `Map`."""
@@ -174,9 +186,9 @@ class DenseRoot:
         if left is not None and W is not None:
             both = J.gram(W, left)
             change = change + both + transpose(both)
-        upper = -np.triu(transpose(self.array) @ change @ self.array)
-        diagonal = range(upper.shape[-1])
-        upper[:, diagonal, diagonal] *= 0.5
+        upper = -(transpose(self.array) @ change @ self.array)
+        place = np.arange(upper.shape[-1]) if self.order is None else np.argsort(self.order)
+        upper *= np.where(place[:, None] < place, 1.0, np.where(place[:, None] == place, 0.5, 0.0))
         return upper
 
 

@@ -144,7 +144,6 @@ def anchored(
     params: Array,
     inflate: float,
     lean: bool,
-    normal: bool,
 ) -> Anchor:
     """Let draws of a bucket follow the Gaussian close to their conditional law.
 
@@ -156,9 +155,7 @@ def anchored(
     inflate : float
         Factor on the root.
     lean : bool
-        Whether the base numbers are skewed.
-    normal : bool
-        Whether they are normal: then single effects have the law that they have given all others.
+        Whether the base numbers have the shapes that the effects have given the data.
     """
     layout, family, phi = design.layout, bucket.family, design.split(params)[2]
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
@@ -185,7 +182,7 @@ def anchored(
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     shapes = Shapes.leaning(root.thirds(J, third)) if lean else Shapes.plain(blocks, q)
-    if lean and normal and not family.quadratic:
+    if lean and not family.quadratic:
         shapes = with_own_laws(shapes, bucket, modes, gaussian, phi)
     return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes)
 

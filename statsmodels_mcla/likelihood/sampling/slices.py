@@ -18,8 +18,11 @@ from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, Root
 from statsmodels_mcla.likelihood.sampling.skewing import FIRST, KNOTS, STEP, Shapes
 from statsmodels_mcla.numerics import Array
 
-REACH, GRID = 7.0, 85  # of the points where densities are evaluated, in conditional standard deviations
-FADED = 1e-6  # of the peak, that may be left at the ends
+REACH = 8.0  # of the points where densities are evaluated, in conditional standard deviations
+COARSE, FINE = 33, 65  # points to find where a law is, and then to see its shape
+FADED = -16.0  # log density, from the peak's, of what is too little to be looked at
+TINY = 1e-16
+MOST_EFFECTS = 2**17  # of all blocks of a bucket: knots take half a kilobyte each
 
 
 def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: float) -> Shapes:
@@ -32,19 +35,31 @@ def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussi
         return shapes
     own, scale, place, value = found
     blocks, k = scale.shape
-    step = value * np.take_along_axis(scale, place, axis=1)
-    eta = modes.eta + modes.J.times(gaussian.mean - modes.b)
+    if blocks * k > MOST_EFFECTS:
+        return shapes
     index = (place + k * np.arange(blocks)[:, None]).ravel()
     sums = sp.csr_array((np.ones(index.size), (index, np.arange(index.size))), shape=(blocks * k, index.size))
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
-    t = np.linspace(-REACH, REACH, GRID)
-    height = np.empty((blocks, k, GRID))
-    for g, at in enumerate(t):
-        logf = bucket.family.rows(y, w, v, (eta + step * at)[..., None], phi).logf
-        height[..., g] = (sums @ logf.ravel()).reshape(blocks, k)
-    height -= 0.5 * (gaussian.mean[:, own, None] + scale[..., None] * t) ** 2
-    knots, slopes = _inverse_distribution(t, height)
-    usable = np.isfinite(knots).all(axis=(0, 2)) & (np.isfinite(slopes) & (slopes > 0)).all(axis=(0, 2))
+    eta, mean = modes.eta + modes.J.times(gaussian.mean - modes.b), gaussian.mean[:, own]
+
+    def height(t: Array) -> Array:
+        """Log densities (B, k, points) at distances t from the mean."""
+        out = np.empty(t.shape)
+        for g in range(t.shape[-1]):
+            step = value * np.take_along_axis(scale * t[..., g], place, axis=1)
+            logf = bucket.family.rows(y, w, v, (eta + step)[..., None], phi).logf
+            out[..., g] = (sums @ logf.ravel()).reshape(blocks, k) - 0.5 * (mean + scale * t[..., g]) ** 2
+        return out - out.max(axis=-1, keepdims=True)
+
+    # where the law is, then what it is there
+    first = np.broadcast_to(np.linspace(-REACH, REACH, COARSE), (blocks, k, COARSE))
+    seen = height(first) > FADED
+    low = np.take_along_axis(first, np.maximum(seen.argmax(axis=-1) - 1, 0)[..., None], axis=-1)
+    last = COARSE - seen[..., ::-1].argmax(axis=-1)
+    high = np.take_along_axis(first, np.minimum(last, COARSE - 1)[..., None], axis=-1)
+    t = low + (high - low) * np.linspace(0.0, 1.0, FINE)
+    knots, slopes = _inverse_distribution(t, height(t))
+    usable = (np.isfinite(knots) & np.isfinite(slopes)).all(axis=(0, 2))
     eps = shapes.eps.copy()
     eps[:, own[usable]] = 0.0
     return Shapes(eps, own[usable], knots[:, usable], slopes[:, usable])
@@ -80,35 +95,37 @@ def _alike(J: EffectRows, place: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _inverse_distribution(t: Array, log_density: Array) -> tuple[Array, Array]:
-    """T = F^-1(Phi(z)) and its slope at the knots (..., KNOTS), from log densities (..., points); NaN if cut off."""
-    h = t[1] - t[0]
-    with np.errstate(all="ignore"):
-        density = np.exp(log_density - log_density.max(axis=-1, keepdims=True))
-        faded = (density[..., 0] < FADED) & (density[..., -1] < FADED)
-        slope = np.gradient(density, h, axis=-1, edge_order=2)
-        # the trapezoid rule with its end correction: of the order of h^4
-        area = 0.5 * h * (density[..., 1:] + density[..., :-1]) + h * h / 12.0 * (
-            slope[..., :-1] - slope[..., 1:]
-        )
-        area = np.maximum(area, 0.0)
-        total = area.sum(axis=-1, keepdims=True)
-        zero = np.zeros_like(total)
-        below = np.concatenate([zero, np.cumsum(area, axis=-1)], axis=-1) / total
-        above = np.concatenate([np.cumsum(area[..., ::-1], axis=-1)[..., ::-1], zero], axis=-1) / total
-        s = np.where(below < 0.5, ndtri(below), -ndtri(above))  # where z is, for each t
-        ds = density / total / (np.exp(-0.5 * s * s) / np.sqrt(2.0 * np.pi))
+    """T = F^-1(Phi(z)) and its slope at the knots (..., KNOTS), from log densities at equal distances (..., points)."""
+    h = t[..., 1:2] - t[..., :1]
+    density = np.exp(log_density)
+    slope = np.gradient(density, axis=-1, edge_order=2) / h
+    # the trapezoid rule with its end correction: of the order of h^4
+    area = 0.5 * h * (density[..., 1:] + density[..., :-1]) + h * h / 12.0 * (
+        slope[..., :-1] - slope[..., 1:]
+    )
+    area = np.maximum(area, 0.0)
+    total = area.sum(axis=-1, keepdims=True)
+    zero = np.zeros_like(total)
+    below = np.concatenate([zero, np.cumsum(area, axis=-1)], axis=-1) / total
+    above = np.concatenate([np.cumsum(area[..., ::-1], axis=-1)[..., ::-1], zero], axis=-1) / total
+    s = np.where(below < 0.5, ndtri(np.maximum(below, TINY)), -ndtri(np.maximum(above, TINY)))
     z = FIRST + STEP * np.arange(KNOTS)
-    left = np.clip((s[..., None, :] <= z[:, None]).sum(axis=-1) - 1, 0, len(t) - 2)  # (..., KNOTS)
+    left = np.clip((s[..., None, :] <= z[:, None]).sum(axis=-1) - 1, 0, t.shape[-1] - 2)  # (..., KNOTS)
 
     def pick(values: Array, shift: int) -> Array:
         return np.take_along_axis(values, left + shift, axis=-1)
 
+    # monotone cubic of t in s between neighbours, whose slopes dt/ds are known (Fritsch and Carlson, 1980)
     with np.errstate(all="ignore"):
-        # cubic Hermite of t in s between neighbours, whose slopes dt/ds are known
-        width = pick(s, 1) - pick(s, 0)
-        x = (z - pick(s, 0)) / width
-        a, b = width / pick(ds, 0), width / pick(ds, 1)
+        ds = np.exp(-0.5 * s * s) / np.sqrt(2.0 * np.pi) / (density / total)
+        width = np.maximum(pick(s, 1) - pick(s, 0), TINY)
+        x = np.clip((z - pick(s, 0)) / width, 0.0, 1.0)
+        a, b = (np.minimum(np.nan_to_num(width * pick(ds, i), nan=np.inf), 3.0 * h) for i in (0, 1))
         bend, twist = 3.0 * h - 2.0 * a - b, a + b - 2.0 * h
-        knots = t[left] + x * (a + x * (bend + x * twist))
+        knots = pick(t, 0) + x * (a + x * (bend + x * twist))
         slopes = (a + x * (2.0 * bend + 3.0 * x * twist)) / width
-    return np.where(faded[..., None], knots, np.nan), slopes
+        secants = np.diff(knots, axis=-1) / STEP
+        ends = np.concatenate(
+            [secants[..., :1], np.minimum(secants[..., 1:], secants[..., :-1]), secants[..., -1:]], -1
+        )
+    return knots, np.maximum(np.minimum(slopes, 3.0 * ends), np.where(ends > 0, TINY, np.nan))
