@@ -1,6 +1,7 @@
 """Crossed designs, in the time of lme4's Laplace fit: python -m tests.benchmarks.crossed [--write FILE].
 
-Two designs are simulated; VerbAgg and InstEval are lme4's own tables, read through Rscript and left out without it.
+Two designs are simulated; VerbAgg and InstEval are lme4's own tables and fhch2010 is afex's, read through Rscript and
+left out without it.  In fhch2010 one task has no errors, so that its coefficients have no maximum; all others have.
 Each design is fitted in a process of its own, so that its memory is seen; glmer's Laplace fit runs beside it.
 """
 
@@ -38,6 +39,9 @@ DESIGNS = {
     "VerbAgg, 316 x 24": Design(
         "y ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)",
         "transform(VerbAgg, y = as.integer(r2 == 'Y'))",
+    ),
+    "fhch2010, 45 x 600": Design(
+        "y ~ task * stimulus + (1 | id) + (1 | item)", "transform(afex::fhch2010, y = as.integer(correct))"
     ),
     "InstEval, 2972 x 1128": Design(
         "y ~ service + (1 | s) + (1 | d)", "transform(InstEval, y = as.integer(y >= 4))"
