@@ -152,7 +152,7 @@ class GLMFit:
     def maximum_within(self, other: MixedFit, nesting: Nesting) -> Array:
         """See `NestedFit`; statsmodels estimates a scale by moments, or takes alpha as given."""
         design = other.design
-        if not design.n_dispersion:
+        if not design.n_family:
             return self.params
         p = self.exog.shape[1]
         X = design.X @ nesting.embedding[design.layout.fixed, :p]

@@ -1,7 +1,7 @@
 """The scale that optimisers move on.
 
-Fitted parameters are (beta, loadings, dispersion).  The *search* coordinates x are (beta, loadings, log dispersion),
-all unconstrained, shifted and stretched: x = 0 is the GLM without random effects, with standard deviations of moderate
+Fitted parameters are (beta, loadings, psi).  The *search* coordinates x are (beta, loadings, free coordinates of psi:
+the log dispersion), all unconstrained, shifted and stretched: x = 0 is the GLM without random effects, with standard deviations of moderate
 size, and a step of length one is roughly a standard error in every direction.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_mcla.design.parameter_layout import ParameterLayout
+from statsmodels_mcla.families import ParameterScale
 from statsmodels_mcla.numerics import Array
 
 FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
@@ -25,38 +26,39 @@ class SearchScale:
     ----------
     layout : ParameterLayout
         Of the fitted parameters.
+    family : ParameterScale
+        Of the parameters of the family.
     origin : ndarray (P,)
-        Beta, loadings and log dispersion at x = 0.
+        Beta, loadings and free coordinates of psi at x = 0.
     stretch : ndarray (P, P)
         They are origin + stretch @ x.
     """
 
     layout: ParameterLayout
+    family: ParameterScale
     origin: Array
     stretch: Array
 
     @classmethod
-    def plain(cls, layout: ParameterLayout) -> SearchScale:
-        """Search coordinates that are beta, loadings and log dispersion themselves."""
-        return cls(layout, np.zeros(layout.size), np.eye(layout.size))
+    def plain(cls, layout: ParameterLayout, family: ParameterScale) -> SearchScale:
+        """Search coordinates that are not shifted and stretched."""
+        return cls(layout, family, np.zeros(layout.size), np.eye(layout.size))
 
     def fitted(self, x: Array) -> Array:
-        """Beta, loadings and dispersion."""
-        out = np.asarray(self.origin + self.stretch @ x)
-        out[self.layout.family] = np.exp(out[self.layout.family])
+        """Beta, loadings and psi."""
+        out = self._free(x)
+        out[self.layout.family] = self.family.psi(out[self.layout.family])
         return out
 
     def from_fitted(self, params: Array) -> Array:
-        """Return the search coordinates of beta, loadings and dispersion."""
+        """Return the search coordinates of beta, loadings and psi."""
         free = np.array(params, float)
-        free[self.layout.family] = np.log(free[self.layout.family])
+        free[self.layout.family] = self.family.free(free[self.layout.family])
         return np.linalg.solve(self.stretch, free - self.origin)
 
     def gradient(self, x: Array, score: Array) -> Array:
         """Gradient in x from that in the fitted parameters."""
-        g = score.copy()
-        g[self.layout.family] *= self.fitted(x)[self.layout.family]
-        return np.asarray(self.stretch.T @ g)
+        return np.asarray(self.stretch.T @ (score @ self.slopes(x)))
 
     def covariance(self, x: Array, inner: Array) -> Array:
         """Covariance of the fitted parameters, from that of x at a maximum."""
@@ -66,9 +68,16 @@ class SearchScale:
 
     def derivatives(self, x: Array, score: Array, hessian: Array) -> tuple[Array, Array]:
         """Gradient and Hessian in x from those in the fitted parameters."""
-        slope, bend = np.ones(len(x)), np.zeros(len(x))
-        phi = self.layout.family
-        slope[phi] = self.fitted(x)[phi]
-        bend[phi] = score[phi] * slope[phi]
-        inner = hessian * np.outer(slope, slope) + np.diag(bend)
+        slopes, psi = self.slopes(x), self.layout.family
+        inner = slopes.T @ hessian @ slopes
+        inner[psi, psi] += self.family.bend(self._free(x)[psi], score[psi])
         return self.gradient(x, score), self.stretch.T @ inner @ self.stretch
+
+    def _free(self, x: Array) -> Array:
+        return np.asarray(self.origin + self.stretch @ x)
+
+    def slopes(self, x: Array) -> Array:
+        """Derivative of the fitted parameters in origin + stretch @ x."""
+        out, psi = np.eye(len(x)), self.layout.family
+        out[psi, psi] = self.family.jacobian(self._free(x)[psi])
+        return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -60,9 +61,14 @@ class MixedDesign:
         return self.X.shape[1]
 
     @property
-    def n_dispersion(self) -> int:
-        """Number of dispersion parameters: 0 or 1."""
-        return int(self.family.dispersion is not None)
+    def n_family(self) -> int:
+        """Number of parameters of the family."""
+        return len(self.family.parameters)
+
+    @property
+    def positive(self) -> np.ndarray:
+        """Places of the family's parameters that are positive."""
+        return np.arange(self.n_params)[self.layout.family][self.family.parameter_scale.positive]
 
     @property
     def n_params(self) -> int:
@@ -72,7 +78,7 @@ class MixedDesign:
     @cached_property
     def layout(self) -> ParameterLayout:
         """Where each parameter lies: fixed effects, loadings (or what has as many: see `Loadings`), dispersion."""
-        return ParameterLayout((self.n_fixed,), self.loadings.size, self.n_dispersion)
+        return ParameterLayout((self.n_fixed,), self.loadings.size, self.n_family)
 
     @cached_property
     def covariance(self) -> Covariance:
@@ -113,10 +119,11 @@ class MixedDesign:
         """Which level and term each effect belongs to."""
         return EffectLevels.of(self.terms)
 
-    def split(self, params: Array) -> tuple[Array, Array, float]:
-        """Fixed effects, loadings and dispersion (1.0 where the family has none)."""
+    def split(self, params: Array) -> tuple[Array, Array, Any]:
+        """Fixed effects, loadings and dispersion (1.0 where the family has none, psi where it has several parameters)."""
         parts = self.layout.split(params)
-        return parts.fixed, parts.covariance, float(parts.family[0]) if len(parts.family) else 1.0
+        psi = parts.family
+        return parts.fixed, parts.covariance, psi if len(psi) > 1 else float(psi[0]) if len(psi) else 1.0
 
     def jacobian(self, params: Array) -> Array:
         """Derivative of (beta, variances and covariances, dispersion) in the parameters, (P natural, P)."""
@@ -125,7 +132,7 @@ class MixedDesign:
             t.jacobian(parts.covariance[s])
             for t, s in zip(self.loadings.terms, self.loadings.slices, strict=True)
         ]
-        return block_diag(np.eye(self.n_fixed), *inner, np.eye(self.n_dispersion))
+        return block_diag(np.eye(self.n_fixed), *inner, np.eye(self.n_family))
 
     @cached_property
     def unit_labels(self) -> list[str]:

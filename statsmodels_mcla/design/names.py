@@ -84,10 +84,10 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
     return names
 
 
-def parameter_names(fixed: Sequence[str], terms: Sequence[RandomTerm], dispersion: str | None) -> list[str]:
+def parameter_names(fixed: Sequence[str], terms: Sequence[RandomTerm], family: Sequence[str]) -> list[str]:
     """Names of all parameters; where two are alike, the later one tells its place among them."""
     names: list[str] = []
-    for name in [*fixed, *covariance_names(terms), *([dispersion] if dispersion else [])]:
+    for name in [*fixed, *covariance_names(terms), *family]:
         count = 1 + names.count(name)
         names.append(name if count == 1 else f"{name} [{count}]")
     return names

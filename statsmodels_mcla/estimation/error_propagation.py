@@ -257,7 +257,7 @@ def _in_groups(errors: Array) -> Array:
 def _inside(fitted: Fitted, params: Array) -> bool:
     """Whether the draws reach there: diagonal loadings of the same sign, and dispersions positive."""
     signs = np.concatenate(
-        [np.zeros(0, int), *fitted.reduction.diagonal, np.arange(len(params))[fitted.design.layout.family]]
+        [np.zeros(0, int), *fitted.reduction.diagonal, fitted.design.positive]
     )
     return bool(np.all(params[signs] * fitted.params[signs] > 0))
 

@@ -76,6 +76,7 @@ from statsmodels_mcla.families.links import (
     Tail,
 )
 from statsmodels_mcla.families.normal_means import NormalMean
+from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import Poisson
 from statsmodels_mcla.families.registry import conditional_family, supported
 from statsmodels_mcla.families.row_terms import (
@@ -105,6 +106,7 @@ __all__ = [
     "Gaussian",
     "MeanLink",
     "NormalMean",
+    "ParameterScale",
     "Poisson",
     "Response",
     "RowData",

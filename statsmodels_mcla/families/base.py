@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from statsmodels_mcla.families.links import MeanLink
+from statsmodels_mcla.families.parameter_scale import POSITIVE, ParameterScale
 from statsmodels_mcla.families.response_checks import integer_response, numeric_response, refuse
 from statsmodels_mcla.families.row_terms import (
     BlockTerms,
@@ -34,14 +35,15 @@ class ConditionalFamily(ABC):
 
     Subclasses are frozen and hold no data. In every method that takes them, ``y``, ``w`` and ``v``
     have shape (..., n, 1) and ``eta`` has shape (..., n, m): n rows, m draws. ``w`` is positive.
-    ``phi`` is the dispersion, and is ignored by families that have none.
+    ``phi`` is the dispersion, and is ignored by families that have none; where a family has several
+    `parameters`, it is their vector psi.
 
     Attributes
     ----------
     name : str
         Name of the statsmodels family.
     dispersion : str or None
-        Name of the dispersion parameter ("scale", "alpha"), None if the family has none.
+        Name of the dispersion parameter ("scale", "alpha"), None if the family has none, or several parameters.
     mergeable : bool
         Whether rows with equal ``eta`` can be merged by adding their ``y`` and ``w``.
     discrete : bool
@@ -81,10 +83,20 @@ class ConditionalFamily(ABC):
         """Whether the log density is known to be concave in ``eta``."""
         return self.quadratic
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the m parameters psi: the dispersion, if there is one."""
+        return () if self.dispersion is None else (self.dispersion,)
+
+    @property
+    def parameter_scale(self) -> ParameterScale:
+        """Free coordinates of the parameters."""
+        return ParameterScale((POSITIVE,) * len(self.parameters))
+
     # -- the log density ---------------------------------------------------------------------
 
     @abstractmethod
-    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
+    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         """Return the log density of each row and its first two derivatives in ``eta``.
 
         Parameters
@@ -108,7 +120,7 @@ class ConditionalFamily(ABC):
         w: Array,
         v: Number,
         eta: Array,
-        phi: float = 1.0,
+        phi: Any = 1.0,
         work: Workspace | None = None,
     ) -> BlockTerms:
         """Return `rows` with the log density summed over axis -2: the kernel of the likelihood.
@@ -163,7 +175,7 @@ class ConditionalFamily(ABC):
         """
         raise TypeError(f"{self.name} with link {self.link} is not canonical")
 
-    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
+    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
         """Return the third derivative of the log density in ``eta``.
 
         The default differentiates the exact second derivative numerically (five-point rule,
@@ -184,7 +196,7 @@ class ConditionalFamily(ABC):
         far = self.rows(y, w, v, eta + 2 * step, phi).d2 - self.rows(y, w, v, eta - 2 * step, phi).d2
         return np.asarray((8 * near - far) / (12 * step))
 
-    def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> DispersionTerms:
+    def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
         """Return the derivatives of the log density that involve the dispersion.
 
         Parameters
@@ -204,12 +216,32 @@ class ConditionalFamily(ABC):
         """
         raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
 
-    def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> Array:
+    def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
         """Return d3 logf/(deta2 dphi): how the curvature of a row moves with the dispersion.
 
         Arguments, shape and refusal are those of `dispersion_rows`.
         """
         raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
+
+    def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        """Return the derivatives of the log density that involve the m parameters.
+
+        Parameters
+        ----------
+        y, w, v, eta, phi
+            As in `rows`.
+
+        Returns
+        -------
+        DispersionTerms
+            Arrays (m, ...), (m, m, ...) and (m, ...), with the shape of ``eta`` in place of the dots.
+        """
+        dphi, dphi2, d1phi = self.dispersion_rows(y, w, v, eta, phi)
+        return DispersionTerms(dphi[None], dphi2[None, None], d1phi[None])
+
+    def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
+        """Return d3 logf/(deta2 dpsi), (m, ...): see `parameter_rows`."""
+        return self.d2_dispersion(y, w, v, eta, phi)[None]
 
     def specialise(self, y: Array, w: Array) -> ConditionalFamily:
         """Return the family with the fastest kernel that is exact for these rows.
@@ -379,11 +411,11 @@ class ConditionalFamily(ABC):
         return self.link_function.mean_deriv(eta)
 
     @abstractmethod
-    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+    def variance(self, mu: Array, phi: Any = 1.0) -> Array:
         """Return the variance of a response of weight one (binomial: one trial) with mean mu."""
 
     @abstractmethod
-    def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
+    def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         """Return twice the log-likelihood ratio of a perfect fit to ``mu``, per row.
 
         As in statsmodels it is not divided by a scale parameter; ``phi`` matters only to the
@@ -409,7 +441,7 @@ class ConditionalFamily(ABC):
         self,
         rng: np.random.Generator,
         mu: Array,
-        phi: float = 1.0,
+        phi: Any = 1.0,
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:
@@ -437,7 +469,7 @@ class ConditionalFamily(ABC):
         self,
         endog: Array,
         mu: Array,
-        phi: float = 1.0,
+        phi: Any = 1.0,
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:

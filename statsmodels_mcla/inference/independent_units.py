@@ -248,7 +248,7 @@ def _by_unit(
         y, w, v = units.y[:, None], units.w[:, None], np.broadcast_to(units.v, units.y.shape)[:, None]
         own = np.zeros((len(units.rows), out.shape[1]))
         own[:, design.layout.fixed] = units.X * design.family.rows(y, w, v, eta, phi).d1
-        if design.n_dispersion:
-            own[:, design.layout.family] = design.family.dispersion_rows(y, w, v, eta, phi).dphi
+        if design.n_family:
+            own[:, design.layout.family] = design.family.parameter_rows(y, w, v, eta, phi).dphi[..., 0].T
         np.add.at(out, units.of_row[units.rows[alone]], own[alone])
     return out

@@ -61,11 +61,9 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
         not tell the fixed effects.
     """
     design, k = fitted.design, len(fitted.params)
-    plain = SearchScale.plain(design.layout)
-    slopes = plain.gradient(
-        plain.from_fitted(fitted.params), np.ones(k)
-    )  # of the parameters in the plain coordinates
-    scale = replace(plain, stretch=np.linalg.cholesky(cov) / slopes[:, None])
+    plain = SearchScale.plain(design.layout, design.family.parameter_scale)
+    slopes = plain.slopes(plain.from_fitted(fitted.params))
+    scale = replace(plain, stretch=np.linalg.solve(slopes, np.linalg.cholesky(cov)))
     x = scale.from_fitted(fitted.params)
 
     def at(x: Array) -> Evaluation:
@@ -86,7 +84,7 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     found = np.all(np.isfinite(step), axis=1)
     out = fitted.params - _newton(scores, at(x).hessian, hessians)
     positive = np.concatenate(
-        [np.zeros(0, int), *fitted.reduction.diagonal, np.arange(k)[design.layout.family]]
+        [np.zeros(0, int), *fitted.reduction.diagonal, design.positive]
     )
     out[:, positive] = np.maximum(out[:, positive], 0.0)
     for b in np.flatnonzero(found):

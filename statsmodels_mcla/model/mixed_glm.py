@@ -130,14 +130,14 @@ class MCLAMixedGLM(DrawnLikelihood):
         dropped = 0 if endog is inputs else len(endog) - len(inputs.endog)
         self.facts = facts_of(self.design, inputs.used, self.random_terms, dropped)
         self.data.fe_names = list(self.exog_names)
-        dispersion = self.conditional_family.dispersion
-        self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, dispersion)
+        of_family = self.conditional_family.parameters
+        self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, of_family)
         self.data.vc_names = self.data.param_names[len(self.data.fe_names) :][: self.design.covariance.size]
         self.non_negative = np.concatenate(
             [
                 np.zeros(self.design.n_fixed, bool),
                 self.design.covariance.is_variance,
-                np.ones(self.design.n_dispersion, bool),
+                self.conditional_family.parameter_scale.positive,
             ]
         )
         self._current: CurrentDraws | None = None

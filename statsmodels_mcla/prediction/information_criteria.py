@@ -106,7 +106,7 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
     """
     setting = _Setting.of(inputs, fitted)
     design, k = fitted.design, len(fitted.params)
-    scale = SearchScale.plain(design.layout)
+    scale = SearchScale.plain(design.layout, design.family.parameter_scale)
     x = scale.from_fitted(fitted.params)
     root = np.zeros((k, k)) if cov_mcse is None else _root_of(scale, x, cov_mcse)
     means, halves = [], []
@@ -125,7 +125,7 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
         return float(np.sqrt(of_draws + np.mean((np.array(halves) @ weights) ** 2)))
 
     return ConditionalAIC(
-        float(-2.0 * llf + 2.0 * (rho + design.n_dispersion)),
+        float(-2.0 * llf + 2.0 * (rho + design.n_family)),
         error(np.array([-2.0, 2.0])),
         float(llf),
         float(rho),

@@ -68,6 +68,8 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
 
 def _parameter(index: int, design: MixedDesign) -> Quantity:
     if index >= design.layout.family.start:
+        if index not in design.positive:
+            return Coordinate(index)
         bounded = design.family.limit(design.y, design.w) is not None
         return BoundedDispersion(-1, -1, index, (index,)) if bounded else Dispersion(index)
     for variance in _variances(design):

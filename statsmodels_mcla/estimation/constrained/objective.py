@@ -160,7 +160,7 @@ class _Working:
     def scale(self) -> SearchScale:
         """From x to the fitted parameters."""
         design = self.submodel.design
-        plain = SearchScale.plain(design.layout)
+        plain = SearchScale.plain(design.layout, design.family.parameter_scale)
         rest = np.eye(design.n_params - design.n_fixed)
         return replace(plain, stretch=block_diag(design.fixed_axes, rest))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ class GLMStart:
     Attributes
     ----------
     beta : ndarray (p,)
-    phi : float
+    phi : float or ndarray (m,)
     information : ndarray (p, p)
         X'WX.
     curvature : float
@@ -29,7 +30,7 @@ class GLMStart:
     """
 
     beta: Array
-    phi: float
+    phi: Any
     information: Array
     curvature: float
     eta: Array
@@ -49,7 +50,7 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
     X = design.X @ axes  # units and origins do not matter to any cut-off
     mu = family.start_mean(design.y, design.w)
     weights = {"freq_weights": design.w, "var_weights": design.v}
-    phi = family.start_phi(design.y, mu, **weights) if family.dispersion else 1.0
+    phi = family.start_phi(design.y, mu, **weights)
     y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
 
     def at(beta: Array) -> tuple[float, Array, Array, Array]:
@@ -83,7 +84,7 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
                 break
         beta = beta + shrink * step
         height, d1, W, eta = trial
-    if family.dispersion:
+    if family.parameters:
         phi = family.start_phi(design.y, family.mean(eta), **weights)
     back = np.linalg.inv(axes)
     curvature = float(np.maximum(W, 1e-8 * np.abs(W).max()).mean())
@@ -104,6 +105,7 @@ def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
         term = design.loadings.terms[k]
         origin[j] = start.sd if term.order[column] == i else 0.0
         stretch[j, j] = start.sd / np.sqrt(term.levels)
-    origin[layout.family] = np.log(start.phi)
+    psi = design.family.parameter_scale
+    origin[layout.family] = psi.free(np.atleast_1d(start.phi)[: layout.n_family])
     stretch[layout.family, layout.family] = np.sqrt(2.0 / design.n_rows) * np.eye(layout.n_family)
-    return SearchScale(layout, origin, stretch)
+    return SearchScale(layout, psi, origin, stretch)

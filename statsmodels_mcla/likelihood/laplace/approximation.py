@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class LaplaceEvaluation:
 
 
 def _bucket_gradient(
-    bucket: Bucket, modes: Modes, loadings: Loadings, factors: Sequence[Array], phi: float
+    bucket: Bucket, modes: Modes, loadings: Loadings, factors: Sequence[Array], phi: Any
 ) -> list[Array]:
     """Gradient of one bucket's Laplace log-likelihood in beta, the loadings and phi.
 
@@ -48,11 +49,11 @@ def _bucket_gradient(
         change[j] = (kappa * J_j.times(b)).sum() - 0.5 * (d1 * J_j.times(r)).sum()
         change[j] -= modes.root.trace(J, J_j, W)
     parts.append(change)
-    if family.dispersion is not None:
-        rows = family.dispersion_rows(y, w, v, eta, phi)
-        dW = np.where(W != 0, -family.d2_dispersion(y, w, v, eta, phi)[..., 0], 0.0)
-        through_curvature = (leverage * dW).sum() + (pull * rows.d1phi[..., 0]).sum()
-        parts.append(np.atleast_1d(rows.dphi.sum() - 0.5 * through_curvature))
+    if family.parameters:
+        rows = family.parameter_rows(y, w, v, eta, phi)
+        dW = np.where(W != 0, -family.d2_parameters(y, w, v, eta, phi)[..., 0], 0.0)
+        through_curvature = (leverage * dW + pull * rows.d1phi[..., 0]).sum(axis=(1, 2))
+        parts.append(rows.dphi.sum(axis=(1, 2, 3)) - 0.5 * through_curvature)
     return parts
 
 

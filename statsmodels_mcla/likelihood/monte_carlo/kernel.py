@@ -4,10 +4,10 @@ For a draw b of a block (see `moving_draws` for its path), with u = Lambda b, ve
 path, u_j = d u / d theta_j = Lambda_j b + Lambda b_j and eta_j = x_j + Z u_j,
 
     log w     = log f - b'b / 2 + log |root| - log g
-    q_j       = d1' eta_j - b' b_j + tr_j  (+ d log f / d phi),          q the score of the draw,
+    q_j       = d1' eta_j - b' b_j + tr_j  (+ d log f / d psi),          q the score of the draw,
     h_ij      = eta_i' diag(d2) eta_j + r' (Lambda_i b_j + Lambda_j b_i) - b_i' b_j - tr_ij,     r = Z' d1,
 
-to which a dispersion adds its own derivatives, d1phi' eta_j and dphi2.  Fixed effects have velocities that are the same
+to which a parameter of the family adds its own derivatives, d1phi' eta_j and dphi2.  Fixed effects have velocities that are the same
 for all draws.
 
 The work is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is
@@ -20,7 +20,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,9 +40,9 @@ WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they ga
 
 
 class Curve(NamedTuple):
-    """A parameter that linear predictors are not linear in: a loading or the dispersion."""
+    """A parameter that linear predictors are not linear in: a loading, or one of the family."""
 
-    effects: slice | None  # u of the coordinate that a loading multiplies, None for the dispersion
+    effects: slice | None  # u of the coordinate that a loading multiplies, None for those of the family
     drawn: slice | None  # b that it multiplies
 
 
@@ -81,7 +81,7 @@ class Task:
     fixed: Array
     slopes: Array
     X: Array
-    phi: float
+    phi: Any
 
     def take(self, blocks: slice, bucket: Bucket) -> Task:
         """Task of some of the blocks."""
@@ -185,7 +185,7 @@ class Sums:
     velocity : ndarray (K, G, s, q)
         b_j.
     mixed : ndarray (K, G, s, n)
-        d2 eta_j of each row, and d1phi for the dispersion.
+        d2 eta_j of each row, and d1phi for parameters of the family.
     curved : ndarray (K, G, s, s)
         h_ij + tr_ij of the parameters after the fixed effects.
     """
@@ -275,7 +275,8 @@ def _fill(
 ) -> None:
     """Fill the log weights, the scores and the sums of some blocks."""
     bucket, moved, curves = task.bucket, task.moved, task.curves
-    family, layout, phi = bucket.family, task.layout, task.layout.family_of_curved
+    family, layout = bucket.family, task.layout
+    psi = range(*layout.family_of_curved.indices(layout.n_curved))
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     Xt = np.ascontiguousarray(transpose(bucket.X))
     still = -np.ascontiguousarray(transpose(moved.slopes[..., layout.fixed]))
@@ -308,12 +309,13 @@ def _fill(
         sums.pull[...] += weighted_sum(r, weights)
         r *= weights[:, None]
         eta_js = [bucket.Z.predictors(u_j, np.empty(shape)) for u_j in u_js]
-        change = None
-        if family.dispersion is not None:
-            change = family.dispersion_rows(y, w, v, eta, task.phi)
-            scores[:, layout.family, cut] += change.dphi.sum(axis=1, keepdims=True)
-            sums.mixed[:, phi] += weighted_sum(change.d1phi, weights)[:, None]
-            sums.curved[:, phi, phi] += weighted_sum(change.dphi2, weights).sum(axis=-1)[:, None, None]
+        if psi:
+            change = family.parameter_rows(y, w, v, eta, task.phi)
+            for k, place in enumerate(psi):
+                scores[:, layout.family.start + k, cut] += change.dphi[k].sum(axis=1)
+                sums.mixed[:, place] += weighted_sum(change.d1phi[k], weights)
+                for other, bend in zip(psi, change.dphi2[k], strict=True):
+                    sums.curved[:, place, other] += weighted_sum(bend, weights).sum(axis=-1)
         for j, b_j in enumerate(b_js):
             sums.velocity[:, j] += weighted_sum(b_j, weights)
             bent = rows.d2 * eta_js[j]
@@ -326,10 +328,10 @@ def _fill(
                 sums.curved[:, i, j] += h
                 if i < j:
                     sums.curved[:, j, i] += h
-            if change is not None:
-                h = weighted_sum(change.d1phi * eta_js[j], weights).sum(axis=-1)
-                sums.curved[:, j, phi] += h[:, None]
-                sums.curved[:, phi, j] += h[:, None]
+            for k, place in enumerate(psi):
+                h = weighted_sum(change.d1phi[k] * eta_js[j], weights).sum(axis=-1)
+                sums.curved[:, j, place] += h
+                sums.curved[:, place, j] += h
 
 
 def _second(r: Array, curve: Curve, velocity: Array) -> Array | float:

@@ -171,13 +171,14 @@ def anchored(
         E = J_j.times(M)
         slopes[..., j] = root.of(root.back(J_j.back(d1) - J.back(W * E)))
         turns.append(root.turn(J, -third * (E + J.times(slopes[..., j])), J_j, W))
-    if family.dispersion is not None:
+    if family.parameters:
         eta = (bucket.offset + bucket.X @ params[layout.fixed] + J.times(M))[..., None]
-        cross = family.dispersion_rows(y, w, v, eta, phi).d1phi[..., 0]
-        m = root.of(root.back(J.back(cross)))
-        dW = -family.d2_dispersion(y, w, v, eta, phi)[..., 0] - third * J.times(m)
-        slopes[..., layout.family] = m[..., None]
-        turns.append(root.turn(J, np.where(W > 0, dW, 0.0)))
+        crosses = family.parameter_rows(y, w, v, eta, phi).d1phi[..., 0]
+        bends = family.d2_parameters(y, w, v, eta, phi)[..., 0]
+        for j, (cross, bend) in enumerate(zip(crosses, bends, strict=True), layout.family.start):
+            slopes[..., j] = m = root.of(root.back(J.back(cross)))
+            dW = -bend - third * J.times(m)
+            turns.append(root.turn(J, np.where(W > 0, dW, 0.0)))
     turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, q, q))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
