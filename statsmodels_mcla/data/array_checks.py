@@ -139,6 +139,25 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
     return keep
 
 
+def check_full_rank_beside_constant(X: Array, names: Sequence[str], family: str) -> None:
+    """Refuse fixed effects that are linearly dependent, alone or together with thresholds.
+
+    Raises
+    ------
+    ValueError
+        As `check_full_rank`, and if the columns make up a constant.
+    """
+    if X.shape[1]:
+        check_full_rank(X, names)
+    try:
+        check_full_rank(np.column_stack([X, np.ones(len(X))]), [*names, "constant"])
+    except ValueError as error:
+        raise ValueError(
+            f"exog: its columns {list(names)} make up a constant, whose place the thresholds of family {family} take; "
+            "drop one of them (in a formula: leave out '0 +' or '- 1')"
+        ) from error
+
+
 def check_full_rank(X: Array, names: Sequence[str]) -> None:
     """Refuse fixed effects that are linearly dependent, naming the columns.
 

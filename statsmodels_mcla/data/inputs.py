@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from statsmodels_mcla.data.array_checks import (
     check_aligned,
     check_full_rank,
+    check_full_rank_beside_constant,
     complete_rows,
     finite_matrix,
     row_vector,
@@ -203,7 +204,10 @@ def read_arrays(
         weights["freq_weights"],
         var_weights,
     )
-    check_full_rank(X[inputs.used], columns)
+    if family.intercept:
+        check_full_rank(X[inputs.used], columns)
+    else:
+        check_full_rank_beside_constant(X[inputs.used], columns, family.name)
     used = np.flatnonzero(inputs.used)
     counted = [replace(t, Z=t.Z[used]) for t in terms]
     refuse_exact_fit(inputs.endog.to_numpy()[used], X[used], counted, inputs.offset[used], family)

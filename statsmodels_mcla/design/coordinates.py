@@ -1,8 +1,8 @@
 """The scale that optimisers move on.
 
 Fitted parameters are (beta, loadings, psi).  The *search* coordinates x are (beta, loadings, free coordinates of psi:
-the log dispersion), all unconstrained, shifted and stretched: x = 0 is the GLM without random effects, with standard deviations of moderate
-size, and a step of length one is roughly a standard error in every direction.
+the log dispersion), all unconstrained, shifted and stretched: x = 0 is the GLM without random effects, with standard
+deviations of moderate size, and a step of length one is roughly a standard error in every direction.
 """
 
 from __future__ import annotations
@@ -62,8 +62,7 @@ class SearchScale:
 
     def covariance(self, x: Array, inner: Array) -> Array:
         """Covariance of the fitted parameters, from that of x at a maximum."""
-        root = self.stretch.copy()
-        root[self.layout.family] *= self.fitted(x)[self.layout.family][:, None]
+        root = self.slopes(x) @ self.stretch
         return np.asarray(root @ inner @ root.T)
 
     def derivatives(self, x: Array, score: Array, hessian: Array) -> tuple[Array, Array]:

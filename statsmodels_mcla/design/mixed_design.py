@@ -120,7 +120,7 @@ class MixedDesign:
         return EffectLevels.of(self.terms)
 
     def split(self, params: Array) -> tuple[Array, Array, Any]:
-        """Fixed effects, loadings and dispersion (1.0 where the family has none, psi where it has several parameters)."""
+        """Fixed effects, loadings and dispersion: 1.0 if the family has none, psi if it has several parameters."""
         parts = self.layout.split(params)
         psi = parts.family
         return parts.fixed, parts.covariance, psi if len(psi) > 1 else float(psi[0]) if len(psi) else 1.0

@@ -256,9 +256,7 @@ def _in_groups(errors: Array) -> Array:
 
 def _inside(fitted: Fitted, params: Array) -> bool:
     """Whether the draws reach there: diagonal loadings of the same sign, and dispersions positive."""
-    signs = np.concatenate(
-        [np.zeros(0, int), *fitted.reduction.diagonal, fitted.design.positive]
-    )
+    signs = np.concatenate([np.zeros(0, int), *fitted.reduction.diagonal, fitted.design.positive])
     return bool(np.all(params[signs] * fitted.params[signs] > 0))
 
 

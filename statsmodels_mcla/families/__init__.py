@@ -61,10 +61,13 @@ Such an instance is given as ``family`` where a statsmodels family is expected; 
 """
 
 from statsmodels_mcla.families.base import ConditionalFamily
+from statsmodels_mcla.families.beta import Beta, BetaBinomial
 from statsmodels_mcla.families.binomial import Binomial, BinomialTails
 from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
+from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
 from statsmodels_mcla.families.gamma import Gamma
 from statsmodels_mcla.families.gaussian import Gaussian
+from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.links import (
     CLOGLOG,
     IDENTITY,
@@ -75,7 +78,9 @@ from statsmodels_mcla.families.links import (
     MeanLink,
     Tail,
 )
+from statsmodels_mcla.families.lognormal import LogNormal
 from statsmodels_mcla.families.normal_means import NormalMean
+from statsmodels_mcla.families.ordered import Cumulative
 from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import Poisson
 from statsmodels_mcla.families.registry import conditional_family, supported
@@ -87,6 +92,10 @@ from statsmodels_mcla.families.row_terms import (
     RowTerms,
     Workspace,
 )
+from statsmodels_mcla.families.smooth_density import SmoothDensity
+from statsmodels_mcla.families.student import StudentT
+from statsmodels_mcla.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
+from statsmodels_mcla.families.tweedie import Tweedie
 
 __all__ = [
     "CLOGLOG",
@@ -94,24 +103,36 @@ __all__ = [
     "INVERSE",
     "LOG",
     "SQRT",
+    "Beta",
+    "BetaBinomial",
     "Binomial",
     "BinomialLink",
     "BinomialTails",
     "BlockTerms",
     "ChangeOfLink",
     "ConditionalFamily",
+    "Cumulative",
     "Curve",
     "DispersionTerms",
     "Gamma",
     "Gaussian",
+    "GeneralizedPoisson",
+    "Jet",
+    "LogNormal",
     "MeanLink",
+    "NegativeBinomial1",
     "NormalMean",
     "ParameterScale",
     "Poisson",
     "Response",
     "RowData",
     "RowTerms",
+    "SmoothDensity",
+    "StudentT",
     "Tail",
+    "TruncatedNegativeBinomial",
+    "TruncatedPoisson",
+    "Tweedie",
     "Workspace",
     "conditional_family",
     "supported",

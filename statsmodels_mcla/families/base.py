@@ -46,10 +46,16 @@ class ConditionalFamily(ABC):
         Name of the dispersion parameter ("scale", "alpha"), None if the family has none, or several parameters.
     mergeable : bool
         Whether rows with equal ``eta`` can be merged by adding their ``y`` and ``w``.
+    intercept : bool
+        Whether the linear predictor may have an intercept: not if the parameters of the family take its place.
     discrete : bool
         Whether the response is a count, so that residuals need a randomised distribution function.
     quadratic : bool
         Whether the log density is quadratic in ``eta``, so that random effects given data are normal.
+    exponential : bool
+        Whether eta is that of an exponential family given phi: its information is (dmu/deta)^2 / variance.
+    simple_mean : bool
+        Whether the mean of the response is mu: see `mean_curve`.
     canonical : bool
         Whether the log density is ``y eta - w c(eta)`` with a cumulant function c: see `cumulants`.
     slope_shift, bend_scale, bend_shift : float
@@ -61,8 +67,11 @@ class ConditionalFamily(ABC):
     name: ClassVar[str]
     dispersion: ClassVar[str | None] = None
     mergeable: ClassVar[bool] = False
+    intercept: ClassVar[bool] = True
     discrete: ClassVar[bool] = False
     quadratic: ClassVar[bool] = False
+    exponential: ClassVar[bool] = True
+    simple_mean: ClassVar[bool] = True
     canonical: ClassVar[bool] = False
     slope_shift: ClassVar[float] = 0.0
     bend_scale: ClassVar[float] = 1.0
@@ -251,11 +260,11 @@ class ConditionalFamily(ABC):
         """
         return self
 
-    def limit(self, y: Array, w: Array) -> tuple[ConditionalFamily, Array] | None:
-        """Return the family that this one becomes as its dispersion goes to zero, and its ``y``, or None."""
+    def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData] | None:
+        """Return the family that this one becomes as its dispersion goes to zero, and its data numbers, or None."""
         return None
 
-    def start_mean(self, y: Array, w: Array) -> Array:
+    def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
         """Return a mean for each row to start from, halfway between its own and the average response."""
         own = y / w if self.mergeable else y
         return np.asarray(0.5 * (own + np.average(own, weights=w)))
@@ -277,6 +286,11 @@ class ConditionalFamily(ABC):
         return (0.0, 0.0, 1.0) if self.mergeable else (1.0, 0.0, 1.0)
 
     # -- data --------------------------------------------------------------------------------
+
+    def of_response(self, endog: Any) -> ConditionalFamily:
+        """Return the family for responses like these: with their categories, if it has any."""
+        del endog
+        return self
 
     def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
         """Return the data numbers (y, w, v) that the kernels take.
@@ -302,7 +316,7 @@ class ConditionalFamily(ABC):
         w = np.asarray(freq_weights, dtype=float)
         v = np.asarray(var_weights, dtype=float)
         shape = endog.shape
-        if self.dispersion != "scale":
+        if "scale" not in self.parameters:
             w, v = w * v, np.ones(())
         return RowData(
             endog.astype(float), np.broadcast_to(w, shape).copy(), np.broadcast_to(v, shape).copy()
@@ -401,6 +415,16 @@ class ConditionalFamily(ABC):
         return self.check_response(endog), var_weights
 
     # -- facts of the distribution -----------------------------------------------------------
+    # mu is the location, `mean` of eta: the mean of the response, but for families that say otherwise by `mean_curve`
+
+    def mean_curve(self, phi: Any) -> MeanLink:
+        """Return the mean of the response as a function of ``eta``."""
+        del phi
+        return self.link_function
+
+    def location(self, mean: Array, phi: Any) -> Array:
+        """Return the mu at which the mean of the response is this."""
+        return mean if self.simple_mean else self.link_function.mean(self.mean_curve(phi).eta(mean))
 
     def mean(self, eta: Array) -> Array:
         """Return the mean of the response (binomial: the probability) at ``eta``."""
@@ -411,8 +435,8 @@ class ConditionalFamily(ABC):
         return self.link_function.mean_deriv(eta)
 
     @abstractmethod
-    def variance(self, mu: Array, phi: Any = 1.0) -> Array:
-        """Return the variance of a response of weight one (binomial: one trial) with mean mu."""
+    def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
+        """Return the variance of a response of weight one with mean mu (binomial: of the fraction, times trials)."""
 
     @abstractmethod
     def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:

@@ -79,13 +79,13 @@ class Binomial(ConditionalFamily):
                 return self.check_response(successes, trials), np.ones(y.shape)
         return super().read_response(endog, var_weights)
 
-    def start_mean(self, y: Array, w: Array) -> Array:
-        return np.clip(super().start_mean(y, w), 0.01, 0.99)
+    def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
+        return np.clip(super().start_mean(y, w, v), 0.01, 0.99)
 
     def open_direction(self, y: Array, w: Array) -> Array | None:
         return np.where(y == w, 1.0, np.where(y == 0.0, -1.0, 0.0))
 
-    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return mu * (1.0 - mu)
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:

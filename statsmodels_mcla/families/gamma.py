@@ -35,7 +35,7 @@ class Gamma(ConditionalFamily):
     def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
         return float(-np.sum(freq_weights * np.log(endog)))
 
-    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return phi * mu**2
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:

@@ -28,7 +28,7 @@ class Gaussian(ConditionalFamily):
         each = np.broadcast_to(-0.5 * np.log(2 * np.pi / np.asarray(var_weights)), endog.shape)
         return float(np.sum(freq_weights * each))
 
-    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return np.full_like(mu, phi)
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
@@ -97,8 +97,8 @@ class GaussianLog(ChangeOfLink, Gaussian):
     def link_function(self) -> MeanLink:
         return LOG
 
-    def start_mean(self, y: Array, w: Array) -> Array:
-        return np.maximum(super().start_mean(y, w), max(0.1 * float(np.mean(np.abs(y))), 1e-300))
+    def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
+        return np.maximum(super().start_mean(y, w, v), max(0.1 * float(np.mean(np.abs(y))), 1e-300))
 
     def curve(self, eta: Array) -> Curve:
         mu = LOG.mean(eta)

@@ -67,7 +67,7 @@ class InverseGaussianLog(ConditionalFamily):
         each = -0.5 * (np.log(2 * np.pi / np.asarray(var_weights)) + 3.0 * np.log(endog))
         return float(np.sum(freq_weights * each))
 
-    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return phi * mu**3
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:

@@ -14,7 +14,7 @@ from scipy import special
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOG, MeanLink
 from statsmodels_mcla.families.poisson import PoissonLog
-from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowData, RowTerms
 from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
 from statsmodels_mcla.numerics import Array, Number
 
@@ -49,11 +49,11 @@ class NegativeBinomialLog(ConditionalFamily):
     def log_concave(self) -> bool:
         return True
 
-    def limit(self, y: Array, w: Array) -> tuple[ConditionalFamily, Array]:
-        return PoissonLog(), w * y
+    def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData]:
+        return PoissonLog(), RowData(w * y, w, v)
 
-    def start_mean(self, y: Array, w: Array) -> Array:
-        return np.maximum(super().start_mean(y, w), 0.1)
+    def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
+        return np.maximum(super().start_mean(y, w, v), 0.1)
 
     def open_direction(self, y: Array, w: Array) -> Array | None:
         return np.where(y == 0.0, -1.0, 0.0)
@@ -101,7 +101,7 @@ class NegativeBinomialLog(ConditionalFamily):
     ) -> float:
         return self.alpha
 
-    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return mu + phi * mu**2
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:

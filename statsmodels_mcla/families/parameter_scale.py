@@ -54,7 +54,8 @@ class ParameterScale:
     @property
     def positive(self) -> np.ndarray:
         """Which parameters are positive by nature, and tested against zero, (m,) bool."""
-        return np.array([curve.positive for curve in self.curves], bool)
+        curves = np.array([curve.positive for curve in self.curves], bool)
+        return np.all(curves | (self._mix == 0.0), axis=1)
 
     @property
     def _mix(self) -> Array:

@@ -35,10 +35,10 @@ class Poisson(ConditionalFamily):
     def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
         return float(-np.sum(freq_weights * var_weights * special.gammaln(endog + 1.0)))
 
-    def start_mean(self, y: Array, w: Array) -> Array:
-        return np.maximum(super().start_mean(y, w), 0.1)
+    def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
+        return np.maximum(super().start_mean(y, w, v), 0.1)
 
-    def variance(self, mu: Array, phi: float = 1.0) -> Array:
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return mu.copy()
 
     def unit_deviance(self, endog: Array, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:

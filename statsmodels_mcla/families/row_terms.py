@@ -9,7 +9,7 @@ import numpy as np
 
 from statsmodels_mcla.numerics import Array
 
-_BEYOND = 1e200  # squares, cubes and sums of derivatives of this size overflow
+BEYOND = 1e200  # squares, cubes and sums of derivatives of this size overflow
 
 
 class RowTerms(NamedTuple):
@@ -66,7 +66,7 @@ def without_lost_draws(loglik: Array, d1: Array, d2: Array) -> BlockTerms:
     BlockTerms
         With -inf and zeros where ``loglik`` is below -1e200.
     """
-    lost = loglik < -_BEYOND
+    lost = loglik < -BEYOND
     if not lost.any():
         return BlockTerms(loglik, d1, d2)
     of_row = lost[..., None, :]
@@ -87,7 +87,7 @@ def without_lost_rows(dphi: Array, dphi2: Array, d1phi: Array) -> DispersionTerm
         With zeros where a term exceeds 1e200: the log density is then as far below zero.
     """
     largest = np.maximum(np.maximum(np.abs(dphi), np.abs(dphi2)), np.abs(d1phi))
-    lost = largest > _BEYOND
+    lost = largest > BEYOND
     if not lost.any():
         return DispersionTerms(dphi, dphi2, d1phi)
     return DispersionTerms(np.where(lost, 0.0, dphi), np.where(lost, 0.0, dphi2), np.where(lost, 0.0, d1phi))

@@ -71,6 +71,7 @@ def read_model(
     env: EvalEnvironment,
     missing: str,
     subset: Any = None,
+    intercept: bool = True,
 ) -> FormulaData:
     """Read the fixed part by patsy and the random terms into sparse matrices, on rows that are complete.
 
@@ -86,6 +87,8 @@ def read_model(
     missing : {"drop", "raise", "none"}
     subset : array_like, optional
         Booleans or index labels.
+    intercept : bool
+        Whether the family has use for one; one of ordered categories has thresholds in its place.
 
     Raises
     ------
@@ -132,11 +135,13 @@ def read_model(
         ):  # an expression that gives dates is known only now
             refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
     _refuse_one_level(exog.design_info)
+    if not intercept:
+        exog = _without_intercept(exog)
     columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
     info = with_columns(exog.design_info, columns)
     expressions = {factor.name() for term in formula_terms(fixed) for factor in term.factors}
     return FormulaData(
-        _response(endog),
+        _response(endog) if intercept else _ordered(endog, frame),
         exog[info.column_names],
         tuple(random),
         rows,
@@ -235,6 +240,28 @@ def _response(endog: pd.DataFrame) -> pd.DataFrame | pd.Series:
         )
     values = endog.iloc[:, categories.index(True)] if True in categories else 0.0 * endog.iloc[:, 0]
     return pd.Series(np.asarray(values), index=endog.index, name=name)
+
+
+def _without_intercept(exog: pd.DataFrame) -> pd.DataFrame:
+    """Fixed effects beside thresholds."""
+    info = with_columns(exog.design_info, [c for c in exog.columns if c != "Intercept"])
+    out = exog[info.column_names]
+    out.design_info = info
+    return out
+
+
+def _ordered(endog: pd.DataFrame, frame: pd.DataFrame) -> pd.Series | pd.DataFrame:
+    """Response of ordered categories as it is in the data; numbers as they are."""
+    factors = endog.design_info.factor_infos
+    if not any(facts.type == "categorical" for facts in factors.values()):
+        return endog.iloc[:, 0] if endog.shape[1] == 1 else endog
+    name = next(iter(factors)).name()
+    categories = list(next(iter(factors.values())).categories)
+    kept = frame[name].dtype if name in frame.columns else None
+    ordered = isinstance(kept, pd.CategoricalDtype) and bool(kept.ordered)
+    codes = np.argmax(endog.to_numpy(), axis=1)
+    dtype = pd.CategoricalDtype(categories, ordered=ordered)
+    return pd.Series(np.asarray(categories, object)[codes], index=endog.index, name=name).astype(dtype)
 
 
 def _refuse_one_level(info: DesignInfo) -> None:

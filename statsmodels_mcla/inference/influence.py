@@ -83,9 +83,7 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     step = _stationary(gradient, rest, third)
     found = np.all(np.isfinite(step), axis=1)
     out = fitted.params - _newton(scores, at(x).hessian, hessians)
-    positive = np.concatenate(
-        [np.zeros(0, int), *fitted.reduction.diagonal, design.positive]
-    )
+    positive = np.concatenate([np.zeros(0, int), *fitted.reduction.diagonal, design.positive])
     out[:, positive] = np.maximum(out[:, positive], 0.0)
     for b in np.flatnonzero(found):
         out[b] = scale.fitted(x + step[b])

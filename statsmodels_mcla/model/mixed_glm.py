@@ -15,7 +15,7 @@ from statsmodels_mcla.design import RandomTerm, facts_of, parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
-from statsmodels_mcla.families import conditional_family
+from statsmodels_mcla.families import ConditionalFamily, conditional_family
 from statsmodels_mcla.formula import environment, read_model, with_design_info, without_design_info
 from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
@@ -104,7 +104,9 @@ class MCLAMixedGLM(DrawnLikelihood):
     ) -> None:
         self._check_kwargs(kwargs)
         self.family = sm.families.Binomial() if family is None else family
-        self.conditional_family = conditional_family(self.family)
+        self.conditional_family = conditional_family(self.family).of_response(endog)
+        if isinstance(self.family, ConditionalFamily):
+            self.family = self.conditional_family
         inputs = read_arrays(
             endog,
             exog,
@@ -220,7 +222,10 @@ class MCLAMixedGLM(DrawnLikelihood):
             "freq_weights": freq_weights,
             "var_weights": var_weights,
         }
-        read = read_model(formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset)
+        intercept = family is None or conditional_family(family).intercept
+        read = read_model(
+            formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, intercept
+        )
         model = cls(
             read.endog,
             read.exog,
@@ -276,14 +281,23 @@ class MCLAMixedGLM(DrawnLikelihood):
         if which not in ("mean", "linear"):
             raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
         rows = fixed_rows(self, exog, transform=False, offset=offset, exposure=exposure)
-        values, fixed = np.asarray(params, dtype=float), self.design.n_fixed
+        values, fixed, names = np.asarray(params, dtype=float), self.design.n_fixed, self.data.param_names
         if values.shape not in ((fixed,), (len(self.data.param_names),)):
             raise ValueError(
                 f"params has shape {values.shape}; give the {fixed} fixed effects, {self.data.fe_names}, or all "
                 f"{len(self.data.param_names)} parameters"
             )
         eta = rows.X @ values[:fixed] + rows.offset
-        return self.conditional_family.mean(eta) if which == "mean" else eta
+        if which == "linear":
+            return eta
+        family = self.conditional_family
+        if len(values) == fixed:
+            if not family.simple_mean:
+                raise ValueError(
+                    f"params: the mean of family {family.name} depends on all {len(names)} parameters"
+                )
+            return family.mean(eta)
+        return family.mean_curve(self.design.split(values)[2]).mean(eta)
 
     # -- fits ----------------------------------------------------------------------------------
 

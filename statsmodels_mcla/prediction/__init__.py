@@ -5,7 +5,13 @@ Owns moments given the data, the random effects, predictions with their interval
 The next of its kind: a function of eta is a `MomentFunction`; what it needs of new rows is read by `prediction_rows`.
 """
 
-from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, Moments, moments
+from statsmodels_mcla.prediction.conditional_moments import (
+    LINEAR,
+    MomentFunction,
+    Moments,
+    moments,
+    moments_of_mean,
+)
 from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products, prior_basis
 from statsmodels_mcla.prediction.mixed_prediction import MixedPrediction, Predicted
@@ -39,6 +45,7 @@ __all__ = [
     "effect_moments",
     "fixed_rows",
     "moments",
+    "moments_of_mean",
     "pearson_residuals",
     "prediction_rows",
     "prior_basis",

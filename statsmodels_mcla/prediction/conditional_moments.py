@@ -32,6 +32,7 @@ from statsmodels_mcla.numerics import Array, transpose
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
 
 ROWS = 2**16  # rows without draws at a time
+PSI_STEP = 1e-4  # of differences in a parameter of the family
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,30 @@ def moments(
         for target, part in zip(out, found, strict=True):
             target.put(index, part)
     return out
+
+
+def moments_of_mean(fitted: Fitted, rows: LinearRows, errors: ParameterErrors) -> list[Moments]:
+    """Moments of linear predictors and of means of the response; arguments and refusals are those of `moments`.
+
+    Where the mean depends on parameters of the family too, its slope in them is taken by differences.
+    """
+    design, family = fitted.design, fitted.design.family
+    psi, phi = fitted.params[design.layout.family], design.split(fitted.params)[2]
+    curve = family.mean_curve(phi)
+    shifted = []
+    if not family.simple_mean:
+        for step in np.diag(PSI_STEP * np.maximum(np.abs(psi), PSI_STEP)):
+            ends = (
+                (psi + step, psi - step) if len(psi) > 1 else (float((psi + step)[0]), float((psi - step)[0]))
+            )
+            shifted += [MomentFunction(family.mean_curve(end)) for end in ends]
+    linear, chosen, *others = moments(fitted, rows, [LINEAR, MomentFunction(curve), *shifted], errors)
+    for k in range(len(others) // 2):
+        step = 2.0 * PSI_STEP * max(abs(float(psi[k])), PSI_STEP)
+        chosen.slope[:, design.layout.family.start + k] += (
+            others[2 * k].mean - others[2 * k + 1].mean
+        ) / step
+    return [linear, chosen]
 
 
 @dataclass(frozen=True)

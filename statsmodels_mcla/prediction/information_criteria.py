@@ -159,6 +159,10 @@ class _Setting:
 
     @classmethod
     def of(cls, inputs: ModelInputs, fitted: Fitted) -> _Setting:
+        if not fitted.design.family.exponential:
+            raise ValueError(
+                f"caic is known for exponential families only, and {fitted.design.family.name} is none; use aic"
+            )
         used = np.flatnonzero(inputs.used)
         Z = sp.csr_array(inputs.Z[used])
         prior = np.zeros((len(used), sum(t.whole.size for t in fitted.reduction.terms)))

@@ -14,7 +14,7 @@ from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import Fitted, ParameterErrors, Variation, Varied, vary_draws, wald_limits
 from statsmodels_mcla.families import MeanLink
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction.conditional_moments import LINEAR, MomentFunction, Moments, moments
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments, moments_of_mean
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
 
 
@@ -40,7 +40,10 @@ class Predicted:
     @property
     def link(self) -> MeanLink:
         """From linear predictors to means."""
-        return self.law.family.link_function
+        return self._link(self.law)
+
+    def _link(self, law: PredictiveLaw) -> MeanLink:
+        return law.family.mean_curve(law.phi)
 
     @cached_property
     def here(self) -> tuple[Array, Array]:
@@ -73,14 +76,18 @@ class Predicted:
         return vary_draws(law.fitted, law.errors.cov_params, self.variation, at)
 
     def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
-        curves = [LINEAR] if self.which == "linear" else [LINEAR, MomentFunction(self.link)]
-        found = moments(law.fitted, law.rows, curves, law.errors)
+        parts = law.fitted, law.rows
+        found = (
+            moments(*parts, [LINEAR], law.errors)
+            if self.which == "linear"
+            else moments_of_mean(*parts, law.errors)
+        )
         chosen, linear = found[-1], found[0]
         se, centre, spread = self._se(chosen, law.errors), linear.mean, self._se(linear, law.errors)
         if self.random == "marginal" and self.which == "mean":
             with np.errstate(divide="ignore", invalid="ignore"):  # means at the end of their range
-                centre = self.link.eta(chosen.mean)
-                spread = se / np.abs(self.link.mean_deriv(centre))
+                centre = self._link(law).eta(chosen.mean)
+                spread = se / np.abs(self._link(law).mean_deriv(centre))
         return np.column_stack([chosen.mean, se, centre, spread]), chosen.mcse
 
     def _se(self, part: Moments, errors: ParameterErrors) -> Array:

@@ -8,13 +8,15 @@ error of the estimates (delta method, as in `ParameterErrors`) and effects that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import special
 
 from statsmodels_mcla.estimation import Fitted, ParameterErrors, Varied
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, covariance_root
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
 
@@ -62,6 +64,11 @@ class PredictiveLaw:
     family: ConditionalFamily
     n_trials: Array
     var_weights: Array
+
+    @property
+    def phi(self) -> Any:
+        """Dispersion, or parameters of the family."""
+        return self.fitted.design.split(self.fitted.params)[2]
 
     def linear_predictors(self) -> Array:
         """Linear predictor of each row in each slice of its law, (N, SLICES)."""
@@ -150,16 +157,30 @@ class PredictiveLaw:
     def _cdf(self, y: Array, mu: Array, cut: slice) -> Array:
         """Distribution function of a new observation at y (N,), for means mu (N, SLICES)."""
         trials, weights = self.n_trials[cut, None], self.var_weights[cut, None]
-        phi = self.fitted.design.split(self.fitted.params)[2]
-        if self.family.dispersion is None:
-            return np.asarray(self.family.cdf(y[:, None], mu, phi, trials, weights) @ WEIGHTS)
-        # the error of the dispersion is taken as log-normal, three Gauss-Hermite nodes
-        relative = np.sqrt(max(float(self.errors.cov_params[-1, -1]), 0.0)) / phi
         out = np.zeros(len(y))
-        for node, weight in ((-np.sqrt(3.0), 1 / 6), (0.0, 2 / 3), (np.sqrt(3.0), 1 / 6)):
-            at = phi * float(np.exp(node * relative))
-            out += weight * (self.family.cdf(y[:, None], mu, at, trials, weights) @ WEIGHTS)
+        for phi, weight in self._parameters:
+            out += weight * (self.family.cdf(y[:, None], mu, phi, trials, weights) @ WEIGHTS)
         return out
+
+    @cached_property
+    def _parameters(self) -> list[tuple[Any, float]]:
+        """Nodes and weights of the law of the family's parameters: normal in their free coordinates.
+
+        On each axis of that law there are two nodes, which with the one at the centre make the three of
+        Gauss-Hermite where there is one parameter.
+        """
+        layout, scale = self.fitted.design.layout, self.family.parameter_scale
+        m = layout.n_family
+        if not m:
+            return [(self.phi, 1.0)]
+        x = scale.free(np.atleast_1d(self.phi))
+        inverse = np.linalg.inv(scale.jacobian(x))
+        cov = inverse @ self.errors.cov_params[layout.family, layout.family] @ inverse.T
+        kappa = max(3.0, m)
+        steps = np.sqrt(kappa) * covariance_root(np.nan_to_num(cov)).T
+        nodes = [(x, 1.0 - m / kappa), *((x + sign * s, 0.5 / kappa) for s in steps for sign in (-1.0, 1.0))]
+        psis = ((scale.psi(at), weight) for at, weight in nodes if weight)
+        return [(psi if m > 1 else float(psi[0]), weight) for psi, weight in psis]
 
     def _quantile(self, mu: Array, p: float, cut: slice) -> Array:
         """Invert the distribution function by bisection."""

@@ -17,13 +17,14 @@ def proportions(inputs: ModelInputs) -> Array:
 
 def pearson_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
     """Residuals over the standard deviation of the response, as GLM has them: not divided by a scale."""
-    unit = 1.0 if family.dispersion == "scale" else phi
-    size = np.sqrt(inputs.n_trials * inputs.var_weights / family.variance(mu, unit))
+    unit = 1.0 if family.exponential and family.dispersion == "scale" else phi
+    variance = family.variance(family.location(mu, phi), unit, inputs.n_trials)
+    size = np.sqrt(inputs.n_trials * inputs.var_weights / variance)
     return np.asarray((proportions(inputs) - mu) * size)
 
 
 def deviance_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
     """Signed roots of what each row adds to the deviance, as GLM has them: not divided by a scale."""
     y = inputs.endog.to_numpy()
-    deviance = inputs.var_weights * family.unit_deviance(y, mu, phi, inputs.n_trials)
+    deviance = inputs.var_weights * family.unit_deviance(y, family.location(mu, phi), phi, inputs.n_trials)
     return np.asarray(np.sign(proportions(inputs) - mu) * np.sqrt(np.maximum(deviance, 0.0)))

@@ -130,6 +130,19 @@ def _random_effects_table(results: MixedGLMResults, mcse: bool | str) -> SimpleT
     return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params)
 
 
+def _parts(results: MixedGLMResults) -> list[tuple[slice, tuple[str, str, str]]]:
+    """Tables of parameters; a dispersion stands with the variances, thresholds by themselves."""
+    fixed, total = results.k_fe, len(results.estimates.params)
+    family = fixed + sum(t.size for t in results.facts.terms)
+    apart = not results.estimates.non_negative[family:].all()
+    variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
+    out = [
+        (slice(0, fixed), ("Fixed effects", "coef", "P>|z|")),
+        (slice(fixed, family if apart else total), variances),
+    ]
+    return [*out, (slice(family, total), ("Parameters of the family", "estimate", "P>|z|"))] if apart else out
+
+
 def summarise(results: MixedGLMResults, title: str | None, alpha: float, mcse: bool | str) -> Summary:
     """Build the summary of a fit; ``mcse`` as in `MixedGLMResults.summary`."""
     if mcse not in (True, False, "all"):
@@ -143,12 +156,8 @@ def summarise(results: MixedGLMResults, title: str | None, alpha: float, mcse: b
         title=title or "Generalized Linear Mixed Model Results",
     )
     out.tables.append(_random_effects_table(results, mcse))
-    fixed, total = results.k_fe, len(results.estimates.params)
-    out.tables.append(
-        _parameter_table(results, slice(0, fixed), ("Fixed effects", "coef", "P>|z|"), alpha, mcse)
-    )
-    variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
-    out.tables.append(_parameter_table(results, slice(fixed, total), variances, alpha, mcse))
+    for part, header in _parts(results):
+        out.tables.append(_parameter_table(results, part, header, alpha, mcse))
     if results.monte_carlo is not None and mcse == "all":
         out.tables.append(_error_table(results, alpha))
     notes = []

@@ -71,7 +71,7 @@ def reduction_to(design: MixedDesign, params: Array, ranks: Sequence[int]) -> tu
 
 def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
     """Whether a dispersion of zero loses no (Laplace) likelihood, where the family exists there."""
-    if design.family.limit(design.y, design.w) is None:
+    if design.family.limit(design.y, design.w, design.v) is None:
         return False
     zero = params.copy()
     zero[design.layout.family] = 0.0

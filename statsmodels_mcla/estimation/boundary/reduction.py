@@ -103,9 +103,9 @@ class Reduction:
 
     def reduce(self, design: MixedDesign) -> MixedDesign:
         """Design whose parameters are the fitted ones, without the terms that vanish."""
-        limit = design.family.limit(design.y, design.w) if self.at_limit else None
+        limit = design.family.limit(design.y, design.w, design.v) if self.at_limit else None
         if limit is not None:
-            design = replace(design, family=limit[0], y=limit[1])
+            design = replace(design, family=limit[0], **limit[1]._asdict())
         if all(t.plain for t in self.terms):
             return design
         pairs = [(t, own) for t, own in zip(design.terms, self.terms, strict=True) if own.rank]

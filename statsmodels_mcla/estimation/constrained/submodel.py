@@ -56,8 +56,9 @@ class Submodel:
     @cached_property
     def smooth(self) -> MixedDesign:
         """Return ``model``, or its limit without a dispersion where that is zero."""
-        limit = self.model.family.limit(self.model.y, self.model.w) if self.reduction.at_limit else None
-        return self.model if limit is None else replace(self.model, family=limit[0], y=limit[1])
+        model = self.model
+        limit = model.family.limit(model.y, model.w, model.v) if self.reduction.at_limit else None
+        return model if limit is None else replace(model, family=limit[0], **limit[1]._asdict())
 
     def inner(self, params: Array) -> Array:
         """Return the parameters of ``smooth`` of those of the whole model."""

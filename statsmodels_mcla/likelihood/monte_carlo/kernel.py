@@ -7,8 +7,8 @@ path, u_j = d u / d theta_j = Lambda_j b + Lambda b_j and eta_j = x_j + Z u_j,
     q_j       = d1' eta_j - b' b_j + tr_j  (+ d log f / d psi),          q the score of the draw,
     h_ij      = eta_i' diag(d2) eta_j + r' (Lambda_i b_j + Lambda_j b_i) - b_i' b_j - tr_ij,     r = Z' d1,
 
-to which a parameter of the family adds its own derivatives, d1phi' eta_j and dphi2.  Fixed effects have velocities that are the same
-for all draws.
+to which a parameter of the family adds its own derivatives, d1phi' eta_j and dphi2.  Fixed effects have velocities that
+are the same for all draws.
 
 The work is cut into tasks (some blocks), sections (some of their draws; threads share these out) and steps.  A step is
 a few numpy calls on arrays of `STEP` numbers that a thread uses again and again.  Calls of that length keep Python

@@ -70,9 +70,16 @@ class VarianceShares:
             If the method is unknown or does not suit the family and link.
         """
         family = design.family
+        if not family.simple_mean and family.link_function.latent_variance is None:
+            raise ValueError(
+                f"family {family.name} has no variance shares on the scale of the link: its mean is not that of the "
+                "linear predictor alone"
+            )
         default = "theoretical" if family.link_function.latent_variance is not None else "delta"
         default = "lognormal" if family.link == "log" else default
         method = default if method is None else method
+        if not family.simple_mean and method != "theoretical":
+            raise ValueError(f"method={method!r} is not known for family {family.name}; use {default!r}")
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         if method == "theoretical" and family.link_function.latent_variance is None:

@@ -11,7 +11,7 @@ import pandas as pd
 from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import term_keys
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction import MomentFunction, fixed_rows, moments, prediction_rows
+from statsmodels_mcla.prediction import fixed_rows, moments_of_mean, prediction_rows
 from statsmodels_mcla.prediction.population import (
     METHODS,
     MarginalEffects,
@@ -105,20 +105,21 @@ class MarginMethods(ResultsBase):
         average follows no straight line exactly, and the fit is the nearest one.
         """
         fitted, errors, model = self.estimates.fitted, self.estimates.errors, self.model
-        link = model.conditional_family.link_function
+        family = fitted.design.family
         at = prediction_rows(model, fitted, fixed_rows(model), "marginal")
         w, X = model.freq_weights, at.rows.X
         solve = np.linalg.solve(X.T @ (X * w[:, None]), X.T * w)
 
         def coefficients(params: Array) -> tuple[Array, Array]:
             there = replace(fitted, position=replace(fitted.position, params=params))
-            (found,) = moments(there, at.rows, [MomentFunction(link)], errors)
+            found = moments_of_mean(there, at.rows, errors)[-1]
+            link = family.mean_curve(there.design.split(params)[2])
             linear = link.eta(found.mean)
             slope = solve @ (found.slope / link.mean_deriv(linear)[:, None])
             return solve @ (linear - at.rows.offset), slope
 
         names = list(model.data.fe_names)
-        return PopulationAveraged(link.name, ParameterFunctions.of(names, coefficients, self.estimates))
+        return PopulationAveraged(family.link, ParameterFunctions.of(names, coefficients, self.estimates))
 
     def get_margeff(
         self,
@@ -181,9 +182,10 @@ class MarginMethods(ResultsBase):
         kinds = [kind_of_column(rows.X[:, j], dummy, count) for j in columns]
         moved = rows.replaced(atexog).at(at, columns)
         weights = np.ones(len(moved.X)) if len(moved.X) != len(rows.X) else model.freq_weights
-        link = model.conditional_family.link_function
+        family = fitted.design.family
 
         def effects(params: Array) -> Array:
+            link = family.mean_curve(fitted.design.split(params)[2])
             whole = fitted.reduction.extend(params)
             return np.column_stack(
                 [

@@ -151,7 +151,7 @@ class PredictionMethods(ResultsBase):
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
         fixed = fixed_rows(self.model, exog, transform, offset, exposure)
         at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights)
-        family = self.model.conditional_family
+        family = fitted.design.family  # its limit, where a dispersion is zero
         law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights)
         source = Predicted(law, which, random, self.estimates.cov.variation)
         source.here  # noqa: B018 - what cannot be predicted is refused now

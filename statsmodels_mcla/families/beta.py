@@ -1,0 +1,164 @@
+"""Proportions and counts out of trials whose probability itself varies: beta and beta-binomial, logit link."""
+
+# Implementations of the interface that base.py documents: it also says what each argument is for.
+# ruff: noqa: D102
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import special, stats
+
+from statsmodels_mcla.families.base import ConditionalFamily
+from statsmodels_mcla.families.binomial import Binomial, BinomialLogit
+from statsmodels_mcla.families.jets import Jet, exp, gammaln, log_rising, reciprocal, softplus
+from statsmodels_mcla.families.links import LOGIT, MeanLink
+from statsmodels_mcla.families.response_checks import refuse
+from statsmodels_mcla.families.row_terms import RowData
+from statsmodels_mcla.families.smooth_density import SmoothDensity, floored
+from statsmodels_mcla.numerics import Array, Number
+
+
+@dataclass(frozen=True)
+class Beta(SmoothDensity):
+    """Proportions between 0 and 1 with mean mu and variance mu (1 - mu) / (1 + precision), logit link.
+
+    Beta regression (Ferrari and Cribari-Neto, 2004, J. Appl. Stat. 31, 799-815).
+    """
+
+    name: ClassVar[str] = "Beta"
+    dispersion: ClassVar[str | None] = "precision"
+
+    @property
+    def link_function(self) -> MeanLink:
+        return LOGIT
+
+    def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
+        (precision,) = psi
+        a, b = exp(-softplus(-eta)) * precision, exp(-softplus(eta)) * precision
+        return gammaln(precision) - gammaln(a) - gammaln(b) + (a - 1.0) * np.log(y) + (b - 1.0) * np.log1p(-y)
+
+    def _check_support(self, y: Array) -> None:
+        refuse((y <= 0) | (y >= 1), y, self.name, "proportions between 0 and 1, neither of them included")
+
+    def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
+        return np.clip(super().start_mean(y, w, v), 0.01, 0.99)
+
+    def start_phi(
+        self,
+        endog: Array,
+        mu: Array,
+        n_trials: Number = 1.0,
+        freq_weights: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> float:
+        weight = np.broadcast_to(np.asarray(freq_weights, dtype=float), endog.shape)
+        ratio = np.average((endog - mu) ** 2 / (mu * (1.0 - mu)), weights=weight)
+        return float(np.clip(1.0 / max(ratio, 1e-6) - 1.0, 0.1, 1e6))
+
+    def blank_row(self) -> tuple[float, float, float]:
+        return (0.5, 0.0, 0.0)
+
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
+        return mu * (1.0 - mu) / (1.0 + phi)
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        inside = np.finfo(float).eps  # a draw that rounds to 0 or 1 is no response of the family
+        return np.clip(rng.beta(mu * phi, (1.0 - mu) * phi), np.finfo(float).tiny, 1.0 - inside)
+
+    def cdf(
+        self,
+        endog: Array,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        return np.asarray(special.betainc(mu * phi, (1.0 - mu) * phi, np.clip(endog, 0.0, 1.0)))
+
+
+@dataclass(frozen=True)
+class BetaBinomial(SmoothDensity, Binomial):
+    """Successes out of n trials whose probability is beta-distributed around mu, logit link.
+
+    The beta law has parameters mu / alpha and (1 - mu) / alpha, so that two trials of a row have correlation
+    alpha / (1 + alpha) and the count has variance n mu (1 - mu) (1 + (n - 1) alpha / (1 + alpha)); alpha = 0 is the
+    binomial family (Williams, 1975, Biometrics 31, 949-952). Data numbers: ``v`` is the number of trials.
+    """
+
+    name: ClassVar[str] = "BetaBinomial"
+    dispersion: ClassVar[str | None] = "alpha"
+    mergeable: ClassVar[bool] = False
+
+    @property
+    def link_function(self) -> MeanLink:
+        return LOGIT
+
+    def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
+        ones = Binomial.row_data(self, np.ones(endog.shape), 1.0, freq_weights, var_weights)
+        return RowData(endog.astype(float), ones.w, np.broadcast_to(n_trials, endog.shape).astype(float))
+
+    def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
+        return Binomial.constant(self, endog, n_trials, freq_weights, var_weights)
+
+    def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
+        size = reciprocal(floored(psi[0]))
+        success, failure = -softplus(-eta), -softplus(eta)
+        out = success * y + failure * (v - y) - log_rising(np.asarray(v), size)
+        return out + log_rising(y, exp(success) * size) + log_rising(v - y, exp(failure) * size)
+
+    def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData]:
+        return BinomialLogit(), RowData(w * y, w * v, np.ones_like(v))
+
+    def open_direction(self, y: Array, w: Array) -> Array | None:
+        return None  # of y = 0 and y = n alike, which only the numbers of trials tell apart
+
+    def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
+        own, trials = y / v, np.broadcast_to(v, y.shape) * w
+        return np.clip(0.5 * (own + np.average(own, weights=trials)), 0.01, 0.99)
+
+    def start_phi(
+        self,
+        endog: Array,
+        mu: Array,
+        n_trials: Number = 1.0,
+        freq_weights: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> float:
+        return 0.1
+
+    def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
+        return mu * (1.0 - mu) * (1.0 + (np.asarray(n_trials) - 1.0) * phi / (1.0 + phi))
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        if phi > 0:
+            mu = rng.beta(np.maximum(mu, 1e-300) / phi, np.maximum(1.0 - mu, 1e-300) / phi)
+        return Binomial.sample(self, rng, mu, 1.0, n_trials)
+
+    def cdf(
+        self,
+        endog: Array,
+        mu: Array,
+        phi: float = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        if phi == 0:
+            return Binomial.cdf(self, endog, mu, 1.0, n_trials)
+        return np.asarray(stats.betabinom.cdf(np.floor(endog), n_trials, mu / phi, (1.0 - mu) / phi))

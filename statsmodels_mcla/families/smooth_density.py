@@ -1,0 +1,120 @@
+"""Families whose density is one expression: derivatives follow by `jets`."""
+
+# Implementations of the interface that base.py documents: it also says what each argument is for.
+# ruff: noqa: D102
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from statsmodels_mcla.families.base import ConditionalFamily
+from statsmodels_mcla.families.jets import Jet
+from statsmodels_mcla.families.row_terms import BEYOND, DispersionTerms, RowTerms
+from statsmodels_mcla.numerics import Array, Number
+
+FAR = 250.0  # linear predictors beyond are taken to be this: squares of exp of more overflow
+LEAST = 1e-10  # of a dispersion
+STEP = 1e-3  # of the five-point rule for third derivatives
+
+
+class SmoothDensity(ConditionalFamily):
+    """A family given by its log density alone.
+
+    Subclasses write `log_density` with the functions of `jets`; it holds all constants. Exact first and second
+    derivatives follow, third ones by a five-point rule on the second (error of order step^4).
+    """
+
+    exponential: ClassVar[bool] = False
+    far: ClassVar[float] = FAR  # where eta is cut off
+
+    @abstractmethod
+    def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
+        """Return the log density of rows of weight one.
+
+        Parameters
+        ----------
+        y, v : ndarray
+            As in `rows`.
+        eta : Jet
+            Linear predictor.
+        *psi : Jet
+            Parameters of the family.
+        """
+
+    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
+        psi = [Jet.constant(p) for p in np.atleast_1d(phi)[: len(self.parameters)]]
+        found = self._jet(y, v, Jet.variable(np.clip(eta, -self.far, self.far), 0), psi)
+        logf = np.broadcast_to(w * np.where(np.isnan(found.value), -np.inf, found.value), eta.shape)
+        d1, d2 = (_full(w * part, eta) for part in (found.d.get(0, 0.0), found.h.get((0, 0), 0.0)))
+        return RowTerms(np.where(np.isnan(eta), np.nan, logf), d1, d2)
+
+    def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        count = len(self.parameters)
+        psi = [Jet.variable(p, k) for k, p in enumerate(np.atleast_1d(phi)[:count], 1)]
+        found = self._jet(y, v, Jet.variable(np.clip(eta, -self.far, self.far), 0), psi)
+        numbers = range(1, count + 1)
+
+        def second(i: int, j: int) -> Any:
+            return found.h.get((min(i, j), max(i, j)), 0.0)
+
+        return DispersionTerms(
+            np.stack([_full(w * found.d.get(i, 0.0), eta) for i in numbers]),
+            np.stack([np.stack([_full(w * second(i, j), eta) for j in numbers]) for i in numbers]),
+            np.stack([_full(w * second(0, i), eta) for i in numbers]),
+        )
+
+    def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
+        psi, out = np.atleast_1d(phi)[: len(self.parameters)].astype(float), []
+        for k, at in enumerate(psi):
+            step = np.zeros(len(psi))
+            step[k] = self._step_of(k, float(at))
+
+            def bend(size: float, step: Array = step) -> Array:
+                return self.rows(y, w, v, eta, psi + size * step).d2
+
+            out.append((8 * (bend(1) - bend(-1)) - (bend(2) - bend(-2))) / (12 * step[k]))
+        return np.stack(out)
+
+    def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        if len(self.parameters) != 1:
+            return super().dispersion_rows(y, w, v, eta, phi)
+        found = self.parameter_rows(y, w, v, eta, phi)
+        return DispersionTerms(found.dphi[0], found.dphi2[0, 0], found.d1phi[0])
+
+    def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
+        if len(self.parameters) != 1:
+            return super().d2_dispersion(y, w, v, eta, phi)
+        return np.asarray(self.d2_parameters(y, w, v, eta, phi)[0])
+
+    def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
+        return 0.0  # the log density is complete
+
+    def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
+        raise ValueError(
+            f"family {self.name} has no deviance, as there is no perfect fit of a row to compare with; use "
+            "resid_quantile or resid_pearson"
+        )
+
+    def blank_row(self) -> tuple[float, float, float]:
+        return (1.0, 0.0, 0.0)
+
+    def _step_of(self, k: int, at: float) -> float:
+        return STEP * max(at, LEAST)
+
+    def _jet(self, y: Array, v: Number, eta: Jet, psi: list[Jet]) -> Jet:
+        with np.errstate(all="ignore"):
+            return self.log_density(y, v, eta, *psi)
+
+
+def floored(alpha: Jet) -> Jet:
+    """Return a dispersion that is not zero: below, the family is its limit to round-off."""
+    return alpha if alpha.value >= LEAST else Jet(np.asarray(LEAST), alpha.d, alpha.h)
+
+
+def _full(part: Any, like: Array) -> Array:
+    """Array of the shape of eta; what is beyond floating point in either direction is cut off there."""
+    whole = np.broadcast_to(part, like.shape)
+    return np.clip(np.where(np.isnan(whole) & np.isfinite(like), 0.0, whole), -BEYOND, BEYOND)
