@@ -10,12 +10,12 @@ that residuals and predictions use.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
 
-from statsmodels_mcla.families.links import MeanLink
+from statsmodels_mcla.families.distribution import Distribution
 from statsmodels_mcla.families.parameter_scale import POSITIVE, ParameterScale
 from statsmodels_mcla.families.response_checks import integer_response, numeric_response, refuse
 from statsmodels_mcla.families.row_terms import (
@@ -30,7 +30,7 @@ from statsmodels_mcla.families.row_terms import (
 from statsmodels_mcla.numerics import Array, Number
 
 
-class ConditionalFamily(ABC):
+class ConditionalFamily(Distribution):
     """Conditional law of the response given the linear predictor ``eta``.
 
     Subclasses are frozen and hold no data. In every method that takes them, ``y``, ``w`` and ``v``
@@ -54,14 +54,10 @@ class ConditionalFamily(ABC):
         Whether the log density is quadratic in ``eta``, so that random effects given data are normal.
     exponential : bool
         Whether eta is that of an exponential family given phi: its information is (dmu/deta)^2 / variance.
-    simple_mean : bool
-        Whether the mean of the response is mu: see `mean_curve`.
     canonical : bool
         Whether the log density is ``y eta - w c(eta)`` with a cumulant function c: see `cumulants`.
     slope_shift, bend_scale, bend_shift : float
         See `cumulants` and `bends`.
-    link_function : MeanLink
-        Mean as a function of ``eta``.
     """
 
     name: ClassVar[str]
@@ -71,21 +67,10 @@ class ConditionalFamily(ABC):
     discrete: ClassVar[bool] = False
     quadratic: ClassVar[bool] = False
     exponential: ClassVar[bool] = True
-    simple_mean: ClassVar[bool] = True
     canonical: ClassVar[bool] = False
     slope_shift: ClassVar[float] = 0.0
     bend_scale: ClassVar[float] = 1.0
     bend_shift: ClassVar[float] = 0.0
-
-    @property
-    @abstractmethod
-    def link_function(self) -> MeanLink:
-        """Mean as a function of ``eta``."""
-
-    @property
-    def link(self) -> str:
-        """Name of the link."""
-        return self.link_function.name
 
     @property
     def log_concave(self) -> bool:
@@ -184,6 +169,10 @@ class ConditionalFamily(ABC):
         """
         raise TypeError(f"{self.name} with link {self.link} is not canonical")
 
+    def curvature(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
+        """Return the second derivative of `rows` alone."""
+        return self.rows(y, w, v, eta, phi).d2
+
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
         """Return the third derivative of the log density in ``eta``.
 
@@ -201,8 +190,8 @@ class ConditionalFamily(ABC):
             Shape of ``eta``.
         """
         step = 1e-3 * np.maximum(1.0, np.abs(eta))
-        near = self.rows(y, w, v, eta + step, phi).d2 - self.rows(y, w, v, eta - step, phi).d2
-        far = self.rows(y, w, v, eta + 2 * step, phi).d2 - self.rows(y, w, v, eta - 2 * step, phi).d2
+        near = self.curvature(y, w, v, eta + step, phi) - self.curvature(y, w, v, eta - step, phi)
+        far = self.curvature(y, w, v, eta + 2 * step, phi) - self.curvature(y, w, v, eta - 2 * step, phi)
         return np.asarray((8 * near - far) / (12 * step))
 
     def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
@@ -413,91 +402,3 @@ class ConditionalFamily(ABC):
         var_weights : ndarray (n,)
         """
         return self.check_response(endog), var_weights
-
-    # -- facts of the distribution -----------------------------------------------------------
-    # mu is the location, `mean` of eta: the mean of the response, but for families that say otherwise by `mean_curve`
-
-    def mean_curve(self, phi: Any) -> MeanLink:
-        """Return the mean of the response as a function of ``eta``."""
-        del phi
-        return self.link_function
-
-    def location(self, mean: Array, phi: Any) -> Array:
-        """Return the mu at which the mean of the response is this."""
-        return mean if self.simple_mean else self.link_function.mean(self.mean_curve(phi).eta(mean))
-
-    def mean(self, eta: Array) -> Array:
-        """Return the mean of the response (binomial: the probability) at ``eta``."""
-        return self.link_function.mean(eta)
-
-    def mean_deriv(self, eta: Array) -> Array:
-        """Return d mean/d eta."""
-        return self.link_function.mean_deriv(eta)
-
-    @abstractmethod
-    def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
-        """Return the variance of a response of weight one with mean mu (binomial: of the fraction, times trials)."""
-
-    @abstractmethod
-    def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
-        """Return twice the log-likelihood ratio of a perfect fit to ``mu``, per row.
-
-        As in statsmodels it is not divided by a scale parameter; ``phi`` matters only to the
-        negative binomial, whose shape depends on it.
-
-        Parameters
-        ----------
-        endog, mu : ndarray
-            Response (binomial: successes) and mean (binomial: probability).
-        phi : float, optional
-            Dispersion.
-        n_trials : ndarray or float, optional
-            Numbers of trials.
-
-        Returns
-        -------
-        ndarray
-            Non-negative.
-        """
-
-    @abstractmethod
-    def sample(
-        self,
-        rng: np.random.Generator,
-        mu: Array,
-        phi: Any = 1.0,
-        n_trials: Number = 1.0,
-        var_weights: Number = 1.0,
-    ) -> Array:
-        """Draw one response at each mean.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of randomness.
-        mu : ndarray
-            Means (binomial: probabilities).
-        phi : float, optional
-            Dispersion.
-        n_trials, var_weights : ndarray or float, optional
-            Numbers of trials; variance weights (used by families with a scale).
-
-        Returns
-        -------
-        ndarray
-            Shape of ``mu`` (broadcast with the rest), float64.
-        """
-
-    @abstractmethod
-    def cdf(
-        self,
-        endog: Array,
-        mu: Array,
-        phi: Any = 1.0,
-        n_trials: Number = 1.0,
-        var_weights: Number = 1.0,
-    ) -> Array:
-        """Return P(response <= endog), for quantile residuals; arguments as in `sample`.
-
-        Any real ``endog`` is accepted, so that a discrete family can be asked at ``endog - 1``.
-        """

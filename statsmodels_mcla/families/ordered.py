@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from statsmodels_mcla.families.jets import Jet
@@ -188,19 +187,21 @@ class Cumulative(SmoothDensity):
     def of_response(self, endog: Any) -> Cumulative:
         if self.labels:
             return self
-        dtype = getattr(endog, "dtype", None)
-        if isinstance(dtype, pd.CategoricalDtype):
+        raw = np.asarray(endog).ravel()
+        known = raw[
+            [v is not None and v == v for v in raw.tolist()]
+        ]  # missing ones are not equal to themselves
+        dtype: Any = getattr(endog, "dtype", None)
+        if hasattr(dtype, "categories"):
             if not dtype.ordered:
                 raise ValueError(
                     f"endog: family {self.name} needs ordered categories, and those of the response have no order; "
                     "make it pd.Categorical(response, categories=[lowest, ..., highest], ordered=True)"
                 )
-            seen = set(pd.Series(endog).dropna())
+            seen = set(known.tolist())
             labels = [c for c in dtype.categories if c in seen]
             values = np.arange(1.0, len(labels) + 1.0)
         else:
-            raw = np.asarray(endog).ravel()
-            known = raw[~pd.isna(raw)]
             numbers = [
                 isinstance(v, (int, float, np.number, np.bool_)) and float(v).is_integer() for v in known
             ]

@@ -73,7 +73,7 @@ class SmoothDensity(ConditionalFamily):
             step[k] = self._step_of(k, float(at))
 
             def bend(size: float, step: Array = step) -> Array:
-                return self.rows(y, w, v, eta, psi + size * step).d2
+                return self.curvature(y, w, v, eta, psi + size * step)
 
             out.append((8 * (bend(1) - bend(-1)) - (bend(2) - bend(-2))) / (12 * step[k]))
         return np.stack(out)

@@ -10,6 +10,7 @@ density at y > 0 is a series (Dunn and Smyth, 2005, Stat. Comput. 15, 267-280): 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,7 +49,14 @@ class Tweedie(SmoothDensity):
         scale, power = psi[0] * (1.0 / np.asarray(v)), psi[1]
         rest, over = 2.0 - power, power - 1.0
         part = exp(eta * (-over)) * (-y) * reciprocal(over) - exp(eta * rest) * reciprocal(rest)
-        return part * reciprocal(scale) + _log_series(y, scale, power)
+        return part * reciprocal(scale) + _series_of(y, np.asarray(v), psi[0], power)
+
+    def curvature(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
+        scale, power = phi[0] / np.asarray(v), phi[1]
+        at = np.clip(eta, -self.far, self.far)
+        rest = 2.0 - power
+        bend = y * (power - 1.0) * np.exp(at * (1.0 - power)) + rest * np.exp(at * rest)
+        return np.asarray(-w / scale * bend)
 
     def _check_support(self, y: Array) -> None:
         refuse(y < 0, y, self.name, "numbers that are not negative")
@@ -109,6 +117,28 @@ class Tweedie(SmoothDensity):
             chance = np.exp(special.xlogy(k, rate) - rate - special.gammaln(k + 1.0))
             out = out + chance * special.gammainc(k * shape, at)
         return np.where(y < 0, 0.0, np.minimum(out, 1.0))
+
+
+def _series_of(y: Array, v: Array, scale: Jet, power: Jet) -> Jet:
+    """`_log_series` with the scale divided by weights, remembered: it does not depend on linear predictors."""
+    variable = bool(scale.d)
+    key = (y.tobytes(), y.shape, v.tobytes(), v.shape, float(scale.value), float(power.value), variable)
+    return _remembered(*key)
+
+
+@lru_cache(maxsize=64)
+def _remembered(
+    y: bytes,
+    y_shape: tuple[int, ...],
+    v: bytes,
+    v_shape: tuple[int, ...],
+    scale: float,
+    power: float,
+    variable: bool,
+) -> Jet:
+    parts = [Jet.variable(x, k) if variable else Jet.constant(x) for k, x in ((1, scale), (2, power))]
+    weights = np.frombuffer(v).reshape(v_shape)
+    return _log_series(np.frombuffer(y).reshape(y_shape), parts[0] * (1.0 / weights), parts[1])
 
 
 def _log_series(y: Array, scale: Jet, power: Jet) -> Jet:

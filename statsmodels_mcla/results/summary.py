@@ -136,11 +136,12 @@ def _parts(results: MixedGLMResults) -> list[tuple[slice, tuple[str, str, str]]]
     family = fixed + sum(t.size for t in results.facts.terms)
     apart = not results.estimates.non_negative[family:].all()
     variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
-    out = [
+    parts = [
         (slice(0, fixed), ("Fixed effects", "coef", "P>|z|")),
         (slice(fixed, family if apart else total), variances),
+        (slice(family if apart else total, total), ("Parameters of the family", "estimate", "P>|z|")),
     ]
-    return [*out, (slice(family, total), ("Parameters of the family", "estimate", "P>|z|"))] if apart else out
+    return [(part, header) for part, header in parts if part.start < part.stop]
 
 
 def summarise(results: MixedGLMResults, title: str | None, alpha: float, mcse: bool | str) -> Summary:

@@ -41,7 +41,7 @@ def _bucket_gradient(
     r = modes.root.of(modes.root.back(J.back(bend)))
     pull = J.times(r)
     kappa = d1 - 0.5 * (bend - W * pull)
-    parts = [bucket.X.reshape(-1, bucket.X.shape[2]).T @ kappa.ravel()]
+    parts = [np.einsum("bnp,bn->p", bucket.X, kappa)]
     # dl / d loading = kappa' J_j b - d1' J_j r / 2 - tr(J_j' W J A^-1)
     change = np.empty(loadings.size)
     for j, entry in enumerate(loadings.entries):

@@ -137,7 +137,7 @@ def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
 
     layout, fixed, curved = task.layout, task.layout.fixed, task.layout.curved
     still = moved.slopes[..., fixed]
-    X = task.X.reshape(-1, layout.n_fixed)
+    X = task.X.reshape(task.X.shape[0] * task.X.shape[1], layout.n_fixed)
     H = np.zeros((layout.size, layout.size))
     H[fixed, fixed] = X.T @ (X * mean("curvature").reshape(-1, 1)) - np.einsum("kqi,kqj->ij", still, still)
     mixed = np.einsum("ksn,knp->ps", mean("mixed"), task.X) - np.einsum(

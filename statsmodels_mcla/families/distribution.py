@@ -1,0 +1,122 @@
+"""The facts of a distribution that residuals and predictions use: mean, variance, sampling, distribution function."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from statsmodels_mcla.families.links import MeanLink
+from statsmodels_mcla.numerics import Array, Number
+
+
+class Distribution(ABC):
+    """Law of a response given its location mu = `mean` of the linear predictor ``eta``.
+
+    The location is the mean of the response, but for families that say otherwise by `mean_curve`.
+
+    Attributes
+    ----------
+    simple_mean : bool
+        Whether the mean of the response is mu.
+    link_function : MeanLink
+        Mu as a function of ``eta``.
+    """
+
+    simple_mean: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def link_function(self) -> MeanLink:
+        """Location mu as a function of ``eta``."""
+
+    @property
+    def link(self) -> str:
+        """Name of the link."""
+        return self.link_function.name
+
+    def mean_curve(self, phi: Any) -> MeanLink:
+        """Return the mean of the response as a function of ``eta``."""
+        del phi
+        return self.link_function
+
+    def location(self, mean: Array, phi: Any) -> Array:
+        """Return the mu at which the mean of the response is this."""
+        return mean if self.simple_mean else self.link_function.mean(self.mean_curve(phi).eta(mean))
+
+    def mean(self, eta: Array) -> Array:
+        """Return the mean of the response (binomial: the probability) at ``eta``."""
+        return self.link_function.mean(eta)
+
+    def mean_deriv(self, eta: Array) -> Array:
+        """Return d mean/d eta."""
+        return self.link_function.mean_deriv(eta)
+
+    @abstractmethod
+    def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
+        """Return the variance of a response of weight one with mean mu (binomial: of the fraction, times trials)."""
+
+    @abstractmethod
+    def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
+        """Return twice the log-likelihood ratio of a perfect fit to ``mu``, per row.
+
+        As in statsmodels it is not divided by a scale parameter; ``phi`` matters only to the
+        negative binomial, whose shape depends on it.
+
+        Parameters
+        ----------
+        endog, mu : ndarray
+            Response (binomial: successes) and mean (binomial: probability).
+        phi : float, optional
+            Dispersion.
+        n_trials : ndarray or float, optional
+            Numbers of trials.
+
+        Returns
+        -------
+        ndarray
+            Non-negative.
+        """
+
+    @abstractmethod
+    def sample(
+        self,
+        rng: np.random.Generator,
+        mu: Array,
+        phi: Any = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        """Draw one response at each mean.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness.
+        mu : ndarray
+            Means (binomial: probabilities).
+        phi : float, optional
+            Dispersion.
+        n_trials, var_weights : ndarray or float, optional
+            Numbers of trials; variance weights (used by families with a scale).
+
+        Returns
+        -------
+        ndarray
+            Shape of ``mu`` (broadcast with the rest), float64.
+        """
+
+    @abstractmethod
+    def cdf(
+        self,
+        endog: Array,
+        mu: Array,
+        phi: Any = 1.0,
+        n_trials: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> Array:
+        """Return P(response <= endog), for quantile residuals; arguments as in `sample`.
+
+        Any real ``endog`` is accepted, so that a discrete family can be asked at ``endog - 1``.
+        """
