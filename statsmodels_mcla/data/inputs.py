@@ -40,6 +40,8 @@ class ModelInputs:
     exog : DataFrame (n, p)
     terms : tuple of RandomTerm
     offset, freq_weights, var_weights : ndarray (n,)
+    of_column : ndarray of int (p,), optional
+        Number of the linear predictor that each column of ``exog`` is part of; all of the first by default.
     """
 
     endog: pd.Series
@@ -49,6 +51,17 @@ class ModelInputs:
     offset: Array
     freq_weights: Array
     var_weights: Array
+    of_column: np.ndarray | None = None
+
+    @property
+    def predictor_of_column(self) -> np.ndarray:
+        """Number of the linear predictor of each fixed effect (p,)."""
+        return np.zeros(self.exog.shape[1], int) if self.of_column is None else self.of_column
+
+    @property
+    def predictor_of_effect(self) -> np.ndarray:
+        """Number of the linear predictor of each random effect (Q,)."""
+        return np.repeat([t.predictor for t in self.terms], [t.Z.shape[1] for t in self.terms])
 
     @property
     def used(self) -> np.ndarray:
@@ -66,10 +79,36 @@ class ModelInputs:
         pick = slice(None) if used.all() else np.flatnonzero(used)
         data = self.row_data(family, pick)
         terms = self.terms if used.all() else tuple(replace(t, Z=t.Z[pick]) for t in self.terms)
-        X = np.ascontiguousarray(self.exog.to_numpy()[pick])
-        constant = self.constant(family, pick)
-        design = MixedDesign(data.y, data.w, data.v, self.offset[pick], X, terms, family, constant)
-        return merge_identical_rows(design)
+        ways = family.directions
+        if len(ways) > 1:
+            terms = tuple(
+                replace(t, Z=sp.csr_array(sp.kron(t.Z, ways.matrix[:, [t.predictor]], format="csr")))
+                for t in terms
+            )
+            data = RowData(*(np.repeat(part, len(ways)) for part in data))
+        X, offset = self.fixed_rows(family, pick)
+        return merge_identical_rows(MixedDesign(*data, offset, X, terms, family, self.constant(family, pick)))
+
+    def fixed_rows(self, family: ConditionalFamily, rows: Any) -> tuple[Array, Array]:
+        """Fixed-effects design and offset of some rows, a row a direction of the family's predictors."""
+        X, offset = np.ascontiguousarray(self.exog.to_numpy()[rows]), self.offset[rows]
+        ways = family.directions
+        if len(ways) == 1:
+            return X, offset
+        spread = X[:, None] * ways.matrix[:, self.predictor_of_column]
+        return spread.reshape(-1, X.shape[1]), np.outer(offset, ways.matrix[:, 0]).ravel()
+
+    def linear_predictors(self, family: ConditionalFamily, beta: Array, effects: Array) -> Array:
+        """Linear predictors (n, m) of draws of random effects (Q, m); (K, n, m) where the family has several."""
+        X, Z = self.exog.to_numpy(), self.Z
+        if len(family.predictors) == 1:
+            return (X @ beta + self.offset)[:, None] + Z @ effects
+        out = []
+        for k in range(len(family.predictors)):
+            own = self.predictor_of_effect == k
+            fixed = X @ np.where(self.predictor_of_column == k, beta, 0.0) + (self.offset if k == 0 else 0.0)
+            out.append(fixed[:, None] + Z @ (own[:, None] * effects))
+        return np.stack(out)
 
     def row_data(self, family: ConditionalFamily, rows: Any) -> RowData:
         """Data numbers of some rows as the family's kernels take them."""
@@ -118,6 +157,7 @@ class ModelInputs:
             self.offset[rows],
             np.ones(len(rows)),
             self.var_weights[rows],
+            self.of_column,
         )
 
 
@@ -145,6 +185,7 @@ def read_arrays(
     var_weights: Any,
     random_terms: Sequence[RandomTerm] | None,
     missing: str,
+    of_column: Any = None,
 ) -> ModelInputs:
     """Check the arguments of `MCLAMixedGLM`; inputs as ``endog`` were checked when they were made.
 
@@ -203,15 +244,31 @@ def read_arrays(
         total_offset(rows["offset"], rows["exposure"], len(X), family),
         weights["freq_weights"],
         var_weights,
+        None if of_column is None else np.asarray(of_column, int),
     )
+    _check_predictors(inputs, family)
     if family.intercept:
-        check_full_rank(X[inputs.used], columns)
+        for k in range(len(family.predictors)):
+            own = inputs.predictor_of_column == k
+            check_full_rank(X[inputs.used][:, own], [c for c, mine in zip(columns, own, strict=True) if mine])
     else:
         check_full_rank_beside_constant(X[inputs.used], columns, family.name)
     used = np.flatnonzero(inputs.used)
     counted = [replace(t, Z=t.Z[used]) for t in terms]
     refuse_exact_fit(inputs.endog.to_numpy()[used], X[used], counted, inputs.offset[used], family)
     return inputs
+
+
+def _check_predictors(inputs: ModelInputs, family: ConditionalFamily) -> None:
+    """Refuse columns of linear predictors that the family has not."""
+    count = len(family.predictors)
+    known = inputs.predictor_of_column
+    if known.shape != (inputs.exog.shape[1],) or set(known.tolist()) != set(range(count)):
+        raise ValueError(
+            f"of_column must say for each of the {inputs.exog.shape[1]} columns of exog which of the {count} linear "
+            f"predictors of family {family.name} it is part of (0 to {count - 1}), and leave none without a column; "
+            f"got {known.tolist()}"
+        )
 
 
 def _refuse_residual_effects(terms: tuple[RandomTerm, ...], n: int, family: ConditionalFamily) -> None:

@@ -63,12 +63,11 @@ def simulate_responses(
         If the fixed effects leave hardly any random effects for which the family has a mean.
     """
     beta, _, phi = design.split(params)
-    fixed = (np.asarray(inputs.exog) @ beta + inputs.offset)[:, None]
     if effects is None:
-        effects = _allowed_effects(inputs, design, family, params, fixed, rng, nsim)
-    mu = family.mean(fixed + inputs.Z @ effects)
+        effects = _allowed_effects(inputs, design, family, params, rng, nsim)
+    mu = family.mean(inputs.linear_predictors(family, beta, effects))
     trials, v = inputs.n_trials[:, None], inputs.var_weights[:, None]
-    return family.sample(rng, mu, phi, np.broadcast_to(trials, mu.shape), v)
+    return family.sample(rng, mu, phi, np.broadcast_to(trials, mu.shape[-2:]), v)
 
 
 def _allowed_effects(
@@ -76,13 +75,15 @@ def _allowed_effects(
     design: MixedDesign,
     family: ConditionalFamily,
     params: Array,
-    fixed: Array,
     rng: np.random.Generator,
     nsim: int,
 ) -> Array:
-    _, theta, phi = design.split(params)
+    beta, theta, phi = design.split(params)
     matrices = design.covariance.matrices(theta)
     u = draw_effects(design, matrices, rng, nsim)
+    if len(family.predictors) > 1:  # all of them have their mean anywhere
+        return u
+    fixed = (np.asarray(inputs.exog) @ beta + inputs.offset)[:, None]
     # a row's density at its own response is zero exactly where the family has no mean
     used = inputs.used
     data = inputs.row_data(family, used)

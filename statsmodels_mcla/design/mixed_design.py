@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -146,7 +146,14 @@ class MixedDesign:
     @cached_property
     def graph(self) -> BlockGraph:
         """Blocks of the design: which rows and effects belong together."""
-        return block_graph(self.levels, self.Z)
+        D = len(self.family.directions)
+        of_data = (
+            sp.csr_array(sp.kron(sp.eye_array(self.n_rows // D), np.ones((1, D))) @ abs(self.Z))
+            if D > 1
+            else self.Z
+        )
+        found = block_graph(self.levels, of_data)
+        return replace(found, of_row=np.repeat(found.of_row, D))
 
     @property
     def n_blocks(self) -> int:

@@ -63,6 +63,8 @@ class RandomTerm:
     axes : ndarray (d, d), optional
         Upper triangular: in the coordinates x @ axes, the rows x of the levels' designs are orthonormal (their mean
         square is the identity), wherever covariates are counted from and in whatever units.  From Z by default.
+    predictor : int
+        Number of the linear predictor that the term is part of.
     """
 
     name: str
@@ -72,6 +74,7 @@ class RandomTerm:
     text: str = ""
     design: TermDesign | None = field(default=None, repr=False)
     axes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+    predictor: int = 0
 
     def __post_init__(self) -> None:
         if self.Z.shape[1] != len(self.levels) * len(self.columns):

@@ -64,6 +64,7 @@ from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.beta import Beta, BetaBinomial
 from statsmodels_mcla.families.binomial import Binomial, BinomialTails
 from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
+from statsmodels_mcla.families.composed import Composed, compose
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
 from statsmodels_mcla.families.gamma import Gamma
 from statsmodels_mcla.families.gaussian import Gaussian
@@ -110,6 +111,7 @@ __all__ = [
     "BinomialTails",
     "BlockTerms",
     "ChangeOfLink",
+    "Composed",
     "ConditionalFamily",
     "Cumulative",
     "Curve",
@@ -134,6 +136,7 @@ __all__ = [
     "TruncatedPoisson",
     "Tweedie",
     "Workspace",
+    "compose",
     "conditional_family",
     "supported",
 ]

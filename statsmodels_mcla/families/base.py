@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from statsmodels_mcla.families.directions import Directions
 from statsmodels_mcla.families.distribution import Distribution
 from statsmodels_mcla.families.parameter_scale import POSITIVE, ParameterScale
 from statsmodels_mcla.families.response_checks import integer_response, numeric_response, refuse
@@ -76,6 +77,16 @@ class ConditionalFamily(Distribution):
     def log_concave(self) -> bool:
         """Whether the log density is known to be concave in ``eta``."""
         return self.quadratic
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Names of the K linear predictors: "" that of the mean, "zi" of the zero part, "disp" of the dispersion."""
+        return ("",)
+
+    @property
+    def directions(self) -> Directions:
+        """Rows of the design that a row of the data becomes: one for one predictor."""
+        return Directions(len(self.predictors))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -257,6 +268,16 @@ class ConditionalFamily(Distribution):
         """Return a mean for each row to start from, halfway between its own and the average response."""
         own = y / w if self.mergeable else y
         return np.asarray(0.5 * (own + np.average(own, weights=w)))
+
+    def start_predictors(self, y: Array, w: Array, v: Number) -> tuple[Array, ...]:
+        """Return linear predictors of the rows to start from, each tried if those before it have no density."""
+        mu = self.start_mean(y, w, v)
+        # links with a range may not reach every row's own mean, but all of one mean
+        return self.link_function.eta(mu), self.link_function.eta(np.full_like(mu, mu.mean()))
+
+    def start_parameters(self, y: Array, w: Array, v: Number, eta: Array) -> Any:
+        """Return a starting value of the dispersion, or of the parameters, at linear predictors of the rows."""
+        return self.start_phi(y, self.mean(eta), freq_weights=w, var_weights=v)
 
     def open_direction(self, y: Array, w: Array) -> Array | None:
         """Return the sign in which ``eta`` of each row can grow for ever without a loss of density.

@@ -111,7 +111,7 @@ class SmoothDensity(ConditionalFamily):
 
 def floored(alpha: Jet) -> Jet:
     """Return a dispersion that is not zero: below, the family is its limit to round-off."""
-    return alpha if alpha.value >= LEAST else Jet(np.asarray(LEAST), alpha.d, alpha.h)
+    return Jet(np.maximum(alpha.value, LEAST), alpha.d, alpha.h)
 
 
 def _full(part: Any, like: Array) -> Array:

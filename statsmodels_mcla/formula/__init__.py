@@ -15,7 +15,12 @@ is a reader beside these, called by `read_model`.
 from statsmodels_mcla.formula.bars import split_formula
 from statsmodels_mcla.formula.factors import environment, names_in, reading
 from statsmodels_mcla.formula.missing import incomplete_rows
-from statsmodels_mcla.formula.model_reader import read_model, with_design_info, without_design_info
+from statsmodels_mcla.formula.model_reader import (
+    further_formulas,
+    read_model,
+    with_design_info,
+    without_design_info,
+)
 from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
 from statsmodels_mcla.formula.tables import as_frame, by_label, labelled_like
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
@@ -28,6 +33,7 @@ __all__ = [
     "as_frame",
     "by_label",
     "environment",
+    "further_formulas",
     "incomplete_rows",
     "labelled_like",
     "mixedlm_terms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from warnings import warn
 
@@ -59,6 +59,9 @@ class FormulaData:
     fixed: str
     design_info: DesignInfo
     names: Names
+    of_column: np.ndarray
+    parts: dict[str, tuple[str, DesignInfo]]
+    """Fixed part and design of each further predictor, by its name."""
 
 
 def read_model(
@@ -72,6 +75,7 @@ def read_model(
     missing: str,
     subset: Any = None,
     intercept: bool = True,
+    predictors: Mapping[str, str] | None = None,
 ) -> FormulaData:
     """Read the fixed part by patsy and the random terms into sparse matrices, on rows that are complete.
 
@@ -89,6 +93,8 @@ def read_model(
         Booleans or index labels.
     intercept : bool
         Whether the family has use for one; one of ordered categories has thresholds in its place.
+    predictors : dict, optional
+        One-sided formulas of further linear predictors, by the names that stand before those of their effects.
 
     Raises
     ------
@@ -105,14 +111,20 @@ def read_model(
         raise FormulaError(f"the formula {formula!r} has no response: write 'response ~ terms'")
     if groups is None and re_formula is not None:
         raise FormulaError("re_formula needs groups: say which column groups the rows")
+    further = {name: split_formula(text) for name, text in (predictors or {}).items()}
     grouped = [] if groups is None else [mixedlm_bar(groups, re_formula)]
-    named = list(named_terms(fixed, [*bars, *grouped], vc_formulas))
+
+    def all_terms() -> list[tuple[str, list[Any]]]:
+        own = named_terms(fixed, [*bars, *grouped], vc_formulas)
+        return [*own, *(term for part in further.values() for term in named_terms(*part, None))]
+
+    named = all_terms()
     used = _columns_named(rows.values(), named)
     frame = table(data, used)
     frame = frame if subset is None else rows_of(frame, subset)
     if grouped:
         grouped[0], frame = with_groups(grouped[0], groups, frame)
-        named = list(named_terms(fixed, [*bars, *grouped], vc_formulas))
+        named = all_terms()
     rows = _row_values(rows, frame)
     keep = _complete(plain(frame, used), rows, named, env, missing)
     rows = {name: None if value is None else value[keep] for name, value in rows.items()}
@@ -120,6 +132,7 @@ def read_model(
     random = read_bars(bars, frame, env)
     random += read_components(vc_formulas or {}, frame, env)
     random += named_after(groups, read_bars(grouped, frame, env))
+    random += _further_effects(further, frame, env)
     if not random:
         raise FormulaError(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
@@ -139,10 +152,15 @@ def read_model(
         exog = _without_intercept(exog)
     columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
     info = with_columns(exog.design_info, columns)
-    expressions = {factor.name() for term in formula_terms(fixed) for factor in term.factors}
+    matrices, parts = _further_designs(further, frame, env, _counted(endog, rows))
+    matrices.insert(0, exog[info.column_names])
+    formulas = [fixed, *(text for text, _ in parts.values())]
+    expressions = {
+        factor.name() for text in formulas for term in formula_terms(text) for factor in term.factors
+    }
     return FormulaData(
         _response(endog) if intercept else _ordered(endog, frame),
-        exog[info.column_names],
+        pd.concat(matrices, axis=1) if parts else matrices[0],
         tuple(random),
         rows,
         frame,
@@ -151,7 +169,64 @@ def read_model(
         fixed,
         info,
         Names.of(expressions, frame.columns, env),
+        np.repeat(np.arange(len(matrices)), [matrix.shape[1] for matrix in matrices]),
+        parts,
     )
+
+
+NOTHING = {"ziformula": "0", "dispformula": "1"}  # what says that there is no such predictor
+
+
+def further_formulas(**formulas: Any) -> dict[str, str]:
+    """Formulas of further predictors by the names of these, without those that say that there is none.
+
+    Raises
+    ------
+    FormulaError
+        If one is no one-sided formula.
+    """
+    out = {}
+    for argument, text in formulas.items():
+        if not isinstance(text, str) or not text.strip().startswith("~"):
+            raise FormulaError(f"{argument} must be a one-sided formula such as '~ x', got {text!r}")
+        if text.replace("~", "").strip() != NOTHING[argument]:
+            out[argument.removesuffix("formula")] = text
+    return out
+
+
+Further = Mapping[str, tuple[str, list[Any]]]
+
+
+def _further_effects(further: Further, frame: pd.DataFrame, env: EvalEnvironment) -> list[RandomTerm]:
+    """Random effects of further predictors."""
+    return [
+        replace(term, name=f"{name}: {term.name}", predictor=number)
+        for number, (name, (_, bars)) in enumerate(further.items(), 1)
+        for term in read_bars(bars, frame, env)
+    ]
+
+
+def _further_designs(
+    further: Further, frame: pd.DataFrame, env: EvalEnvironment, counted: np.ndarray
+) -> tuple[list[pd.DataFrame], dict[str, tuple[str, DesignInfo]]]:
+    """Fixed effects of further predictors."""
+    matrices, parts = [], {}
+    for name, (text, _) in further.items():
+        matrix, info = _one_sided(text, frame, env, counted)
+        matrices.append(matrix.rename(columns=lambda column, name=name: f"{name}: {column}"))
+        parts[name] = (text, info)
+    return matrices, parts
+
+
+def _one_sided(
+    text: str, frame: pd.DataFrame, env: EvalEnvironment, counted: np.ndarray
+) -> tuple[pd.DataFrame, DesignInfo]:
+    """Fixed effects of a further predictor."""
+    with reading(text, frame.dtypes):
+        matrix = patsy.dmatrix(text, frame, env, NA_action="raise", return_type="dataframe")
+    _refuse_one_level(matrix.design_info)
+    info = with_columns(matrix.design_info, estimable_columns(matrix.design_info, matrix.to_numpy()[counted]))
+    return matrix[info.column_names], info
 
 
 def _columns_named(arguments: Iterable[Any], terms: list[tuple[str, list[Any]]]) -> set[str]:
@@ -276,7 +351,9 @@ def without_design_info(state: dict[str, Any]) -> dict[str, Any]:
     """State of a model for pickling: patsy's design does not pickle, what it is remade from does."""
     data = state["data"]
     bare = object.__new__(type(data))  # a copy would read the formula at once, away from its names
-    bare.__dict__.update({name: value for name, value in vars(data).items() if name != "model_spec"})
+    kept = {name: value for name, value in vars(data).items() if name not in ("model_spec", "parts")}
+    formulas = {name: text for name, (text, _) in getattr(data, "parts", {}).items()}
+    bare.__dict__.update({**kept, "part_formulas": formulas})
     return {**state, "data": bare}
 
 
@@ -289,4 +366,9 @@ def with_design_info(state: dict[str, Any]) -> dict[str, Any]:
         with suppress(PatsyError):
             matrices = patsy.dmatrices(data.formula, frame, env, NA_action="raise", return_type="dataframe")
             data.model_spec = with_columns(matrices[1].design_info, data.fe_names)
+            data.parts = {}
+            for name, text in data.part_formulas.items():
+                info = patsy.dmatrix(text, frame, env, NA_action="raise").design_info
+                own = [c.removeprefix(f"{name}: ") for c in data.fe_names if c.startswith(f"{name}: ")]
+                data.parts[name] = (text, with_columns(info, own))
     return state

@@ -115,17 +115,16 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     of_block = np.where(empty, -1, of_block)
 
     data = inputs.row_data(design.family, rows)
-    X = np.asarray(inputs.exog)[rows]
+    X, offset = inputs.fixed_rows(design.family, rows)
+    ways = len(design.family.directions)
     return Units(
         whole.labels,
         whole.of_row,
         whole.of_model_block,
         of_block,
         rows,
-        data.y,
-        data.w,
-        data.v,
-        inputs.offset[rows],
+        *(np.repeat(part, ways) for part in data),
+        offset,
         X,
     )
 
@@ -246,9 +245,10 @@ def _by_unit(
         beta, _, phi = design.split(params)
         eta = (units.X @ beta + units.offset)[:, None]
         y, w, v = units.y[:, None], units.w[:, None], np.broadcast_to(units.v, units.y.shape)[:, None]
-        own = np.zeros((len(units.rows), out.shape[1]))
+        own = np.zeros((len(units.y), out.shape[1]))
         own[:, design.layout.fixed] = units.X * design.family.rows(y, w, v, eta, phi).d1
         if design.n_family:
             own[:, design.layout.family] = design.family.parameter_rows(y, w, v, eta, phi).dphi[..., 0].T
+        own = own.reshape(len(units.rows), -1, own.shape[1]).sum(axis=1)  # the directions of a row
         np.add.at(out, units.of_row[units.rows[alone]], own[alone])
     return out

@@ -68,11 +68,11 @@ class ClonableModel(LikelihoodModel):
     def _with_inputs(self, inputs: ModelInputs, rows: Any = slice(None)) -> Any:
         """Model of other inputs, read from the given rows of the data."""
         kept = {name: value for name, value in vars(self.data).items() if name in ("formula", "model_spec")}
-        out = type(self)(inputs, inputs.exog, family=self.family, **kept)
+        out = type(self)(inputs, inputs.exog, family=self.family, of_column=inputs.of_column, **kept)
         if hasattr(self.data, "frame"):
             out.formula, out.full_formula = self.formula, self.full_formula
             out.facts = out.facts._replace(n_dropped=self.facts.n_dropped)
             out.data.frame = self.data.frame.iloc[rows]
-            for name in ("used", "names", "row_columns"):
+            for name in ("used", "names", "row_columns", "parts"):
                 setattr(out.data, name, getattr(self.data, name))
         return out

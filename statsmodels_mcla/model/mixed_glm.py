@@ -15,8 +15,14 @@ from statsmodels_mcla.design import RandomTerm, facts_of, parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
-from statsmodels_mcla.families import ConditionalFamily, conditional_family
-from statsmodels_mcla.formula import environment, read_model, with_design_info, without_design_info
+from statsmodels_mcla.families import ConditionalFamily, compose, conditional_family
+from statsmodels_mcla.formula import (
+    environment,
+    further_formulas,
+    read_model,
+    with_design_info,
+    without_design_info,
+)
 from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
 from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, sampling_of
@@ -69,6 +75,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         The dispersion of a row is divided by it.
     random_terms : sequence of RandomTerm, optional
         Random effects with covariance matrices, in place of ``exog_vc`` and ``ident``; formulas make them.
+    of_column : array_like of int (p,), optional
+        Families of several linear predictors: which of them each column of ``exog`` is part of.
 
     Raises
     ------
@@ -100,6 +108,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         exposure: Any = None,
         var_weights: Any = None,
         random_terms: Sequence[RandomTerm] | None = None,
+        of_column: Any = None,
         **kwargs: Any,
     ) -> None:
         self._check_kwargs(kwargs)
@@ -122,6 +131,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             var_weights=var_weights,
             random_terms=random_terms,
             missing=missing,
+            of_column=of_column,
         )
         super().__init__(inputs.endog, inputs.exog, hasconst=None, **kwargs)
         self.inputs = inputs
@@ -169,6 +179,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         *,
         groups: Any = None,
         re_formula: str | None = None,
+        ziformula: str = "~ 0",
+        dispformula: str = "~ 1",
         subset: Any = None,
         offset: Any = None,
         exposure: Any = None,
@@ -192,6 +204,11 @@ class MCLAMixedGLM(DrawnLikelihood):
             Default: Binomial.
         groups, re_formula : optional
             Random effects as in statsmodels' `MixedLM`.
+        ziformula, dispformula : str
+            Predictors of the zero part, logit P(zero), and of the logarithm of the dispersion, with random effects like
+            ``formula``, as in glmmTMB: ``"~ x + (1 | g)"``.  By default there is no zero part, and one dispersion.
+            Zeros inflate those of counts; of families without zeros they are all (hurdle).  Names of effects begin
+            with ``zi:`` and ``disp:``.
         subset : array_like, optional
             Rows of ``data`` to use: booleans or index labels.
         offset, exposure, freq_weights, var_weights : str or array_like, optional
@@ -222,9 +239,13 @@ class MCLAMixedGLM(DrawnLikelihood):
             "freq_weights": freq_weights,
             "var_weights": var_weights,
         }
-        intercept = family is None or conditional_family(family).intercept
+        family = sm.families.Binomial() if family is None else family
+        intercept = conditional_family(family).intercept
+        further = further_formulas(ziformula=ziformula, dispformula=dispformula)
+        if further:
+            family = compose(conditional_family(family), zi="zi" in further, disp="disp" in further)
         read = read_model(
-            formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, intercept
+            formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, intercept, further
         )
         model = cls(
             read.endog,
@@ -234,12 +255,14 @@ class MCLAMixedGLM(DrawnLikelihood):
             missing="raise",
             formula=read.fixed,
             model_spec=read.design_info,
+            of_column=read.of_column if further else None,
             **read.rows,
         )
         model.facts = model.facts._replace(n_dropped=read.dropped)
         model.formula = read.fixed  # of the fixed effects, as MixedLM has it
         model.full_formula = formula
         model.data.frame, model.data.used, model.data.names = read.frame, read.used, read.names
+        model.data.parts = read.parts
         model.data.row_columns = {
             name: value if isinstance(value, str) else None
             for name, value in (("offset", offset), ("exposure", exposure))

@@ -48,9 +48,9 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
     family = design.family
     axes = design.fixed_axes
     X = design.X @ axes  # units and origins do not matter to any cut-off
-    mu = family.start_mean(design.y, design.w, design.v)
-    weights = {"freq_weights": design.w, "var_weights": design.v}
-    phi = family.start_phi(design.y, mu, **weights)
+    numbers = design.y, design.w, design.v
+    targets = family.start_predictors(*numbers)
+    phi = family.start_parameters(*numbers, targets[0])
     y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
 
     def at(beta: Array) -> tuple[float, Array, Array, Array]:
@@ -58,8 +58,7 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         terms = family.rows(y, w, v, eta[:, None], phi)
         return float(terms.logf.sum()), terms.d1[:, 0], -terms.d2[:, 0], eta
 
-    # links with a range may not reach every row's own mean, but all of one mean
-    for target in (family.link_function.eta(mu), family.link_function.eta(np.full_like(mu, mu.mean()))):
+    for target in targets:
         beta = np.linalg.lstsq(X, target - design.offset, rcond=None)[0]
         height, d1, W, eta = at(beta)
         if np.isfinite(height):
@@ -85,7 +84,7 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         beta = beta + shrink * step
         height, d1, W, eta = trial
     if family.parameters:
-        phi = family.start_phi(design.y, family.mean(eta), **weights)
+        phi = family.start_parameters(*numbers, eta)
     back = np.linalg.inv(axes)
     curvature = float(np.maximum(W, 1e-8 * np.abs(W).max()).mean())
     return GLMStart(axes @ beta, phi, back.T @ information @ back, curvature, eta, converged)

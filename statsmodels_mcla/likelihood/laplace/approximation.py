@@ -37,7 +37,8 @@ def _bucket_gradient(
     family, eta, J = bucket.family, modes.eta[..., None], modes.J
     b, d1, W = modes.b, modes.d1, modes.W
     leverage = modes.root.leverage(J)
-    bend = -np.where(W != 0, leverage * family.third(y, w, v, eta, phi)[..., 0], 0.0)  # leverage * dW/deta
+    live = (W != 0) | (len(family.directions) > 1)  # not taken as zero by the search for the modes
+    bend = -np.where(live, leverage * family.third(y, w, v, eta, phi)[..., 0], 0.0)  # leverage * dW/deta
     r = modes.root.of(modes.root.back(J.back(bend)))
     pull = J.times(r)
     kappa = d1 - 0.5 * (bend - W * pull)
@@ -51,7 +52,7 @@ def _bucket_gradient(
     parts.append(change)
     if family.parameters:
         rows = family.parameter_rows(y, w, v, eta, phi)
-        dW = np.where(W != 0, -family.d2_parameters(y, w, v, eta, phi)[..., 0], 0.0)
+        dW = np.where(live, -family.d2_parameters(y, w, v, eta, phi)[..., 0], 0.0)
         through_curvature = (leverage * dW + pull * rows.d1phi[..., 0]).sum(axis=(1, 2))
         parts.append(rows.dphi.sum(axis=(1, 2, 3)) - 0.5 * through_curvature)
     return parts

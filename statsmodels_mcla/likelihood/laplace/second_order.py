@@ -57,6 +57,8 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
     leverage = modes.root.leverage(modes.J)
     shift = modes.root.of(_at_most_one(0.5 * modes.root.back(modes.J.back(first.third * leverage))))
     b, found = modes.b + shift, first._replace(mean=modes.b + shift)
+    if len(bucket.family.directions) > 1:  # whose laws depend on each other
+        return found
     for _ in range(MOST_STEPS):
         eta = modes.eta + modes.J.times(b - modes.b)
         nodes = eta[..., None] + np.sqrt(leverage)[..., None] * _NODES

@@ -1,0 +1,100 @@
+r"""Several linear predictors a row, as rows of one predictor each: *directions*.
+
+With K predictors eta = (eta_1 .. eta_K) the Hessian H of a row's log density is a K x K matrix, its third derivative a
+cubic form.  Both are sums over directions c in R^K,
+
+    t' H t = sum_c h_c (c't)^2,        T(t, t, t) = sum_c q_c (c't)^3,
+
+with directions e_i, e_i + e_j, e_i - e_j and e_i + e_j + e_k.  A row of K predictors stands in the design as one row a
+direction, whose linear predictor is c'eta; its first derivatives lie in the directions e_i, its curvatures are h, its
+third derivatives q.  Everything made for rows of one predictor (modes, densities, paths, weights of draws) then holds
+as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from statsmodels_mcla.numerics import Array
+
+Hessian = Mapping[tuple[int, int], Array]
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions of K predictors; rows are in the order (row, direction).
+
+    Parameters
+    ----------
+    count : int
+        K.
+    """
+
+    count: int
+
+    @cached_property
+    def matrix(self) -> Array:
+        """Directions (D, K), the axes first."""
+        axes = np.eye(self.count)
+        pairs = [axes[i] + sign * axes[j] for i, j in self._pairs for sign in (1.0, -1.0)]
+        triples = [axes[list(three)].sum(axis=0) for three in combinations(range(self.count), 3)]
+        return np.array([*axes, *pairs, *triples])
+
+    @property
+    def _pairs(self) -> list[tuple[int, int]]:
+        return list(combinations(range(self.count), 2))
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def apart(self, rows: Array) -> list[Array]:
+        """Predictors (..., n, m) of rows (..., n D, m)."""
+        return [rows[..., k :: len(self), :] for k in range(self.count)]
+
+    def together(self, parts: Sequence[Array | float], like: Array) -> Array:
+        """Rows (..., n D, m) of what each direction has (..., n, m); absent ones have nothing."""
+        n = like.shape[-2] // len(self)
+        out = np.zeros((*like.shape[:-2], n, len(self), like.shape[-1]))
+        for k, part in enumerate(parts):
+            out[..., k, :] = part
+        return out.reshape(like.shape)
+
+    def hessian(self, h: Hessian, like: Array) -> Array:
+        """Curvatures h of every direction.
+
+        Of e_i + e_j and e_i - e_j the one is taken that leaves the other curvatures as they are for sure negative
+        where H is diagonally dominant.
+        """
+        parts: list[Array | float] = [h.get((k, k), 0.0) for k in range(self.count)]
+        for i, j in self._pairs:
+            cross = h.get((i, j), 0.0)
+            size = np.abs(cross)
+            parts[i], parts[j] = parts[i] + size, parts[j] + size
+            parts += [np.minimum(cross, 0.0), -np.maximum(cross, 0.0)]
+        return self.together(parts, like)
+
+    def form(self, h: Hessian, c: Array) -> Array | float:
+        """c' H c."""
+        return sum(
+            (1.0 if i == j else 2.0) * c[i] * c[j] * part for (i, j), part in h.items() if c[i] * c[j] != 0.0
+        )
+
+    def third(
+        self, hessian: Callable[[list[Array]], Hessian], eta: list[Array], like: Array, step: float
+    ) -> Array:
+        """Third derivatives q of every direction, from differences of c' H c along c (five-point rule)."""
+        size = step * np.maximum(1.0, np.max(np.abs(eta), axis=0))
+        forms = []
+        for c in self.matrix:
+            ends = [
+                self.form(hessian([e + t * x * size for e, x in zip(eta, c, strict=True)]), c)
+                for t in (-2, -1, 1, 2)
+            ]
+            forms.append((8.0 * (ends[2] - ends[1]) - (ends[3] - ends[0])) / (12.0 * size))
+        solved = np.tensordot(np.linalg.inv((self.matrix @ self.matrix.T) ** 3), np.stack(forms), axes=1)
+        return self.together(list(solved), like)
