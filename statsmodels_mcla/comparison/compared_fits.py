@@ -12,7 +12,7 @@ import pandas as pd
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_mcla.comparison.nesting import Nesting
-from statsmodels_mcla.data import MixedModel, ModelInputs, inputs_of
+from statsmodels_mcla.data import MixedModel, ModelInputs, in_directions, inputs_of
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -62,6 +62,9 @@ class NestedFit(Protocol):
     def row_arrays(self) -> dict[str, Array]:
         """Response, trials, offset and weights of the rows."""
 
+    def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
+        """Fixed-effects design and random terms, a row a direction of the family's linear predictors."""
+
     def maximum_within(self, other: MixedFit, nesting: Nesting) -> Array:
         """Maximum-likelihood estimates, parameters of this model, given rows of a larger one."""
 
@@ -76,6 +79,10 @@ class MixedFit:
         self.params = estimates.params
         self.approximation: str | None = "MCLA" if estimates.drawn else "Laplace"
         self.size = len(self.params)
+
+    def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
+        """See `NestedFit`."""
+        return self.inputs.fixed_rows(self.family, slice(None))[0], in_directions(self.terms, self.family)
 
     @cached_property
     def maximum(self) -> ObjectiveMaximum:
@@ -121,6 +128,10 @@ class GLMFit:
         self.family = conditional_family(model.family)
         self.params: Array = np.asarray(results.params, float)
         self.size = len(self.params) + int(self.family.dispersion is not None)
+
+    def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
+        """See `NestedFit`."""
+        return self.exog, ()
 
     def llf(self) -> float:
         """See `NestedFit`; the dispersion, if there is one, is at its maximum too."""

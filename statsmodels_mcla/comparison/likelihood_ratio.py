@@ -116,7 +116,7 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
     seed = seed_of(rng)
     mine, its = mixed_fit_of(full, "full"), fit_of(restricted, "restricted")
     check_same_data(mine, its)
-    nesting = nesting_of(mine.design, mine.exog, mine.terms, its.exog, its.terms)
+    nesting = nesting_of(mine.design, *mine.effects(), *its.effects())
     if nesting.df <= 0:
         raise ValueError(
             f"restricted has {len(its.params)} parameters, not fewer than the {len(mine.params)} here"

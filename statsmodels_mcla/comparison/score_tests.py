@@ -124,6 +124,11 @@ def score_test(fit: MixedFit, X: pd.DataFrame, terms: Sequence[RandomTerm], rng:
     ValueError
         If nothing is added.
     """
+    if len(fit.family.predictors) > 1:
+        raise ValueError(
+            f"score_test is not known for family {fit.family.name}, which has several linear predictors: fit the "
+            "larger model, and use its compare_lr_test"
+        )
     seed = seed_of(rng)
     values = X.to_numpy(float)
     keep = _independent(fit.exog, values)

@@ -79,13 +79,8 @@ class ModelInputs:
         pick = slice(None) if used.all() else np.flatnonzero(used)
         data = self.row_data(family, pick)
         terms = self.terms if used.all() else tuple(replace(t, Z=t.Z[pick]) for t in self.terms)
-        ways = family.directions
-        if len(ways) > 1:
-            terms = tuple(
-                replace(t, Z=sp.csr_array(sp.kron(t.Z, ways.matrix[:, [t.predictor]], format="csr")))
-                for t in terms
-            )
-            data = RowData(*(np.repeat(part, len(ways)) for part in data))
+        data = RowData(*(np.repeat(part, len(family.directions)) for part in data))
+        terms = in_directions(terms, family)
         X, offset = self.fixed_rows(family, pick)
         return merge_identical_rows(MixedDesign(*data, offset, X, terms, family, self.constant(family, pick)))
 
@@ -159,6 +154,16 @@ class ModelInputs:
             self.var_weights[rows],
             self.of_column,
         )
+
+
+def in_directions(terms: Sequence[RandomTerm], family: ConditionalFamily) -> tuple[RandomTerm, ...]:
+    """Random effects of rows, a row a direction of the family's predictors."""
+    ways = family.directions
+    if len(ways) == 1:
+        return tuple(terms)
+    return tuple(
+        replace(t, Z=sp.csr_array(sp.kron(t.Z, ways.matrix[:, [t.predictor]], format="csr"))) for t in terms
+    )
 
 
 def inputs_of(model: Any) -> ModelInputs:
@@ -263,7 +268,8 @@ def _check_predictors(inputs: ModelInputs, family: ConditionalFamily) -> None:
     """Refuse columns of linear predictors that the family has not."""
     count = len(family.predictors)
     known = inputs.predictor_of_column
-    if known.shape != (inputs.exog.shape[1],) or set(known.tolist()) != set(range(count)):
+    alike = known.shape == (inputs.exog.shape[1],) and set(known.tolist()) == set(range(count))
+    if not alike and (count > 1 or inputs.of_column is not None):
         raise ValueError(
             f"of_column must say for each of the {inputs.exog.shape[1]} columns of exog which of the {count} linear "
             f"predictors of family {family.name} it is part of (0 to {count - 1}), and leave none without a column; "

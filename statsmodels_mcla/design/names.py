@@ -35,9 +35,17 @@ class Facts(NamedTuple):
     n_blocks: int
     terms: tuple[TermFacts, ...]
     n_dropped: int = 0
+    predictors: tuple[tuple[str, int], ...] = ()
+    """Name and number of fixed effects of each linear predictor."""
 
 
-def facts_of(design: MixedDesign, used: np.ndarray, terms: Sequence[RandomTerm], n_dropped: int = 0) -> Facts:
+def facts_of(
+    design: MixedDesign,
+    used: np.ndarray,
+    terms: Sequence[RandomTerm],
+    n_dropped: int,
+    of_column: np.ndarray,
+) -> Facts:
     """Collect the facts of a model: rows and levels are those that the likelihood counts.
 
     Parameters
@@ -49,12 +57,18 @@ def facts_of(design: MixedDesign, used: np.ndarray, terms: Sequence[RandomTerm],
         Of all rows.
     n_dropped : int
         Rows that were left out for missing values.
+    of_column : ndarray of int (p,)
+        Number of the linear predictor of each fixed effect.
     """
     rows = np.flatnonzero(used)
     sizes = tuple(
         TermFacts(t.name, t.columns, len(t.levels) if used.all() else _levels(t, t.Z[rows])) for t in terms
     )
-    return Facts(design.family.name, design.family.link, len(rows), design.n_blocks, sizes, n_dropped)
+    counts = np.bincount(of_column, minlength=len(design.family.predictors)).tolist()
+    predictors = tuple(zip(design.family.predictors, counts, strict=True))
+    return Facts(
+        design.family.name, design.family.link, len(rows), design.n_blocks, sizes, n_dropped, predictors
+    )
 
 
 def _levels(term: RandomTerm, Z: sp.csr_array) -> int:

@@ -66,6 +66,7 @@ from statsmodels_mcla.families.binomial import Binomial, BinomialTails
 from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
 from statsmodels_mcla.families.composed import Composed, compose
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
+from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.gamma import Gamma
 from statsmodels_mcla.families.gaussian import Gaussian
 from statsmodels_mcla.families.jets import Jet
@@ -74,6 +75,7 @@ from statsmodels_mcla.families.links import (
     IDENTITY,
     INVERSE,
     LOG,
+    LOGIT,
     SQRT,
     BinomialLink,
     MeanLink,
@@ -103,6 +105,7 @@ __all__ = [
     "IDENTITY",
     "INVERSE",
     "LOG",
+    "LOGIT",
     "SQRT",
     "Beta",
     "BetaBinomial",
@@ -126,6 +129,7 @@ __all__ = [
     "NormalMean",
     "ParameterScale",
     "Poisson",
+    "Predictable",
     "Response",
     "RowData",
     "RowTerms",

@@ -84,6 +84,11 @@ class ConditionalFamily(Distribution):
         return ("",)
 
     @property
+    def zero_predictor(self) -> int | None:
+        """Number of the linear predictor of a zero part, by whose probability the mean is less."""
+        return None
+
+    @property
     def directions(self) -> Directions:
         """Rows of the design that a row of the data becomes: one for one predictor."""
         return Directions(len(self.predictors))

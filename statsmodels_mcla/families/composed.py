@@ -20,10 +20,11 @@ from scipy import special
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.beta import Beta
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
+from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.gamma import GammaLog
 from statsmodels_mcla.families.gaussian import GaussianIdentity
 from statsmodels_mcla.families.jets import Jet, exp, gammaln, log, log1p, log_rising, reciprocal, softplus
-from statsmodels_mcla.families.links import MeanLink
+from statsmodels_mcla.families.links import LOG, LOGIT, MeanLink
 from statsmodels_mcla.families.negative_binomial import NegativeBinomialLog
 from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import PoissonLog
@@ -248,6 +249,22 @@ class Composed(SmoothDensity):
         """Return location and dispersion of the base, and the probability of the zero part between them."""
         zero = special.expit(mu[1]) if self.zi else np.zeros(mu.shape[1:])
         return self.base.mean(mu[0]), zero, np.exp(mu[-1]) if self.disp else phi
+
+    def predictable(self, phi: Any) -> dict[str, Predictable]:
+        base = self.base.predictable(np.nan if self.disp else phi)
+        own = base["mean"].curve if self.base.simple_mean or not self.disp else None
+        out = {"linear": base["linear"], "conditional": Predictable(self.link_function)}
+        if own is not None:  # of a response that is not from the zero part
+            out = {"mean": Predictable(own, 0, self.link_function if self.zi else None), **out}
+        if self.zi:
+            out["zprob"] = Predictable(LOGIT, 1)
+        if self.disp:
+            out["dispersion"] = Predictable(LOG, len(self.predictors) - 1)
+        return out
+
+    @property
+    def zero_predictor(self) -> int | None:
+        return 1 if self.zi else None
 
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         location, zero, own = self.split_predictors(mu, phi)

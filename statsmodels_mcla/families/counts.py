@@ -16,7 +16,7 @@ from statsmodels_mcla.families.jets import Jet, exp, log, log1p, log_rising, rec
 from statsmodels_mcla.families.links import LOG, MeanLink
 from statsmodels_mcla.families.poisson import Poisson, PoissonLog
 from statsmodels_mcla.families.row_terms import RowData
-from statsmodels_mcla.families.smooth_density import SmoothDensity, floored
+from statsmodels_mcla.families.smooth_density import LEAST, SmoothDensity, floored
 from statsmodels_mcla.numerics import Array, Number
 
 MOST = 10_000  # a count up to which a distribution function is summed
@@ -77,7 +77,8 @@ class NegativeBinomial1(LinearVarianceCounts):
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:
-        return np.asarray(rng.poisson(rng.gamma(mu / phi, phi) if phi > 0 else mu), dtype=float)
+        alpha = np.maximum(phi, LEAST)
+        return np.asarray(rng.poisson(rng.gamma(mu / alpha, alpha)), dtype=float)
 
     def cdf(
         self,
@@ -88,9 +89,10 @@ class NegativeBinomial1(LinearVarianceCounts):
         var_weights: Number = 1.0,
     ) -> Array:
         k = np.floor(endog)
-        if phi == 0:
-            return PoissonLog().cdf(endog, mu)
-        return np.where(k < 0, 0.0, special.betaincc(np.maximum(k, 0.0) + 1.0, mu / phi, phi / (1.0 + phi)))
+        whole, alpha = np.maximum(k, 0.0), np.maximum(phi, LEAST)
+        found = special.betaincc(whole + 1.0, mu / alpha, alpha / (1.0 + alpha))
+        found = np.where(alpha > LEAST, found, special.pdtr(whole, mu))
+        return np.where(k < 0, 0.0, found)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.families.links import MeanLink
+from statsmodels_mcla.families.links import IDENTITY, MeanLink
 from statsmodels_mcla.numerics import Array, Number
+
+
+class Predictable(NamedTuple):
+    """A function of a linear predictor that can be predicted."""
+
+    curve: MeanLink
+    predictor: int = 0
+    interval: MeanLink | None = None
+    """Scale of its intervals; None for that of the linear predictor."""
 
 
 class Distribution(ABC):
@@ -40,6 +49,11 @@ class Distribution(ABC):
         """Return the mean of the response as a function of ``eta``."""
         del phi
         return self.link_function
+
+    def predictable(self, phi: Any) -> dict[str, Predictable]:
+        """Return what can be predicted, by the names that users give."""
+        found = {"mean": Predictable(self.mean_curve(phi)), "linear": Predictable(IDENTITY)}
+        return found if self.simple_mean else {**found, "conditional": Predictable(self.link_function)}
 
     def location(self, mean: Array, phi: Any) -> Array:
         """Return the mu at which the mean of the response is this."""

@@ -117,9 +117,8 @@ class NegativeBinomialLog(ConditionalFamily):
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:
-        return np.asarray(
-            rng.poisson(rng.gamma(1.0 / max(phi, POISSON), max(phi, POISSON) * mu)), dtype=float
-        )
+        alpha = np.maximum(phi, POISSON)
+        return np.asarray(rng.poisson(rng.gamma(1.0 / alpha, alpha * mu)), dtype=float)
 
     def cdf(
         self,
@@ -130,10 +129,12 @@ class NegativeBinomialLog(ConditionalFamily):
         var_weights: Number = 1.0,
     ) -> Array:
         k = np.floor(endog)
-        if phi < POISSON:
-            return np.where(k < 0, 0.0, special.pdtr(np.maximum(k, 0.0), mu))
-        above = phi * mu / (1.0 + phi * mu)
-        return np.where(k < 0, 0.0, special.betaincc(np.maximum(k, 0.0) + 1.0, 1.0 / phi, above))
+        whole, alpha = np.maximum(k, 0.0), np.maximum(phi, POISSON)
+        above = alpha * mu / (1.0 + alpha * mu)
+        found = np.where(
+            alpha > POISSON, special.betaincc(whole + 1.0, 1.0 / alpha, above), special.pdtr(whole, mu)
+        )
+        return np.where(k < 0, 0.0, found)
 
 
 def _shares(eta: Array, r: float) -> tuple[Array, Array, Array]:

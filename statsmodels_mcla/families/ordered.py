@@ -18,8 +18,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy import special
 
+from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.jets import Jet
-from statsmodels_mcla.families.links import CLOGLOG, LOGIT, PROBIT, Identity, MeanLink
+from statsmodels_mcla.families.links import CLOGLOG, IDENTITY, LOGIT, PROBIT, Identity, MeanLink
 from statsmodels_mcla.families.parameter_scale import POSITIVE, REAL, ParameterScale
 from statsmodels_mcla.families.response_checks import refuse
 from statsmodels_mcla.families.row_terms import Response
@@ -114,6 +115,34 @@ class OrderedMean(MeanLink):
         for _ in range(NEWTON):
             out = out + np.clip((mu - self.mean(out)) / np.maximum(self.mean_deriv(out), 1e-10), -1.0, 1.0)
         return out
+
+
+@dataclass(frozen=True)
+class CategoryProbability(MeanLink):
+    """Probability of a category between two thresholds as a function of the linear predictor."""
+
+    link: MeanLink
+    lower: float
+    upper: float
+
+    name: ClassVar[str] = "probability"
+
+    @property
+    def strip(self) -> float:  # type: ignore[override]
+        return self.link.strip
+
+    def mean(self, eta: Array) -> Array:
+        below = self.link.mean(self.lower - eta) if np.isfinite(self.lower) else 0.0
+        return np.asarray((self.link.mean(self.upper - eta) if np.isfinite(self.upper) else 1.0) - below)
+
+    def mean_deriv(self, eta: Array) -> Array:
+        out = np.zeros(np.shape(eta))
+        for tau, sign in ((self.lower, 1.0), (self.upper, -1.0)):
+            out = out + (sign * self.link.mean_deriv(tau - eta) if np.isfinite(tau) else 0.0)
+        return out
+
+    def eta(self, mu: Array) -> Array:
+        raise TypeError("the probability of a category is that of two linear predictors")
 
 
 @dataclass(frozen=True)
@@ -272,6 +301,13 @@ class Cumulative(SmoothDensity):
 
     def mean_curve(self, phi: Any) -> MeanLink:
         return OrderedMean(self._latent.link, tuple(self._tau(phi).tolist()), self.values)
+
+    def predictable(self, phi: Any) -> dict[str, Predictable]:
+        tau, curve = self._tau(phi).tolist(), self._latent.link
+        ends = zip([-np.inf, *tau], [*tau, np.inf], strict=True)
+        chances = [Predictable(CategoryProbability(curve, low, high), 0, LOGIT) for low, high in ends]
+        found = {"mean": Predictable(self.mean_curve(phi)), "linear": Predictable(IDENTITY)}
+        return found | {f"prob: {label}": chance for label, chance in zip(self.labels, chances, strict=True)}
 
     def probabilities(self, eta: Array, phi: Any) -> Array:
         """Return the probability of each category at ``eta``, (..., J)."""

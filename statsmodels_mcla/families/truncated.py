@@ -176,12 +176,12 @@ class TruncatedNegativeBinomial(ZeroTruncated):
 
     def _rates(self, rng: np.random.Generator, mu: Array, phi: Any) -> Array:
         # gamma rates given a count above zero, by rejection: of density times (1 - e^-r), or of r times density
-        phi = max(float(phi), POISSON)
+        alpha = np.broadcast_to(np.maximum(phi, POISSON), mu.shape)
         low = mu < 1.0
         rate, open_ = np.empty(mu.shape), np.ones(mu.shape, bool)
         while open_.any():
             tilt = low[open_]
-            r = rng.gamma(1.0 / phi + tilt, phi * mu[open_])
+            r = rng.gamma(1.0 / alpha[open_] + tilt, alpha[open_] * mu[open_])
             rate[open_] = r
             kept = -np.expm1(-r) / np.where(tilt, np.maximum(r, 1e-300), 1.0)
             open_[open_] = rng.random(len(r)) >= kept

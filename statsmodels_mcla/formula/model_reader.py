@@ -213,7 +213,7 @@ def _further_designs(
     matrices, parts = [], {}
     for name, (text, _) in further.items():
         matrix, info = _one_sided(text, frame, env, counted)
-        matrices.append(matrix.rename(columns=lambda column, name=name: f"{name}: {column}"))
+        matrices.append(matrix.add_prefix(f"{name}: "))
         parts[name] = (text, info)
     return matrices, parts
 

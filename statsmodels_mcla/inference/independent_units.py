@@ -123,7 +123,9 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
         whole.of_model_block,
         of_block,
         rows,
-        *(np.repeat(part, ways) for part in data),
+        np.repeat(data.y, ways),
+        np.repeat(data.w, ways),
+        np.repeat(data.v, ways),
         offset,
         X,
     )

@@ -18,8 +18,10 @@ from statsmodels_mcla.exceptions import (
     warn_user,
 )
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
+from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.results import MCLAMixedGLMResults
 
+AT_ITS_END = 12.0  # a linear predictor beside that of the mean: a probability of 6e-6
 LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
@@ -72,12 +74,31 @@ def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reductio
         f"the dispersion {model.conditional_family.dispersion!r} is zero at the maximum (a singular fit): it is "
         "reported as 0 without a standard error, and the other results are those of the family without it",
     )
+    for name, reach in running_off(model, laplace.params).items():
+        tell(
+            True,
+            SeparationWarning,
+            f"the linear predictor {name!r} reaches {reach:.3g}: what it stands for is at the end of its range in some "
+            f"rows (a probability of 0 or 1), where the likelihood is flat. Estimates and standard errors of {name!r} "
+            "effects mean nothing there; leave terms out of its formula, or the formula itself",
+        )
     tell(
         not (converged or laplace.endless),
         ConvergenceWarning,
         "the fit did not converge: raise maxiter or max_seconds, start elsewhere (start_params), or simplify the "
         "random effects",
     )
+
+
+def running_off(model: MixedModel, params: Array) -> dict[str, float]:
+    """Linear predictors beside the mean's that reach the end of their range, with the value that is farthest out."""
+    family, inputs = model.conditional_family, model.inputs
+    if len(family.predictors) == 1:
+        return {}
+    none = np.zeros((inputs.Z.shape[1], 1))
+    eta = inputs.linear_predictors(family, model.design.split(params)[0], none)[:, inputs.used, 0]
+    far = {name: float(row[np.argmax(np.abs(row))]) for name, row in zip(family.predictors, eta, strict=True)}
+    return {name: value for name, value in far.items() if name and abs(value) > AT_ITS_END}
 
 
 def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> None:

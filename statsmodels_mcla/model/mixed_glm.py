@@ -15,7 +15,7 @@ from statsmodels_mcla.design import RandomTerm, facts_of, parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
-from statsmodels_mcla.families import ConditionalFamily, compose, conditional_family
+from statsmodels_mcla.families import LOGIT, ConditionalFamily, compose, conditional_family
 from statsmodels_mcla.formula import (
     environment,
     further_formulas,
@@ -140,7 +140,9 @@ class MCLAMixedGLM(DrawnLikelihood):
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
         dropped = 0 if endog is inputs else len(endog) - len(inputs.endog)
-        self.facts = facts_of(self.design, inputs.used, self.random_terms, dropped)
+        self.facts = facts_of(
+            self.design, inputs.used, self.random_terms, dropped, inputs.predictor_of_column
+        )
         self.data.fe_names = list(self.exog_names)
         of_family = self.conditional_family.parameters
         self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, of_family)
@@ -310,17 +312,17 @@ class MCLAMixedGLM(DrawnLikelihood):
                 f"params has shape {values.shape}; give the {fixed} fixed effects, {self.data.fe_names}, or all "
                 f"{len(self.data.param_names)} parameters"
             )
-        eta = rows.X @ values[:fixed] + rows.offset
-        if which == "linear":
-            return eta
-        family = self.conditional_family
-        if len(values) == fixed:
-            if not family.simple_mean:
-                raise ValueError(
-                    f"params: the mean of family {family.name} depends on all {len(names)} parameters"
-                )
-            return family.mean(eta)
-        return family.mean_curve(self.design.split(values)[2]).mean(eta)
+        family, whole = self.conditional_family, len(values) == len(names)
+        if which == "mean" and not (whole or family.simple_mean):
+            raise ValueError(
+                f"params: the mean of family {family.name} depends on all {len(names)} parameters"
+            )
+        found = family.predictable(self.design.split(values)[2] if whole else 1.0)[which]
+        masks = [self.inputs.predictor_of_column == k for k in range(len(family.predictors))]
+        mean = found.curve.mean(rows.X @ (masks[0] * values[:fixed]) + rows.offset)
+        if which == "mean" and family.zero_predictor is not None:
+            mean = mean * LOGIT.mean(-(rows.X @ (masks[family.zero_predictor] * values[:fixed])))
+        return mean
 
     # -- fits ----------------------------------------------------------------------------------
 

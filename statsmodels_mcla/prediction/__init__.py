@@ -10,7 +10,7 @@ from statsmodels_mcla.prediction.conditional_moments import (
     MomentFunction,
     Moments,
     moments,
-    moments_of_mean,
+    moments_of,
 )
 from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products, prior_basis
@@ -45,7 +45,7 @@ __all__ = [
     "effect_moments",
     "fixed_rows",
     "moments",
-    "moments_of_mean",
+    "moments_of",
     "pearson_residuals",
     "prediction_rows",
     "prior_basis",

@@ -150,28 +150,45 @@ def moments(
     return out
 
 
-def moments_of_mean(fitted: Fitted, rows: LinearRows, errors: ParameterErrors) -> list[Moments]:
-    """Moments of linear predictors and of means of the response; arguments and refusals are those of `moments`.
+def moments_of(
+    fitted: Fitted, rows: LinearRows, errors: ParameterErrors, which: str = "mean"
+) -> list[Moments]:
+    """Moments of linear predictors, and of what is predicted from them; arguments and refusals as for `moments`.
 
-    Where the mean depends on parameters of the family too, its slope in them is taken by differences.
+    Where that depends on parameters of the family too, its slope in them is taken by differences.
     """
     design, family = fitted.design, fitted.design.family
-    psi, phi = fitted.params[design.layout.family], design.split(fitted.params)[2]
-    curve = family.mean_curve(phi)
-    shifted = []
-    if not family.simple_mean:
-        for step in np.diag(PSI_STEP * np.maximum(np.abs(psi), PSI_STEP)):
-            ends = (
-                (psi + step, psi - step) if len(psi) > 1 else (float((psi + step)[0]), float((psi - step)[0]))
-            )
-            shifted += [MomentFunction(family.mean_curve(end)) for end in ends]
+    psi = fitted.params[design.layout.family]
+
+    def curve_at(psi: Array) -> MeanLink:
+        return family.predictable(psi if len(psi) > 1 else float(psi[0]) if len(psi) else 1.0)[which].curve
+
+    curve, shifted = curve_at(psi), []
+    steps = PSI_STEP * np.maximum(np.abs(psi), PSI_STEP)
+    if any(curve_at(psi + step) != curve for step in np.diag(steps)):
+        shifted = [
+            MomentFunction(curve_at(psi + sign * step)) for step in np.diag(steps) for sign in (1.0, -1.0)
+        ]
     linear, chosen, *others = moments(fitted, rows, [LINEAR, MomentFunction(curve), *shifted], errors)
     for k in range(len(others) // 2):
-        step = 2.0 * PSI_STEP * max(abs(float(psi[k])), PSI_STEP)
-        chosen.slope[:, design.layout.family.start + k] += (
-            others[2 * k].mean - others[2 * k + 1].mean
-        ) / step
+        change = (others[2 * k].mean - others[2 * k + 1].mean) / (2.0 * steps[k])
+        chosen.slope[:, design.layout.family.start + k] += change
     return [linear, chosen]
+
+
+def product(a: Moments, b: Moments) -> Moments:
+    """Moments of a product of what is independent given the data."""
+    x, z = a.mean, b.mean
+    mc = np.abs(z) * np.sqrt(np.maximum(a.mean_mc_var, 0.0)) + np.abs(x) * np.sqrt(
+        np.maximum(b.mean_mc_var, 0.0)
+    )
+    return Moments(
+        x * z,
+        a.var * b.var + a.var * z**2 + b.var * x**2,
+        a.slope * z[:, None] + b.slope * x[:, None],
+        mc**2,
+        np.full(len(x), np.nan),
+    )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,39 @@ from scipy import stats
 
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import Fitted, ParameterErrors, Variation, Varied, vary_draws, wald_limits
-from statsmodels_mcla.families import MeanLink
+from statsmodels_mcla.families import LOGIT, MeanLink, Predictable
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments, moments_of_mean
+from statsmodels_mcla.prediction.conditional_moments import (
+    MomentFunction,
+    Moments,
+    moments,
+    moments_of,
+    product,
+)
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
+
+
+@dataclass(frozen=True)
+class Outside(MeanLink):
+    """Probability that a response is not from the zero part."""
+
+    name: ClassVar[str] = "outside"
+    strip: ClassVar[float] = LOGIT.strip
+
+    def mean(self, eta: Array) -> Array:
+        """See `MeanLink`."""
+        return LOGIT.mean(-eta)
+
+    def mean_deriv(self, eta: Array) -> Array:
+        """See `MeanLink`."""
+        return -LOGIT.mean_deriv(eta)
+
+    def eta(self, mu: Array) -> Array:
+        """See `MeanLink`."""
+        return -LOGIT.eta(mu)
+
+
+OUTSIDE = Outside()
 
 
 @dataclass(frozen=True)
@@ -39,11 +69,12 @@ class Predicted:
 
     @property
     def link(self) -> MeanLink:
-        """From linear predictors to means."""
-        return self._link(self.law)
+        """From linear predictors to what is predicted, or what intervals are built on."""
+        found = self._predictable(self.law)
+        return found.interval or found.curve
 
-    def _link(self, law: PredictiveLaw) -> MeanLink:
-        return law.family.mean_curve(law.phi)
+    def _predictable(self, law: PredictiveLaw) -> Predictable:
+        return law.family.predictable(law.phi)[self.which]
 
     @cached_property
     def here(self) -> tuple[Array, Array]:
@@ -69,25 +100,26 @@ class Predicted:
 
         def at(fitted: Fitted, cov: Array) -> Array:
             change = fitted.params - law.fitted.params
-            rows = law.rows.moved(change[fitted.design.layout.covariance])
+            step = change[fitted.design.layout.covariance]
+            zero = None if law.zero is None else law.zero.moved(step)
             errors = replace(law.errors, cov_params=cov)
-            return function(replace(law, fitted=fitted, rows=rows, errors=errors))
+            return function(replace(law, fitted=fitted, rows=law.rows.moved(step), zero=zero, errors=errors))
 
         return vary_draws(law.fitted, law.errors.cov_params, self.variation, at)
 
     def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
-        parts = law.fitted, law.rows
-        found = (
-            moments(*parts, [LINEAR], law.errors)
-            if self.which == "linear"
-            else moments_of_mean(*parts, law.errors)
-        )
-        chosen, linear = found[-1], found[0]
+        linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which)
+        if law.zero is not None:
+            seen = moments(law.fitted, law.zero, [MomentFunction(OUTSIDE)], law.errors)[0]
+            chosen = product(chosen, seen)
         se, centre, spread = self._se(chosen, law.errors), linear.mean, self._se(linear, law.errors)
-        if self.random == "marginal" and self.which == "mean":
+        scale = self._predictable(law).interval
+        if scale is None and self.random == "marginal" and self.which == "mean":
+            scale = self._predictable(law).curve
+        if scale is not None:
             with np.errstate(divide="ignore", invalid="ignore"):  # means at the end of their range
-                centre = self._link(law).eta(chosen.mean)
-                spread = se / np.abs(self._link(law).mean_deriv(centre))
+                centre = scale.eta(chosen.mean)
+                spread = se / np.abs(scale.mean_deriv(centre))
         return np.column_stack([chosen.mean, se, centre, spread]), chosen.mcse
 
     def _se(self, part: Moments, errors: ParameterErrors) -> Array:
@@ -226,6 +258,11 @@ class MixedPrediction:
 
     def _obs_limits(self, alpha: float) -> Array:
         check_alpha(alpha)
+        if not self.source.law.has_observations:
+            raise ValueError(
+                f"obs_conf_int is not known for family {self.source.law.family.name}, which has several linear "
+                "predictors; take quantiles of simulate()"
+            )
         return np.column_stack(self.source.law.interval(alpha))
 
     def summary_frame(self, alpha: float = 0.05, *, mcse: bool = True) -> pd.DataFrame:
@@ -249,7 +286,7 @@ class MixedPrediction:
         columns = {"mean": self.predicted_mean, "mean_se": self.se}
         intervals: dict[str, tuple[Callable[[float], Array], Callable[[float], Array]]]
         intervals = {"mean_ci": (self.conf_int, self.conf_int_mcse)}
-        if self.which == "mean":
+        if self.which == "mean" and self.source.law.has_observations:
             intervals["obs_ci"] = (self.obs_conf_int, self.obs_conf_int_mcse)
         out = pd.DataFrame(columns, index=self.row_labels)
         for name, (limits, _) in intervals.items():

@@ -109,6 +109,8 @@ def fixed_rows(
         frame = as_frame(exog.to_frame().T.infer_objects() if isinstance(exog, pd.Series) else exog)
         frame = labelled_like(frame, model.data.frame, model.data.used)
         X, index = _read_fixed(info, model.formula, frame), frame.index
+        further = [_read_fixed(part, text, frame) for text, part in getattr(model.data, "parts", {}).values()]
+        X = np.concatenate([X, *further], axis=1)
     else:
         index = exog.index if isinstance(exog, pd.DataFrame) else None
         if isinstance(exog, pd.DataFrame) and set(exog.columns) == set(inputs.exog.columns):
@@ -145,6 +147,7 @@ def prediction_rows(
     exog_vc: Any = None,
     n_trials: Any = None,
     var_weights: Any = None,
+    predictor: int = 0,
 ) -> PredictionRows:
     """Complete rows to predict for with their random effects.
 
@@ -158,6 +161,8 @@ def prediction_rows(
         Random-effects design of new rows, where it cannot be read from a table.
     n_trials, var_weights : str or array_like, optional
         Of a new observation; those of the model for its own rows, otherwise one.
+    predictor : int
+        Number of the linear predictor.
 
     Raises
     ------
@@ -187,7 +192,14 @@ def prediction_rows(
             default if value is None else _row_values(value, fixed.frame, fixed.index, n, name)
         )
     take = np.flatnonzero(complete)
-    rows = LinearRows.of(fitted, fixed.X[take], fixed.offset[take], Z[take], prior[take])
+    X, offset = fixed.X, fixed.offset
+    if len(model.conditional_family.predictors) > 1:
+        X = X * (inputs.predictor_of_column == predictor)
+        offset = offset if predictor == 0 else np.zeros(n)
+        Z = sp.csr_array(Z @ sp.diags_array((inputs.predictor_of_effect == predictor).astype(float)))
+        sizes = [t.whole.size for t in reduction.terms]
+        prior = prior * np.repeat([t.predictor == predictor for t in model.random_terms], sizes)
+    rows = LinearRows.of(fitted, X[take], offset[take], Z[take], prior[take])
     return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
 
 

@@ -56,6 +56,8 @@ class PredictiveLaw:
     errors : ParameterErrors
     family : ConditionalFamily
     n_trials, var_weights : ndarray (N,)
+    zero : LinearRows, optional
+        Linear predictors of the zero part, where the mean of the response depends on it.
     """
 
     fitted: Fitted
@@ -64,6 +66,12 @@ class PredictiveLaw:
     family: ConditionalFamily
     n_trials: Array
     var_weights: Array
+    zero: LinearRows | None = None
+
+    @property
+    def has_observations(self) -> bool:
+        """Whether intervals for new observations are known: of one linear predictor."""
+        return len(self.family.predictors) == 1
 
     @property
     def phi(self) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from statsmodels_mcla.data import ModelInputs
@@ -15,12 +17,17 @@ def proportions(inputs: ModelInputs) -> Array:
     return np.asarray(inputs.endog.to_numpy() / trials)
 
 
-def pearson_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
-    """Residuals over the standard deviation of the response, as GLM has them: not divided by a scale."""
+def pearson_residuals(
+    inputs: ModelInputs, family: ConditionalFamily, mean: Array, phi: Any, location: Array | None = None
+) -> Array:
+    """Residuals over the standard deviation of the response, as GLM has them: not divided by a scale.
+
+    The location is that of the mean, if the family has one linear predictor.
+    """
     unit = 1.0 if family.exponential and family.dispersion == "scale" else phi
-    variance = family.variance(family.location(mu, phi), unit, inputs.n_trials)
-    size = np.sqrt(inputs.n_trials * inputs.var_weights / variance)
-    return np.asarray((proportions(inputs) - mu) * size)
+    at = family.location(mean, phi) if location is None else location
+    size = np.sqrt(inputs.n_trials * inputs.var_weights / family.variance(at, unit, inputs.n_trials))
+    return np.asarray((proportions(inputs) - mean) * size)
 
 
 def deviance_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:

@@ -11,11 +11,16 @@ from statsmodels.iolib.table import SimpleTable
 from statsmodels.iolib.tableformatting import fmt_params
 
 from statsmodels_mcla.inference import var_corr
-from statsmodels_mcla.numerics import standard_deviations
+from statsmodels_mcla.numerics import consecutive_slices, standard_deviations
 
 if TYPE_CHECKING:
     from statsmodels_mcla.results.mixed_glm_results import MixedGLMResults
 
+PREDICTORS = {
+    "": "Fixed effects",
+    "zi": "Fixed effects of the zero part, logit P(zero)",
+    "disp": "Fixed effects of the dispersion, log",
+}
 ModelFacts = list[tuple[str, str]]
 
 
@@ -136,8 +141,10 @@ def _parts(results: MixedGLMResults) -> list[tuple[slice, tuple[str, str, str]]]
     family = fixed + sum(t.size for t in results.facts.terms)
     apart = not results.estimates.non_negative[family:].all()
     variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
+    sizes = [count for _, count in results.facts.predictors]
+    titles = [PREDICTORS[name] for name, _ in results.facts.predictors]
     parts = [
-        (slice(0, fixed), ("Fixed effects", "coef", "P>|z|")),
+        *((own, (t, "coef", "P>|z|")) for own, t in zip(consecutive_slices(sizes), titles, strict=True)),
         (slice(fixed, family if apart else total), variances),
         (slice(family if apart else total, total), ("Parameters of the family", "estimate", "P>|z|")),
     ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import statsmodels.api as sm
 from scipy import special, stats
 
 from statsmodels_mcla import MCLAMixedGLM, families
@@ -19,6 +20,9 @@ from statsmodels_mcla import MCLAMixedGLM, families
 Array = np.ndarray
 NODES = np.linspace(-8.5, 8.5, 103)
 LOG_WEIGHTS = stats.norm.logpdf(NODES) + np.log(NODES[1] - NODES[0])
+COARSE = np.linspace(-7.0, 7.0, 43)
+COARSE_WEIGHTS = stats.norm.logpdf(COARSE) + np.log(COARSE[1] - COARSE[0])
+FURTHER = ((-0.7, 0.5), (-0.4, 0.4))  # fixed effects of further predictors, in their order
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class ResponseModel:
     psi : tuple of float
     intercept, sd : float
         Of a simulated model with a random intercept.
+    formulas : tuple of (str, str)
+        Further predictors, "zi" and "disp", and their formulas: "~ x" or "~ x + (1 | g)".  Their fixed effects are
+        `FURTHER` where the model is simulated; eta then is (K, ...).
     """
 
     name: str
@@ -45,6 +52,7 @@ class ResponseModel:
     intercept: float = 0.5
     sd: float = 0.6
     discrete: bool = True
+    formulas: tuple[tuple[str, str], ...] = ()
 
     @property
     def phi(self) -> Any:
@@ -66,6 +74,12 @@ class ResponseModel:
         g = np.repeat(np.arange(groups), size)
         x = rng.uniform(-1, 1, len(g))
         eta = self.intercept - 0.4 * x + rng.normal(0, self.sd, groups)[g]
+        if self.formulas:
+            further = [
+                a + b * x + (rng.normal(0, self.sd, groups)[g] if "|" in formula else 0.0)
+                for (a, b), (_, formula) in zip(FURTHER, self.formulas, strict=False)
+            ]
+            eta = np.stack([eta, *further])
         trials = rng.integers(2, 9, len(g))
         y = self.sample(rng, eta, self.psi, trials)
         return pd.DataFrame(
@@ -73,10 +87,13 @@ class ResponseModel:
         )
 
     def model(self, data: pd.DataFrame, **rows: Any) -> MCLAMixedGLM:
-        return MCLAMixedGLM.from_formula(self.formula(), data=data, family=self.family, **rows)
+        further = {f"{name}formula": formula for name, formula in self.formulas}
+        return MCLAMixedGLM.from_formula(self.formula(), data=data, family=self.family, **further, **rows)
 
     def loglike(self, data: pd.DataFrame, params: Array) -> float:
         """Log-likelihood of (fixed effects, variance, psi), by the trapezoid rule over each random intercept."""
+        if self.formulas:
+            return self._loglike_of_several(data, params)
         has = 1 if self.family.intercept else 0
         beta = params[: has + 1]
         eta = beta[-1] * data["x"].to_numpy() + (beta[0] if has else 0.0)
@@ -88,6 +105,28 @@ class ResponseModel:
             logf = self.log_density(y, eta[:, None] + z, psi, trials)
         _, first = np.unique(data["g"], return_index=True)
         return float(special.logsumexp(np.add.reduceat(logf, first, axis=0) + LOG_WEIGHTS, axis=1).sum())
+
+    def _loglike_of_several(self, data: pd.DataFrame, params: Array) -> float:
+        """As `loglike`, of models whose further predictors may have a random intercept each."""
+        K, x = 1 + len(self.formulas), data["x"].to_numpy()[:, None]
+        random = [True, *("|" in formula for _, formula in self.formulas)]
+        variances = iter(params[2 * K : 2 * K + sum(random)])
+        psi = tuple(params[2 * K + sum(random) :])
+        nodes, log_weights = (NODES, LOG_WEIGHTS) if sum(random) == 1 else (COARSE, COARSE_WEIGHTS)
+        axes = np.meshgrid(*[nodes] * sum(random), indexing="ij")
+        weights = sum(np.meshgrid(*[log_weights] * sum(random), indexing="ij")).ravel()
+        points = iter(axis.ravel() for axis in axes)
+        eta = [
+            params[2 * k] + params[2 * k + 1] * x + (np.sqrt(next(variances)) * next(points) if has else 0.0)
+            for k, has in enumerate(random)
+        ]
+        eta = np.stack(np.broadcast_arrays(*eta))
+        with np.errstate(all="ignore"):
+            logf = self.log_density(
+                data["y"].to_numpy()[:, None], eta, psi, data["trials"].to_numpy()[:, None]
+            )
+        _, first = np.unique(data["g"], return_index=True)
+        return float(special.logsumexp(np.add.reduceat(logf, first, axis=0) + weights, axis=1).sum())
 
 
 def newton(function: Callable[[Array], float], at: Array, step: Array) -> tuple[Array, Array]:
@@ -269,5 +308,130 @@ ONE_PREDICTOR = [
         **_ordered(stats.gumbel_l, lambda psi: [psi[0] + k * psi[1] for k in range(3)]),
         psi=(-1.0, 0.8),
         intercept=0.0,
+    ),
+]
+
+
+def _zero_inflated(law: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """Zeros of probability expit(eta_1) on top of those of a law of (eta, psi)."""
+
+    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
+        p = _expit(eta[1])
+        return np.log(np.where(y == 0, p, 0.0) + (1 - p) * np.exp(law(eta, psi).logpmf(y)))
+
+    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
+        other = law(eta, psi).rvs(random_state=rng)
+        return np.where(rng.random(other.shape) < _expit(eta[1]), 0, other)
+
+    return {"log_density": log_density, "sample": sample}
+
+
+def _hurdle(
+    log_density: Callable[..., Any], sample: Callable[..., Any], least: float
+) -> dict[str, Callable[..., Any]]:
+    """All zeros of probability expit(eta_1)."""
+
+    def joint(y: Array, eta: Array, psi: Any, n: Any) -> Array:
+        seen = log_density(np.where(y == 0, least, y), eta[0], psi, n)
+        return np.where(y == 0, special.log_expit(eta[1]), special.log_expit(-eta[1]) + seen)
+
+    def both(rng: Any, eta: Array, psi: Any, n: Any) -> Array:
+        other = sample(rng, eta[0], psi, n)
+        return np.where(rng.random(other.shape) < _expit(eta[1]), 0, other)
+
+    return {"log_density": joint, "sample": both}
+
+
+def _nb2(eta: Array, alpha: Any) -> Any:
+    return stats.nbinom(1 / alpha, 1 / (1 + alpha * np.exp(eta)))
+
+
+_sm = sm.families
+_gamma = _of(lambda eta, psi, _n: stats.gamma(1 / psi[0], scale=psi[0] * np.exp(eta)), "logpdf")
+
+_beta = _of(
+    lambda eta, _psi, _n: stats.beta(_expit(eta[0]) * np.exp(eta[1]), _expit(-eta[0]) * np.exp(eta[1])),
+    "logpdf",
+)
+
+SEVERAL_PREDICTORS = [
+    ResponseModel(
+        "zero-inflated poisson",
+        _sm.Poisson(),
+        **_zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
+        psi=(),
+        formulas=(("zi", "~ x"),),
+    ),
+    ResponseModel(
+        "zero-inflated poisson, both random",
+        _sm.Poisson(),
+        **_zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
+        psi=(),
+        formulas=(("zi", "~ x + (1 | g)"),),
+        intercept=1.0,
+    ),
+    ResponseModel(
+        "zero-inflated nb",
+        _sm.NegativeBinomial(alpha=1.0),
+        **_zero_inflated(lambda eta, psi: _nb2(eta[0], psi[0])),
+        psi=(0.4,),
+        formulas=(("zi", "~ x"),),
+        intercept=1.5,
+    ),
+    ResponseModel(
+        "zero-inflated nb, dispersed",
+        _sm.NegativeBinomial(alpha=1.0),
+        **_zero_inflated(lambda eta, _psi: _nb2(eta[0], np.exp(eta[2]))),
+        psi=(),
+        formulas=(("zi", "~ x"), ("disp", "~ x")),
+        intercept=1.8,
+    ),
+    ResponseModel(
+        "hurdle poisson, both random",
+        families.TruncatedPoisson(),
+        **_hurdle(*_tp, 1.0),
+        psi=(),
+        formulas=(("zi", "~ x + (1 | g)"),),
+    ),
+    ResponseModel(
+        "hurdle nb",
+        families.TruncatedNegativeBinomial(),
+        **_hurdle(*_tnb, 1.0),
+        psi=(0.6,),
+        formulas=(("zi", "~ x"),),
+        intercept=1.2,
+    ),
+    ResponseModel(
+        "hurdle gamma",
+        _sm.Gamma(sm.families.links.Log()),
+        **_hurdle(_gamma["log_density"], _gamma["sample"], 1.0),
+        psi=(0.4,),
+        formulas=(("zi", "~ x"),),
+        discrete=False,
+    ),
+    ResponseModel(
+        "nb, dispersed",
+        _sm.NegativeBinomial(alpha=1.0),
+        **_of(lambda eta, _psi, _n: _nb2(eta[0], np.exp(eta[1]))),
+        psi=(),
+        formulas=(("disp", "~ x"),),
+        intercept=1.2,
+    ),
+    ResponseModel(
+        "gaussian, dispersed",
+        _sm.Gaussian(),
+        **_of(lambda eta, _psi, _n: stats.norm(eta[0], np.exp(0.5 * eta[1])), "logpdf"),
+        psi=(),
+        formulas=(("disp", "~ x"),),
+        discrete=False,
+    ),
+    ResponseModel(
+        "beta, dispersed",
+        families.Beta(),
+        _beta["log_density"],
+        lambda rng, eta, psi, n: np.clip(_beta["sample"](rng, eta, psi, n), 1e-6, 1 - 1e-6),
+        psi=(),
+        formulas=(("disp", "~ x"),),
+        discrete=False,
     ),
 ]

@@ -10,8 +10,9 @@ import pandas as pd
 
 from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import term_keys
+from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction import fixed_rows, moments_of_mean, prediction_rows
+from statsmodels_mcla.prediction import fixed_rows, moments_of, prediction_rows
 from statsmodels_mcla.prediction.population import (
     METHODS,
     MarginalEffects,
@@ -25,6 +26,15 @@ from statsmodels_mcla.prediction.population import (
     with_errors,
 )
 from statsmodels_mcla.results.methods.base import ResultsBase
+
+
+def refuse_several_predictors(family: ConditionalFamily, name: str) -> None:
+    """Refuse what is defined for one linear predictor."""
+    if len(family.predictors) > 1:
+        raise ValueError(
+            f"{name} is not known for family {family.name}, which has several linear predictors; compare "
+            "predictions of new rows instead"
+        )
 
 
 class EffectSizes(ResultsBase):
@@ -106,13 +116,14 @@ class MarginMethods(ResultsBase):
         """
         fitted, errors, model = self.estimates.fitted, self.estimates.errors, self.model
         family = fitted.design.family
+        refuse_several_predictors(family, "population_averaged")
         at = prediction_rows(model, fitted, fixed_rows(model), "marginal")
         w, X = model.freq_weights, at.rows.X
         solve = np.linalg.solve(X.T @ (X * w[:, None]), X.T * w)
 
         def coefficients(params: Array) -> tuple[Array, Array]:
             there = replace(fitted, position=replace(fitted.position, params=params))
-            found = moments_of_mean(there, at.rows, errors)[-1]
+            found = moments_of(there, at.rows, errors)[-1]
             link = family.mean_curve(there.design.split(params)[2])
             linear = link.eta(found.mean)
             slope = solve @ (found.slope / link.mean_deriv(linear)[:, None])
@@ -162,6 +173,7 @@ class MarginMethods(ResultsBase):
         Effects are those of columns, constant ones left out, as in statsmodels: a variable that enters in several
         columns has an effect in each.  A random slope of the same name moves with its column.
         """
+        refuse_several_predictors(self.model.conditional_family, "get_margeff")
         at, method = at.lower(), method.lower()
         if at not in AT:
             raise ValueError(f"at must be one of {', '.join(map(repr, AT))}, got {at!r}")

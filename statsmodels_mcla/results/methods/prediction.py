@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
+from statsmodels_mcla.families import ConditionalFamily, Predictable
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
     MixedPrediction,
@@ -59,9 +60,6 @@ class SimulationResults(ResultsBase):
         return pd.DataFrame(y, index=inputs.endog.index, columns=range(nsim))
 
 
-WHICH = ("mean", "linear")
-
-
 class PredictionMethods(ResultsBase):
     """The part of the results that predicts."""
 
@@ -85,8 +83,10 @@ class PredictionMethods(ResultsBase):
             default the rows of the model.
         transform : bool
             Whether the formula is applied to ``exog``.
-        which : {"mean", "linear"}
-            Mean of the response (binomial: probability of success) or linear predictor.
+        which : str
+            "mean" of the response (binomial: probability of success) or "linear" predictor; by family also
+            "conditional" (mean before zeros are left out or added), "zprob" (probability of the zero part),
+            "dispersion", and "prob" (a table of the probabilities of ordered categories).
         random : {"none", "conditional", "marginal"}
             Random effects of zero; their law given the data, integrated over (a level that is new, or missing, has
             its prior law); or their prior law, integrated over: the average over the population.
@@ -106,10 +106,47 @@ class PredictionMethods(ResultsBase):
         ValueError
             If an argument does not fit, or there is no such mean (the inverse link over normal effects).
         """
+        if which == "prob":
+            chances = [name for name in self._predictable if name.startswith("prob: ")]
+            if not chances:
+                raise ValueError(f"which='prob' is for ordered categories; {self._listed(which)}")
+            options = {"exog_vc": exog_vc}
+            parts = {
+                name.removeprefix("prob: "): self.predict(
+                    exog, transform, name, random, offset, exposure, **options
+                )
+                for name in chances
+            }
+            return pd.DataFrame(parts)
         found = self.get_prediction(exog, transform, which, random, offset, exposure, exog_vc=exog_vc)
         if found.row_labels is None:
             return found.predicted_mean
         return pd.Series(found.predicted_mean, index=found.row_labels)
+
+    @property
+    def _predictable(self) -> dict[str, Predictable]:
+        fitted = self.estimates.fitted
+        found: dict[str, Predictable] = fitted.design.family.predictable(
+            fitted.design.split(fitted.params)[2]
+        )
+        return found
+
+    def _listed(self, which: str) -> str:
+        names = ", ".join(map(repr, self._predictable))
+        return f"which must be one of {names} for family {self.model.conditional_family.name}, got {which!r}"
+
+    def _predictor(self, family: ConditionalFamily, which: str, random: str) -> int:
+        """Number of the linear predictor that a prediction is of."""
+        if which not in self._predictable:
+            raise ValueError(self._listed(which))
+        number = family.zero_predictor
+        both = {t.predictor for t in self.model.random_terms} >= {0, number}
+        if which == "mean" and random == "conditional" and both:
+            raise ValueError(
+                "the mean of a response whose zero part has random effects too, given the data, is not known: predict "
+                "which='conditional' and which='zprob', or with random='marginal'"
+            )
+        return self._predictable[which].predictor
 
     def get_prediction(
         self,
@@ -146,13 +183,16 @@ class PredictionMethods(ResultsBase):
         ValueError
             As in `predict`.
         """
-        if which not in WHICH:
-            raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
-        fixed = fixed_rows(self.model, exog, transform, offset, exposure)
-        at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights)
         family = fitted.design.family  # its limit, where a dispersion is zero
-        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights)
+        predictor = self._predictor(family, which, random)
+        fixed = fixed_rows(self.model, exog, transform, offset, exposure)
+        at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights, predictor)
+        zero = None
+        if which == "mean" and family.zero_predictor is not None:
+            parts = self.model, fitted, fixed, random, exog_vc
+            zero = prediction_rows(*parts, predictor=family.zero_predictor).rows
+        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, zero)
         source = Predicted(law, which, random, self.estimates.cov.variation)
         source.here  # noqa: B018 - what cannot be predicted is refused now
         labels = at.index if row_labels is None else pd.Index(row_labels)

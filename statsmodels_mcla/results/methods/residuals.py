@@ -9,9 +9,18 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
+from statsmodels_mcla.data import ModelInputs, checked_count, inputs_of, simulate_responses
+from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, generator_of
-from statsmodels_mcla.prediction import deviance_residuals, pearson_residuals, proportions
+from statsmodels_mcla.prediction import (
+    LINEAR,
+    deviance_residuals,
+    fixed_rows,
+    moments,
+    pearson_residuals,
+    prediction_rows,
+    proportions,
+)
 from statsmodels_mcla.results.methods.base import Labelled
 from statsmodels_mcla.results.methods.prediction import PredictionMethods
 
@@ -57,7 +66,7 @@ class ResidualMethods(PredictionMethods):
         As in GLM the scale of families that have one is left out, and variance weights and numbers of trials are in.
         """
         model = self.model
-        return pearson_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
+        return self._pearson(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
 
     @property
     def resid_deviance(self) -> Labelled:
@@ -68,12 +77,28 @@ class ResidualMethods(PredictionMethods):
     @property
     def resid_pearson_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``resid_pearson`` from those of ``fittedvalues``, (N,)."""
-        return self._mcse_of_residuals(pearson_residuals)
+        return self._mcse_of_residuals(self._pearson)
 
     @property
     def resid_deviance_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``resid_deviance`` from those of ``fittedvalues``, (N,)."""
         return self._mcse_of_residuals(deviance_residuals)
+
+    def _pearson(self, inputs: ModelInputs, family: ConditionalFamily, mean: Array, phi: Any) -> Array:
+        return pearson_residuals(inputs, family, mean, phi, self._location)
+
+    @cached_property
+    def _location(self) -> Array | None:
+        """Linear predictors (K, N) given the data, of a family of several."""
+        fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
+        count = len(self.model.conditional_family.predictors)
+        if count == 1:
+            return None
+        rows = (
+            prediction_rows(self.model, fitted, fixed_rows(self.model), "conditional", predictor=k).rows
+            for k in range(count)
+        )
+        return np.stack([moments(fitted, own, [LINEAR], errors)[0].mean for own in rows])
 
     def _mcse_of_residuals(self, residuals: Callable[..., Array]) -> Array:
         """Half the difference of residuals between means an MCSE apart on both sides."""
