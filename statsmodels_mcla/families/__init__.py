@@ -5,6 +5,9 @@ numbers ``y`` (response), ``w`` (weight) and ``v`` (variance weight), the log de
 derivatives in the linear predictor ``eta`` and in the dispersion. `conditional_family` finds it for
 a statsmodels family instance; `supported` lists what there is.
 
+A response model may have several linear predictors (`Composed`: zero part, dispersion) and several parameters;
+ARCHITECTURE.md says how.
+
 Each density is written on the scale where it is most stable (counts, Gamma and inverse Gaussian in
 the log of the mean, the Gaussian in the mean, binomial links as logs of both tails); a second link
 is the chain rule on top (`ChangeOfLink`).
@@ -55,6 +58,39 @@ and ``link_function`` alone, for instance Poisson counts with the identity link:
 ...                         np.where(inside, -y / mu**2, 0.0))
 >>> round(float(PoissonIdentity().rows(one, one, 1.0, 2 * one).logf[0, 0]), 3)
 -1.307
+
+Where speed is no matter, `SmoothDensity` takes the log density alone, as an expression in `jets`, and gives all
+derivatives, those in parameters of the family too: here the Laplace distribution, with its absolute value rounded off,
+
+>>> from statsmodels_mcla.families import Jet, SmoothDensity
+>>> from statsmodels_mcla.families.jets import log, power
+>>> @dataclass(frozen=True)
+... class RoundedLaplace(SmoothDensity):
+...     name, dispersion, far = "RoundedLaplace", "scale", np.inf
+...     @property
+...     def link_function(self):
+...         return IDENTITY
+...     def log_density(self, y, v, eta, scale):
+...         miss = y - eta
+...         return -power(miss * miss + 1e-4, 0.5) / scale - log(scale * 2.0)
+...     def variance(self, mu, phi=1.0, n_trials=1.0):
+...         return np.full_like(mu, 2 * phi**2)
+...     def sample(self, rng, mu, phi=1.0, n_trials=1.0, var_weights=1.0):
+...         return rng.laplace(mu, phi)
+...     def cdf(self, endog, mu, phi=1.0, n_trials=1.0, var_weights=1.0):
+...         tail = 0.5 * np.exp(-np.abs(endog - mu) / phi)
+...         return np.where(endog < mu, tail, 1 - tail)
+
+and a model of it, fitted:
+
+>>> import pandas as pd
+>>> from statsmodels_mcla import MCLAMixedGLM
+>>> rng = np.random.default_rng(1)
+>>> data = pd.DataFrame({"g": np.repeat(np.arange(12), 5), "x": rng.uniform(size=60)})
+>>> data["y"] = data["x"] + rng.normal(size=12)[data["g"]] + rng.laplace(scale=0.5, size=60)
+>>> fit = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=RoundedLaplace()).fit(rng=1)
+>>> list(fit.params.index), bool(fit.converged)
+(['Intercept', 'x', 'g Var', 'scale'], True)
 
 Such an instance is given as ``family`` where a statsmodels family is expected; entering it in
 ``registry.REGISTRY`` makes it the answer for a statsmodels family and link.

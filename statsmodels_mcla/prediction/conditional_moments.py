@@ -21,12 +21,13 @@ their part of the derivative into dh/dpsi.  Two errors follow:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 import numpy as np
 
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
-from statsmodels_mcla.families import IDENTITY, MeanLink, NormalMean
+from statsmodels_mcla.families import IDENTITY, LOGIT, MeanLink, NormalMean
 from statsmodels_mcla.likelihood.monte_carlo import by_replicate
 from statsmodels_mcla.numerics import Array, transpose
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
@@ -65,6 +66,29 @@ class MomentFunction:
 
 
 LINEAR = MomentFunction(IDENTITY, True)
+
+
+@dataclass(frozen=True)
+class Outside(MeanLink):
+    """Probability that a response is not from the zero part."""
+
+    name: ClassVar[str] = "outside"
+    strip: ClassVar[float] = LOGIT.strip
+
+    def mean(self, eta: Array) -> Array:
+        """See `MeanLink`."""
+        return LOGIT.mean(-eta)
+
+    def mean_deriv(self, eta: Array) -> Array:
+        """See `MeanLink`."""
+        return -LOGIT.mean_deriv(eta)
+
+    def eta(self, mu: Array) -> Array:
+        """See `MeanLink`."""
+        return -LOGIT.eta(mu)
+
+
+OUTSIDE = MomentFunction(Outside())
 
 
 @dataclass(frozen=True)
@@ -151,11 +175,22 @@ def moments(
 
 
 def moments_of(
-    fitted: Fitted, rows: LinearRows, errors: ParameterErrors, which: str = "mean"
+    fitted: Fitted,
+    rows: LinearRows,
+    errors: ParameterErrors,
+    which: str = "mean",
+    zero: LinearRows | None = None,
 ) -> list[Moments]:
     """Moments of linear predictors, and of what is predicted from them; arguments and refusals as for `moments`.
 
     Where that depends on parameters of the family too, its slope in them is taken by differences.
+
+    Parameters
+    ----------
+    which : str
+        A name among the family's `predictable`.
+    zero : LinearRows, optional
+        Linear predictors of a zero part, by whose probability what is predicted is less.
     """
     design, family = fitted.design, fitted.design.family
     psi = fitted.params[design.layout.family]
@@ -166,29 +201,62 @@ def moments_of(
     curve, shifted = curve_at(psi), []
     steps = PSI_STEP * np.maximum(np.abs(psi), PSI_STEP)
     if any(curve_at(psi + step) != curve for step in np.diag(steps)):
-        shifted = [
-            MomentFunction(curve_at(psi + sign * step)) for step in np.diag(steps) for sign in (1.0, -1.0)
-        ]
-    linear, chosen, *others = moments(fitted, rows, [LINEAR, MomentFunction(curve), *shifted], errors)
+        shifted = [curve_at(psi + sign * step) for step in np.diag(steps) for sign in (1.0, -1.0)]
+    curves = [MomentFunction(c) for c in (curve, *shifted)]
+    linear, *found = moments(fitted, rows, [LINEAR, *([] if zero is not None else curves)], errors)
+    if zero is not None:
+        found = moments_of_products(fitted, rows, zero, curves, errors)
+    chosen, *others = found
     for k in range(len(others) // 2):
         change = (others[2 * k].mean - others[2 * k + 1].mean) / (2.0 * steps[k])
         chosen.slope[:, design.layout.family.start + k] += change
     return [linear, chosen]
 
 
-def product(a: Moments, b: Moments) -> Moments:
-    """Moments of a product of what is independent given the data."""
+def moments_of_products(
+    fitted: Fitted,
+    rows: LinearRows,
+    zero: LinearRows,
+    curves: Sequence[MomentFunction],
+    errors: ParameterErrors,
+) -> list[Moments]:
+    """Moments of h(eta) (1 - p) given the data, logit p = eta_zero: as `moments`, with rows of both predictors."""
+    first, second = (_Setting.of(fitted, part, errors) for part in (rows, zero))
+    out = [Moments.empty(len(rows), fitted.design.n_params) for _ in curves]
+    placed = Placed.of(fitted, rows, zero)
+    for a in range(0, len(placed.without_draws), ROWS):
+        index = placed.without_draws[a : a + ROWS]
+        outside = _prior_moments(second, index, OUTSIDE)
+        for target, curve in zip(out, curves, strict=True):
+            target.put(index, _independent(_prior_moments(first, index, curve), outside, errors))
+
+    def of_draws(law: Law, index: np.ndarray, products: Products) -> list[Moments]:
+        mine, its = (products.part(s) for s in (slice(0, index.shape[1]), slice(index.shape[1], None)))
+        outside = OUTSIDE.over_draws(its.Zb + second.fixed[index][..., None], second.spread[index])
+        eta = mine.Zb + first.fixed[index][..., None]
+        found = []
+        for curve in curves:
+            h = curve.over_draws(eta, first.spread[index])
+            value, square = h.mean * outside.mean, h.square * outside.square
+            parts = [
+                (first, mine, h.d_eta * outside.mean, h.d_var * outside.mean),
+                (second, its, h.mean * outside.d_eta, h.mean * outside.d_var),
+            ]
+            found.append(_moments_over_draws(law, index, value, square, parts, errors)[0])
+        return found
+
+    for index, parts in placed.map(of_draws):
+        for target, part in zip(out, parts, strict=True):
+            target.put(index, part)
+    return out
+
+
+def _independent(a: Moments, b: Moments, errors: ParameterErrors) -> Moments:
+    """Moments of a product of what is independent."""
     x, z = a.mean, b.mean
-    mc = np.abs(z) * np.sqrt(np.maximum(a.mean_mc_var, 0.0)) + np.abs(x) * np.sqrt(
-        np.maximum(b.mean_mc_var, 0.0)
-    )
-    return Moments(
-        x * z,
-        a.var * b.var + a.var * z**2 + b.var * x**2,
-        a.slope * z[:, None] + b.slope * x[:, None],
-        mc**2,
-        np.full(len(x), np.nan),
-    )
+    slope = a.slope * z[:, None] + b.slope * x[:, None]
+    var = a.var * b.var + a.var * z**2 + b.var * x**2
+    return Moments(x * z, var, slope, errors.monte_carlo_var(slope), np.full(len(x), np.nan))
 
 
 @dataclass(frozen=True)
@@ -250,33 +318,57 @@ def _prior_moments(setting: _Setting, index: np.ndarray, curve: MomentFunction) 
     )
 
 
+Part = tuple[_Setting, Products, Array, Array]
+
+
+def _moments_over_draws(
+    law: Law, index: np.ndarray, value: Array, square: Array, parts: Sequence[Part], errors: ParameterErrors
+) -> tuple[Moments, Array, Array]:
+    """Moments of values (K, L, m) and their squares, with what they have of each linear predictor.
+
+    Returns
+    -------
+    moments : Moments
+    centred, squares : ndarray (K, L, m)
+        v (h - E h), and what the variance is the weighted mean of.
+    """
+    v = law.v[:, None]
+    mean = (value * v).sum(axis=-1)
+    centred = value - mean[..., None]
+    squares = centred * centred
+    squares += square - value**2
+    var = (squares * v).sum(axis=-1)
+    centred *= v
+    direct: Array = np.zeros(())
+    for setting, products, in_eta, in_var in parts:
+        d_eta, d_var = ((part * v).sum(axis=-1) for part in (in_eta, in_var))
+        own = setting.direct_slope(index, d_eta, d_var)
+        own[..., : setting.n_fixed] += d_eta[..., None] * products.moves
+        for j, velocity in enumerate(products.velocities, setting.n_fixed):
+            own[..., j] += (in_eta * velocity * v).sum(axis=-1)
+        direct = direct + own
+    slope, mean_mc_var = _errors_of_mean(law, centred, direct, errors)
+    return Moments(mean, var, slope, mean_mc_var, np.full(index.shape, np.nan)), centred, squares
+
+
 def _weighted_moments(
     setting: _Setting, law: Law, index: np.ndarray, eta: Array, products: Products, curve: MomentFunction
 ) -> Moments:
     """Moments over draws of the rows ``index`` (K, L) from eta (K, L, m) and its derivatives in the loadings."""
     values = curve.over_draws(eta, setting.spread[index])
-    v = law.v[:, None]
-    mean = (values.mean * v).sum(axis=-1)
-    centred = values.mean - mean[..., None]
-    squares = centred * centred
-    squares += values.square - values.mean**2
-    var = (squares * v).sum(axis=-1)
-    centred *= v
-    d_eta, d_var = ((getattr(values, name) * v).sum(axis=-1) for name in ("d_eta", "d_var"))
-    direct = setting.direct_slope(index, d_eta, d_var)
-    direct[..., : setting.n_fixed] += d_eta[..., None] * products.moves
-    for j, velocity in enumerate(products.velocities, setting.n_fixed):
-        direct[..., j] += (values.d_eta * velocity * v).sum(axis=-1)
-    slope, mean_mc_var = _errors_of_mean(law, centred, direct, setting.errors)
+    parts = [(setting, products, values.d_eta, values.d_var)]
+    found, centred, squares = _moments_over_draws(
+        law, index, values.mean, values.square, parts, setting.errors
+    )
     if not curve.linear:
-        return Moments(mean, var, slope, mean_mc_var, np.full(index.shape, np.nan))
-    squares -= var[..., None]
-    squares *= v
+        return found
+    squares -= found.var[..., None]
+    squares *= law.v[:, None]
     direct = setting.direct_slope(index, np.zeros(index.shape), np.ones(index.shape))
     for j, velocity in enumerate(products.velocities, setting.n_fixed):
         direct[..., j] += 2.0 * (centred * velocity).sum(axis=-1)
     _, var_mc_var = _errors_of_mean(law, squares, direct, setting.errors)
-    return Moments(mean, var, slope, mean_mc_var, var_mc_var)
+    return replace(found, var_mc_var=var_mc_var)
 
 
 def _errors_of_mean(law: Law, weighted: Array, direct: Array, errors: ParameterErrors) -> tuple[Array, Array]:

@@ -161,6 +161,19 @@ class Products(NamedTuple):
     moves: Array
     velocities: list[Array]
 
+    @classmethod
+    def side_by_side(cls, parts: Sequence[Products]) -> Products:
+        """Products of several rows each."""
+        velocities = [
+            np.concatenate(each, axis=1) for each in zip(*(part.velocities for part in parts), strict=True)
+        ]
+        Zb, moves = (np.concatenate([part[k] for part in parts], axis=1) for k in (0, 1))
+        return cls(Zb, moves, velocities)
+
+    def part(self, rows: slice) -> Products:
+        """Products of some of the rows."""
+        return Products(self.Zb[:, rows], self.moves[:, rows], [v[:, rows] for v in self.velocities])
+
 
 def _law(draws: WeightedDraws) -> Law:
     return Law(draws.v, draws.s, draws.replicate, draws.correction)
@@ -187,7 +200,7 @@ class Placed:
     column : ndarray (N, widest)
         Columns of a row's nonzero entries of Z and its ties, filled up with the first of them.
     entries : tuple of ndarray (N, widest)
-        Entries of Z and of each tie there, filled up with zeros.
+        Entries of Z and of each tie there, filled up with zeros; then those of the second rows, if there are any.
     block : ndarray (N,)
         Block of a row's effects; -1: it has none, -2: effects of several blocks.
     """
@@ -199,10 +212,11 @@ class Placed:
     block: np.ndarray
 
     @classmethod
-    def of(cls, fitted: Fitted, rows: LinearRows) -> Placed:
-        """Find the blocks of the rows."""
-        matrices = (rows.Z, *rows.ties)
-        pattern = sp.csr_array(sum((abs(M) for M in rows.ties), abs(rows.Z)))
+    def of(cls, fitted: Fitted, rows: LinearRows, second: LinearRows | None = None) -> Placed:
+        """Find the blocks of the rows; of pairs of rows, whose products then stand one after another."""
+        parts = [rows] if second is None else [rows, second]
+        matrices = [M for part in parts for M in (part.Z, *part.ties)]
+        pattern = sp.csr_array(sum((abs(M) for M in matrices[1:]), abs(matrices[0])))
         pattern.eliminate_zeros()
         lengths = np.diff(pattern.indptr)
         row = np.repeat(np.arange(len(rows)), lengths)
@@ -330,11 +344,15 @@ class Placed:
                     out += weight[..., None] * effects[sets[:, None], place[:, :, j]]
             return out
 
-        own, *ties = self.entries
-        speeds = [combined(own, velocity) for velocity in velocities]
-        for j, tie in enumerate(ties):  # the dispersion, the last, moves the draws alone
-            speeds[j] += combined(tie, b)
-        return Products(combined(own, b), combined(own, moves), speeds)
+        found = []
+        size = 1 + len(self.rows.ties)
+        for start in range(0, len(self.entries), size):
+            own, *ties = self.entries[start : start + size]
+            speeds = [combined(own, velocity) for velocity in velocities]
+            for j, tie in enumerate(ties):  # parameters of the family, the last, move the draws alone
+                speeds[j] += combined(tie, b)
+            found.append(Products(combined(own, b), combined(own, moves), speeds))
+        return found[0] if len(found) == 1 else Products.side_by_side(found)
 
 
 def _paired(

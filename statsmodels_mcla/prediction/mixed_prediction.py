@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,39 +12,13 @@ from scipy import stats
 
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import Fitted, ParameterErrors, Variation, Varied, vary_draws, wald_limits
-from statsmodels_mcla.families import LOGIT, MeanLink, Predictable
+from statsmodels_mcla.families import MeanLink, Predictable
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import (
-    MomentFunction,
     Moments,
-    moments,
     moments_of,
-    product,
 )
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
-
-
-@dataclass(frozen=True)
-class Outside(MeanLink):
-    """Probability that a response is not from the zero part."""
-
-    name: ClassVar[str] = "outside"
-    strip: ClassVar[float] = LOGIT.strip
-
-    def mean(self, eta: Array) -> Array:
-        """See `MeanLink`."""
-        return LOGIT.mean(-eta)
-
-    def mean_deriv(self, eta: Array) -> Array:
-        """See `MeanLink`."""
-        return -LOGIT.mean_deriv(eta)
-
-    def eta(self, mu: Array) -> Array:
-        """See `MeanLink`."""
-        return -LOGIT.eta(mu)
-
-
-OUTSIDE = Outside()
 
 
 @dataclass(frozen=True)
@@ -108,10 +81,7 @@ class Predicted:
         return vary_draws(law.fitted, law.errors.cov_params, self.variation, at)
 
     def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
-        linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which)
-        if law.zero is not None:
-            seen = moments(law.fitted, law.zero, [MomentFunction(OUTSIDE)], law.errors)[0]
-            chosen = product(chosen, seen)
+        linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which, law.zero)
         se, centre, spread = self._se(chosen, law.errors), linear.mean, self._se(linear, law.errors)
         scale = self._predictable(law).interval
         if scale is None and self.random == "marginal" and self.which == "mean":

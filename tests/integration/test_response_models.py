@@ -76,14 +76,11 @@ OFFERED: dict[str, Ask] = {
 
 
 FOR_ONE_PREDICTOR = ("get_margeff", "population_averaged", "score test")
-OF_THE_MEAN = ("residuals", "prediction")
 
 
 def offered(model: ResponseModel, name: str) -> bool:
-    """Whether results offer it: not all of it where there are several predictors, and random effects in two."""
-    if model.formulas and name in FOR_ONE_PREDICTOR:
-        return False
-    return not (name in OF_THE_MEAN and any(name == "zi" and "|" in text for name, text in model.formulas))
+    """Whether results offer it: not all of it where there are several predictors."""
+    return not (model.formulas and name in FOR_ONE_PREDICTOR)
 
 
 @every
@@ -290,3 +287,28 @@ def test_arrays_say_which_predictor_a_column_is_of() -> None:
     np.testing.assert_allclose(found.params, fit.model.fit_laplace().params, rtol=1e-5)
     with pytest.raises(ValueError, match="of_column must say for each of the 4 columns"):
         MCLAMixedGLM(data["y"], X, groups, of_column=[0, 0, 0, 2], **call)
+
+
+def test_conditional_mean_counts_that_both_parts_depend_on_the_data() -> None:
+    model = model_named("zero-inflated poisson, both random")
+    fit, data = fit_of(model), model.data()
+    params = fit.params.to_numpy()
+    x, z = data["x"].to_numpy()[:, None], np.linspace(-7.0, 7.0, 57)
+    u, v = (axis.ravel() for axis in np.meshgrid(z, z))
+    eta = np.stack(
+        np.broadcast_arrays(
+            params[0] + params[1] * x + np.sqrt(params[4]) * u,
+            params[2] + params[3] * x + np.sqrt(params[5]) * v,
+        )
+    )
+    logf = model.log_density(data["y"].to_numpy()[:, None], eta, (), None)
+    _, first, of_row = np.unique(data["g"], return_index=True, return_inverse=True)
+    weight = np.add.reduceat(logf, first, axis=0) - 0.5 * (u**2 + v**2)
+    weight = np.exp(weight - weight.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    zero = 1 / (1 + np.exp(-eta[1]))
+    truth = (np.exp(eta[0]) * (1 - zero) * weight[of_row]).sum(axis=1)
+    apart = (np.exp(eta[0]) * weight[of_row]).sum(axis=1) * ((1 - zero) * weight[of_row]).sum(axis=1)
+    error = np.sqrt(fit.fittedvalues_mcse.to_numpy() ** 2)
+    assert_monte_carlo(fit.fittedvalues, error, truth, small=0.01 * truth, within=5.0, error=1e-4 * truth)
+    assert np.max(np.abs(apart - truth) / error) > 20.0  # the premise: a product of means is another number

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
-from statsmodels_mcla.families import ConditionalFamily, Predictable
+from statsmodels_mcla.families import Predictable
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
     MixedPrediction,
@@ -135,17 +135,10 @@ class PredictionMethods(ResultsBase):
         names = ", ".join(map(repr, self._predictable))
         return f"which must be one of {names} for family {self.model.conditional_family.name}, got {which!r}"
 
-    def _predictor(self, family: ConditionalFamily, which: str, random: str) -> int:
+    def _predictor(self, which: str) -> int:
         """Number of the linear predictor that a prediction is of."""
         if which not in self._predictable:
             raise ValueError(self._listed(which))
-        number = family.zero_predictor
-        both = {t.predictor for t in self.model.random_terms} >= {0, number}
-        if which == "mean" and random == "conditional" and both:
-            raise ValueError(
-                "the mean of a response whose zero part has random effects too, given the data, is not known: predict "
-                "which='conditional' and which='zprob', or with random='marginal'"
-            )
         return self._predictable[which].predictor
 
     def get_prediction(
@@ -185,7 +178,7 @@ class PredictionMethods(ResultsBase):
         """
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
         family = fitted.design.family  # its limit, where a dispersion is zero
-        predictor = self._predictor(family, which, random)
+        predictor = self._predictor(which)
         fixed = fixed_rows(self.model, exog, transform, offset, exposure)
         at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights, predictor)
         zero = None
