@@ -79,6 +79,7 @@ class MixedFit:
         self.params = estimates.params
         self.approximation: str | None = "MCLA" if estimates.drawn else "Laplace"
         self.size = len(self.params)
+        self.llf_mcse = estimates.llf_mcse
 
     def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
         """See `NestedFit`."""
@@ -221,9 +222,10 @@ def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
     ValueError
         The message says why.
     """
-    if restricted.family != full.family:
+    if restricted.family != full.family and not full.family.has_at_boundary(restricted.family):
         raise ValueError(
-            f"restricted has another family or link, {restricted.family.name} with link {restricted.family.link}"
+            f"restricted has another family or link, {restricted.family.name} with link {restricted.family.link}, "
+            f"which is not {full.family.name} with one parameter at the end of its range"
         )
     if restricted.approximation not in (None, full.approximation):
         raise ValueError(

@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from statsmodels_mcla.comparison.chi_bar_square import ChiBarSquare, chi_bar_square
-from statsmodels_mcla.comparison.compared_fits import check_same_data, fit_of, mixed_fit_of
+from statsmodels_mcla.comparison.compared_fits import (
+    MixedFit,
+    NestedFit,
+    check_same_data,
+    fit_of,
+    mixed_fit_of,
+)
 from statsmodels_mcla.comparison.nesting import Nesting, nesting_of
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, at_its_ranks
 from statsmodels_mcla.estimation.constrained import difference_error
@@ -96,6 +102,35 @@ def null_distribution(
     return chi_bar_square(free, sizes, found.cone, found.cone_replicates, rng)
 
 
+def _test_of_family(full: MixedFit, restricted: NestedFit) -> LikelihoodRatioTest:
+    """Test whether one parameter of the family is at the end of its range: an even mixture of chi2(0) and chi2(1)."""
+    if not isinstance(restricted, MixedFit) or len(full.params) != len(restricted.params) + 1:
+        raise ValueError(
+            f"restricted has family {restricted.family.name}, and full, {full.family.name}: they may differ in one "
+            "parameter only, a dispersion or the intercept of '~ 1' of a zero part, and in no other effect"
+        )
+    (X, terms), (its_X, its_terms) = ((np.asarray(f.inputs.exog, float), f.terms) for f in (full, restricted))
+    kept = [
+        full.family.predictors[k] in restricted.family.predictors for k in full.inputs.predictor_of_column
+    ]
+    X = X[:, np.array(kept, bool)]
+    alike = X.shape == its_X.shape and np.allclose(X, its_X)
+    if not (
+        alike
+        and all(a.name == b.name and a.columns == b.columns for a, b in zip(terms, its_terms, strict=True))
+    ):
+        raise ValueError(
+            "restricted has other fixed or random effects: families are compared with the same ones"
+        )
+    statistic = 2.0 * (full.llf() - restricted.llf())
+    mcse = 2.0 * float(np.hypot(*(0.0 if f.llf_mcse is None else f.llf_mcse for f in (full, restricted))))
+    if statistic < -max(WRONG_WAY, 4.0 * mcse):
+        warn_user(
+            f"the restricted model has the higher likelihood, by {-0.5 * statistic:.3g}: fit the larger one again"
+        )
+    return LikelihoodRatioTest.of(max(statistic, 0.0), mcse, ChiBarSquare(1, (0.5, 0.5), 0))
+
+
 def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> LikelihoodRatioTest:
     """Test a restricted model against the one that it is nested in.
 
@@ -116,6 +151,8 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
     seed = seed_of(rng)
     mine, its = mixed_fit_of(full, "full"), fit_of(restricted, "restricted")
     check_same_data(mine, its)
+    if its.family != mine.family:
+        return _test_of_family(mine, its)
     nesting = nesting_of(mine.design, *mine.effects(), *its.effects())
     if nesting.df <= 0:
         raise ValueError(

@@ -269,6 +269,18 @@ class ConditionalFamily(Distribution):
         """Return the family that this one becomes as its dispersion goes to zero, and its data numbers, or None."""
         return None
 
+    def at_boundary(self) -> tuple[ConditionalFamily, ...]:
+        """Return the families that this one becomes where one parameter is at the end of its range."""
+        found = self.limit(np.ones(1), np.ones(1), np.ones(1))
+        return () if found is None else (found[0],)
+
+    def has_at_boundary(self, other: ConditionalFamily) -> bool:
+        """Whether another family is among those `at_boundary`, whatever its starting values."""
+        return any(
+            (f.name, f.link, f.predictors) == (other.name, other.link, other.predictors)
+            for f in self.at_boundary()
+        )
+
     def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
         """Return a mean for each row to start from, halfway between its own and the average response."""
         own = y / w if self.mergeable else y

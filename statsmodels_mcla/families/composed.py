@@ -186,6 +186,10 @@ class Composed(SmoothDensity):
         inner = None if self.disp else self.base.limit(y, w, v)
         return inner if inner is None else (Composed(inner[0], self.zi, False), RowData(y, w, v))
 
+    def at_boundary(self) -> tuple[ConditionalFamily, ...]:
+        without = () if self.hurdle or not self.zi else (compose(self.base, zi=False, disp=self.disp),)
+        return (*super().at_boundary(), *without)
+
     # -- data --------------------------------------------------------------------------------
 
     def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:

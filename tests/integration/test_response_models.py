@@ -13,6 +13,7 @@ import pytest
 import statsmodels.api as sm
 from helpers import assert_monte_carlo
 from responses import ONE_PREDICTOR, SEVERAL_PREDICTORS, ResponseModel, newton
+from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.exceptions import SeparationWarning
@@ -312,3 +313,27 @@ def test_conditional_mean_counts_that_both_parts_depend_on_the_data() -> None:
     error = np.sqrt(fit.fittedvalues_mcse.to_numpy() ** 2)
     assert_monte_carlo(fit.fittedvalues, error, truth, small=0.01 * truth, within=5.0, error=1e-4 * truth)
     assert np.max(np.abs(apart - truth) / error) > 20.0  # the premise: a product of means is another number
+
+
+def test_families_at_the_boundary_of_one_another() -> None:
+    model = model_named("zero-inflated nb")
+    data, nb = model.data(), sm.families.NegativeBinomial(alpha=1.0)
+    F = {"formula": model.formula(), "data": data}
+    fits = {
+        "poisson": MCLAMixedGLM.from_formula(**F, family=sm.families.Poisson()).fit(rng=1),
+        "nb": MCLAMixedGLM.from_formula(**F, family=nb).fit(rng=1),
+        "zip": MCLAMixedGLM.from_formula(**F, family=sm.families.Poisson(), ziformula="~ 1").fit(rng=1),
+        "zinb": MCLAMixedGLM.from_formula(**F, family=nb, ziformula="~ 1").fit(rng=1),
+    }
+    for small, large in (("poisson", "nb"), ("poisson", "zip"), ("nb", "zinb"), ("zip", "zinb")):
+        test = fits[large].compare_lr_test(fits[small])
+        assert test.statistic == pytest.approx(2 * (fits[large].llf - fits[small].llf))
+        assert test.df == 1
+        assert test.pvalue == pytest.approx(0.5 * stats.chi2.sf(test.statistic, 1), rel=1e-9)
+    with pytest.raises(ValueError, match="they may differ in one parameter only"):
+        fit_of(model).compare_lr_test(fits["nb"])
+    with pytest.raises(ValueError, match="restricted has another family"):
+        fits["zinb"].compare_lr_test(fits["poisson"])
+    other = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data=data, family=sm.families.Poisson()).fit(rng=1)
+    with pytest.raises(ValueError, match="one parameter only"):
+        fits["nb"].compare_lr_test(other)
