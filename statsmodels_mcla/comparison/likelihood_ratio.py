@@ -123,7 +123,7 @@ def _test_of_family(full: MixedFit, restricted: NestedFit) -> LikelihoodRatioTes
             "restricted has other fixed or random effects: families are compared with the same ones"
         )
     statistic = 2.0 * (full.llf() - restricted.llf())
-    mcse = 2.0 * float(np.hypot(*(0.0 if f.llf_mcse is None else f.llf_mcse for f in (full, restricted))))
+    mcse = 2.0 * float(np.hypot(full.llf_mcse or 0.0, restricted.llf_mcse or 0.0))
     if statistic < -max(WRONG_WAY, 4.0 * mcse):
         warn_user(
             f"the restricted model has the higher likelihood, by {-0.5 * statistic:.3g}: fit the larger one again"

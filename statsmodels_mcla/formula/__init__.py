@@ -16,6 +16,7 @@ from statsmodels_mcla.formula.bars import split_formula
 from statsmodels_mcla.formula.factors import environment, names_in, reading
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.model_reader import (
+    FormulaData,
     further_formulas,
     read_model,
     with_design_info,
@@ -28,6 +29,7 @@ from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
 __all__ = [
     "BarTerm",
+    "FormulaData",
     "FormulaError",
     "FormulaWarning",
     "as_frame",

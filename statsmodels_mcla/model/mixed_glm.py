@@ -15,7 +15,7 @@ from statsmodels_mcla.design import RandomTerm, facts_of, parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
-from statsmodels_mcla.families import LOGIT, ConditionalFamily, compose, conditional_family
+from statsmodels_mcla.families import ConditionalFamily, conditional_family
 from statsmodels_mcla.formula import (
     environment,
     further_formulas,
@@ -26,10 +26,11 @@ from statsmodels_mcla.formula import (
 from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
 from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, sampling_of
+from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
 from statsmodels_mcla.model.messages import warn_maximum, warn_monte_carlo
 from statsmodels_mcla.model.voice import Voice
 from statsmodels_mcla.numerics import Array, seed_of
-from statsmodels_mcla.prediction import fixed_rows
+from statsmodels_mcla.prediction import predicted_from
 from statsmodels_mcla.results import (
     MCLAMixedGLMResultsWrapper,
     MixedGLMResultsWrapper,
@@ -39,6 +40,9 @@ from statsmodels_mcla.results import (
 
 GRACE = 0.1  # of max_seconds, for a search to end over the draws that it has
 ENDLESS_CLIMBS = 5  # where the likelihood has no maximum
+
+ROWS = "n_trials", "offset", "freq_weights", "var_weights"
+DATA = "inputs", *ROWS, "random_terms", "design", "_current"
 
 
 class MCLAMixedGLM(DrawnLikelihood):
@@ -140,9 +144,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
         dropped = 0 if endog is inputs else len(endog) - len(inputs.endog)
-        self.facts = facts_of(
-            self.design, inputs.used, self.random_terms, dropped, inputs.predictor_of_column
-        )
+        of_column = inputs.predictor_of_column
+        self.facts = facts_of(self.design, inputs.used, self.random_terms, dropped, of_column)
         self.data.fe_names = list(self.exog_names)
         of_family = self.conditional_family.parameters
         self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, of_family)
@@ -155,18 +158,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             ]
         )
         self._current: CurrentDraws | None = None
-        self._data_attr.extend(
-            [
-                "inputs",
-                "n_trials",
-                "offset",
-                "freq_weights",
-                "var_weights",
-                "random_terms",
-                "design",
-                "_current",
-            ]
-        )
+        self._data_attr.extend(DATA)
         self._init_keys.extend(["family", "offset", "freq_weights", "var_weights", "random_terms"])
 
     # -- construction --------------------------------------------------------------------------
@@ -241,11 +233,9 @@ class MCLAMixedGLM(DrawnLikelihood):
             "freq_weights": freq_weights,
             "var_weights": var_weights,
         }
-        family = sm.families.Binomial() if family is None else family
-        intercept = conditional_family(family).intercept
         further = further_formulas(ziformula=ziformula, dispformula=dispformula)
-        if further:
-            family = compose(conditional_family(family), zi="zi" in further, disp="disp" in further)
+        family = with_predictors(sm.families.Binomial() if family is None else family, further)
+        intercept = conditional_family(family).intercept
         read = read_model(
             formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, intercept, further
         )
@@ -260,16 +250,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             of_column=read.of_column if further else None,
             **read.rows,
         )
-        model.facts = model.facts._replace(n_dropped=read.dropped)
-        model.formula = read.fixed  # of the fixed effects, as MixedLM has it
-        model.full_formula = formula
-        model.data.frame, model.data.used, model.data.names = read.frame, read.used, read.names
-        model.data.parts = read.parts
-        model.data.row_columns = {
-            name: value if isinstance(value, str) else None
-            for name, value in (("offset", offset), ("exposure", exposure))
-            if value is not None
-        }
+        remember_formula(model, read, formula, rows)
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -303,26 +284,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         ValueError
             If an argument does not fit; the message names it.
         """
-        if which not in ("mean", "linear"):
-            raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
-        rows = fixed_rows(self, exog, transform=False, offset=offset, exposure=exposure)
-        values, fixed, names = np.asarray(params, dtype=float), self.design.n_fixed, self.data.param_names
-        if values.shape not in ((fixed,), (len(self.data.param_names),)):
-            raise ValueError(
-                f"params has shape {values.shape}; give the {fixed} fixed effects, {self.data.fe_names}, or all "
-                f"{len(self.data.param_names)} parameters"
-            )
-        family, whole = self.conditional_family, len(values) == len(names)
-        if which == "mean" and not (whole or family.simple_mean):
-            raise ValueError(
-                f"params: the mean of family {family.name} depends on all {len(names)} parameters"
-            )
-        found = family.predictable(self.design.split(values)[2] if whole else 1.0)[which]
-        masks = [self.inputs.predictor_of_column == k for k in range(len(family.predictors))]
-        mean = found.curve.mean(rows.X @ (masks[0] * values[:fixed]) + rows.offset)
-        if which == "mean" and family.zero_predictor is not None:
-            mean = mean * LOGIT.mean(-(rows.X @ (masks[family.zero_predictor] * values[:fixed])))
-        return mean
+        return predicted_from(self, params, which, exog, offset, exposure)
 
     # -- fits ----------------------------------------------------------------------------------
 

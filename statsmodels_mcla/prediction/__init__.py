@@ -12,6 +12,7 @@ from statsmodels_mcla.prediction.conditional_moments import (
     moments,
     moments_of,
 )
+from statsmodels_mcla.prediction.given_parameters import predicted_from
 from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products, prior_basis
 from statsmodels_mcla.prediction.mixed_prediction import MixedPrediction, Predicted
@@ -47,6 +48,7 @@ __all__ = [
     "moments",
     "moments_of",
     "pearson_residuals",
+    "predicted_from",
     "prediction_rows",
     "prior_basis",
     "proportions",
