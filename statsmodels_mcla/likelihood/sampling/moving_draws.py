@@ -183,7 +183,7 @@ def anchored(
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     shapes = Shapes.leaning(root.thirds(J, third)) if lean else Shapes.plain(blocks, q)
-    if lean and not family.quadratic:
+    if lean and not family.quadratic and len(family.directions) == 1:
         shapes = with_own_laws(shapes, bucket, modes, gaussian, phi)
     return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes)
 

@@ -7,7 +7,7 @@ that the density there takes one pass over the rows that it has.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,7 +25,7 @@ TINY = 1e-16
 MOST_EFFECTS = 2**17  # of all blocks of a bucket: knots take half a kilobyte each
 
 
-def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: float) -> Shapes:
+def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: Any) -> Shapes:
     """Give effects that are alone in their column of the root the law that they have given all others.
 
     They are those of the term with most levels that has one effect a level and rows with one level each.
