@@ -1,0 +1,152 @@
+"""Rows of several linear predictors: sums over directions, and densities against scipy and finite differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from responses import SEVERAL_PREDICTORS, ResponseModel
+
+from statsmodels_mcla.families.directions import Directions
+
+MODELS = {m.name: m for m in SEVERAL_PREDICTORS}
+every = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+N = 25
+
+
+class Rows:
+    """Rows of a model in directions, as its family's kernels take them."""
+
+    def __init__(self, model: ResponseModel) -> None:
+        rng = np.random.default_rng([1, *model.name.encode()])
+        built = model.model(model.data(groups=6, size=8))
+        self.model, self.family = model, built.conditional_family
+        self.ways = self.family.directions
+        K = len(self.family.predictors)
+        self.eta = np.array([model.intercept, *[-0.5] * (K - 1)])[:, None, None] + rng.uniform(
+            -0.8, 0.8, (K, N, 2)
+        )
+        self.endog = np.asarray(model.sample(rng, self.eta[..., 0], model.psi, np.ones(N)), float)
+        if self.family.hurdle or self.family.zi:
+            self.endog[:3] = 0.0
+        self.freq = rng.integers(1, 4, N).astype(float)
+        numbers = self.family.row_data(self.endog, 1.0, self.freq, np.ones(N))
+        self.data = [np.repeat(part, len(self.ways))[:, None] for part in numbers]
+        self.constant = self.family.constant(self.endog, 1.0, self.freq, np.ones(N))
+
+    def spread(self, eta: Any) -> Any:
+        """Direction rows (N D, m) of predictors (K, N, m)."""
+        return np.einsum("dk,knm->ndm", self.ways.matrix, eta).reshape(-1, eta.shape[2])
+
+    def rows(self, eta: Any, phi: Any = None) -> Any:
+        return self.family.rows(*self.data, self.spread(eta), self.model.phi if phi is None else phi)
+
+    def along(self, part: Any, t: Any, power: int) -> Any:
+        """Sum over directions of a part times (c't)^power, row by row (N, m)."""
+        split = part.reshape(N, len(self.ways), -1)
+        return np.einsum("ndm,d->nm", split, (self.ways.matrix @ t) ** power)
+
+
+def central(f: Any, h: float) -> Any:
+    """Derivative at zero."""
+    return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+
+
+@pytest.mark.parametrize("K", [1, 2, 3])
+def test_forms_are_sums_over_directions(K: int) -> None:
+    rng, ways, like = np.random.default_rng(K), Directions(K), np.zeros((4 * len(Directions(K)), 2))
+    H = rng.normal(size=(K, K, 4, 2))
+    H = H + H.swapaxes(0, 1)
+    h = ways.hessian({(i, j): H[i, j] for i in range(K) for j in range(i, K)}, like).reshape(4, -1, 2)
+    a = rng.normal(
+        size=K
+    )  # a density whose Hessian is linear in eta: its third derivative is the form (a't)^3 + ...
+    b = rng.normal(size=K)
+
+    def hessian(eta: list[Any]) -> dict[tuple[int, int], Any]:
+        at = sum(a[k] * eta[k] for k in range(K)), sum(b[k] * eta[k] for k in range(K))
+        return {
+            (i, j): at[0] * a[i] * a[j] - 2.0 * at[1] * b[i] * b[j] for i in range(K) for j in range(i, K)
+        }
+
+    q = ways.third(hessian, [np.ones((4, 2))] * K, like, 1e-3).reshape(4, -1, 2)
+    for t in rng.normal(size=(5, K)):
+        along = ways.matrix @ t
+        np.testing.assert_allclose(np.einsum("ndm,d->nm", h, along**2), np.einsum("i,ijnm,j->nm", t, H, t))
+        cubic = (a @ t) ** 3 - 2.0 * (b @ t) ** 3
+        np.testing.assert_allclose(np.einsum("ndm,d->nm", q, along**3), cubic, rtol=1e-8, atol=1e-9)
+
+
+@every
+def test_log_density_is_that_of_scipy(model: ResponseModel) -> None:
+    s = Rows(model)
+    truth = model.log_density(s.endog[:, None], s.eta, model.psi, np.ones((N, 1)))
+    ours = s.rows(s.eta).logf.sum(axis=0) + s.constant
+    np.testing.assert_allclose(ours, (s.freq[:, None] * truth).sum(axis=0), rtol=1e-10)
+
+
+@every
+def test_derivatives_in_the_predictors(model: ResponseModel) -> None:
+    s = Rows(model)
+    rng, h = np.random.default_rng(2), 2e-3
+    at = s.rows(s.eta)
+    third = s.family.third(*s.data, s.spread(s.eta), model.phi)
+    for t in rng.normal(size=(4, len(s.eta))):
+        step = t[:, None, None] * np.ones_like(s.eta)
+
+        def value(x: float, step: Any = step) -> Any:
+            return s.rows(s.eta + x * step).logf.reshape(N, -1, 2).sum(axis=1)
+
+        def slope(x: float, step: Any = step, t: Any = t) -> Any:
+            return s.along(s.rows(s.eta + x * step).d1, t, 1)
+
+        def bend(x: float, step: Any = step, t: Any = t) -> Any:
+            return s.along(s.rows(s.eta + x * step).d2, t, 2)
+
+        close = {"rtol": 1e-6, "atol": 1e-6}
+        np.testing.assert_allclose(slope(0.0), central(value, h), **close)
+        np.testing.assert_allclose(bend(0.0), central(slope, h), **close)
+        np.testing.assert_allclose(s.along(third, t, 3), central(bend, h), **close)
+    assert np.isfinite(at.d2).all()
+
+
+@pytest.mark.parametrize(
+    "model", [m for m in MODELS.values() if m.psi], ids=[n for n, m in MODELS.items() if m.psi]
+)
+def test_derivatives_in_the_parameter(model: ResponseModel) -> None:
+    s, psi = Rows(model), float(model.psi[0])
+    h = 1e-3 * psi
+    at = s.family.parameter_rows(*s.data, s.spread(s.eta), psi)
+
+    def total(part: Any) -> Any:
+        return part.reshape(N, -1, 2).sum(axis=1)
+
+    close = {"rtol": 1e-6, "atol": 1e-6}
+    slope = central(lambda x: total(s.rows(s.eta, psi + x).logf), h)
+    np.testing.assert_allclose(total(at.dphi[0]), slope, **close)
+    bend = central(lambda x: total(s.family.parameter_rows(*s.data, s.spread(s.eta), psi + x).dphi[0]), h)
+    np.testing.assert_allclose(total(at.dphi2[0, 0]), bend, **close)
+    mixed = s.family.d2_parameters(*s.data, s.spread(s.eta), psi)[0]
+    for t in np.random.default_rng(3).normal(size=(3, len(s.eta))):
+        along = central(lambda x, t=t: s.along(s.rows(s.eta, psi + x).d1, t, 1), h)
+        np.testing.assert_allclose(s.along(at.d1phi[0], t, 1), along, **close)
+        along = central(lambda x, t=t: s.along(s.rows(s.eta, psi + x).d2, t, 2), h)
+        np.testing.assert_allclose(s.along(mixed, t, 2), along, **close)
+
+
+@every
+def test_facts_are_those_of_samples(model: ResponseModel) -> None:
+    family, size = Rows(model).family, 40_000
+    K = len(family.predictors)
+    eta = np.array([model.intercept, *[-0.5] * (K - 1)])
+    draws = family.sample(np.random.default_rng(5), np.repeat(eta[:, None], size, axis=1), model.phi)
+    at = eta[:, None]
+    if "mean" in family.predictable(model.phi):
+        mean, variance = family.response_mean(at, model.phi)[0], family.variance(at, model.phi)[0]
+        assert abs(draws.mean() - mean) < 4.5 * draws.std() / np.sqrt(size)
+        kurtosis = max(float(((draws - mean) ** 4).mean() / variance**2), 3.0)
+        assert abs(draws.var() - variance) < 6.0 * variance * np.sqrt(kurtosis / size)
+    for y in (-1.0, 0.0, *np.quantile(draws, [0.3, 0.7])):
+        below = family.cdf(np.array([y]), at, model.phi)[0]
+        assert abs((draws <= y).mean() - below) < 4.5 * 0.5 / np.sqrt(size)
