@@ -120,6 +120,7 @@ from statsmodels_mcla.families.links import (
 from statsmodels_mcla.families.lognormal import LogNormal
 from statsmodels_mcla.families.normal_means import NormalMean
 from statsmodels_mcla.families.ordered import Cumulative
+from statsmodels_mcla.families.ordered_beta import OrderedBeta
 from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import Poisson
 from statsmodels_mcla.families.registry import conditional_family, supported
@@ -163,6 +164,7 @@ __all__ = [
     "MeanLink",
     "NegativeBinomial1",
     "NormalMean",
+    "OrderedBeta",
     "ParameterScale",
     "Poisson",
     "Predictable",

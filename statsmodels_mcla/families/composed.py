@@ -23,7 +23,17 @@ from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomia
 from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.gamma import GammaLog
 from statsmodels_mcla.families.gaussian import GaussianIdentity
-from statsmodels_mcla.families.jets import Jet, exp, gammaln, log, log1p, log_rising, reciprocal, softplus
+from statsmodels_mcla.families.jets import (
+    Jet,
+    exp,
+    gammaln,
+    log,
+    log1p,
+    log_rising,
+    reciprocal,
+    select,
+    softplus,
+)
 from statsmodels_mcla.families.links import LOG, LOGIT, MeanLink
 from statsmodels_mcla.families.negative_binomial import NegativeBinomialLog
 from statsmodels_mcla.families.parameter_scale import ParameterScale
@@ -139,7 +149,7 @@ class Composed(SmoothDensity):
             return f
         inside, outside = -softplus(-others[0]), -softplus(others[0])
         f = f + outside
-        return _select(zero, inside if self.hurdle else _log_add(inside, f), f)
+        return select(zero, inside if self.hurdle else _log_add(inside, f), f)
 
     def _parts(self, y: Array, v: Number, etas: list[Array], phi: Any, *, vary: bool) -> Jet:
         K = len(etas)
@@ -346,14 +356,3 @@ def _cut(part: Array) -> Array:
 def _log_add(a: Jet, b: Jet) -> Jet:
     """Return log(e^a + e^b)."""
     return a + softplus(b - a)
-
-
-def _select(where: Array, a: Jet, b: Jet) -> Jet:
-    def chosen(x: Any, z: Any) -> Array:
-        return np.where(where, x, z)
-
-    return Jet(
-        chosen(a.value, b.value),
-        {k: chosen(a.d.get(k, 0.0), b.d.get(k, 0.0)) for k in sorted({*a.d, *b.d})},
-        {k: chosen(a.h.get(k, 0.0), b.h.get(k, 0.0)) for k in sorted({*a.h, *b.h})},
-    )

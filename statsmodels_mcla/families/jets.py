@@ -165,3 +165,16 @@ def log_rising(y: Array, r: Jet) -> Jet:
     d2 = y**2 / (size**2 * total) + 0.5 * (1.0 / total**2 - 1.0 / size**2)
     d2 = d2 + remainder_d2(total) - remainder_d2(size)
     return r.through(value, d1, d2)
+
+
+def select(where: Array, a: Jet, b: Jet) -> Jet:
+    """Return a in some places, and b elsewhere."""
+
+    def chosen(x: Number, z: Number) -> Array:
+        return np.where(where, x, z)
+
+    return Jet(
+        chosen(a.value, b.value),
+        {k: chosen(a.d.get(k, 0.0), b.d.get(k, 0.0)) for k in sorted({*a.d, *b.d})},
+        {k: chosen(a.h.get(k, 0.0), b.h.get(k, 0.0)) for k in sorted({*a.h, *b.h})},
+    )

@@ -45,6 +45,7 @@ CALLS: dict[str, tuple[str, str, Any, dict[str, Any]]] = {
         {},
     ),
     "beta": ("responses", "beta ~ x + (1 | g)", families.Beta(), {}),
+    "ordered_beta": ("responses", "bounded ~ x + (1 | g)", families.OrderedBeta(), {}),
     "nb1": ("responses", "counts ~ x + (1 | g)", families.NegativeBinomial1(), {}),
     "genpoisson": ("responses", "counts ~ x + (1 | g)", families.GeneralizedPoisson(), {}),
     "truncated_poisson": ("responses", "positive_counts ~ x + (1 | g)", POSITIVE, {}),

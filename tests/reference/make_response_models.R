@@ -37,6 +37,8 @@ d$tweedie <- round(ifelse(events > 0, rgamma(n, pmax(events, 1) * .4 / .6) * 1.2
 d$gamma <- round(rgamma(n, 1 / .3, 1 / (.3 * mu)), 4)
 d$gamma_zeros <- ifelse(runif(n) < plogis(-1 + .5 * d$x), 0, d$gamma)
 d$normal <- round(rnorm(n, eta, exp(.5 * (-.5 + .6 * d$x))), 4)
+latent <- eta - .5 + rlogis(n)
+d$bounded <- ifelse(latent < -1.2, 0, ifelse(latent > 2, 1, d$beta))
 write.csv(d, "responses.csv", row.names = FALSE)
 
 out <- list()
@@ -51,7 +53,7 @@ keep <- function(name, fit, family = numeric(0), sign = 1) {
     se = unname(c(sqrt(diag(vcov(fit)$cond)), if (length(fixed$zi)) sqrt(diag(vcov(fit)$zi))))
   )
 }
-shape <- function(fit) unname(fit$fit$par[names(fit$fit$par) %in% c("thetaf", "psi")])  # of t: log df; of Tweedie: logit(p - 1)
+shape <- function(fit) unname(fit$fit$par[names(fit$fit$par) %in% c("thetaf", "psi")])  # t: log df; Tweedie: logit(p - 1)
 control <- glmmTMBControl(optCtrl = list(rel.tol = 1e-14, iter.max = 3000, eval.max = 3000))
 fit <- function(...) suppressWarnings(glmmTMB(..., control = control)) # of "singular convergence": the gradient is looked at
 
@@ -73,6 +75,8 @@ f <- fit(cbind(betabinomial, trials - betabinomial) ~ x + (1 | g), d, family = b
 keep("betabinomial", f, 1 / sigma(f))
 f <- fit(beta ~ x + (1 | g), d, family = beta_family())
 keep("beta", f, sigma(f))
+f <- fit(bounded ~ x + (1 | g), d, family = ordbeta(), start = list(psi = c(-1, 1)))
+keep("ordered_beta", f, c(sigma(f), shape(f)))
 f <- fit(counts ~ x + (1 | g), d, family = nbinom1())
 keep("nb1", f, sigma(f))
 f <- fit(counts ~ x + (1 | g), d, family = genpois())

@@ -22,6 +22,7 @@ NODES = np.linspace(-8.5, 8.5, 103)
 LOG_WEIGHTS = stats.norm.logpdf(NODES) + np.log(NODES[1] - NODES[0])
 COARSE = np.linspace(-7.0, 7.0, 43)
 COARSE_WEIGHTS = stats.norm.logpdf(COARSE) + np.log(COARSE[1] - COARSE[0])
+_expit = special.expit
 FURTHER = ((-0.7, 0.5), (-0.4, 0.4))  # fixed effects of further predictors, in their order
 
 
@@ -218,6 +219,22 @@ def _ordered(latent: Any, thresholds: Callable[[Any], list[float]]) -> dict[str,
     return {"log_density": log_density, "sample": sample}
 
 
+def _ordered_beta(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
+    inside = (y > 0) & (y < 1)
+    between = np.log(_expit(eta - psi[1]) - _expit(eta - psi[2]))
+    between = between + stats.beta.logpdf(
+        np.where(inside, y, 0.5), _expit(eta) * psi[0], _expit(-eta) * psi[0]
+    )
+    zero, one = special.log_expit(psi[1] - eta), special.log_expit(eta - psi[2])
+    return np.where(y <= 0, zero, np.where(y >= 1, one, between))
+
+
+def _sample_ordered_beta(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
+    latent = eta + stats.logistic.rvs(size=np.shape(eta), random_state=rng)
+    between = rng.beta(_expit(eta) * psi[0], _expit(-eta) * psi[0])
+    return np.where(latent < psi[1], 0.0, np.where(latent > psi[2], 1.0, between))
+
+
 def _of(law: Callable[..., Any], density: str = "logpmf") -> dict[str, Callable[..., Any]]:
     """Density and sampler of a scipy law of (eta, psi, trials)."""
     return {
@@ -226,7 +243,6 @@ def _of(law: Callable[..., Any], density: str = "logpmf") -> dict[str, Callable[
     }
 
 
-_expit = special.expit
 _tp = _truncated(lambda eta, _psi: stats.poisson(np.exp(eta)))
 _tnb = _truncated(lambda eta, psi: stats.nbinom(1 / psi[0], 1 / (1 + psi[0] * np.exp(eta))))
 
@@ -236,6 +252,14 @@ ONE_PREDICTOR = [
         families.Beta(),
         **_of(lambda eta, psi, _n: stats.beta(_expit(eta) * psi[0], _expit(-eta) * psi[0]), "logpdf"),
         psi=(5.0,),
+        discrete=False,
+    ),
+    ResponseModel(
+        "ordered beta",
+        families.OrderedBeta(),
+        _ordered_beta,
+        _sample_ordered_beta,
+        psi=(5.0, -1.5, 2.0),
         discrete=False,
     ),
     ResponseModel(
