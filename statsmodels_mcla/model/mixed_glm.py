@@ -41,8 +41,7 @@ from statsmodels_mcla.results import (
 GRACE = 0.1  # of max_seconds, for a search to end over the draws that it has
 ENDLESS_CLIMBS = 5  # where the likelihood has no maximum
 
-ROWS = "n_trials", "offset", "freq_weights", "var_weights"
-DATA = "inputs", *ROWS, "random_terms", "design", "_current"
+DATA = ["inputs", "n_trials", "offset", "freq_weights", "var_weights", "random_terms", "design", "_current"]
 
 
 class MCLAMixedGLM(DrawnLikelihood):
@@ -144,11 +143,11 @@ class MCLAMixedGLM(DrawnLikelihood):
         self.random_terms = inputs.terms
         self.design = inputs.design(self.conditional_family)
         dropped = 0 if endog is inputs else len(endog) - len(inputs.endog)
-        of_column = inputs.predictor_of_column
-        self.facts = facts_of(self.design, inputs.used, self.random_terms, dropped, of_column)
+        counted = inputs.used, self.random_terms, dropped, inputs.predictor_of_column
+        self.facts = facts_of(self.design, *counted)
         self.data.fe_names = list(self.exog_names)
-        of_family = self.conditional_family.parameters
-        self.data.param_names = parameter_names(self.data.fe_names, self.random_terms, of_family)
+        named = self.data.fe_names, self.random_terms, self.conditional_family.parameters
+        self.data.param_names = parameter_names(*named)
         self.data.vc_names = self.data.param_names[len(self.data.fe_names) :][: self.design.covariance.size]
         self.non_negative = np.concatenate(
             [

@@ -70,9 +70,10 @@ OFFERED: dict[str, Ask] = {
     "simulate conditional": lambda r, _: r.simulate(2, rng=1, random="conditional"),
     "clone_with": lambda r, _: r.model.clone_with(r.simulate(rng=2)[0]).fit_laplace().params,
     "robust": lambda r, _: r.with_cov_type("robust").bse[~r.boundary],
-    "get_influence": lambda r, _: r.get_influence().d_params.dropna(axis=1, how="all"),
+    "get_influence": lambda r, _: r.get_influence().d_params.dropna(axis=0),
     "score test": lambda r, _: list(r.score_test("I(x**2)")),
-    "profile interval": lambda r, _: r.conf_int(method="profile", parm=r.params.index[-1]),
+    # degrees of freedom of t may have no upper limit
+    "profile interval": lambda r, _: r.conf_int(method="profile", parm=r.params.index[-1]).clip(upper=1e6),
 }
 
 
