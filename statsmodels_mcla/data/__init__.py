@@ -10,6 +10,7 @@ from statsmodels_mcla.data.array_checks import check_start_params, finite_matrix
 from statsmodels_mcla.data.inputs import ModelInputs, in_directions, inputs_of, read_arrays, total_offset
 from statsmodels_mcla.data.mixed_model import MixedModel
 from statsmodels_mcla.data.simulated_responses import draw_effects, simulate_responses
+from statsmodels_mcla.data.unknown_arguments import refuse_unknown
 
 __all__ = [
     "MixedModel",
@@ -24,6 +25,7 @@ __all__ = [
     "in_directions",
     "inputs_of",
     "read_arrays",
+    "refuse_unknown",
     "row_vector",
     "simulate_responses",
     "terms_of_arrays",

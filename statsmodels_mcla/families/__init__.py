@@ -123,7 +123,8 @@ from statsmodels_mcla.families.ordered import Cumulative
 from statsmodels_mcla.families.ordered_beta import OrderedBeta
 from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import Poisson
-from statsmodels_mcla.families.registry import conditional_family, supported
+from statsmodels_mcla.families.registry import conditional_family, family_instance, supported
+from statsmodels_mcla.families.response_checks import ResponseError
 from statsmodels_mcla.families.row_terms import (
     BlockTerms,
     DispersionTerms,
@@ -169,6 +170,7 @@ __all__ = [
     "Poisson",
     "Predictable",
     "Response",
+    "ResponseError",
     "RowData",
     "RowTerms",
     "SmoothDensity",
@@ -180,5 +182,6 @@ __all__ = [
     "Workspace",
     "compose",
     "conditional_family",
+    "family_instance",
     "supported",
 ]

@@ -71,6 +71,35 @@ def supported() -> dict[str, tuple[str, ...]]:
     return known
 
 
+def family_instance(family: Any) -> Any:
+    """Return the instance that a family's name or class stands for, with its default link; others pass through.
+
+    Parameters
+    ----------
+    family : str, class or instance
+        A name in any case, with or without underscores: ``"binomial"``, ``"negative_binomial"``.
+
+    Raises
+    ------
+    ValueError
+        If no family has that name; the message lists those that there are.
+
+    Examples
+    --------
+    >>> type(family_instance("poisson")).__name__
+    'Poisson'
+    """
+    if isinstance(family, str):
+        known = {kind.__name__.lower(): kind for kind, _ in REGISTRY}
+        name = family
+        family = known.get(name.lower().replace("_", "").replace(" ", ""))
+        if family is None:
+            raise ValueError(f"family {name!r} is not known; there are {', '.join(map(repr, known))}")
+    if family is sm_families.NegativeBinomial:
+        return family(alpha=1.0)  # where the search begins: alpha is estimated
+    return family() if isinstance(family, type) and issubclass(family, sm_families.Family) else family
+
+
 def conditional_family(family: Any) -> ConditionalFamily:
     """Return the conditional family for a statsmodels family instance.
 
@@ -102,7 +131,7 @@ def conditional_family(family: Any) -> ConditionalFamily:
         return family
     if not isinstance(family, sm_families.Family):
         raise TypeError(
-            "family must be an instance of a statsmodels family, such as"
+            "family must be the name or an instance of a statsmodels family, such as 'binomial' or"
             f" sm.families.Binomial(); got {family!r}"
         )
     make = REGISTRY.get((type(family), _link_type(family.link)))

@@ -13,6 +13,10 @@ from statsmodels_mcla.numerics import Array
 NEAR, LEAST_FRACTION = 1e-7, 1e-2  # relative to the number, and at most
 
 
+class ResponseError(ValueError):
+    """A response that its family does not have."""
+
+
 def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str) -> None:
     """Raise if any element is bad, telling about the first.
 
@@ -29,7 +33,7 @@ def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str
 
     Raises
     ------
-    ValueError
+    ResponseError
         If ``bad`` has a true element.
     """
     if not bad.any():
@@ -39,7 +43,7 @@ def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str
     if isinstance(value, float):  # with all its digits: what is nearly an integer does not look like one
         value = int(value) if value.is_integer() else float(value)
     column = f", column {where[1]}" if len(where) > 1 else ""
-    raise ValueError(
+    raise ResponseError(
         f"endog: family {family} needs {needs}; got {value!r} at row {where[0]}{column} (counting from 0)"
     )
 

@@ -16,6 +16,7 @@ from patsy.desc import INTERCEPT
 from patsy.infix_parser import Operator
 from patsy.parse_formula import parse_formula
 
+from statsmodels_mcla.formula.habits import refuse_habits
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
 # The unary bar is the second one of "||".
@@ -94,6 +95,7 @@ def _parse(text: object, where: str) -> Any:
     """Parse a formula to patsy's tree, bars included."""
     if not isinstance(text, str):
         raise FormulaError(f"{where} must be a string, not {type(text).__name__}")
+    refuse_habits(text)
     try:
         return parse_formula(text, BAR_OPERATORS)
     except PatsyError as error:

@@ -17,6 +17,7 @@ from patsy import EvalEnvironment, PatsyError, Term
 from patsy.categorical import C, guess_categorical
 from patsy.util import SortAnythingKey
 
+from statsmodels_mcla.formula.habits import called_name, way_out
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 
 Box = type(C(()))
@@ -79,12 +80,14 @@ def reading(text: str, columns: pd.Series) -> Iterator[None]:
         cause = error.__cause__
         if isinstance(cause, NameError):
             quoted = re.search(r"'([^']*)'", str(cause))
+            name = quoted.group(1) if quoted else repr(cause)
             shown = ", ".join(map(str, columns.index[:10])) + (", ..." if len(columns) > 10 else "")
             raise FormulaError(
-                f"`{text}` needs {quoted.group(1) if quoted else cause!r}, which is no column of the data "
-                f"({shown}) and is not defined where the formula was written"
+                f"`{text}` needs {name!r}, which is no column of the data ({shown}) and is not defined where the "
+                f"formula was written{way_out(name)}"
             ) from error
-        raise FormulaError(f"`{text}` cannot be evaluated: {error}") from error
+        habit = called_name(text) if "not callable" in str(cause) else ""  # a column of that name
+        raise FormulaError(f"`{text}` cannot be evaluated{way_out(habit, f': {error}')}") from error
 
 
 @dataclass(frozen=True, eq=False)

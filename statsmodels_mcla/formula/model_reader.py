@@ -303,6 +303,12 @@ def _row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
 def _response(endog: pd.DataFrame) -> pd.DataFrame | pd.Series:
     """Response as numbers: a logical one counts True."""
     info = endog.design_info
+    joint = [term.name() for term in info.terms if len(term.factors) > 1]
+    if joint:
+        raise FormulaError(
+            f"the left of '~' gives the product {joint[0]!r}: there, too, '/', '*' and ':' are operators of formulas. "
+            "Write I(successes / trials) for a proportion, with var_weights= for its trials, or successes + failures"
+        )
     factors = [f for f in info.factor_infos.values() if f.type == "categorical"]
     if not factors:
         return endog.iloc[:, 0] if endog.shape[1] == 1 else endog

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from statsmodels_mcla.data import checked_count
+from statsmodels_mcla.families import ResponseError
 from statsmodels_mcla.likelihood.sampling import (
     BlockSampling,
     FixedSampling,
@@ -70,11 +72,22 @@ def checked_nsample(nsample: Any) -> int | None:
     return checked_count("nsample", nsample, least=2)
 
 
-def check_search(method: Any, maxiter: Any, options: Iterable[str]) -> None:
+def check_search(method: Any, maxiter: Any) -> None:
     """Check what statsmodels' optimisers are told."""
-    for name in options:
-        if name not in OPTIONS:
-            raise ValueError(f"fit has no argument {name!r}, and no optimiser takes it as an option")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     checked_count("maxiter", maxiter)
+
+
+@contextmanager
+def default_family_told(family: Any) -> Iterator[None]:
+    """Let errors of the response say which family it was held against where none was given."""
+    try:
+        yield
+    except ResponseError as error:
+        if family is not None:
+            raise
+        raise ResponseError(
+            f"{error}. No family was given, so that it is Binomial: for another response pass family=, such as "
+            "'poisson', 'negativebinomial' or 'gaussian'"
+        ) from error

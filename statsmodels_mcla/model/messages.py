@@ -118,8 +118,9 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
     elif monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
         warn_user(
             f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
-            f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use the default "
-            "block sampling, or a density with heavier tails such as BlockSampling(df=10, inflate=1.2)",
+            f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use "
+            f"{'' if monte_carlo.default_sampling else 'the default block sampling, or '}a density with heavier tails "
+            "such as BlockSampling(df=10, inflate=1.2)",
             ImportanceWeightWarning,
         )
     elif monte_carlo.ess[worst] < min(MIN_ESS, 0.5 * monte_carlo.draws[worst]):

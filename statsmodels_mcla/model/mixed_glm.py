@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 
-from statsmodels_mcla.data import check_positive, read_arrays
+from statsmodels_mcla.data import check_positive, read_arrays, refuse_unknown
 from statsmodels_mcla.design import RandomTerm, facts_of, parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
-from statsmodels_mcla.families import ConditionalFamily, conditional_family
+from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
 from statsmodels_mcla.formula import (
     environment,
     further_formulas,
@@ -25,7 +24,13 @@ from statsmodels_mcla.formula import (
 )
 from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
-from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, sampling_of
+from statsmodels_mcla.model.fit_arguments import (
+    OPTIONS,
+    check_search,
+    checked_nsample,
+    default_family_told,
+    sampling_of,
+)
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
 from statsmodels_mcla.model.messages import warn_maximum, warn_monte_carlo
 from statsmodels_mcla.model.voice import Voice
@@ -62,8 +67,9 @@ class MCLAMixedGLM(DrawnLikelihood):
         Random-effects design, a column an effect.
     ident : array_like of int (Q,)
         Columns of ``exog_vc`` with equal ``ident`` have independent effects of one variance.
-    family : statsmodels family instance, optional
-        With its link.  Default: Binomial, as in `BinomialBayesMixedGLM`.
+    family : statsmodels family instance or str, optional
+        With its link; a name such as ``"poisson"`` has the default link.  Default: Binomial, as in
+        `BinomialBayesMixedGLM`.
     fep_names, vcp_names, vc_names : list of str, optional
         Names of fixed effects, of variances, of random effects.
     offset : array_like (n,), optional
@@ -115,27 +121,28 @@ class MCLAMixedGLM(DrawnLikelihood):
         **kwargs: Any,
     ) -> None:
         self._check_kwargs(kwargs)
-        self.family = sm.families.Binomial() if family is None else family
-        self.conditional_family = conditional_family(self.family).of_response(endog)
-        if isinstance(self.family, ConditionalFamily):
-            self.family = self.conditional_family
-        inputs = read_arrays(
-            endog,
-            exog,
-            exog_vc,
-            ident,
-            self.conditional_family,
-            fep_names=fep_names,
-            vcp_names=vcp_names,
-            vc_names=vc_names,
-            offset=offset,
-            exposure=exposure,
-            freq_weights=freq_weights,
-            var_weights=var_weights,
-            random_terms=random_terms,
-            missing=missing,
-            of_column=of_column,
-        )
+        self.family = family_instance("binomial" if family is None else family)
+        with default_family_told(family):
+            self.conditional_family = conditional_family(self.family).of_response(endog)
+            if isinstance(self.family, ConditionalFamily):
+                self.family = self.conditional_family
+            inputs = read_arrays(
+                endog,
+                exog,
+                exog_vc,
+                ident,
+                self.conditional_family,
+                fep_names=fep_names,
+                vcp_names=vcp_names,
+                vc_names=vc_names,
+                offset=offset,
+                exposure=exposure,
+                freq_weights=freq_weights,
+                var_weights=var_weights,
+                random_terms=random_terms,
+                missing=missing,
+                of_column=of_column,
+            )
         super().__init__(inputs.endog, inputs.exog, hasconst=None, **kwargs)
         self.inputs = inputs
         self.n_trials, self.offset = inputs.n_trials, inputs.offset
@@ -181,6 +188,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         var_weights: Any = None,
         missing: str = "drop",
         eval_env: Any = 0,
+        **unknown: NoReturn,
     ) -> MCLAMixedGLM:
         """Model from a formula.
 
@@ -193,7 +201,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             gets an independent effect.  A list of formulas shares one variance.
         data : DataFrame, mapping, or table of another library (polars, pyarrow)
             Categories that do not occur are dropped, as are columns of factors that the rows cannot tell.
-        family : statsmodels family instance, optional
+        family : statsmodels family instance or str, optional
             Default: Binomial.
         groups, re_formula : optional
             Random effects as in statsmodels' `MixedLM`.
@@ -221,6 +229,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         ValueError
             If a formula cannot be read; the message shows the term.
         """
+        refuse_unknown(cls.from_formula, unknown)
         if data is None and isinstance(vc_formulas, pd.DataFrame):  # as in smf: the formula, then the data
             vc_formulas, data = None, vc_formulas
         if data is None:
@@ -295,6 +304,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         disp: bool = False,
         cov_type: str = "nonrobust",
         cov_kwds: Mapping[str, Any] | None = None,
+        **unknown: NoReturn,
     ) -> MixedGLMResultsWrapper:
         """Maximise the Laplace approximation of the likelihood, as lme4's ``glmer`` does.
 
@@ -316,6 +326,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         -----
         ConvergenceWarning, SingularFitWarning, SeparationWarning
         """
+        refuse_unknown(self.fit_laplace, unknown)
         check_positive(gtol=gtol, maxiter=maxiter)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         found = laplace_maximum(self.design, gtol, maxiter, disp)
@@ -404,7 +415,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         check_positive(mcse_tol=mcse_tol, llf_tol=llf_tol, max_draws=max_draws, max_seconds=max_seconds)
         if quasi not in (True, False):
             raise ValueError(f"quasi must be True or False, got {quasi!r}")
-        check_search(method, maxiter, options)
+        refuse_unknown(self.fit, options, OPTIONS)
+        check_search(method, maxiter)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         draws = DrawSettings(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample), max_draws)
         if start_params is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from statsmodels_mcla.likelihood.sampling import BlockSampling
 from statsmodels_mcla.numerics import Array
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class MonteCarloErrors:
     history : DataFrame
     sampling : str
         Description of the importance density.
+    default_sampling : bool
+        Whether it is the one that a fit chooses itself.
     precise : bool
         Whether the Monte Carlo errors are as small as asked for.
     mcse_tol : float or None
@@ -46,6 +49,7 @@ class MonteCarloErrors:
     block_labels: list[str]
     history: pd.DataFrame
     sampling: str
+    default_sampling: bool
     precise: bool
     mcse_tol: float | None
 
@@ -75,6 +79,7 @@ class MonteCarloErrors:
             ["all effects"] if draws.sampling.joint else found.design.block_labels,
             pd.DataFrame(fit.history),
             type(draws.sampling).__name__,
+            draws.sampling == BlockSampling(),
             fit.precise or draws.nsample is not None,
             mcse_tol if draws.nsample is None else None,
         )

@@ -671,7 +671,7 @@ def test_statsmodels_classes_that_inherit_are_not_mistaken() -> None:
 
 @pytest.mark.parametrize("family", [F.Binomial, "binomial", None])
 def test_family_must_be_an_instance(family: Any) -> None:
-    with pytest.raises(TypeError, match="family must be an instance"):
+    with pytest.raises(TypeError, match="family must be the name or an instance"):
         conditional_family(family)
 
 

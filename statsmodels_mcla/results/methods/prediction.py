@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 
-from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
+from statsmodels_mcla.data import checked_count, inputs_of, refuse_unknown, simulate_responses
 from statsmodels_mcla.families import Predictable
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
@@ -23,7 +23,9 @@ from statsmodels_mcla.results.methods.base import ResultsBase
 class SimulationResults(ResultsBase):
     """Responses simulated from the fit."""
 
-    def simulate(self, nsim: int = 1, rng: Any = None, random: str = "new") -> pd.DataFrame:
+    def simulate(
+        self, nsim: int = 1, rng: Any = None, random: str = "new", **unknown: NoReturn
+    ) -> pd.DataFrame:
         """Simulate responses from the fitted model.
 
         Parameters
@@ -46,6 +48,7 @@ class SimulationResults(ResultsBase):
         ValueError
             If an argument is out of range, or the family has no mean at most random effects (inverse link).
         """
+        refuse_unknown(self.simulate, unknown)
         nsim = checked_count("nsim", nsim)
         if random not in ("new", "conditional"):
             raise ValueError(f"random must be 'new' or 'conditional', got {random!r}")
@@ -73,6 +76,7 @@ class PredictionMethods(ResultsBase):
         exposure: Any = None,
         *,
         exog_vc: Any = None,
+        **unknown: NoReturn,
     ) -> Any:
         """Predict means or linear predictors.
 
@@ -106,6 +110,7 @@ class PredictionMethods(ResultsBase):
         ValueError
             If an argument does not fit, or there is no such mean (the inverse link over normal effects).
         """
+        refuse_unknown(self.predict, unknown)
         if which == "prob":
             chances = [name for name in self._predictable if name.startswith("prob: ")]
             if not chances:
@@ -154,6 +159,7 @@ class PredictionMethods(ResultsBase):
         n_trials: Any = None,
         var_weights: Any = None,
         row_labels: Any = None,
+        **unknown: NoReturn,
     ) -> MixedPrediction:
         """Predictions with standard errors, Monte Carlo errors and intervals.
 
@@ -176,6 +182,7 @@ class PredictionMethods(ResultsBase):
         ValueError
             As in `predict`.
         """
+        refuse_unknown(self.get_prediction, unknown)
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
         family = fitted.design.family  # its limit, where a dispersion is zero
         predictor = self._predictor(which)

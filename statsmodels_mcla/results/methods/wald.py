@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from patsy import DesignInfo
+from patsy import DesignInfo, PatsyError
 from scipy import stats
 from statsmodels.stats.multitest import multipletests, multitest_alias
 
@@ -116,8 +116,14 @@ class WaldResults(ResultsBase):
                     f"{P} parameters"
                 )
             r_matrix = np.pad(r_matrix, ((0, 0), (0, P - k)))
-        names = DesignInfo(self.model.data.cov_names)
-        found = names.linear_constraint(r_matrix if values is None else (r_matrix, values))
+        names = list(self.model.data.cov_names)
+        try:
+            found = DesignInfo(names).linear_constraint(r_matrix if values is None else (r_matrix, values))
+        except PatsyError as error:
+            raise ValueError(
+                f"r_matrix: {r_matrix!r} cannot be read ({str(error).splitlines()[0]}); the parameters are "
+                f"{', '.join(names)}. wald_test_terms() tests whole terms of the formula"
+            ) from error
         return np.asarray(found.coefs, float), np.asarray(found.constants, float).ravel()
 
     def cov_params(self, r_matrix: Any = None, *args: Any, **kwargs: Any) -> Labelled:

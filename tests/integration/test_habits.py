@@ -1,0 +1,189 @@
+"""What users of R and of other packages write out of habit: each is refused with what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from helpers import laplace_of, no_warnings
+
+from statsmodels_mcla import JointSampling, MCLAMixedGLM
+from statsmodels_mcla.exceptions import ImportanceWeightWarning
+from statsmodels_mcla.model.messages import warn_monte_carlo
+
+RNG = np.random.default_rng(0)
+DATA = pd.DataFrame(
+    {
+        "y": RNG.integers(0, 2, 60),
+        "count": RNG.poisson(3.0, 60),
+        "x": RNG.integers(1, 9, 60),
+        "g": RNG.integers(0, 10, 60),
+        "s": RNG.integers(1, 5, 60),
+        "f": RNG.integers(1, 5, 60),
+    }
+)
+
+FORMULAS = {
+    "cbind(s, f) ~ x + (1 | g)": r"successes \+ failures ~",
+    "s / (s + f) ~ x + (1 | g)": r"I\(successes / trials\)",
+    "y ~ factor(x) + (1 | g)": r"C\(x\)",
+    "y ~ x + (1 | factor(g))": r"C\(x\)",
+    "y ~ as.factor(x) + (1 | g)": r"C\(x\)",
+    "y ~ x + (1 | as.factor(g))": r"C\(x\)",
+    "y ~ as.numeric(x) + (1 | g)": "to_numeric",
+    "y ~ poly(x, 2) + (1 | g)": r"x \+ I\(x\*\*2\)",
+    "y ~ ns(x, 3) + (1 | g)": r"cr\(x, df=4, constraints",
+    "y ~ s(x) + (1 | g)": r"bs\(x, df=5\)",  # s is a column too
+    "y ~ log(x) + (1 | g)": r"np.log\(x\)",
+    "y ~ x + (log(x) | g)": r"np.log\(x\)",
+    "y ~ x + offset(s) + (1 | g)": "offset=.*exposure=",
+    "y ~ x + ifelse(x, 1, 0) + (1 | g)": "np.where",
+    "y ~ x + TRUE + (1 | g)": "True",
+    "y ~ x^2 + (1 | g)": r"I\(x\*\*2\)",
+    "y ~ I(x^2) + (1 | g)": r"I\(x\*\*2\)",
+    "y ~ x + (1 + I(x^2) | g)": r"I\(x\*\*2\)",
+    "y ~ (x + s)^2 + (1 | g)": r"\(a \+ b\)\*\*2",
+    "y ~ .": "name them",
+    "y ~ . + (1 | g)": "name them",
+    "y ~ x %in% s + (1 | g)": r"a \+ a:b",
+    "y ~ `x` + (1 | g)": r"Q\('...'\)",
+}
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_formulas_of_r(formula: str) -> None:
+    with pytest.raises(ValueError, match=FORMULAS[formula]):
+        MCLAMixedGLM.from_formula(formula, data=DATA)
+
+
+MEANT = [
+    "y ~ I(x**2) + (1 | g)",
+    "y ~ I(x * .5) + I(s * 2.) + (1 | g)",
+    "y ~ np.log(x) + (1 | g)",
+    "y ~ I(s % 2) + (1 | g)",
+    "y ~ Q('x.1^2') + (1 | g)",
+    "y ~ scale(x) + cr(s, df=3, constraints='center') + (1 | g)",
+    "I(y.astype(float)) ~ x + (1 | g)",
+]
+
+
+@pytest.mark.parametrize("formula", MEANT)
+def test_what_only_looks_like_it_is_read(formula: str) -> None:
+    """Negative control."""
+    MCLAMixedGLM.from_formula(formula, data=DATA.assign(**{"x.1^2": DATA["x"]}))
+
+
+def test_a_function_of_the_users_own_is_not_rs() -> None:
+    def log(x: Any) -> Any:
+        return np.log10(x)
+
+    model = MCLAMixedGLM.from_formula("y ~ log(x) + (1 | g)", data=DATA)
+    np.testing.assert_allclose(model.exog[:, 1], log(DATA["x"]))
+
+
+def model() -> MCLAMixedGLM:
+    return MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=DATA)
+
+
+ARGUMENTS: dict[str, tuple[Callable[[], Any], str]] = {
+    "weights": (
+        lambda: MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=DATA, weights="s"),  # type: ignore[arg-type]
+        "freq_weights=.*var_weights=",
+    ),
+    "REML": (
+        lambda: MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=DATA, REML=True),  # type: ignore[arg-type]
+        "maximum likelihood",
+    ),
+    "misspelt": (
+        lambda: MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=DATA, familly=1),  # type: ignore[arg-type]
+        "did you mean family=",
+    ),
+    "fit-REML": (lambda: model().fit(REML=False), "maximum likelihood"),
+    "fit-nAGQ": (lambda: model().fit(nAGQ=7), "mcse_tol="),
+    "fit-seed": (lambda: model().fit(seed=7), "rng="),
+    "fit-random-state": (lambda: model().fit(random_state=7), "rng="),
+    "fit-misspelt": (lambda: model().fit(nsampl=7), "did you mean nsample="),
+    "fit-unlike-anything": (lambda: model().fit(qqqq=7), "see its help"),
+    "laplace-nAGQ": (lambda: model().fit_laplace(nAGQ=1), "leave it out"),  # type: ignore[arg-type]
+    "predict-type": (lambda: laplace_of("cbpp").predict(type="response"), "which='mean'"),
+    "predict-new": (lambda: laplace_of("cbpp").predict(newdata=DATA), r"predict\(rows\)"),
+    "prediction-type": (lambda: laplace_of("cbpp").get_prediction(type="link"), "which='linear'"),
+    "simulate-seed": (lambda: laplace_of("cbpp").simulate(seed=1), "rng="),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_arguments_of_other_packages(name: str) -> None:
+    ask, instead = ARGUMENTS[name]
+    with pytest.raises(TypeError, match=f"has no argument .*{instead}"):
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [
+        ("binomial", sm.families.Binomial),
+        ("Poisson", sm.families.Poisson),
+        ("negative_binomial", sm.families.NegativeBinomial),
+        ("gaussian", sm.families.Gaussian),
+        (sm.families.Poisson, sm.families.Poisson),
+        (sm.families.NegativeBinomial, sm.families.NegativeBinomial),
+    ],
+)
+def test_names_and_classes_of_families(family: Any, kind: type) -> None:
+    """Statsmodels' warning that alpha is "set to 1.0" is not for users: it is estimated."""
+    response = "y" if kind is sm.families.Binomial else "count"
+    with no_warnings():
+        made = MCLAMixedGLM.from_formula(f"{response} ~ x + (1 | g)", data=DATA, family=family)
+    assert type(made.family) is kind
+    assert type(made.family.link) is type(
+        kind(**({"alpha": 1.0} if "alpha" in dir(made.family) else {})).link
+    )
+
+
+def test_a_name_that_no_family_has() -> None:
+    with pytest.raises(ValueError, match=r"'poison'.*'poisson'"):
+        MCLAMixedGLM.from_formula("count ~ x + (1 | g)", data=DATA, family="poison")
+
+
+def test_the_default_family_is_told_where_the_response_does_not_suit_it() -> None:
+    with pytest.raises(ValueError, match=r"No family was given, so that it is Binomial.*'poisson'"):
+        MCLAMixedGLM.from_formula("count ~ x + (1 | g)", data=DATA)
+    with pytest.raises(ValueError, match="endog") as error:
+        MCLAMixedGLM.from_formula("count ~ x + (1 | g)", data=DATA, family="binomial")
+    assert "No family" not in str(error.value)
+
+
+@pytest.mark.parametrize("test", ["t_test", "wald_test", "f_test"])
+def test_unknown_names_in_hypotheses_list_those_that_exist(test: str) -> None:
+    result = laplace_of("cbpp")
+    with pytest.raises(ValueError, match=r"'perod = 0'.*Intercept, C\(period\)\[T\.2\].*herd Var"):
+        getattr(result, test)("perod = 0")
+
+
+@pytest.mark.parametrize(("default", "expected"), [(True, "Use a density"), (False, "Use the default block")])
+def test_heavy_weights_blame_no_setting_that_was_not_used(default: bool, expected: str) -> None:
+    monte_carlo = SimpleNamespace(
+        ess=np.array([50.0]),
+        draws=np.array([100]),
+        k_hat=np.array([0.9]),
+        block_labels=["g: 1"],
+        default_sampling=default,
+        history=pd.DataFrame({"mcse_over_se": [0.01]}),
+        precise=True,
+    )
+    result: Any = SimpleNamespace(monte_carlo=monte_carlo, converged=False, fitted=None)
+    with pytest.warns(ImportanceWeightWarning, match=expected):
+        warn_monte_carlo(result, None)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels_mcla.exceptions.MCLAWarning")
+def test_which_setting_was_used() -> None:
+    made = MCLAMixedGLM.from_formula("count ~ 1 + (1 | g)", data=DATA, family="poisson")
+    assert made.fit(rng=1, nsample=64).monte_carlo.default_sampling
+    assert not made.fit(rng=1, nsample=64, sampling=JointSampling()).monte_carlo.default_sampling
