@@ -216,9 +216,9 @@ class EstimateErrors:
         """Of estimates over their standard errors."""
         return self.both.through(z_of).mcse
 
-    def pvalues(self, one_sided: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
-        """Of p-values: two-sided, or one-sided for parameters that cannot be negative."""
-        return self.both.through(lambda both: wald_pvalues(z_of(both), one_sided, law)).mcse
+    def pvalues(self, law: Any = stats.norm) -> Array:
+        """Of two-sided p-values."""
+        return self.both.through(lambda both: wald_pvalues(z_of(both), law=law)).mcse
 
     def limits(self, alpha: float, non_negative: np.ndarray | bool = False, law: Any = stats.norm) -> Array:
         """Of Wald limits (k, 2), those of parameters that cannot be negative cut off at zero."""

@@ -17,6 +17,7 @@ from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
 from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
 from statsmodels_mcla.inference.sandwich import check_covariance, covariance_of_kind
 from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr
+from statsmodels_mcla.inference.tidy import tidy_fixed, tidy_random
 
 __all__ = [
     "BlockInfluence",
@@ -30,6 +31,8 @@ __all__ = [
     "effects_of",
     "influence_of",
     "scores_of_fit",
+    "tidy_fixed",
+    "tidy_random",
     "units_of",
     "var_corr",
     "wald_statistic",

@@ -32,14 +32,16 @@ def covariance_matrices(terms: Sequence[TermFacts], theta: Array) -> dict[str, p
     return out
 
 
-def var_corr(terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: bool = True) -> pd.DataFrame:
-    """Standard deviations and correlations with their errors.
+def var_corr_parts(
+    terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: bool = False
+) -> pd.DataFrame:
+    """Standard deviations and correlations with their errors, and with what each is about.
 
     Returns
     -------
     DataFrame
-        Columns group, effect, levels, estimate, std err and, for fits with draws, mcse and, with ``of_errors``, std err
-        mcse.
+        Columns group, kind ("SD" or "Corr"), effects (names of one or two), levels, estimate, std err and, for fits
+        with draws, mcse and, with ``of_errors``, std err mcse.
     """
     at = estimates.layout.covariance
 
@@ -47,7 +49,7 @@ def var_corr(terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: boo
         return np.array([_error(g, cov[at, at]) for g in _estimates(terms, params[at])[1]])
 
     rows = _estimates(terms, estimates.params[at])[0]
-    out = pd.DataFrame(rows, columns=["group", "effect", "levels", "estimate"])
+    out = pd.DataFrame(rows, columns=["group", "kind", "effects", "levels", "estimate"])
     out["std err"] = errors(estimates.params, estimates.cov.matrix)
     if estimates.cov_mcse is None:
         return out
@@ -57,8 +59,25 @@ def var_corr(terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: boo
     return out.assign(**{"std err mcse": estimates.varied(errors).mcse})
 
 
-def _estimates(terms: Sequence[TermFacts], theta: Array) -> tuple[list[tuple[str, str, int, float]], Array]:
-    """Rows (group, effect, levels, estimate) and the gradients of the estimates in theta."""
+def var_corr(terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: bool = True) -> pd.DataFrame:
+    """Standard deviations and correlations with their errors.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, effect, levels, estimate, std err and, for fits with draws, mcse and, with ``of_errors``, std err
+        mcse.
+    """
+    out = var_corr_parts(terms, estimates, of_errors=of_errors)
+    labels = [f"{k}({', '.join(e)})" for k, e in zip(out.pop("kind"), out.pop("effects"), strict=True)]
+    out.insert(1, "effect", labels)
+    return out
+
+
+def _estimates(
+    terms: Sequence[TermFacts], theta: Array
+) -> tuple[list[tuple[str, str, tuple[str, ...], int, float]], Array]:
+    """Rows (group, kind, effects, levels, estimate) and the gradients of the estimates in theta."""
     rows, gradient = [], []
     start = 0
     for t in terms:
@@ -73,7 +92,7 @@ def _estimates(terms: Sequence[TermFacts], theta: Array) -> tuple[list[tuple[str
                     if i == j:
                         estimate = np.sqrt(v_i)
                         g[start + at[i, i]] = 0.5 / estimate
-                        label = f"SD({t.columns[i]})"
+                        part: tuple[str, tuple[str, ...]] = ("SD", (t.columns[i],))
                     else:
                         estimate = G[at[i, j]] / np.sqrt(v_i * v_j)
                         g[start + at[i, j]] = 1.0 / np.sqrt(v_i * v_j)
@@ -81,8 +100,8 @@ def _estimates(terms: Sequence[TermFacts], theta: Array) -> tuple[list[tuple[str
                         g[start + at[j, j]] = -0.5 * estimate / v_j
                         if abs(estimate) > ONE:  # at the boundary, where a covariance matrix is singular
                             estimate, g[start + at[i, j]] = np.sign(estimate), np.nan
-                        label = f"Corr({t.columns[j]}, {t.columns[i]})"
-                rows.append((t.name, label, t.levels, estimate))
+                        part = ("Corr", (t.columns[j], t.columns[i]))
+                rows.append((t.name, *part, t.levels, estimate))
                 gradient.append(g)
         start += t.size
     return rows, np.array(gradient).reshape(len(rows), len(theta))

@@ -242,7 +242,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             "var_weights": var_weights,
         }
         further = further_formulas(ziformula=ziformula, dispformula=dispformula)
-        family = with_predictors(sm.families.Binomial() if family is None else family, further)
+        family = with_predictors(family_instance("binomial" if family is None else family), further)
         intercept = conditional_family(family).intercept
         read = read_model(
             formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, intercept, further

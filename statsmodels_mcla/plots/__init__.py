@@ -4,6 +4,7 @@ The functions draw tables and arrays; the methods of the results (`results.metho
 over.  The next of its kind: a function of arrays here, a method there.
 """
 
+from statsmodels_mcla.plots.coefficients import plot_coefficients
 from statsmodels_mcla.plots.curve_request import CurveRequest
 from statsmodels_mcla.plots.curves import Curve, Points, plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
@@ -18,6 +19,7 @@ __all__ = [
     "CurveRequest",
     "Points",
     "Profile",
+    "plot_coefficients",
     "plot_fit",
     "plot_importance",
     "plot_mc_history",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.comparison import LikelihoodRatioTest, likelihood_ratio_test
@@ -32,13 +31,11 @@ from statsmodels_mcla.results.methods import (
     RobustResults,
     ScoreTestResults,
     SimulationResults,
+    TableMethods,
 )
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
-from statsmodels_mcla.results.summary import summarise
 
 if TYPE_CHECKING:
-    from statsmodels.iolib.summary import Summary
-
     from statsmodels_mcla.numerics import Array
 
 
@@ -48,9 +45,10 @@ class MixedGLMResults(
     PredictionMethods,
     MarginMethods,
     EffectSizes,
-    InformationCriteria,
     RandomEffectResults,
     InfluenceResults,
+    TableMethods,
+    InformationCriteria,
     RobustResults,
     SimulationResults,
     BootstrapResults,
@@ -88,11 +86,6 @@ class MixedGLMResults(
         return {name: value for name, value in self.__dict__.items() if name != "_maximum"}
 
     @property
-    def llf(self) -> float:
-        """Log-likelihood at ``params``, all constants included."""
-        return self.estimates.llf
-
-    @property
     def fe_params(self) -> Labelled:
         """Fixed effects."""
         return self.estimates.params[self.estimates.layout.fixed]
@@ -123,16 +116,6 @@ class MixedGLMResults(
         return self.estimates.se[self.estimates.layout.fixed]
 
     @property
-    def boundary(self) -> np.ndarray:
-        """Variances that are zero at the maximum, and their covariances, (P,) bool; they have no standard error."""
-        return ~self.reduction.keep
-
-    @property
-    def singular(self) -> bool:
-        """Whether the maximum lies on the boundary: a variance or dispersion of zero, or a perfect correlation."""
-        return bool(self.reduction.singular) or self.reduction.at_limit
-
-    @property
     def llf_mcse(self) -> float | None:
         """Monte Carlo standard error of the log-likelihood; None for fits without draws."""
         return self.estimates.llf_mcse
@@ -160,25 +143,6 @@ class MixedGLMResults(
             If the models have different rows, families or methods, or the other one is not nested in this.
         """
         return likelihood_ratio_test(self, restricted, rng)
-
-    def summary(self, title: str | None = None, alpha: float = 0.05, mcse: bool | str = True) -> Summary:
-        """Tables of the fit: facts, fixed effects, variance components.
-
-        Parameters
-        ----------
-        title : str, optional
-        alpha : float
-            One minus the level of the intervals.
-        mcse : bool or "all"
-            Whether to show the Monte Carlo errors of the estimates; "all" adds those of standard errors, p-values and
-            limits, which take a few passes over the draws.
-
-        Returns
-        -------
-        statsmodels.iolib.summary.Summary
-            With ``as_text``, ``as_html``, ``as_latex``.
-        """
-        return summarise(self, title, alpha, mcse)
 
 
 class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):

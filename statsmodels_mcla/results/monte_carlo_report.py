@@ -33,6 +33,8 @@ class MonteCarloErrors:
         Description of the importance density.
     default_sampling : bool
         Whether it is the one that a fit chooses itself.
+    seed : int or None
+        The ``rng`` that gives the same numbers; None where no integer does.
     precise : bool
         Whether the Monte Carlo errors are as small as asked for.
     mcse_tol : float or None
@@ -50,6 +52,7 @@ class MonteCarloErrors:
     history: pd.DataFrame
     sampling: str
     default_sampling: bool
+    seed: int | None
     precise: bool
     mcse_tol: float | None
 
@@ -80,6 +83,7 @@ class MonteCarloErrors:
             pd.DataFrame(fit.history),
             type(draws.sampling).__name__,
             draws.sampling == BlockSampling(),
+            _integer(draws.seed),
             fit.precise or draws.nsample is not None,
             mcse_tol if draws.nsample is None else None,
         )
@@ -97,3 +101,8 @@ class MonteCarloErrors:
             index=pd.Index(self.block_labels, name="block"),
         )
         return table.sort_values("share", ascending=False, kind="stable")
+
+
+def _integer(seed: np.random.SeedSequence) -> int | None:
+    """Integer that makes this seed."""
+    return seed.entropy if isinstance(seed.entropy, int) and not seed.spawn_key else None

@@ -1,99 +1,183 @@
-"""The printed table of a fit, made of statsmodels' own table classes."""
+"""The printed tables of a fit, made of statsmodels' own table classes."""
 
 from __future__ import annotations
 
-from textwrap import shorten
+from textwrap import shorten, wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
-from statsmodels.iolib.summary import Summary
-from statsmodels.iolib.table import SimpleTable
-from statsmodels.iolib.tableformatting import fmt_params
+from statsmodels.iolib import summary2
 
-from statsmodels_mcla.inference import var_corr
+from statsmodels_mcla.estimation import wald_pvalues
+from statsmodels_mcla.inference import tidy_fixed, var_corr
 from statsmodels_mcla.numerics import consecutive_slices, standard_deviations
+from statsmodels_mcla.results.tables import (
+    MixedSummary,
+    list_of,
+    shown,
+    shown_errors,
+    table_of,
+    three_decimals,
+)
 
 if TYPE_CHECKING:
-    from statsmodels_mcla.results.mixed_glm_results import MixedGLMResults
+    from statsmodels.iolib.table import SimpleTable
 
+    from statsmodels_mcla.results.methods.tables import TableMethods
+
+Facts = list[tuple[str, str]]
 PREDICTORS = {
     "": "Fixed effects",
     "zi": "Fixed effects of the zero part, logit P(zero)",
     "disp": "Fixed effects of the dispersion, log",
 }
-ModelFacts = list[tuple[str, str]]
+TITLE = "Generalized Linear Mixed Model Results"
+FORMULA_WIDTH = 70
 
 
-def _number(value: float) -> str:
-    """Four significant digits, without an exponent where that is readable."""
-    if not np.isfinite(value):
-        return ""
-    if abs(value) < 1e-12:  # round-off
-        value = 0.0
-    if value != 0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.3e}"
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.2f}"
+def groups_of(results: TableMethods) -> str:
+    """Grouping factors with their numbers of levels."""
+    sizes = {t.name: t.levels for t in results.facts.terms}
+    return ", ".join(f"{name} {count}" for name, count in sizes.items())
 
 
-def _p(value: float) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else ""
-
-
-def _facts(results: MixedGLMResults) -> tuple[ModelFacts, ModelFacts]:
+def model_facts(results: TableMethods) -> tuple[Facts, Facts]:
+    """What a publication says of a fit, in two columns."""
+    facts = results.facts
     left = [
-        ("Dep. Variable:", str(results.model.endog_names)),
+        ("Dep. Variable:", shorten(str(results.model.endog_names), 40, placeholder=" ...")),
         ("Model:", "GLMM"),
         ("Method:", results.method),
+        ("Family:", facts.family),
+        ("Link:", facts.link),
+        ("Covariance Type:", results.cov_type),
+        ("Converged:", "yes" if results.converged else "NO"),
     ]
-    left += [("Family:", results.facts.family), ("Link:", results.facts.link)]
-    left += [("No. Observations:", f"{results.facts.n_rows}"), ("No. Blocks:", f"{results.facts.n_blocks}")]
-    if results.facts.n_dropped:
-        left.append(("Rows left out:", f"{results.facts.n_dropped} (missing values)"))
-    right = [("Log-Likelihood:", _number(results.llf))]
-    monte_carlo = results.monte_carlo
-    if monte_carlo is not None:
-        right.append(("  its MCSE:", _number(monte_carlo.llf_mcse)))
-    right += [("AIC:", _number(results.aic)), ("BIC:", _number(results.bic))]
-    if monte_carlo is not None:
-        few, many = int(monte_carlo.draws.min()), int(monte_carlo.draws.max())
-        worst = int(np.argmin(monte_carlo.ess / monte_carlo.draws))
-        right.append(("Draws per block:", f"{few}" if few == many else f"{few} to {many}"))
-        right.append(("Smallest ESS:", f"{monte_carlo.ess[worst]:.0f} of {monte_carlo.draws[worst]}"))
-        if len(monte_carlo.draws) > 1:
-            right.append(("  in block:", shorten(monte_carlo.block_labels[worst], 24, placeholder=" ...")))
-        known = np.isfinite(monte_carlo.k_hat)  # weights that are all equal have no tail
-        right.append(
-            ("Largest k-hat:", f"{np.max(monte_carlo.k_hat[known]):.2f}" if known.any() else "equal weights")
-        )
-    right.append(("Covariance Type:", results.cov_type))
-    right.append(("Converged:", "yes" if results.converged else "NO"))
+    if facts.n_dropped:
+        left.append(("Rows left out:", f"{facts.n_dropped} (missing values)"))
+    right = [
+        ("No. Observations:", f"{facts.n_rows}"),
+        ("No. Groups:", shorten(groups_of(results), 30, placeholder=" ...")),
+        ("Df Residuals:", f"{results.df_resid:.0f}"),
+        *((f"{name}:", f"{value:.3f}") for name, value in information(results).items()),
+    ]
     return left, right
 
 
-def _parameter_table(
-    results: MixedGLMResults, which: slice, header: tuple[str, str, str], alpha: float, mcse: bool | str
-) -> SimpleTable:
-    title, estimate, p_name = header
-    columns = [
-        results.params,
-        results.bse,
-        results.tvalues,
-        results.pvalues,
-        *np.asarray(results.conf_int(alpha)).T,
+def information(results: TableMethods) -> dict[str, float]:
+    """Log-likelihood and what is made of it."""
+    return {
+        "Log-Likelihood": results.llf,
+        "Deviance": -2.0 * results.llf,
+        "AIC": results.aic,
+        "BIC": results.bic,
+    }
+
+
+def _draw_facts(results: TableMethods) -> tuple[Facts, Facts]:
+    """How the draws fit."""
+    monte_carlo = results.monte_carlo
+    if monte_carlo is None:
+        return [], []
+    few, many = int(monte_carlo.draws.min()), int(monte_carlo.draws.max())
+    worst = int(np.argmin(monte_carlo.ess / monte_carlo.draws))
+    known = np.isfinite(monte_carlo.k_hat)  # weights that are all equal have no tail
+    left = [
+        ("No. Blocks:", f"{results.facts.n_blocks}"),
+        ("Draws per block:", f"{few}" if few == many else f"{few} to {many}"),
+        ("MCSE of Log-Likelihood:", f"{monte_carlo.llf_mcse:.4f}"),
     ]
-    names = [estimate, "std err", "z", p_name, *_limits(alpha)]
-    shown = [_number, _number, _p, _p, _number, _number]
-    if mcse and results.estimates.cov_mcse is not None:
-        columns.append(standard_deviations(results.estimates.cov_mcse))
+    right = [
+        ("Smallest ESS:", f"{monte_carlo.ess[worst]:.0f} of {monte_carlo.draws[worst]}"),
+        ("  in block:", shorten(monte_carlo.block_labels[worst], 24, placeholder=" ...")),
+        ("Largest k-hat:", f"{np.max(monte_carlo.k_hat[known]):.2f}" if known.any() else "equal weights"),
+    ]
+    return left, right
+
+
+def _two_columns(left: Facts, right: Facts, title: str | None) -> SimpleTable:
+    empty = ("", "")
+    count = max(len(left), len(right))
+    pairs = zip(left + [empty] * (count - len(left)), right + [empty] * (count - len(right)), strict=True)
+    rows = [[value, f"  {other}", number] for (_, value), (other, number) in pairs]
+    return list_of(rows, [name for name, _ in left] + [""] * (count - len(left)), title, "rlr")
+
+
+def _limits(alpha: float) -> tuple[str, str]:
+    return f"[{alpha / 2:.3g}", f"{1 - alpha / 2:.3g}]"
+
+
+def _fixed_table(results: TableMethods, part: slice, title: str, alpha: float, exponentiate: bool, mcse: bool) -> SimpleTable:
+    table = tidy_fixed(results.estimates, alpha, exponentiate=exponentiate).iloc[part]
+    se = table["std_error"]
+    columns = [
+        *(shown(table[name], se) for name in ("estimate", "std_error")),
+        *(three_decimals(table[name]) for name in ("statistic", "p_value")),
+        *(shown(table[name], se) for name in ("conf_low", "conf_high")),
+    ]
+    names = ["exp(coef)" if exponentiate else "coef", "std err", "z", "P>|z|", *_limits(alpha)]
+    if mcse:
+        columns.append(shown_errors(table["mcse"]))
         names.append("MCSE")
-        shown.append(_number)
-    index = range(*which.indices(len(results.params)))
-    rows = [[show(np.asarray(column)[k]) for show, column in zip(shown, columns, strict=True)] for k in index]
-    stubs = [results.estimates.names[k] for k in index]
-    return SimpleTable(rows, names, stubs, title=title, txt_fmt=fmt_params)
+    return table_of(list(zip(*columns, strict=True)), names, list(table["term"]), title)
 
 
-def _error_table(results: MixedGLMResults, alpha: float) -> SimpleTable:
+def _random_table(results: TableMethods, mcse: bool | str) -> SimpleTable:
+    table = var_corr(results.facts.terms, results.estimates, of_errors=mcse == "all")
+    columns = [[str(n) for n in table["levels"]]]
+    columns += [shown(table[name], table["std err"]) for name in ("estimate", "std err")]
+    header = ["levels", "estimate", "std err"]
+    if mcse:
+        named = {"mcse": "MCSE", "std err mcse": "std err MCSE"}
+        found = [name for name in named if name in table]
+        columns += [shown_errors(table[name]) for name in found]
+        header += [named[name] for name in found]
+    stubs = [f"{group}: {effect}" for group, effect in zip(table["group"], table["effect"], strict=True)]
+    title = "Random effects: standard deviations and correlations"
+    return table_of(list(zip(*columns, strict=True)), header, stubs, title)
+
+
+def _parts(results: TableMethods) -> tuple[list[tuple[slice, str]], list[tuple[slice, str, bool]]]:
+    """Rows and titles of the tables: fixed effects by predictor; variances with a dispersion, or thresholds apart.
+
+    Thresholds and the like, which may be negative, are always tested.
+    """
+    non_negative = results.estimates.non_negative
+    fixed, total = results.k_fe, len(non_negative)
+    family = fixed + sum(t.size for t in results.facts.terms)
+    apart = not non_negative[family:].all()
+    slices = consecutive_slices([count for _, count in results.facts.predictors])
+    titles = [PREDICTORS[name] for name, _ in results.facts.predictors]
+    kinds = ["Variances"]
+    kinds += [] if non_negative[fixed:family].all() else ["covariances"]
+    kinds += ["dispersion"] if not apart and family < total else []
+    title = " and ".join(part for part in (", ".join(kinds[:-1]), kinds[-1]) if part)
+    others = [(slice(fixed, family if apart else total), title, False)]
+    others += [(slice(family, total), "Parameters of the family", True)] if apart else []
+    return list(zip(slices, titles, strict=True)), others
+
+
+def _variance_table(
+    results: TableMethods, at: slice, title: str, alpha: float, tests: bool, mcse: bool
+) -> SimpleTable:
+    estimates = results.estimates
+    se = estimates.se[at]
+    columns = [shown(estimates.params[at], se), shown(se)]
+    header = ["estimate", "std err"]
+    if tests:
+        z = np.asarray(results.tvalues)[at]
+        columns += [three_decimals(z), three_decimals(wald_pvalues(z, estimates.non_negative[at]))]
+        header += ["z", "P"]
+    columns += [shown(limits, se) for limits in np.asarray(results.conf_int(alpha))[at].T]
+    header += _limits(alpha)
+    if mcse and estimates.cov_mcse is not None:
+        columns.append(shown_errors(standard_deviations(estimates.cov_mcse)[at]))
+        header.append("MCSE")
+    title += " (P of variances one-tailed)" if tests and estimates.non_negative[at].any() else ""
+    return table_of(list(zip(*columns, strict=True)), header, list(estimates.names[at]), title)
+
+
+def _error_table(results: TableMethods, alpha: float) -> SimpleTable:
     """Monte Carlo errors of the numbers of the parameter tables, but for those of the estimates, which they hold."""
     columns = [
         results.bse_mcse,
@@ -101,80 +185,35 @@ def _error_table(results: MixedGLMResults, alpha: float) -> SimpleTable:
         results.pvalues_mcse,
         *np.asarray(results.conf_int_mcse(alpha)).T,
     ]
-    rows = [[_error(value) for value in row] for row in zip(*map(np.asarray, columns), strict=True)]
-    names = ["std err", "z", "P", *_limits(alpha)]
-    stubs = list(results.estimates.names)
-    return SimpleTable(rows, names, stubs, title="MCSE of the other numbers", txt_fmt=fmt_params)
+    rows = list(zip(*map(shown_errors, columns), strict=True))
+    header = ["std err", "z", "P>|z|", *_limits(alpha)]
+    return table_of(rows, header, list(results.estimates.names), "MCSE of the other numbers")
 
 
-def _error(value: float) -> str:
-    """Two significant digits."""
-    if not np.isfinite(value):
+def precision_note(results: TableMethods) -> str:
+    """One line about Monte Carlo errors; "" for fits without draws."""
+    monte_carlo = results.monte_carlo
+    if monte_carlo is None:
         return ""
-    if value < 1e-12:  # round-off, and p-values that are zero
-        return "0"
-    return f"{value:.1e}" if value < 1e-4 else f"{value:.2g}"
-
-
-def _limits(alpha: float) -> tuple[str, str]:
-    return f"[{alpha / 2:.3g}", f"{1 - alpha / 2:.3g}]"
-
-
-def _random_effects_table(results: MixedGLMResults, mcse: bool | str) -> SimpleTable:
-    table = var_corr(results.facts.terms, results.estimates, of_errors=mcse == "all")
-    if not mcse:
-        table = table.drop(columns="mcse", errors="ignore")
-    errors = {"mcse": "MCSE", "std err mcse": "std err MCSE"}
-    header = [errors.get(name, name) for name in table.columns[1:]]
-    rows = [
-        [row["effect"], str(row["levels"]), *(_number(row[c]) for c in table.columns[3:])]
-        for row in table.to_dict("records")
-    ]
-    stubs = [g if k == 0 or g != table["group"][k - 1] else "" for k, g in enumerate(table["group"])]
-    title = "Random effects (standard deviations, correlations)"
-    return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params)
-
-
-def _parts(results: MixedGLMResults) -> list[tuple[slice, tuple[str, str, str]]]:
-    """Tables of parameters; a dispersion stands with the variances, thresholds by themselves."""
-    fixed, total = results.k_fe, len(results.estimates.params)
-    family = fixed + sum(t.size for t in results.facts.terms)
-    apart = not results.estimates.non_negative[family:].all()
-    variances = ("Variances and covariances (P of variances one-tailed)", "estimate", "P")
-    sizes = [count for _, count in results.facts.predictors]
-    titles = [PREDICTORS[name] for name, _ in results.facts.predictors]
-    parts = [
-        *((own, (t, "coef", "P>|z|")) for own, t in zip(consecutive_slices(sizes), titles, strict=True)),
-        (slice(fixed, family if apart else total), variances),
-        (slice(family if apart else total, total), ("Parameters of the family", "estimate", "P>|z|")),
-    ]
-    return [(part, header) for part, header in parts if part.start < part.stop]
-
-
-def summarise(results: MixedGLMResults, title: str | None, alpha: float, mcse: bool | str) -> Summary:
-    """Build the summary of a fit; ``mcse`` as in `MixedGLMResults.summary`."""
-    if mcse not in (True, False, "all"):
-        raise ValueError(f"mcse must be True, False or 'all', got {mcse!r}")
-    out = Summary()
-    left, right = _facts(results)
-    out.add_table_2cols(
-        results,
-        gleft=[(name, [value]) for name, value in left],
-        gright=[(name, [value]) for name, value in right],
-        title=title or "Generalized Linear Mixed Model Results",
-    )
-    out.tables.append(_random_effects_table(results, mcse))
-    for part, header in _parts(results):
-        out.tables.append(_parameter_table(results, part, header, alpha, mcse))
-    if results.monte_carlo is not None and mcse == "all":
-        out.tables.append(_error_table(results, alpha))
-    notes = []
-    if results.monte_carlo is not None and mcse:
-        notes.append(
-            "MCSE is the Monte Carlo standard error: how much an estimate would change with other random numbers."
+    with np.errstate(invalid="ignore"):
+        ratio = standard_deviations(monte_carlo.cov_mcse) / np.sqrt(
+            np.diag(results.estimates.information.matrix)
         )
-        if not results.monte_carlo.precise:
-            notes.append("The Monte Carlo errors are larger than was asked for.")
+    seed = "" if monte_carlo.seed is None else f" (rng={monte_carlo.seed})"
+    if not np.isfinite(ratio).any():
+        return f"The Monte Carlo errors are not known{seed}."
+    worst = float(np.nanmax(ratio))
+    size = "zero" if worst < 1e-10 else f"at most {100 * worst:.2g} % of the standard errors"
+    large = "" if monte_carlo.precise else ", larger than was asked for"
+    return (
+        f"Monte Carlo errors of the estimates are {size}{large}; that of the log-likelihood is "
+        f"{monte_carlo.llf_mcse:.2g}{seed}."
+    )
+
+
+def notes_of(results: TableMethods) -> list[str]:
+    """What has to be said of the numbers."""
+    notes = [note for note in [precision_note(results)] if note]
     if results.singular:
         zero = [results.estimates.names[j] for j in np.flatnonzero(results.boundary)]
         if zero:
@@ -187,6 +226,70 @@ def summarise(results: MixedGLMResults, title: str | None, alpha: float, mcse: b
         ]
     if not results.converged:
         notes.append("The fit did not converge; do not rely on these numbers.")
+    return notes
+
+
+def summarise(
+    results: TableMethods,
+    title: str | None,
+    alpha: float,
+    mcse: bool | str,
+    exponentiate: bool,
+    variance_tests: bool,
+) -> MixedSummary:
+    """Build the summary of a fit; arguments as in `TableMethods.summary`."""
+    if mcse not in (True, False, "all"):
+        raise ValueError(f"mcse must be True, False or 'all', got {mcse!r}")
+    drawn = results.monte_carlo is not None
+    if mcse == "all" and drawn and np.isnan(results.estimates.cov.matrix).all():
+        mcse = True
+    out = MixedSummary()
+    title = title or TITLE
+    left, right = model_facts(results)
+    if mcse:
+        more, beside = _draw_facts(results)
+        left, right = left + more, right + beside
+    formula = getattr(results.model, "full_formula", None)
+    if formula is not None:
+        lines = wrap(" ".join(formula.split()), FORMULA_WIDTH)
+        stubs = ["Formula:"] + [""] * (len(lines) - 1)
+        out.tables.append(list_of([[line] for line in lines], stubs, title, "l"))
+    out.tables.append(_two_columns(left, right, None if formula is not None else title))
+    out.tables.append(_random_table(results, mcse if drawn else False))
+    predictors, others = _parts(results)
+    for k, (part, name) in enumerate(predictors):
+        out.tables.append(_fixed_table(results, part, name, alpha, exponentiate and not k, bool(mcse) and drawn))
+    for part, name, tested in others:
+        tests = variance_tests or tested
+        out.tables.append(_variance_table(results, part, name, alpha, tests, bool(mcse) and drawn))
+    notes = notes_of(results)
+    if mcse and drawn:
+        notes.append(
+            "MCSE is the Monte Carlo standard error: how much a number would change with other random numbers."
+        )
+    if mcse == "all" and drawn:
+        out.tables.append(_error_table(results, alpha))
+    low = results.estimates.non_negative & (np.asarray(results.conf_int(alpha))[:, 0] == 0.0)
+    if low.any():
+        notes.append(
+            "Lower limits of variances and dispersions are cut off at 0; conf_int(method='profile') has better ones."
+        )
     if notes:
         out.add_extra_txt(notes)
+    return out
+
+
+def summarise_experimentally(
+    results: TableMethods, title: str | None, alpha: float, float_format: str
+) -> summary2.Summary:
+    """Build statsmodels' other kind of summary, ``summary2``."""
+    out = summary2.Summary()
+    left, right = model_facts(results)
+    out.add_dict(dict([*left, *right]), ncols=2)
+    params = summary2.summary_params(results, alpha=alpha, use_t=False)
+    params.index = list(results.estimates.names)
+    out.add_df(params, float_format=float_format)
+    out.add_title(title or TITLE)
+    for note in notes_of(results):
+        out.add_text(note)
     return out

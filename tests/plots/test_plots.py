@@ -109,6 +109,14 @@ def curve(label: str = "a", **kwargs: Any) -> plots.Curve:
     return plots.Curve(label, x, 3 + x, 2 + x, 4 + x, **kwargs)
 
 
+TIDY = pd.DataFrame(
+    {
+        "term": [f"treatment[T.terbinafine]:{k}" for k in range(7)],
+        "estimate": np.arange(7.0),
+        "conf_low": np.arange(7.0) - 2,
+        "conf_high": np.arange(7.0) + 1,
+    }
+)
 NORMAL = np.random.default_rng(2).normal(size=300)
 
 PICTURES = {
@@ -117,6 +125,7 @@ PICTURES = {
         2,
         lambda ax: plots.plot_random_effects(effects(12, ("Intercept", "x")), ax=ax),
     ),
+    "coefficients": (1, lambda ax: plots.plot_coefficients({"one": TIDY, "other": TIDY.iloc[:3]}, ax=ax)),
     "importance": (4, lambda ax: plots.plot_importance(diagnostics(7), weights(), ax=ax)),
     "history": (1, lambda ax: plots.plot_mc_history(history(), tolerance=0.01, ax=ax)),
     "profile": (
@@ -597,6 +606,18 @@ def test_random_effects_of_a_fit() -> None:
     slopes = frame[frame["effect"] == "visit"]
     assert ends == set(zip(slopes["lower"], slopes["upper"], strict=True))
     assert "90 %" in left.get_xlabel()
+
+
+def test_coefficients_of_fits() -> None:
+    result, laplace = fit_of("cbpp"), laplace_of("cbpp")
+    ax = result.plot_coefficients({"Laplace": laplace}, exponentiate=True, alpha=0.1).axes[0]
+    for line, bars, fit in zip(ax.lines[1:], ax.collections, (result, laplace), strict=True):
+        np.testing.assert_allclose(line.get_xdata(), np.exp(fit.fe_params.iloc[1:]))
+        ends = np.array([segment[:, 0] for segment in bars.get_segments()])
+        np.testing.assert_allclose(ends, np.exp(fit.conf_int(0.1).iloc[1:4]))
+    assert ax.get_xscale() == "log"
+    assert ax.get_yticklabels()[0].get_text() == "C(period)[T.2]"
+    assert len(result.plot_coefficients(intercept=True).axes[0].lines[1].get_xdata()) == 4
 
 
 def test_profiles_of_a_fit() -> None:

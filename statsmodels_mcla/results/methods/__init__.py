@@ -15,6 +15,7 @@ from statsmodels_mcla.results.methods.prediction import PredictionMethods, Simul
 from statsmodels_mcla.results.methods.profile import ProfileResults
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
 from statsmodels_mcla.results.methods.residuals import ResidualMethods
+from statsmodels_mcla.results.methods.tables import TableMethods
 from statsmodels_mcla.results.methods.wald import WaldResults
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "RobustResults",
     "ScoreTestResults",
     "SimulationResults",
+    "TableMethods",
     "WaldResults",
 ]

@@ -83,6 +83,21 @@ class ResultsBase(LikelihoodModelResults):
         self.model_non_negative: np.ndarray = estimates.non_negative
         self._data_in_cache: list[str] = []
 
+    @property
+    def llf(self) -> float:
+        """Log-likelihood at ``params``, all constants included."""
+        return self.estimates.llf
+
+    @property
+    def boundary(self) -> np.ndarray:
+        """Variances that are zero at the maximum, and their covariances, (P,) bool; they have no standard error."""
+        return ~self.reduction.keep
+
+    @property
+    def singular(self) -> bool:
+        """Whether the maximum lies on the boundary: a variance or dispersion of zero, or a perfect correlation."""
+        return bool(self.reduction.singular) or self.reduction.at_limit
+
     def with_estimates(self: Own, estimates: Estimates) -> Own:  # noqa: PYI019 - Self is Python 3.11's
         """Results of the same fit with another record of it."""
         return type(self)(self.model, estimates, self.mle_retvals, self.mle_settings, self.monte_carlo)

@@ -14,6 +14,7 @@ from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.plots import (
     LEAST,
     CurveRequest,
+    plot_coefficients,
     plot_fit,
     plot_importance,
     plot_mc_history,
@@ -24,8 +25,8 @@ from statsmodels_mcla.plots import (
 )
 from statsmodels_mcla.results.methods.base import ResultsBase
 from statsmodels_mcla.results.methods.prediction import PredictionMethods
-from statsmodels_mcla.results.methods.profile import ProfileResults
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
+from statsmodels_mcla.results.methods.tables import TableMethods
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,8 +47,42 @@ def weights_of_block(fitted: Fitted, block: int) -> Array:
     return np.concatenate(found)[0]
 
 
-class PlotResults(PredictionMethods, RandomEffectResults, ProfileResults):
+class PlotResults(PredictionMethods, RandomEffectResults, TableMethods):
     """Pictures of what results tell, however they were fitted."""
+
+    def plot_coefficients(
+        self,
+        others: Mapping[str, TableMethods] | None = None,
+        *,
+        exponentiate: bool = False,
+        intercept: bool = False,
+        name: str = "this fit",
+        alpha: float = 0.05,
+        ax: Any = None,
+    ) -> Figure:
+        """Draw the fixed effects with their intervals, those of other fits beside them.
+
+        See `statsmodels_mcla.plots.plot_coefficients`.
+
+        Parameters
+        ----------
+        others : dict, optional
+            Other fits by name.
+        exponentiate : bool
+            Whether to draw exp(coef), on a logarithmic axis.
+        intercept : bool
+            Whether to draw the intercept too.
+        name : str
+            Of this fit in the legend.
+        alpha : float
+            One minus the level of the intervals.
+        ax : Axes, optional
+        """
+        fits = {name: self, **(others or {})}
+        tables = {key: fit.tidy("fixed", exponentiate=exponentiate, alpha=alpha) for key, fit in fits.items()}
+        if not intercept:
+            tables = {key: table[table["term"] != "Intercept"] for key, table in tables.items()}
+        return plot_coefficients(tables, ratios=exponentiate, alpha=alpha, ax=ax)
 
     def plot_random_effects(self, term: str | None = None, alpha: float = 0.05, ax: Any = None) -> Figure:
         """Draw the random effects given the data with their intervals, sorted.

@@ -30,8 +30,11 @@ class WaldResults(ResultsBase):
 
     @cached_property
     def pvalues(self) -> Labelled:
-        """Two-sided p-values; one-sided for variances and dispersions, which cannot be negative."""
-        return wald_pvalues(np.asarray(self.tvalues), self.estimates.non_negative)
+        """Two-sided p-values, those of `t_test`.
+
+        They are no tests of variances, whose estimates are not normal at zero: `compare_lr_test` is.
+        """
+        return wald_pvalues(np.asarray(self.tvalues))
 
     def wald_limits(self, alpha: float) -> Array:
         """Wald limits (P, 2) on the scale of ``params``, those of variances cut off at zero."""
@@ -67,7 +70,7 @@ class WaldResults(ResultsBase):
     @property
     def pvalues_mcse(self) -> Labelled:
         """Monte Carlo standard errors of ``pvalues``."""
-        return self._estimate_errors.pvalues(self.estimates.non_negative)
+        return self._estimate_errors.pvalues()
 
     @cached_property
     def _estimate_errors(self) -> EstimateErrors:

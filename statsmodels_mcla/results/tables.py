@@ -1,0 +1,117 @@
+"""Printed tables: statsmodels' own, at one width, each with one format of numbers, and as Markdown too."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.table import SimpleTable, default_latex_fmt
+from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
+
+LATEX = {"replacements": {**default_latex_fmt["replacements"], "~": r"$\sim$", "^": r"\^{}"}}
+DECIMALS, LARGEST = 4, 1e6
+LEAST_SE = 5e-4  # standard errors below show no digit in so many decimals
+
+
+def table_of(
+    rows: Sequence[Sequence[str]], header: Sequence[str], stubs: Sequence[str], title: str
+) -> SimpleTable:
+    """Table of numbers."""
+    return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params, ltx_fmt=LATEX)
+
+
+def list_of(
+    rows: Sequence[Sequence[str]], stubs: Sequence[str], title: str | None, aligns: str
+) -> SimpleTable:
+    """List of facts in columns, aligned as the letters l and r say."""
+    fmt = {**fmt_2cols, "data_fmts": ["%s"] * len(aligns), "data_aligns": aligns, "colwidths": 1}
+    return SimpleTable(rows, None, stubs, title=title, txt_fmt=fmt, ltx_fmt={**LATEX, "data_aligns": aligns})
+
+
+def shown(values: object, scale: object = None) -> list[str]:
+    """Numbers of a column in one format: four decimals, or four digits where those would hide them.
+
+    Parameters
+    ----------
+    values : array_like (k,)
+    scale : array_like, optional
+        What has to be seen of the table: its standard errors. By default the values themselves.
+    """
+    x = np.asarray(values, dtype=float)
+    seen = np.abs(np.asarray(values if scale is None else scale, dtype=float))
+    seen = seen[np.isfinite(seen) & (seen > 1e-12)]
+    largest = np.max(np.abs(x[np.isfinite(x)]), initial=0.0)
+    plain = np.min(seen, initial=1.0) >= LEAST_SE and largest < LARGEST
+    form = f"{{:.{DECIMALS}f}}" if plain else f"{{:.{DECIMALS - 1}e}}"
+    return [form.format(0.0 if abs(v) < 1e-12 else v) if np.isfinite(v) else "" for v in x]
+
+
+def shown_errors(values: object) -> list[str]:
+    """Monte Carlo errors: two digits, 0 for round-off."""
+    x = np.asarray(values, dtype=float)
+    return [("0" if v < 1e-12 else f"{v:.1e}") if np.isfinite(v) else "" for v in x]
+
+
+def three_decimals(values: object) -> list[str]:
+    """Statistics and p-values."""
+    return [f"{v:.3f}" if np.isfinite(v) else "" for v in np.asarray(values, dtype=float)]
+
+
+class MixedSummary(Summary):
+    """Tables of a fit: ``as_text``, ``as_html``, ``as_latex``, ``as_csv`` and ``as_markdown``."""
+
+    def as_text(self) -> str:
+        """Tables one above the other, all of one width."""
+        widths = [_width(table.as_text()) for table in self.tables]
+        texts = [
+            _spread(table, max(widths) - width) for table, width in zip(self.tables, widths, strict=True)
+        ]
+        out = "\n".join([*(text.rsplit("\n", 1)[0] for text in texts[:-1]), texts[-1]])
+        return out if self.extra_txt is None else f"{out}\n\n{self.extra_txt}"
+
+    def as_csv(self) -> str:
+        """Title, header and rows of each table, and the notes; what holds commas is quoted."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        for table in self.tables:
+            writer.writerows([[table.title]] if table.title else [])
+            writer.writerows(_cells(table))
+        writer.writerows([[note] for note in (self.extra_txt or "").splitlines()])
+        return out.getvalue()
+
+    def as_latex(self) -> str:
+        """A tabular a table, and the notes."""
+        notes = [] if self.extra_txt is None else [self.extra_txt]
+        return "\n\n".join([*(table.as_latex_tabular() for table in self.tables), *notes])
+
+    def as_markdown(self) -> str:
+        """Pipe tables, each under its title, and the notes."""
+        parts = []
+        for table in self.tables:
+            rows = [[text.replace("|", r"\|") for text in row] for row in _cells(table)]
+            headed = table[0].datatype == "header"
+            head = rows.pop(0) if headed else [""] * len(rows[0])
+            align = ["---", *["---:"] * (len(head) - 1)]
+            lines = [f"| {' | '.join(row)} |" for row in [head, align, *rows]]
+            parts.append("\n".join(([f"**{table.title}**", ""] if table.title else []) + lines))
+        notes = [] if self.extra_txt is None else [self.extra_txt]
+        return "\n\n".join([*parts, *notes])
+
+
+def _cells(table: SimpleTable) -> list[list[str]]:
+    return [[str(cell.data).strip() for cell in row] for row in table]
+
+
+def _width(text: str) -> int:
+    return len(text.splitlines()[-1])
+
+
+def _spread(table: SimpleTable, gap: int) -> str:
+    """Text of a table whose names, or values of a list, have more room by a gap."""
+    wide = 0 if table[0].datatype == "header" else 1
+    colwidths = [table.output_formats["txt"]["colwidths"]] * len(table[-1])
+    colwidths[wide] = gap + max(colwidths[wide], *(len(str(row[wide].data)) for row in table))
+    return str(table.as_text(colwidths=colwidths))
