@@ -36,9 +36,15 @@ class MixedModel(Protocol):
     non_negative: np.ndarray
     facts: Any
     k_constant: int
+    nobs: float
+    df_resid: float
+    formula: str
 
     def clone_with(self, endog: Any) -> Any:
         """Return the model with another response."""
+
+    def null_model(self) -> Any:
+        """Return the model with an intercept for all fixed effects."""
 
     def with_unit_weights(self) -> Any:
         """Return the model with as many rows as the frequency weights add up to."""

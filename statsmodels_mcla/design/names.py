@@ -37,6 +37,7 @@ class Facts(NamedTuple):
     n_dropped: int = 0
     predictors: tuple[tuple[str, int], ...] = ()
     """Name and number of fixed effects of each linear predictor."""
+    has_offset: bool = False
 
 
 def facts_of(
@@ -67,7 +68,14 @@ def facts_of(
     counts = np.bincount(of_column, minlength=len(design.family.predictors)).tolist()
     predictors = tuple(zip(design.family.predictors, counts, strict=True))
     return Facts(
-        design.family.name, design.family.link, len(rows), design.n_blocks, sizes, n_dropped, predictors
+        design.family.name,
+        design.family.link,
+        len(rows),
+        design.n_blocks,
+        sizes,
+        n_dropped,
+        predictors,
+        bool(np.any(design.offset)),
     )
 
 

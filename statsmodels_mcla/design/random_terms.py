@@ -52,8 +52,9 @@ class RandomTerm:
         Grouping factor (``"g"``, ``"a:b"``) or variance component (``"F"``).
     columns : tuple of str
         Names of the d coordinates (``"Intercept", "x"``); the term's own name for a variance component.
-    levels : tuple of str
-        Labels of the L levels, or of the columns of a variance component.
+    levels : tuple
+        The L levels as the data have them (of an interaction ``"a1:b1"``), or labels of the columns of a
+        variance component.
     Z : scipy.sparse.csr_array
         (n, L*d), float; the effect of coordinate k of level j is column ``j*d + k``.
     text : str
@@ -69,7 +70,7 @@ class RandomTerm:
 
     name: str
     columns: tuple[str, ...]
-    levels: tuple[str, ...]
+    levels: tuple[Any, ...]
     Z: sparse.csr_array
     text: str = ""
     design: TermDesign | None = field(default=None, repr=False)

@@ -123,7 +123,12 @@ from statsmodels_mcla.families.ordered import Cumulative
 from statsmodels_mcla.families.ordered_beta import OrderedBeta
 from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import Poisson
-from statsmodels_mcla.families.registry import conditional_family, family_instance, supported
+from statsmodels_mcla.families.registry import (
+    conditional_family,
+    estimated_family,
+    family_instance,
+    supported,
+)
 from statsmodels_mcla.families.response_checks import ResponseError
 from statsmodels_mcla.families.row_terms import (
     BlockTerms,
@@ -182,6 +187,7 @@ __all__ = [
     "Workspace",
     "compose",
     "conditional_family",
+    "estimated_family",
     "family_instance",
     "supported",
 ]

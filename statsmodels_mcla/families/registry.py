@@ -144,6 +144,12 @@ def conditional_family(family: Any) -> ConditionalFamily:
     return make(family)
 
 
+def estimated_family(family: Any, phi: float) -> Any:
+    """Return the statsmodels family with the dispersion that was estimated, where that is part of it."""
+    conditional = conditional_family(family)
+    return type(family)(link=family.link, alpha=phi) if conditional.dispersion == "alpha" else family
+
+
 def _link_type(link: Any) -> type:
     """Return the class under which a link is registered.
 

@@ -103,8 +103,10 @@ class BarDesign:
     names: Names
     patsy: Patsy | None
 
-    def labels(self) -> tuple[str, ...]:
-        """Labels of the levels, ``"a1:b1"`` for an interaction."""
+    def labels(self) -> tuple[Any, ...]:
+        """Levels as the data have them, ``"a1:b1"`` for an interaction."""
+        if len(self.levels) == 1:
+            return tuple(self.levels[0][k] for k in self.observed)
         index, pieces = self.observed, []
         for level in reversed(self.levels):
             index, code = np.divmod(index, len(level))

@@ -82,9 +82,11 @@ class MonteCarloContrasts(ContrastResults):
             *self.conf_int_mcse(alpha).T,
         ]
 
-    def summary_frame(self, xname: Any = None, alpha: float = 0.05) -> pd.DataFrame:
-        """Table of the contrasts; after statsmodels' columns come the Monte Carlo errors of each."""
+    def summary_frame(self, xname: Any = None, alpha: float = 0.05, *, mcse: bool = False) -> pd.DataFrame:
+        """Table of the contrasts; with ``mcse``, after statsmodels' columns come the Monte Carlo errors of each."""
         frame: pd.DataFrame = super().summary_frame(xname=xname, alpha=alpha)
+        if not mcse:
+            return frame
         names = ["mcse", *(f"{name} mcse" for name in frame.columns[1:])]
         return frame.assign(**dict(zip(names, self._columns(alpha), strict=True)))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.data import ModelInputs, inputs_of
@@ -44,6 +46,12 @@ class ClonableModel(LikelihoodModel):
         >>> again = model.clone_with(results.simulate(rng=1)[0]).fit()  # doctest: +SKIP
         """
         return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
+
+    def null_model(self) -> Any:
+        """Model of the same rows and random effects with an intercept for all fixed effects."""
+        inputs = inputs_of(self)
+        exog = pd.DataFrame({"Intercept": np.ones(len(inputs.exog))}, index=inputs.exog.index)
+        return type(self)(replace(inputs, exog=exog), exog, family=self.family)
 
     def with_unit_weights(self) -> Any:
         """Model with as many rows as the frequency weights add up to; itself if they are all one.

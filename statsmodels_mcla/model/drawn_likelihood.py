@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -178,3 +178,17 @@ class DrawnLikelihood(ClonableModel):
             NaN for covariance matrices that a fit found to be singular.
         """
         return self._evaluate(params)[1].derivatives(params)[1]
+
+    def score_obs(self, params: Any) -> NoReturn:
+        """Refuse: rows that share random effects have no scores of their own."""
+        raise NotImplementedError(
+            "score_obs: the score is a sum over independent groups of rows, not over rows; sandwich covariances are "
+            "with_cov_type('robust') of the results"
+        )
+
+    def fit_constrained(self, constraints: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: a formula says the constraint, and the two fits can be compared."""
+        raise NotImplementedError(
+            "fit_constrained: write the constraint into the formula (I(a + b) for equal coefficients, offset= for "
+            "known ones) and compare the fits by compare_lr_test; profile_likelihood holds one quantity at values"
+        )

@@ -163,6 +163,8 @@ class MCLAMixedGLM(DrawnLikelihood):
                 self.conditional_family.parameter_scale.positive,
             ]
         )
+        self.nobs = float(self.freq_weights[inputs.used].sum())
+        self.df_resid = self.nobs - len(self.data.param_names)
         self._current: CurrentDraws | None = None
         self._data_attr.extend(DATA)
         self._init_keys.extend(["family", "offset", "freq_weights", "var_weights", "random_terms"])

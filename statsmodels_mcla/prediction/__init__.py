@@ -13,18 +13,24 @@ from statsmodels_mcla.prediction.conditional_moments import (
     moments_of,
 )
 from statsmodels_mcla.prediction.given_parameters import predicted_from
-from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic
+from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic, leverages
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products, prior_basis
 from statsmodels_mcla.prediction.mixed_prediction import MixedPrediction, Predicted
-from statsmodels_mcla.prediction.new_rows import fixed_rows, prediction_rows
+from statsmodels_mcla.prediction.new_rows import fixed_predictions, fixed_rows, prediction_rows
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
 from statsmodels_mcla.prediction.random_effects import (
     EffectMoments,
     conditional_effects,
     conditional_modes_of,
+    effect_covariances,
     effect_moments,
 )
-from statsmodels_mcla.prediction.residuals import deviance_residuals, pearson_residuals, proportions
+from statsmodels_mcla.prediction.residuals import (
+    anscombe_residuals,
+    deviance_residuals,
+    pearson_residuals,
+    proportions,
+)
 
 __all__ = [
     "LINEAR",
@@ -39,12 +45,16 @@ __all__ = [
     "Predicted",
     "PredictiveLaw",
     "Products",
+    "anscombe_residuals",
     "conditional_aic",
     "conditional_effects",
     "conditional_modes_of",
     "deviance_residuals",
+    "effect_covariances",
     "effect_moments",
+    "fixed_predictions",
     "fixed_rows",
+    "leverages",
     "moments",
     "moments_of",
     "pearson_residuals",

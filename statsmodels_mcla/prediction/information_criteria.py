@@ -133,6 +133,13 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
     )
 
 
+def leverages(inputs: ModelInputs, fitted: Fitted) -> Array:
+    """Rows' parts (N,) of the effective degrees of freedom, from the draws at hand; zero without weight."""
+    out = np.zeros(len(inputs.endog))
+    out[inputs.used] = _Setting.of(inputs, fitted).of_rows(fitted)[1]
+    return out
+
+
 def _root_of(scale: SearchScale, x: Array, cov: Array) -> Array:
     """Root of a covariance of fitted parameters on the scale where every value is allowed."""
     k = len(x)
@@ -173,12 +180,16 @@ class _Setting:
         """Conditional log-likelihood and rho, from one set of draws."""
         data, position = self.data, sampler.at(params)
         fitted = replace(self.fitted, sampler=sampler, position=position)
-        family, phi = fitted.design.family, fitted.design.split(params)[2]
+        logf, rho = self.of_rows(fitted)
+        return np.array([data.constant + float(logf.sum()), float(rho.sum())])
+
+    def of_rows(self, fitted: Fitted) -> tuple[Array, Array]:
+        """Log density and part of rho of each row, from the draws at hand."""
+        family, phi = fitted.design.family, fitted.design.split(fitted.params)[2]
         cov = np.linalg.inv(-fitted.evaluation.hessian)
         found = moments(fitted, self.rows, [LINEAR], ParameterErrors(cov, None))[0]
-        logf, r = data.density(found.mean, phi)
-        spread = found.var + found.estimation_var(cov)
-        rho = float(data.information(found.mean, phi) @ spread)
+        logf, r = self.data.density(found.mean, phi)
+        rho = self.data.information(found.mean, phi) * (found.var + found.estimation_var(cov))
         if family.dispersion == "scale":
-            rho += float(r / phi @ (found.slope @ cov[:, -1]))
-        return np.array([data.constant + float(logf.sum()), rho])
+            rho += r / phi * (found.slope @ cov[:, -1])
+        return logf, rho

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from statsmodels_mcla.data import check_alpha
-from statsmodels_mcla.estimation import Fitted, ParameterErrors, Variation, Varied, vary_draws, wald_limits
+from statsmodels_mcla.estimation import (
+    Fitted,
+    ParameterErrors,
+    Variation,
+    Varied,
+    vary_draws,
+    wald_limits,
+    wald_pvalues,
+    z_of,
+)
 from statsmodels_mcla.families import MeanLink, Predictable
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import (
@@ -19,6 +29,12 @@ from statsmodels_mcla.prediction.conditional_moments import (
     moments_of,
 )
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
+
+ALTERNATIVES: dict[str, Callable[[Array], Array]] = {
+    "two-sided": wald_pvalues,
+    "larger": stats.norm.sf,
+    "smaller": stats.norm.cdf,
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +156,45 @@ class MixedPrediction:
         error of the estimates (Booth and Hobert, 1998); otherwise the latter alone.
         """
         return self._filled(self.source.here[0][:, 1])
+
+    @property
+    def var_pred(self) -> Array:
+        """Squares of ``se``."""
+        return self.se**2
+
+    @property
+    def tvalues(self) -> Array:
+        """Predictions over their standard errors."""
+        return z_of(np.stack([self.predicted_mean, self.se], axis=-1))
+
+    @property
+    def linpred(self) -> MixedPrediction:
+        """The same for linear predictors."""
+        return replace(self, which="linear", source=replace(self.source, which="linear"))
+
+    def t_test(self, value: Any = 0.0, alternative: str = "two-sided") -> tuple[Array, Array]:
+        """Wald z-test that a prediction is equal to a value.
+
+        Parameters
+        ----------
+        value : array_like
+        alternative : {"two-sided", "larger", "smaller"}
+
+        Returns
+        -------
+        stat, pvalue : ndarray (N,)
+
+        Raises
+        ------
+        ValueError
+            If there is no such alternative.
+        """
+        if alternative not in ALTERNATIVES:
+            raise ValueError(
+                f"alternative must be one of {', '.join(map(repr, ALTERNATIVES))}, got {alternative!r}"
+            )
+        z = z_of(np.stack([self.predicted_mean - np.asarray(value, float), self.se], axis=-1))
+        return z, ALTERNATIVES[alternative](z)
 
     @property
     def se_mcse(self) -> Array:

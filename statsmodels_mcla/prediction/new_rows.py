@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import patsy
 import scipy.sparse as sp
 
-from statsmodels_mcla.data import MixedModel, finite_matrix, row_vector, total_offset
+from statsmodels_mcla.data import MixedModel, finite_matrix, inputs_of, row_vector, total_offset
 from statsmodels_mcla.design import NewRows, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -94,12 +95,13 @@ def fixed_rows(
     ValueError
         If the rows do not fit the model.
     """
-    inputs = model.inputs
-    info = getattr(model.data, "model_spec", None)
+    info, names = getattr(model.data, "model_spec", None), list(model.data.fe_names)
+    named = isinstance(exog, (pd.DataFrame, pd.Series, Mapping)) or hasattr(exog, "columns")
     if exog is None:
+        inputs = inputs_of(model)
         X, frame = np.asarray(inputs.exog), getattr(model.data, "frame", None)
         index = inputs.exog.index if model.data.row_labels is not None else None
-    elif transform and hasattr(model, "formula"):
+    elif transform and hasattr(model, "formula") and named:
         if info is None:
             model.data.names.environment(model.formula)  # says which names are lost
             raise FormulaError(
@@ -112,22 +114,27 @@ def fixed_rows(
         further = [_read_fixed(part, text, frame) for text, part in getattr(model.data, "parts", {}).values()]
         X = np.concatenate([X, *further], axis=1)
     else:
-        index = exog.index if isinstance(exog, pd.DataFrame) else None
-        if isinstance(exog, pd.DataFrame) and set(exog.columns) == set(inputs.exog.columns):
-            exog = exog[list(inputs.exog.columns)]
+        column = isinstance(exog, pd.Series) and len(names) == 1
+        index = exog.index if isinstance(exog, pd.DataFrame) or column else None
+        if isinstance(exog, pd.DataFrame) and set(exog.columns) == set(names):
+            exog = exog[names]
         frame = exog if isinstance(exog, pd.DataFrame) else None
         X = np.asarray(exog, dtype=float)
         if X.ndim == 1:
-            X = X[:, None] if inputs.exog.shape[1] == 1 else X[None]
+            X = X[:, None] if len(names) == 1 else X[None]
         X = finite_matrix(X, "exog")
-        if X.shape[1] != inputs.exog.shape[1]:
+        if X.shape[1] != len(names):
             raise ValueError(
-                f"exog has {X.shape[1]} columns, but the model has {inputs.exog.shape[1]} fixed effects: "
-                f"{list(inputs.exog.columns)}"
+                f"exog has {X.shape[1]} columns, but the model has {len(names)} fixed effects: {names}"
+                + (
+                    f". A table with the columns of {model.formula!r} is transformed"
+                    if info is not None
+                    else ""
+                )
             )
     n = len(X)
     if exog is None and offset is None and exposure is None:
-        total = inputs.offset
+        total = inputs_of(model).offset
     else:
         if offset is None and exposure is None:
             offset, exposure = _of_the_fit(model, frame, strict=transform)
@@ -137,6 +144,12 @@ def fixed_rows(
         )
         total = total_offset(offset, exposure, n, model.conditional_family)
     return FixedRows(X, total, index, frame, exog is None)
+
+
+def fixed_predictions(model: MixedModel, rows: FixedRows, params: Array, which: str) -> Array:
+    """Means or linear predictors (N,) of random effects of zero; NaN in rows with missing values."""
+    eta = rows.X @ params[: rows.X.shape[1]] + rows.offset
+    return model.conditional_family.mean(eta) if which == "mean" else eta
 
 
 def prediction_rows(
@@ -213,8 +226,9 @@ def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
 
 def _of_the_fit(model: Any, frame: pd.DataFrame | None, *, strict: bool) -> tuple[Any, Any]:
     """Offset and exposure of new rows that come without: from the columns that the fit took them from."""
-    nonzero = {"offset": None} if np.any(model.inputs.offset != 0.0) else {}
-    given = getattr(model.data, "row_columns", nonzero)
+    given = getattr(model.data, "row_columns", None)
+    if given is None:
+        given = {"offset": None} if model.facts.has_offset else {}
     found = {n: c for n, c in given.items() if c is not None and frame is not None and c in frame.columns}
     absent = {n: c for n, c in given.items() if n not in found}
     if absent:

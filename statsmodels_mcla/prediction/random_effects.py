@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +93,47 @@ def effect_moments(fitted: Fitted, n_effects: int, errors: ParameterErrors) -> E
         np.zeros((n_effects, fitted.reduction.layout.n_covariance)),
     )
     return EffectMoments.of(moments(fitted, rows, [LINEAR], errors)[0], errors.cov_params)
+
+
+def effect_covariances(fitted: Fitted, dims: Sequence[int], n_levels: int) -> Array:
+    """Covariance matrices (L, d, d) of the effects of each level given the data, over terms of the same levels.
+
+    Covariances are those of sums: 2 Cov(a, b) = Var(a + b) - Var(a) - Var(b).
+
+    Parameters
+    ----------
+    fitted : Fitted
+        With draws of its own (`Fitted.fresh`).
+    dims : sequence of int
+        Effects of a level in each term.
+    n_levels : int
+    """
+    starts = n_levels * np.cumsum([0, *dims[:-1]])
+    columns = np.concatenate(
+        [
+            start + dim * np.arange(n_levels)[:, None] + np.arange(dim)
+            for start, dim in zip(starts, dims, strict=True)
+        ],
+        axis=1,
+    )  # (L, d)
+    d, count = columns.shape[1], n_levels * sum(dims)
+    i, j = np.tril_indices(d)
+    pairs = [(columns[:, a], columns[:, b]) for a, b in zip(i, j, strict=True)]
+    identity = sp.csr_array(sp.eye_array(count))
+    Z = sp.csr_array(sp.vstack([identity[a] + identity[b] for a, b in pairs]))
+    n = Z.shape[0]
+    rows = LinearRows.of(
+        fitted,
+        np.zeros((n, fitted.design.n_fixed)),
+        np.zeros(n),
+        Z,
+        np.zeros((n, fitted.reduction.layout.n_covariance)),
+    )
+    found = moments(fitted, rows, [LINEAR], ParameterErrors(np.zeros((len(fitted.params),) * 2), None))[0]
+    of_sums = np.zeros((n_levels, d, d))
+    of_sums[:, i, j] = of_sums[:, j, i] = found.var.reshape(len(pairs), n_levels).T
+    single = 0.25 * np.einsum("lii->li", of_sums)  # of twice the effect
+    return np.asarray(0.5 * (of_sums - single[:, :, None] - single[:, None, :]))
 
 
 def conditional_modes_of(fitted: Fitted) -> Array:

@@ -30,6 +30,24 @@ def pearson_residuals(
     return np.asarray((proportions(inputs) - mean) * size)
 
 
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
+
+
+def anscombe_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
+    """Anscombe residuals, as GLM has them: not divided by a scale.
+
+    (A(y) - A(mu)) / V(mu)^(1/6), where A' = V^(-1/3) (McCullagh and Nelder, 1989, sec. 2.4), by quadrature in s with
+    t = y + (mu - y) s^3, which takes the pole of the integrand at a response at the end of its range.
+    """
+    unit = 1.0 if family.dispersion == "scale" else phi
+    y, centre = proportions(inputs)[:, None], np.asarray(mu)[:, None]
+    s = 0.5 * (NODES + 1.0)
+    integrand = family.variance(y + (centre - y) * s**3, unit) ** (-1.0 / 3.0)
+    integral = (integrand * (y - centre) * 3.0 * s**2) @ (0.5 * WEIGHTS)
+    size = np.sqrt(inputs.n_trials * inputs.var_weights)
+    return np.asarray(integral * size * family.variance(np.asarray(mu), unit) ** (-1.0 / 6.0))
+
+
 def deviance_residuals(inputs: ModelInputs, family: ConditionalFamily, mu: Array, phi: float) -> Array:
     """Signed roots of what each row adds to the deviance, as GLM has them: not divided by a scale."""
     y = inputs.endog.to_numpy()

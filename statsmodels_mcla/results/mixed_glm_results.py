@@ -18,17 +18,13 @@ from statsmodels_mcla.numerics import standard_deviations
 from statsmodels_mcla.results.methods import (
     BootstrapResults,
     EffectSizes,
+    GLMAttributes,
+    GroupMethods,
     InfluenceResults,
-    InformationCriteria,
     Labelled,
     MarginMethods,
     MonteCarloPlots,
     PlotResults,
-    PredictionMethods,
-    ProfileResults,
-    RandomEffectResults,
-    ResidualMethods,
-    RobustResults,
     ScoreTestResults,
     SimulationResults,
     TableMethods,
@@ -41,19 +37,15 @@ if TYPE_CHECKING:
 
 class MixedGLMResults(
     PlotResults,
-    ResidualMethods,
-    PredictionMethods,
+    GLMAttributes,
+    GroupMethods,
     MarginMethods,
     EffectSizes,
-    RandomEffectResults,
     InfluenceResults,
     TableMethods,
-    InformationCriteria,
-    RobustResults,
     SimulationResults,
     BootstrapResults,
     ScoreTestResults,
-    ProfileResults,
 ):
     """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them."""
 

@@ -23,7 +23,7 @@ from statsmodels_mcla.results.tables import (
 if TYPE_CHECKING:
     from statsmodels.iolib.table import SimpleTable
 
-    from statsmodels_mcla.results.methods.tables import TableMethods
+    from statsmodels_mcla.results.methods import TableMethods
 
 Facts = list[tuple[str, str]]
 PREDICTORS = {

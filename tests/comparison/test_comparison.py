@@ -347,7 +347,7 @@ def test_contrasts_carry_their_monte_carlo_errors() -> None:
     test = result.t_test(R)
     cov = result.cov_mcse().to_numpy()[:4, :4]
     np.testing.assert_allclose(test.mcse, np.sqrt(np.diag(R @ cov @ R.T)))
-    np.testing.assert_allclose(test.summary_frame()["mcse"], test.mcse)
+    np.testing.assert_allclose(test.summary_frame(mcse=True)["mcse"], test.mcse)
     assert test.summary().as_text().count("MCSE") == len(R)
     assert f"{test.mcse[0]:.2g}" in str(test)
     named = result.t_test("Cross[R/R] - Cross[W/W] = 0, Cross[R/W] = 0")

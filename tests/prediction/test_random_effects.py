@@ -23,7 +23,7 @@ def moments_of(name: str, result: Any) -> oracle.PosteriorMoments:
 
 def in_order(table: pd.DataFrame, truth: oracle.PosteriorMoments) -> np.ndarray:
     """Rows of a table of random effects in the order of the truth."""
-    return table.loc[[str(level) for level in truth.levels]].to_numpy()
+    return table.set_axis(table.index.map(str)).loc[[str(level) for level in truth.levels]].to_numpy()
 
 
 @pytest.mark.parametrize("name", ["bacteria", "toenail", "epil_slopes", "cbpp"])

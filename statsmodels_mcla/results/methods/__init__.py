@@ -9,6 +9,8 @@ from statsmodels_mcla.results.methods.base import Labelled
 from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults
 from statsmodels_mcla.results.methods.criteria import InformationCriteria
+from statsmodels_mcla.results.methods.glm_attributes import GLMAttributes
+from statsmodels_mcla.results.methods.groups import GroupMethods
 from statsmodels_mcla.results.methods.plots import MonteCarloPlots, PlotResults
 from statsmodels_mcla.results.methods.population import EffectSizes, MarginMethods
 from statsmodels_mcla.results.methods.prediction import PredictionMethods, SimulationResults
@@ -21,6 +23,8 @@ from statsmodels_mcla.results.methods.wald import WaldResults
 __all__ = [
     "BootstrapResults",
     "EffectSizes",
+    "GLMAttributes",
+    "GroupMethods",
     "InfluenceResults",
     "InformationCriteria",
     "Labelled",

@@ -75,8 +75,7 @@ class ResultsBase(LikelihoodModelResults):
         self.reduction, self.monte_carlo = estimates.reduction, monte_carlo
         self.mle_retvals, self.mle_settings = mle_retvals, mle_settings
         self.k_fe, self.k_vc = estimates.layout.n_fixed, estimates.layout.n_covariance
-        self.nobs = float(model.freq_weights[model.inputs.used].sum())
-        self.df_resid = self.nobs - len(estimates.params)
+        self.nobs, self.df_resid = model.nobs, model.df_resid
         self.df_model = len(estimates.params) - model.k_constant
         self.family, self.facts = model.family, model.facts
         self.use_t = False

@@ -14,6 +14,7 @@ from statsmodels_mcla.prediction import (
     Predicted,
     PredictiveLaw,
     conditional_effects,
+    fixed_predictions,
     fixed_rows,
     prediction_rows,
 )
@@ -123,6 +124,11 @@ class PredictionMethods(ResultsBase):
                 for name in chances
             }
             return pd.DataFrame(parts)
+        simple = self.model.conditional_family.simple_mean and which in ("mean", "linear")
+        if random == "none" and exog_vc is None and simple:  # needs neither draws nor the data of the fit
+            rows = fixed_rows(self.model, exog, transform, offset, exposure)
+            values = fixed_predictions(self.model, rows, self.estimates.params, which)
+            return values if rows.index is None else pd.Series(values, index=rows.index)
         found = self.get_prediction(exog, transform, which, random, offset, exposure, exog_vc=exog_vc)
         if found.row_labels is None:
             return found.predicted_mean

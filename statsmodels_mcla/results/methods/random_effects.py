@@ -100,7 +100,7 @@ class RandomEffectResults(ResultsBase):
         out = pd.DataFrame(
             {
                 "term": np.repeat(keys, [t.Z.shape[1] for t in terms]),
-                "level": np.concatenate([np.repeat(np.array(t.levels, object), t.dim) for t in terms]),
+                "level": [level for t in terms for level in t.levels for _ in range(t.dim)],
                 "effect": np.concatenate([np.tile(np.array(t.columns, object), t.n_levels) for t in terms]),
             }
         )
@@ -131,7 +131,9 @@ def _by_term(terms: tuple[RandomTerm, ...], values: Array) -> dict[str, pd.DataF
     keys = term_keys(terms)
     return {
         key: pd.DataFrame(
-            part.reshape(t.n_levels, t.dim), index=pd.Index(t.levels, name=t.name), columns=list(t.columns)
+            part.reshape(t.n_levels, t.dim),
+            index=pd.Index(t.levels, name=t.name, tupleize_cols=False),
+            columns=list(t.columns),
         )
         for key, t, part in zip(keys, terms, parts, strict=True)
     }

@@ -211,6 +211,9 @@ class WaldResults(ResultsBase):
         found = super().t_test_pairwise(term_name, method=method, alpha=alpha, factor_labels=factor_labels)
         if self.estimates.drawn:
             tests = self.t_test(found.contrasts)
+            errors = tests.summary_frame(mcse=True).filter(like="mcse").to_numpy()
+            names = ["mcse", *(f"{name} mcse" for name in found.result_frame.columns[1:6])]
+            found.result_frame[names] = errors
             name = f"pvalue-{method}"
             found.result_frame[f"{name} mcse"] = tests.adjusted_pvalues_mcse(
                 np.atleast_1d(tests.pvalue), lambda p: multipletests(p, method=method, alpha=alpha)[1]
