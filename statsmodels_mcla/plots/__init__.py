@@ -8,17 +8,16 @@ from statsmodels_mcla.plots.coefficients import plot_coefficients
 from statsmodels_mcla.plots.curve_request import CurveRequest
 from statsmodels_mcla.plots.curves import Curve, Points, plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
-from statsmodels_mcla.plots.envelope import LEAST, residuals_with_envelope
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
 from statsmodels_mcla.plots.profiles import Profile, plot_profile
-from statsmodels_mcla.plots.residuals import plot_residuals
+from statsmodels_mcla.plots.residuals import plot_checks, plot_residuals
 
 __all__ = [
-    "LEAST",
     "Curve",
     "CurveRequest",
     "Points",
     "Profile",
+    "plot_checks",
     "plot_coefficients",
     "plot_fit",
     "plot_importance",
@@ -26,5 +25,4 @@ __all__ = [
     "plot_profile",
     "plot_random_effects",
     "plot_residuals",
-    "residuals_with_envelope",
 ]

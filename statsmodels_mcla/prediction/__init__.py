@@ -16,6 +16,16 @@ from statsmodels_mcla.prediction.given_parameters import predicted_from
 from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic, leverages
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products, prior_basis
 from statsmodels_mcla.prediction.mixed_prediction import MixedPrediction, Predicted
+from statsmodels_mcla.prediction.model_checks import (
+    Groups,
+    Places,
+    Series,
+    checks_table,
+    dispersion,
+    outliers,
+    uniformity,
+    zeros,
+)
 from statsmodels_mcla.prediction.new_rows import fixed_predictions, fixed_rows, prediction_rows
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
 from statsmodels_mcla.prediction.random_effects import (
@@ -31,25 +41,33 @@ from statsmodels_mcla.prediction.residuals import (
     pearson_residuals,
     proportions,
 )
+from statsmodels_mcla.prediction.simulated_residuals import LEAST, SimulatedResiduals
 
 __all__ = [
+    "LEAST",
     "LINEAR",
     "ConditionalAIC",
     "EffectMoments",
+    "Groups",
     "Law",
     "LinearRows",
     "MixedPrediction",
     "MomentFunction",
     "Moments",
     "Placed",
+    "Places",
     "Predicted",
     "PredictiveLaw",
     "Products",
+    "Series",
+    "SimulatedResiduals",
     "anscombe_residuals",
+    "checks_table",
     "conditional_aic",
     "conditional_effects",
     "conditional_modes_of",
     "deviance_residuals",
+    "dispersion",
     "effect_covariances",
     "effect_moments",
     "fixed_predictions",
@@ -57,9 +75,12 @@ __all__ = [
     "leverages",
     "moments",
     "moments_of",
+    "outliers",
     "pearson_residuals",
     "predicted_from",
     "prediction_rows",
     "prior_basis",
     "proportions",
+    "uniformity",
+    "zeros",
 ]

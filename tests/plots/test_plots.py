@@ -24,9 +24,9 @@ from scipy import stats
 from statsmodels_mcla import JointSampling, MCLAMixedGLM, plots
 from statsmodels_mcla.data.simulated_responses import simulate_responses
 from statsmodels_mcla.exceptions import SingularFitWarning
-from statsmodels_mcla.plots.envelope import residuals_with_envelope
 from statsmodels_mcla.plots.grids import group_rows, observed_averages, population_rows, typical_row
 from statsmodels_mcla.plots.style import BLUE, VERMILION
+from statsmodels_mcla.prediction import SimulatedResiduals
 from statsmodels_mcla.results.methods.plots import weights_of_block
 
 mpl.use("Agg")
@@ -648,7 +648,7 @@ def test_all_parameters_are_profiled_by_default() -> None:
 def test_residuals_are_places_among_simulated_responses() -> None:
     result = fit_of("sleepstudy_gamma")
     model, params = result.model, result.params.to_numpy()
-    found, _ = residuals_with_envelope(model, params, np.random.default_rng(4), 50)
+    found = SimulatedResiduals.of(model, params, np.random.default_rng(4), 50).residuals
     others = simulate_responses(
         model.inputs, model.design, model.conditional_family, params, np.random.default_rng(4), 50
     )
@@ -659,7 +659,7 @@ def test_residuals_are_places_among_simulated_responses() -> None:
 def test_ties_are_broken_at_random() -> None:
     result = fit_of("cbpp")
     draw = [
-        residuals_with_envelope(result.model, result.params.to_numpy(), np.random.default_rng(s), 99)[0]
+        SimulatedResiduals.of(result.model, result.params.to_numpy(), np.random.default_rng(s), 99).residuals
         for s in range(200)
     ]
     zero = result.model.endog == 0
@@ -677,7 +677,8 @@ def test_a_true_model_leaves_the_band_as_often_as_it_should() -> None:
     for seed, (_, y) in enumerate(result.simulate(25, rng=5).items()):
         counts = np.column_stack([y, data_of("cbpp")["size"] - y])
         model = result.model.clone_with(counts)
-        r, simulated = residuals_with_envelope(model, params, np.random.default_rng(seed), 99)
+        found = SimulatedResiduals.of(model, params, np.random.default_rng(seed), 99)
+        r, simulated = found.residuals, found.simulated
         ax = plots.plot_residuals(r, np.arange(len(r), dtype=float), simulated).axes[0]
         shares.append(len(ax.lines[-1].get_xdata()) / len(r))
         plt.close(ax.figure)
@@ -687,7 +688,8 @@ def test_a_true_model_leaves_the_band_as_often_as_it_should() -> None:
 def test_residuals_find_a_wrong_model() -> None:
     result = fit_of("cbpp")
     wrong = result.params.to_numpy() + np.array([1.0, 0, 0, 0, 0])
-    r, simulated = residuals_with_envelope(result.model, wrong, np.random.default_rng(1), 99)
+    found = SimulatedResiduals.of(result.model, wrong, np.random.default_rng(1), 99)
+    r, simulated = found.residuals, found.simulated
     ax = plots.plot_residuals(r, np.arange(len(r), dtype=float), simulated).axes[0]
     assert len(ax.lines[-1].get_xdata()) > 0.5 * len(r)
 

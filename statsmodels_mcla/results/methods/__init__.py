@@ -6,6 +6,7 @@ The next of its kind: a method here, with its numbers below.
 """
 
 from statsmodels_mcla.results.methods.base import Labelled
+from statsmodels_mcla.results.methods.checks import CheckMethods, ModelChecks
 from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults
 from statsmodels_mcla.results.methods.criteria import InformationCriteria
@@ -22,6 +23,7 @@ from statsmodels_mcla.results.methods.wald import WaldResults
 
 __all__ = [
     "BootstrapResults",
+    "CheckMethods",
     "EffectSizes",
     "GLMAttributes",
     "GroupMethods",
@@ -29,6 +31,7 @@ __all__ = [
     "InformationCriteria",
     "Labelled",
     "MarginMethods",
+    "ModelChecks",
     "MonteCarloPlots",
     "PlotResults",
     "PredictionMethods",

@@ -7,12 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from statsmodels_mcla.data import checked_count
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
-from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.plots import (
-    LEAST,
     CurveRequest,
     plot_coefficients,
     plot_fit,
@@ -21,10 +19,10 @@ from statsmodels_mcla.plots import (
     plot_profile,
     plot_random_effects,
     plot_residuals,
-    residuals_with_envelope,
 )
+from statsmodels_mcla.prediction import checks_table, uniformity
 from statsmodels_mcla.results.methods.base import ResultsBase
-from statsmodels_mcla.results.methods.prediction import PredictionMethods
+from statsmodels_mcla.results.methods.checks import CheckMethods, column_of
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
 from statsmodels_mcla.results.methods.tables import TableMethods
 
@@ -47,7 +45,7 @@ def weights_of_block(fitted: Fitted, block: int) -> Array:
     return np.concatenate(found)[0]
 
 
-class PlotResults(PredictionMethods, RandomEffectResults, TableMethods):
+class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
     """Pictures of what results tell, however they were fitted."""
 
     def plot_coefficients(
@@ -100,10 +98,12 @@ class PlotResults(PredictionMethods, RandomEffectResults, TableMethods):
         """
         return plot_random_effects(self.random_effects_frame(term, alpha, mcse=False), alpha=alpha, ax=ax)
 
-    def plot_residuals(self, nsim: int = 250, rng: Any = None, ax: Any = None) -> Figure:
-        """Draw simulated residuals: their normal QQ plot, and against the fitted linear predictor.
+    def plot_residuals(
+        self, nsim: int = 250, rng: Any = None, ax: Any = None, *, against: Any = None
+    ) -> Figure:
+        """Draw simulated residuals: their normal QQ plot, and against the fitted linear predictor or a covariate.
 
-        See `statsmodels_mcla.plots.plot_residuals`.
+        See `statsmodels_mcla.plots.plot_residuals`; `check` has tests.
 
         Parameters
         ----------
@@ -114,23 +114,35 @@ class PlotResults(PredictionMethods, RandomEffectResults, TableMethods):
             Source of randomness.
         ax : sequence of 2 Axes, optional
             A new figure by default.
+        against : str or array_like (N,), optional
+            Column of the data, numbers or categories, in the formula or not; by default the linear predictor.
 
         Raises
         ------
         ValueError
-            If nsim is less than 39, too few for 95 % limits.
+            If nsim is less than 39, too few for 95 % limits, or there is no such column.
 
         Notes
         -----
         The linear predictor is that of random effects zero: effects given the data would have the responses on both
         axes, and a trend where there is none.
         """
-        nsim = checked_count("nsim", nsim, LEAST, ", which 95 % limits need")
-        generator = generator_of(rng)
-        residuals, simulated = residuals_with_envelope(self.model, self.estimates.params, generator, nsim)
-        fitted = np.asarray(self.predict(which="linear", random="none"))
-        label = f"linear predictor, random effects zero ({self.model.conditional_family.link})"
-        return plot_residuals(residuals, fitted, simulated, fitted_label=label, ax=ax)
+        fitted, label = self.fitted_part
+        if against is not None:
+            column = column_of(self.model, against, "against")
+            number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+            fitted = column.to_numpy(float if number else str)
+            label = str(column.name)
+        found = self.simulated_residuals(nsim, rng)
+        (p,) = checks_table({"": uniformity(found)}, frozenset({""}))["pvalue"].to_numpy(float)
+        return plot_residuals(
+            found.residuals,
+            fitted,
+            found.simulated,
+            fitted_label=label,
+            note=f"uniformity: p = {p:.3f}",
+            ax=ax,
+        )
 
     def plot_profile(
         self, names: Any = None, kind: str = "zeta", alpha: float = 0.05, ax: Any = None

@@ -1,0 +1,208 @@
+"""Checks of the model by simulated residuals: a table of tests, and pictures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from statsmodels_mcla.data import MixedModel, checked_count, inputs_of
+from statsmodels_mcla.formula import by_label
+from statsmodels_mcla.numerics import Array, child, generator_of, seed_of
+from statsmodels_mcla.plots import plot_checks
+from statsmodels_mcla.prediction import (
+    LEAST,
+    Groups,
+    Places,
+    Series,
+    SimulatedResiduals,
+    checks_table,
+    conditional_effects,
+    dispersion,
+    outliers,
+    uniformity,
+    zeros,
+)
+from statsmodels_mcla.results.methods.prediction import PredictionMethods
+
+ONE_SIDED = ("uniformity", "dispersion", "outliers", "means by")  # only large values are wrong
+
+
+@dataclass(frozen=True)
+class ModelChecks:
+    """Tests of a fit.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a check: ``random`` effects of the simulated data sets, ``statistic``, ``expected``,
+        ``lower``, ``upper``, ``pvalue``, ``mcse``.
+    residuals : SimulatedResiduals
+    fitted : ndarray (N,)
+        Linear predictor of random effects zero.
+    fitted_label : str
+    """
+
+    table: pd.DataFrame
+    residuals: SimulatedResiduals
+    fitted: Array
+    fitted_label: str
+
+    def __str__(self) -> str:
+        nsim = self.residuals.simulated.shape[1]
+        shown = self.table.to_string(float_format=lambda x: f"{x:.3f}")
+        return (
+            f"Checks of the model, against {nsim} simulated data sets\n{shown}\n"
+            f"95 % of the simulated data sets lie between lower and upper; the least p-value is "
+            f"{1 / (nsim + 1):.2g}, or twice that with two tails."
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(float_format=lambda x: f"{x:.3f}"))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the residuals and the checks, see `statsmodels_mcla.plots.plot_checks`.
+
+        Parameters
+        ----------
+        ax : sequence of 3 Axes, optional
+            A new figure by default.
+        """
+        found = self.residuals
+        return plot_checks(
+            found.residuals, self.fitted, found.simulated, self.table, fitted_label=self.fitted_label, ax=ax
+        )
+
+
+def column_of(model: MixedModel, value: Any, argument: str) -> pd.Series:
+    """Values of a column of the data, or one value a row, (N,)."""
+    index = inputs_of(model).endog.index
+    if isinstance(value, str):
+        frame = getattr(model.data, "frame", None)
+        if frame is None or value not in frame.columns:
+            known = "none: it was not made from a formula" if frame is None else list(frame.columns)
+            raise ValueError(f"{argument}: the data have no column {value!r}; they have {known}")
+        return pd.Series(frame[value].to_numpy(), name=value)
+    found = pd.Series(
+        np.asarray(by_label(value, index, argument)), name=getattr(value, "name", None) or argument
+    )
+    if len(found) != len(index):
+        raise ValueError(f"{argument} has {len(found)} values, but the model has {len(index)} rows")
+    return found
+
+
+class CheckMethods(PredictionMethods):
+    """Checks of a fit."""
+
+    def simulated_residuals(self, nsim: Any, rng: Any, random: str = "new") -> SimulatedResiduals:
+        """Residuals among data sets with fresh random effects, or with those that the data tell of."""
+        nsim = checked_count("nsim", nsim, LEAST, ", which 95 % limits need")
+        model, params, generator = self.model, self.estimates.params, generator_of(rng)
+        if random == "new":
+            return SimulatedResiduals.of(model, params, generator, nsim)
+        inputs_of(model)
+        return SimulatedResiduals.of(
+            model,
+            params,
+            generator,
+            nsim,
+            lambda n: conditional_effects(model.design, self.estimates.fitted, params, generator, n),
+        )
+
+    @property
+    def fitted_part(self) -> tuple[Array, str]:
+        """Linear predictor of random effects zero, (N,), and what to call it."""
+        fitted = np.asarray(self.predict(which="linear", random="none"))
+        return fitted, f"linear predictor, random effects zero ({self.model.conditional_family.link})"
+
+    def check(
+        self,
+        nsim: int = 250,
+        rng: Any = None,
+        *,
+        by: str | Sequence[str] = (),
+        time: Any = None,
+        space: Sequence[Any] | None = None,
+    ) -> ModelChecks:
+        """Test the fit by simulated quantile residuals, with the checks of the R package DHARMa.
+
+        Parameters
+        ----------
+        nsim : int
+            Data sets to simulate from the fit, twice: with fresh random effects, and with those given the data.
+        rng : int or numpy.random.Generator, optional
+            Source of randomness.
+        by : str or sequence of str
+            Columns of the data whose values residuals should not depend on: of covariates, or of factors.
+        time : str or array_like (N,), optional
+            Order of the rows, for autocorrelation within the levels of the first grouping factor.
+        space : sequence of 2 or more str or array_like (N,), optional
+            Coordinates of the rows, for spatial autocorrelation (Moran's I).
+
+        Returns
+        -------
+        ModelChecks
+            With ``table``, which it prints, and ``plot()``.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit.
+
+        Notes
+        -----
+        Each p-value is the place of a statistic of the data among those of simulated data sets, and so counts the
+        dependence within groups; it does not count that the parameters were estimated, which makes it conservative.
+        Random effects are fresh (``random`` "new") or, for what goes on within groups, drawn given the data.
+        ``dispersion`` is the mean square of responses about their means, in simulated variances, and large values alone
+        are wrong: effects drawn given the data follow these closely. ``levels of g``
+        tells of groups that differ more or less than the model has it, ``spread within g`` of groups whose
+        residuals do.
+
+        Examples
+        --------
+        >>> print(results.check(rng=1, by="x"))  # doctest: +SKIP
+        """
+        model, seed = self.model, seed_of(rng)
+        new = self.simulated_residuals(nsim, child(seed, 0))
+        given = self.simulated_residuals(nsim, child(seed, 1), "conditional")
+        of_new = {"uniformity": uniformity(new)}
+        of_given = {"dispersion": dispersion(given), "outliers": outliers(given)}
+        if model.conditional_family.discrete:
+            of_given["zeros"] = zeros(given)
+        factors: dict[str, np.ndarray] = {}
+        for term in inputs_of(model).terms:
+            member = term.Z.tocoo()
+            codes = np.full(member.shape[0], -1)
+            codes[member.coords[0]] = member.coords[1] // term.dim
+            factors.setdefault(term.name, codes)
+        for name, codes in factors.items():
+            of_new[f"levels of {name}"] = Groups(codes).means(new)
+            of_given[f"spread within {name}"] = Groups(codes).spread(given)
+        for name in [by] if isinstance(by, str) else by:
+            groups = Groups.of(column_of(model, name, "by"))
+            of_new[f"means by {name}"] = groups.means(new)
+            of_given[f"spread by {name}"] = groups.spread(given)
+        if time is not None:
+            series = Series.of(column_of(model, time, "time"), next(iter(factors.values())))
+            if not len(series.before):
+                raise ValueError(f"time: no two rows belong to one level of {next(iter(factors))!r}")
+            of_new["autocorrelation in time"] = series.autocorrelation(new)
+        if space is not None:
+            if isinstance(space, str) or len(space) < 2:
+                raise ValueError(
+                    f"space must be two or more coordinates, such as ('lon', 'lat'); got {space!r}"
+                )
+            coordinates = [column_of(model, one, "space").to_numpy(float) for one in space]
+            of_new["autocorrelation in space"] = Places.of(np.column_stack(coordinates)).autocorrelation(new)
+        statistics = {**of_new, **of_given}
+        one_sided = frozenset(name for name in statistics if name.startswith(ONE_SIDED))
+        table = checks_table(statistics, one_sided)
+        table.insert(0, "random", ["new" if name in of_new else "conditional" for name in table.index])
+        fitted, label = self.fitted_part
+        return ModelChecks(table, new, fitted, label)
