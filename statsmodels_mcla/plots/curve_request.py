@@ -12,10 +12,20 @@ import pandas as pd
 from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.formula import names_in
 from statsmodels_mcla.plots.curves import MANY, Curve, Points
-from statsmodels_mcla.plots.grids import category_label, group_rows, observed_averages, population_rows
+from statsmodels_mcla.plots.grids import (
+    category_label,
+    group_rows,
+    observed_averages,
+    population_rows,
+    typical_row,
+)
 from statsmodels_mcla.plots.style import shortened
 
 POPULATION = {"marginal": "population average", "none": "random effects zero"}
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _group_of(groups: str | Mapping[str, Sequence[Any]] | None) -> tuple[str | None, list[Any] | None]:
@@ -50,7 +60,7 @@ class CurveRequest:
     frame : DataFrame
         Complete columns of its data.
     x, by, at, which
-        As in `PlotResults.plot_fit`.
+        As in `PlotResults.plot_fit`; ``at`` with an exposure of 1 and an offset of 0.
     group : str or None
     levels : list
         Grouping column, and its levels that get a curve.
@@ -89,16 +99,21 @@ class CurveRequest:
         if frame is None:
             raise ValueError("plot_fit varies a column of the data, so the model must be made from a formula")
         frame = frame.loc[:, frame.notna().all()]
-        at = dict(at or {})
+        columns = getattr(model.data, "row_columns", {})
+        neutral = {c: float(name == "exposure") for name, c in columns.items() if c in frame and c != x}
+        asked = list(at or {})
+        at = neutral | dict(at or {})
         kinds = (random,) if isinstance(random, str) else tuple(random)
         group, levels = _group_of(groups)
-        _check_columns(frame, {"x": [x], "by": [by], "groups": [group], "at": list(at)})
+        _check_columns(frame, {"x": [x], "by": [by], "groups": [group], "at": asked})
         if which not in ("mean", "linear"):
             raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
         if any(kind not in POPULATION for kind in kinds):
             raise ValueError(f"random must be 'marginal', 'none' or a sequence of them, got {random!r}")
         if not kinds and group is None:
             raise ValueError("random is empty and groups is missing, so there is no curve to draw")
+        if which == "linear" and kinds:
+            kinds = ("none",)  # whose averages over random effects are the same
         if group is not None and levels is None:
             levels = list(frame[group].unique())
         return cls(model, frame, x, by, at, group, levels or [], which, kinds)
@@ -119,12 +134,54 @@ class CurveRequest:
         if self.which == "linear":
             return f"linear predictor ({self.model.conditional_family.link})"
         name = shortened(self.model.endog_names.split(", ")[0], 44)
-        return f"mean of {name}" + (" per trial" if np.any(self.model.n_trials > 1) else "")
+        per = " per trial" if np.any(self.model.n_trials > 1) else ""
+        exposure = self._row_columns.get("exposure", "")
+        if exposure is None or (exposure and self.at.get(exposure) == 1.0):
+            per = f" per unit of {exposure or 'exposure'}"
+        return f"mean of {name}{per}"
+
+    @property
+    def _row_columns(self) -> dict[str, str | None]:
+        found: dict[str, str | None] = getattr(self.model.data, "row_columns", {})
+        return found
 
     @property
     def legend(self) -> str:
-        """What all curves have in common."""
-        return POPULATION[self.random[0]] if len(self.random) == 1 and self.group is None else ""
+        """What all curves have in common, after the variable that tells them apart."""
+        return self._common if self.by is None else f"{self.by}: {self._common or 'estimate'}"
+
+    @property
+    def _common(self) -> str:
+        if len(self.random) != 1 or self.group is not None:
+            return ""
+        return "linear predictor" if self.which == "linear" else POPULATION[self.random[0]]
+
+    @property
+    def held(self) -> dict[str, Any]:
+        """Values that other covariates of the fixed effects are held at, by column."""
+        row = typical_row(self.frame, self.at)
+        spec = getattr(self.model.data, "model_spec", None)
+        named: set[str] = set()
+        for factor in {} if spec is None else spec.factor_infos:
+            named |= names_in(factor.code)
+        named |= {c for c in self._row_columns.values() if c is not None}
+        return {c: row[c] for c in self.frame.columns if c in named and c not in (self.x, self.by)}
+
+    @property
+    def note(self) -> str:
+        """What is held where."""
+        return self.note_without(None)
+
+    def note_without(self, column: str | None) -> str:
+        """What is held where, but for one column."""
+        held = {c: v for c, v in self.held.items() if c != column}
+        shown = [f"{c} = {v:.3g}" if isinstance(v, float) else f"{c} = {v}" for c, v in held.items()]
+        return "" if not shown or not self.random else "at " + ", ".join(shown)
+
+    def categories_of(self, column: str) -> list[Any]:
+        """Categories of a column, for panels."""
+        _check_columns(self.frame, {"panels": [column]})
+        return [value for value, _ in population_rows(self.frame, self.x, column, self.at, self.categorical)]
 
     def curves(self, get_prediction: Callable[..., Any], alpha: float) -> list[Curve]:
         """Predict along each curve."""
@@ -153,7 +210,7 @@ class CurveRequest:
 
     def _population(self, random: str) -> list[tuple[str, pd.DataFrame]]:
         parts = population_rows(self.frame, self.x, self.by, self.at, self.categorical)
-        kind = "" if self.legend and self.by is not None else POPULATION[random]
+        kind = "" if self._common and self.by is not None else POPULATION[random]
         return [
             (", ".join(s for s in ("" if v is None else category_label(self.by, v), kind) if s), rows)
             for v, rows in parts
@@ -175,13 +232,27 @@ class CurveRequest:
         return Curve(label, x, mean, lower, upper, colour, dash)
 
     def observed(self) -> list[Points]:
-        """Averages of the response, where they compare with the curves."""
-        if self.which == "linear" or np.any(self.model.offset != 0.0):
+        """Averages of the response over the rows that the curves are for, where they compare with these.
+
+        Rows have the categories that other covariates are held at; where numbers that are held differ between these
+        rows, there is nothing to compare.  Exposures are divided by.
+        """
+        model, exposure = self.model, self._row_columns.get("exposure", "")
+        rates = exposure is None or self.at.get(exposure) == 1.0
+        if self.which == "linear" or not self.random or (np.any(model.offset != 0.0) and not rates):
             return []
-        y = self.model.endog / np.maximum(self.model.n_trials, 1.0)
-        weights = self.model.n_trials * self.model.freq_weights
-        by = None if self.by is None else self.frame[self.by]
-        found = observed_averages(self.frame[self.x], y, weights, by, self.categorical)
+        rows = np.ones(len(self.frame), dtype=bool)
+        held = {c: v for c, v in self.held.items() if c != exposure}
+        for column, value in held.items():
+            if not _is_number(self.frame[column]):
+                rows &= (self.frame[column] == value).to_numpy()
+        if not rows.any() or any((self.frame.loc[rows, c] != v).any() for c, v in held.items()):
+            return []
+        size = np.exp(model.offset) if rates else np.ones(len(rows))
+        y = model.endog / np.maximum(model.n_trials, 1.0) / size
+        weights = model.n_trials * model.freq_weights * size
+        by = None if self.by is None else self.frame.loc[rows, self.by]
+        found = observed_averages(self.frame.loc[rows, self.x], y[rows], weights[rows], by, self.categorical)
         if not self.categorical:
             return found
         return [Points(p.label, p.x.astype(str), p.y, p.count, p.colour) for p in found]

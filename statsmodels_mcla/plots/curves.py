@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DASHES = ("-", "--", ":", "-.")
 LEGEND_CHARACTERS = 84  # side by side below the axes
+FEW = 3  # curves beyond which bands are fainter
+NOTE_CHARACTERS = 76  # above the axes
 MANY = 6  # curves of groups beyond which they are drawn thin, without bands and names
 
 
@@ -77,6 +80,7 @@ def plot_fit(
     xlabel: str = "",
     ylabel: str = "",
     legend: str = "",
+    note: str = "",
     alpha: float = 0.05,
     ax: Any = None,
 ) -> Figure:
@@ -89,6 +93,8 @@ def plot_fit(
     xlabel, ylabel : str
     legend : str
         What the curves are; the title of the legend begins with it.
+    note : str
+        What is held where, above the axes.
     alpha : float
         One minus the level of the bands, which the legend names.
     ax : Axes, optional
@@ -98,9 +104,65 @@ def plot_fit(
     matplotlib.figure.Figure
     """
     fig, (axes,) = canvas(ax, 1, (5.6, 4.6))
+    _draw(axes, curves, points, xlabel, ylabel, note, NOTE_CHARACTERS)
+    _explain(fig, axes, curves, legend, alpha, below=ax is None)
+    return fig
+
+
+def plot_panels(
+    parts: Mapping[str, tuple[Sequence[Curve], Sequence[Points]]],
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    legend: str = "",
+    note: str = "",
+    alpha: float = 0.05,
+    ax: Any = None,
+) -> Figure:
+    """Draw fitted curves as `plot_fit` does, a panel for each part, on common axes.
+
+    Parameters
+    ----------
+    parts : mapping of str to (curves, points)
+        By the title of the panel.
+    xlabel, ylabel, legend, note, alpha
+        As in `plot_fit`.
+    ax : sequence of Axes, optional
+        One a part; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, axes = canvas(ax, len(parts), (3.2, 3.1), columns=3)
+    for panel, (title, (curves, points)) in zip(axes, parts.items(), strict=True):
+        place = panel.get_subplotspec()
+        first = place is None or place.is_first_col()
+        _draw(panel, curves, points, xlabel, ylabel if first else "", title, NOTE_CHARACTERS // 2)
+    limits = np.array([panel.get_ylim() for panel in axes])
+    for panel in axes:
+        panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+    _explain(fig, axes[0], next(iter(parts.values()))[0], legend, alpha, below=ax is None)
+    if ax is None:
+        fig.suptitle(note, fontsize=8.5)
+    return fig
+
+
+def _draw(
+    axes: Axes,
+    curves: Sequence[Curve],
+    points: Sequence[Points],
+    xlabel: str,
+    ylabel: str,
+    title: str,
+    width: int,
+) -> None:
+    """Curves and points on one pair of axes."""
     categories = None if np.issubdtype(curves[0].x.dtype, np.number) else list(dict.fromkeys(curves[0].x))
     place = {c: float(k) for k, c in enumerate(categories or [])}
     many = sum(c.of_group for c in curves) > MANY
+    faint = 0.18 if len(curves) <= FEW else 0.08
+    axes.set_title("\n".join(textwrap.wrap(title, width)), fontsize=8.5, loc="left")
     for k, curve in enumerate(curves):
         style: dict[str, Any] = {"color": CYCLE[curve.colour % len(CYCLE)]}
         if categories is not None:
@@ -110,7 +172,7 @@ def plot_fit(
         if curve.of_group and many:
             axes.plot(curve.x, curve.mean, lw=0.7, alpha=0.5, zorder=1, **style)
             continue
-        axes.fill_between(curve.x, curve.lower, curve.upper, alpha=0.18, lw=0, zorder=1, **style)
+        axes.fill_between(curve.x, curve.lower, curve.upper, alpha=faint, lw=0, zorder=1, **style)
         dash = DASHES[curve.dash % len(DASHES)]
         axes.plot(curve.x, curve.mean, dash, lw=2.0, zorder=3, label=curve.label, **style)
     if many:
@@ -142,19 +204,26 @@ def plot_fit(
         axes.set_xlim(-0.6, len(categories) - 0.4)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(color=LIGHT, lw=0.5, alpha=0.6)
+
+
+def _explain(
+    fig: Figure, axes: Axes, curves: Sequence[Curve], legend: str, alpha: float, *, below: bool
+) -> None:
+    """Legend, below the figure or in the axes."""
+    categories = not np.issubdtype(curves[0].x.dtype, np.number)
+    many = sum(c.of_group for c in curves) > MANY
     shown = f"{100 * (1 - alpha):g} % confidence"
     handles, labels = axes.get_legend_handles_labels()
-    kind = f"{shown} band" if categories is None else f"{shown} interval"
-    title = f"{legend or ('curve' if categories is None else 'estimate')} and {kind}"
+    kind = f"{shown} interval" if categories else f"{shown} band"
+    title = f"{legend or ('estimate' if categories else 'curve')} and {kind}"
     if many and all(c.of_group for c in curves):
         title = "groups given the data"
     text: dict[str, Any] = {"title": title, "title_fontsize": 8.5, "fontsize": 8.5, "frameon": False}
-    if ax is None:
+    if below:
         columns = int(np.clip(LEGEND_CHARACTERS // (max(map(len, labels)) + 8), 1, 3))
         fig.legend(handles, labels, loc="outside lower center", ncols=columns, **text)
     else:
         axes.legend(handles, labels, **text)
-    return fig
 
 
 def _category_bars(ax: Axes, curve: Curve, at: Array, style: dict[str, Any]) -> None:

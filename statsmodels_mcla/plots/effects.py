@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statsmodels_mcla.plots.style import BLUE, GREY, LIGHT, VERMILION, canvas, name_levels, picture_height
+from statsmodels_mcla.plots.style import BLUE, GREY, LIGHT, canvas, name_levels, picture_height
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,8 @@ def plot_random_effects(frame: pd.DataFrame, *, alpha: float = 0.05, ax: Any = N
     -------
     matplotlib.figure.Figure
         A panel for each coordinate of each term. The levels of a term stand in the same order in all of its
-        panels, that of its first coordinate. Intervals that leave out zero are in another colour; where
-        there is no room for all names of levels, every k-th is written.
+        panels, that of its first coordinate. Where there is no room for all names of
+        levels, every k-th is written.
     """
     panels = [
         (term, effect, rows)
@@ -56,9 +56,6 @@ def plot_random_effects(frame: pd.DataFrame, *, alpha: float = 0.05, ax: Any = N
         else:
             panel.set_yticks([])
             panel.set_ylim(-0.8, len(rows) - 0.2)
-    if ax is None:
-        handles, labels = axes[0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
     return fig
 
 
@@ -66,14 +63,9 @@ def _caterpillar(ax: Axes, rows: pd.DataFrame, alpha: float) -> None:
     """One coordinate of one term."""
     at = np.arange(len(rows))
     mean, lower, upper = (rows[name].to_numpy(float) for name in ("mean", "lower", "upper"))
-    apart = (lower > 0) | (upper < 0)
     thick = float(np.clip(100.0 / len(rows), 0.7, 2.2))
     ax.axvline(0.0, color=GREY, lw=0.9, zorder=1)
-    for which, colour, label in (
-        (~apart, BLUE, "interval covers 0"),
-        (apart, VERMILION, "interval leaves out 0"),
-    ):
-        ax.hlines(at[which], lower[which], upper[which], color=colour, lw=thick, alpha=0.75, zorder=2)
-        ax.plot(mean[which], at[which], "o", color=colour, ms=1.6 + thick, zorder=3, label=label)
+    ax.hlines(at, lower, upper, color=BLUE, lw=thick, alpha=0.45, zorder=2)
+    ax.plot(mean, at, "o", color=BLUE, ms=1.6 + thick, zorder=3)
     ax.grid(axis="x", color=LIGHT, lw=0.5, alpha=0.6)
     ax.set_xlabel(f"effect, mean and {100 * (1 - alpha):g} % interval\n(linear predictor)")

@@ -51,6 +51,8 @@ def plot_importance(diagnostics: pd.DataFrame, worst: Array, *, ax: Any = None) 
     """
     count = len(diagnostics)
     fig, axes = canvas(ax, 4, (2.9, max(3.4, min(picture_height(count), 4.8))))
+    if ax is None:
+        fig.set_layout_engine("constrained", w_pad=0.12)  # labels of ticks stay apart
     names = list(diagnostics.index)[::-1]  # the worst at the top
     table = diagnostics.iloc[::-1]
     at = np.arange(count)
@@ -143,6 +145,8 @@ def plot_mc_history(history: pd.DataFrame, *, tolerance: float | None = None, ax
         )
     draws, ratio = known["total_draws"].to_numpy(float), 100.0 * known["mcse_over_se"].to_numpy(float)
     exact = (known["stage"] == "exact").to_numpy()
+    if len(np.unique(draws)) == 1:
+        axes.set_title(f"one round: {draws[0]:,.0f} draws were enough".replace(",", " "), fontsize=10)
     axes.plot(draws, ratio, "-", color=LIGHT, lw=1.4, zorder=1)
     axes.plot(draws[~exact], ratio[~exact], "o", mfc="white", color=BLUE, ms=8, label="on the way (rough)")
     axes.plot(draws[exact], ratio[exact], "o", color=BLUE, ms=4.5, label="at the maximum (exact)")

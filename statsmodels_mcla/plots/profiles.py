@@ -128,6 +128,6 @@ def _profile(ax: Axes, profile: Profile, se: float, kind: str, alpha: float) -> 
     ax.set_ylim(base, top if kind == "zeta" else 1.6 * cut**2)
     ax.plot(profile.estimate, 0.0, "D", color=BLUE, ms=5.5, zorder=6, clip_on=False)
     low, high = (f"{limit:.3g}" for limit in limits)
-    ax.set_title(f"{shortened(profile.name, 44)}\n{profile.estimate:.3g}  [{low}, {high}]", fontsize=9)
+    ax.set_title(f"{shortened(profile.name, 36)}\n{profile.estimate:.3g}  [{low}, {high}]", fontsize=10)
     ax.grid(axis="x", color=LIGHT, lw=0.5, alpha=0.6)
-    ax.set_xlabel("value")
+    ax.set_xlabel(shortened(profile.name, 44))

@@ -104,7 +104,7 @@ def plot_checks(
     beside.set_yticks(at, [f"p = {p:.3f}" for p in checks["pvalue"]])
     for axis in (panel, beside):
         axis.tick_params(axis="y", labelsize=8.5, length=0)
-    panel.set_xticks([-1, 0, 1], ["2.5 %", "middle", "97.5 %"])
+    panel.set_xticks([-1, 1], ["2.5 %", "97.5 %"])
     panel.set(xlabel="statistic of the data among those\nof simulated data sets", title="Checks")
     panel.grid(axis="x", color=LIGHT, lw=0.5, alpha=0.6)
     return fig

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 # Okabe and Ito (2008): told apart with every kind of colour vision
 BLUE, VERMILION, GREEN, PINK, SKY, AMBER = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 GREY, LIGHT = "#6B6B6B", "#BDBDBD"
-CYCLE = (BLUE, VERMILION, GREEN, PINK, AMBER, SKY)
+CYCLE = (
+    BLUE,
+    VERMILION,
+    GREEN,
+    PINK,
+    AMBER,
+    SKY,
+    "#000000",
+    "#882255",
+    "#999933",
+    "#332288",
+)  # the last of Tol
 LONGEST = 26  # characters of a level's name beyond which it is cut
 NAMED = 64  # levels up to which every one is named
 LABEL_INCHES = 0.125  # height of a name that can still be read

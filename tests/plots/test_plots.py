@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -134,6 +135,34 @@ PICTURES = {
     ),
     "deviance": (1, lambda ax: plots.plot_profile([RootProfile()], [0.5], kind="deviance", ax=ax)),
     "residuals": (2, lambda ax: plots.plot_residuals(NORMAL, np.arange(300.0), ax=ax)),
+    "checks": (
+        3,
+        lambda ax: plots.plot_checks(
+            NORMAL,
+            np.arange(300.0),
+            np.random.default_rng(3).normal(size=(300, 60)),
+            pd.DataFrame(
+                {
+                    "statistic": [0.0, 9.0, 1.5],
+                    "lower": 0.0,
+                    "upper": [1.0, 2.0, 0.0],
+                    "pvalue": [0.1, 0.002, 1.0],
+                },
+                index=["uniformity", "spread within a factor of a long name", "zeros"],
+            ),
+            ax=ax,
+        ),
+    ),
+    "panels": (
+        3,
+        lambda ax: plots.plot_panels(
+            {f"species = {k}": ([curve(), curve("b", colour=1)], []) for k in range(3)},
+            xlabel="x",
+            ylabel="mean of y",
+            note="at z = 1",
+            ax=ax,
+        ),
+    ),
     "fit": (
         1,
         lambda ax: plots.plot_fit([curve(), curve("b", colour=1)], xlabel="x", ylabel="mean of y", ax=ax),
@@ -274,14 +303,15 @@ def test_coordinates_of_a_term_share_its_order() -> None:
     np.testing.assert_array_equal(drawn[np.argsort(drawn[:, 1]), 0], slopes)
 
 
-def test_intervals_that_leave_out_zero_stand_out() -> None:
+def test_all_intervals_are_drawn_alike() -> None:
+    """Another colour for those that leave out zero would be so many tests without saying so."""
     frame = effects(30)
+    assert 0 < ((frame["lower"] > 0) | (frame["upper"] < 0)).sum() < 30
     ax = plots.plot_random_effects(frame).axes[0]
-    apart = int(((frame["lower"] > 0) | (frame["upper"] < 0)).sum())
-    assert 0 < apart < 30
-    by_colour = {to_hex(line.get_color()): len(line.get_xdata()) for line in ax.lines[1:]}
-    assert by_colour == {BLUE.lower(): 30 - apart, VERMILION.lower(): apart}
-    ends = {tuple(s[:, 0]) for c in ax.collections for s in c.get_segments()}
+    assert {to_hex(line.get_color()) for line in ax.lines[1:]} == {BLUE.lower()}
+    (lines,) = ax.collections
+    assert len(np.unique(lines.get_colors(), axis=0)) == 1
+    ends = {tuple(s[:, 0]) for s in lines.get_segments()}
     assert ends == set(zip(frame["lower"], frame["upper"], strict=True))
 
 
@@ -559,6 +589,95 @@ def test_categories_of_a_formula_are_categories_of_the_picture() -> None:
     observed = fig.axes[0].collections[-1].get_offsets()[:, 1]
     sums = data_of("cbpp").groupby("period")[["incidence", "size"]].sum()
     np.testing.assert_allclose(observed, sums["incidence"] / sums["size"])
+
+
+COUNTS = pd.DataFrame(
+    {
+        "x": np.tile(np.arange(6.0), 20),
+        "f": np.repeat(["a", "b"], 60),
+        "z": np.random.default_rng(1).normal(size=120),
+        "g": np.tile(np.repeat(np.arange(10), 6), 2),
+        "hours": np.tile([1.0, 2.0, 5.0], 40),
+    }
+).assign(y=lambda d: np.random.default_rng(2).poisson(d["hours"] * np.exp(0.1 * d["x"] + (d["f"] == "b"))))
+
+
+def counts_fit(formula: str, **rows: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        return MCLAMixedGLM.from_formula(formula, data=COUNTS, family="poisson", **rows).fit_laplace()
+
+
+def test_what_is_held_where_is_said_and_observed_rows_are_those() -> None:
+    result = counts_fit("y ~ x + f + (1 | g)")
+    ax = result.plot_fit("x").axes[0]
+    assert ax.get_title(loc="left") == "at f = a"
+    offsets = ax.collections[-1].get_offsets()
+    own = COUNTS[COUNTS["f"] == "a"].groupby("x")["y"].mean()
+    np.testing.assert_allclose(offsets, np.column_stack([own.index, own]))
+    assert result.plot_fit("x", at={"f": "b"}).axes[0].get_title(loc="left") == "at f = b"
+    ax = result.plot_fit("x", by="f").axes[0]
+    assert ax.get_title(loc="left") == ""
+    assert ax.figure.legends[0].get_title().get_text().startswith("f: population average")
+
+
+def test_averages_over_numbers_that_are_held_are_not_drawn() -> None:
+    """They are not what the curve is about: it may lie outside all of them."""
+    ax = counts_fit("y ~ x + z + (1 | g)").plot_fit("x").axes[0]
+    assert ax.get_title(loc="left").startswith("at z = ")
+    assert len(ax.collections) == 1  # the band
+
+
+def test_rates_have_their_unit() -> None:
+    result = counts_fit("y ~ x + (1 | g)", exposure="hours")
+    ax = result.plot_fit("x").axes[0]
+    assert ax.get_ylabel() == "mean of y per unit of hours"
+    x, mean = ax.lines[0].get_data()
+    rows = pd.DataFrame({"x": x, "hours": 1.0})
+    np.testing.assert_allclose(mean, result.predict(rows, random="marginal"))
+    sums = COUNTS.groupby("x")[["y", "hours"]].sum()
+    np.testing.assert_allclose(ax.collections[-1].get_offsets()[:, 1], sums["y"] / sums["hours"])
+    ax = result.plot_fit("x", at={"hours": 2.0}).axes[0]
+    assert ax.get_ylabel() == "mean of y"
+    assert ax.get_title(loc="left") == "at hours = 2"
+    assert len(ax.collections) == 1
+
+
+def test_panels() -> None:
+    result = counts_fit("y ~ x + f + (1 | g)")
+    fig = result.plot_fit("x", panels="f")
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["f = a", "f = b"]
+    assert fig.axes[0].get_ylim() == fig.axes[1].get_ylim()
+    for ax, value in zip(fig.axes, "ab", strict=True):
+        x, mean = ax.lines[0].get_data()
+        np.testing.assert_allclose(
+            mean, result.predict(pd.DataFrame({"x": x, "f": value}), random="marginal")
+        )
+    with pytest.raises(ValueError, match="panels: the data have no column 'species'"):
+        result.plot_fit("x", panels="species")
+
+
+def test_ten_curves_have_ten_colours() -> None:
+    ax = plots.plot_fit([curve(str(k), colour=k) for k in range(10)]).axes[0]
+    assert len({to_hex(line.get_color()) for line in ax.lines}) == 10
+
+
+def test_linear_predictors_have_one_curve() -> None:
+    """Random effects of zero and averages over them have the same."""
+    ax = fit_of("toenail").plot_fit("time", which="linear", random=("marginal", "none")).axes[0]
+    assert len(ax.lines) == 1
+
+
+def test_one_round_is_enough_or_not() -> None:
+    one = history().iloc[1:]
+    assert "one round: 65 536 draws" in plots.plot_mc_history(one).axes[0].get_title()
+    assert plots.plot_mc_history(history()).axes[0].get_title() == ""
+
+
+def test_many_parameters_are_not_all_profiled() -> None:
+    result = counts_fit("y ~ x + f + z + I(z**2) + I(z**3) + I(z * x) + I(x**2) + hours + (1 | g)")
+    assert len(result.params) == 10
+    assert [ax.get_xlabel() for ax in result.plot_profile().axes] == ["g Var"]
 
 
 def test_linear_predictors_have_no_observed_averages() -> None:

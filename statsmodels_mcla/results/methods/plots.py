@@ -16,9 +16,11 @@ from statsmodels_mcla.plots import (
     plot_fit,
     plot_importance,
     plot_mc_history,
+    plot_panels,
     plot_profile,
     plot_random_effects,
     plot_residuals,
+    shortened,
 )
 from statsmodels_mcla.prediction import checks_table, uniformity
 from statsmodels_mcla.results.methods.base import ResultsBase
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from statsmodels_mcla.estimation import Fitted
     from statsmodels_mcla.numerics import Array
     from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
+
+
+PROFILES = 9  # parameters that are all profiled by default
 
 
 def weights_of_block(fitted: Fitted, block: int) -> Array:
@@ -154,8 +159,8 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
         Parameters
         ----------
         names : str, callable, list of them or dict, optional
-            What to profile, each as in `profile_likelihood`; all parameters by default. The keys of a dict are the
-            titles.
+            What to profile, each as in `profile_likelihood`; all parameters by default or, of more than nine, the
+            variances, covariances and dispersion. The keys of a dict are the titles.
         kind : {"zeta", "deviance"}
             Signed root of twice the fall of the log-likelihood, or twice the fall itself.
         alpha : float
@@ -171,6 +176,8 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
             wanted = [names]
         else:
             wanted = list(known if names is None else names)
+            if names is None and len(wanted) > PROFILES:
+                wanted = wanted[self.k_fe :]
         profiles = [self.profile_likelihood(name) for name in wanted]
         if titles is not None:
             profiles = [replace(found, name=title) for title, found in zip(titles, profiles, strict=True)]
@@ -182,6 +189,7 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
         x: str,
         by: str | None = None,
         *,
+        panels: str | None = None,
         at: Mapping[str, Any] | None = None,
         groups: str | Mapping[str, Sequence[Any]] | None = None,
         which: str = "mean",
@@ -200,8 +208,11 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
             Column of the data on the horizontal axis.
         by : str, optional
             Column with a curve for each of its categories.
+        panels : str, optional
+            Column with a panel for each of its categories.
         at : dict, optional
-            Values at which other columns are held; by default the median of numbers, the most frequent category.
+            Values at which other columns are held; by default the median of numbers, the most frequent category, an
+            exposure of 1 and an offset of 0. The picture says so.
         groups : str or dict, optional
             Grouping column, or a dict of it and some of its levels: curves of single groups given the data, over
             each group's own values of ``x`` and with its own covariates.
@@ -211,21 +222,31 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
             Curves of the population: averages over the random effects, or the curve of a group whose effects are
             zero. An empty sequence leaves them out.
         observed : bool
-            Whether to draw averages of the response too (of means, and of models without offset).
+            Whether to draw averages of the response too, where they compare with the curves: over the rows that have
+            the categories that are held, unless numbers that are held vary there.
         alpha : float
             One minus the level of the bands.
-        ax : Axes, optional
+        ax : Axes or sequence of Axes, optional
+            One a panel.
 
         Raises
         ------
         ValueError
             If the model was not made by a formula, or a column or level is not in its data.
         """
-        request = CurveRequest.of(self.model, x, by, at, groups, which, random)
-        curves = request.curves(self.get_prediction, alpha)
-        points = request.observed() if observed else []
-        labels = {"xlabel": x, "ylabel": request.ylabel, "legend": request.legend}
-        return plot_fit(curves, points, alpha=alpha, ax=ax, **labels)
+        whole = CurveRequest.of(self.model, x, by, at, groups, which, random)
+        labels = {"xlabel": x, "ylabel": whole.ylabel, "legend": whole.legend, "note": whole.note}
+        if panels is None:
+            points = whole.observed() if observed else []
+            return plot_fit(whole.curves(self.get_prediction, alpha), points, alpha=alpha, ax=ax, **labels)
+        parts = {}
+        for value in whole.categories_of(panels):
+            held = {**(at or {}), panels: value}
+            request = CurveRequest.of(self.model, x, by, held, groups, which, random)
+            points = request.observed() if observed else []
+            parts[f"{panels} = {value}"] = request.curves(self.get_prediction, alpha), points
+        labels |= {"note": whole.note_without(panels), "ylabel": shortened(whole.ylabel, 34)}
+        return plot_panels(parts, alpha=alpha, ax=ax, **labels)
 
 
 class MonteCarloPlots(ResultsBase):
