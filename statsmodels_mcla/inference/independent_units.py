@@ -16,7 +16,7 @@ from statsmodels_mcla.data import ModelInputs
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation import Estimates, Fitted
 from statsmodels_mcla.likelihood.laplace import modes_of_buckets
-from statsmodels_mcla.likelihood.monte_carlo import evaluate
+from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, covariance_root, differences
 
@@ -173,8 +173,13 @@ def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array)
         found = fitted.evaluation
     else:
         found = evaluate(fitted.design, params, position.draws, executor=fitted.executor)
+    return scores_by_unit(units, fitted.design, params, found)
+
+
+def scores_by_unit(units: Units, design: MixedDesign, params: Array, found: Evaluation) -> Array:
+    """Score of each unit (units, k) from an evaluation at given parameters."""
     everything = np.ones(len(units.rows), bool)
-    return _by_unit(units, fitted.design, params, units.of_block, found.blocks.score, everything)
+    return _by_unit(units, design, params, units.of_block, found.blocks.score, everything)
 
 
 def scores_of_fit(units: Units, estimates: Estimates, design: MixedDesign) -> Array:
@@ -211,16 +216,6 @@ def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, cov: Array
     scores = differences(value, fitted.params, STEP * np.linalg.cholesky(cov))
     alone = units.of_row[units.rows] > units.of_model_block.max(initial=-1)
     return _by_unit(units, fitted.design, fitted.params, units.of_model_block, scores, alone)
-
-
-def unit_hessians(units: Units, fitted: Fitted, position: Position, cov: Array) -> Array:
-    """Hessian of each unit, (units, k, k): differences of exact scores, as far as ``cov`` (k, k) tells steps apart."""
-
-    def score(params: Array) -> Array:
-        return unit_scores(units, fitted, position, params)
-
-    out = differences(score, fitted.params, STEP * np.linalg.cholesky(cov))
-    return 0.5 * (out + np.swapaxes(out, 1, 2))
 
 
 def _by_unit(

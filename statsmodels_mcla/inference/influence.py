@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,14 @@ from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation import Estimates, Fitted, Varied, vary_draws
 from statsmodels_mcla.inference.independent_units import (
     STEP,
+    Units,
     block_draws,
+    scores_by_unit,
     scores_of_fit,
-    unit_hessians,
     unit_scores,
     units_of,
 )
-from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
+from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, differences
 
@@ -39,7 +40,50 @@ UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that 
 SINGULAR = 1e-10  # eigenvalue of a correlation matrix, relative to the largest, that counts as zero
 
 
-def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: Array, cov: Array) -> Array:
+def _search_scale(fitted: Fitted, cov: Array) -> SearchScale:
+    """Scale of the search along axes in which ``cov`` (k, k) is the unit matrix."""
+    plain = SearchScale.plain(fitted.design.layout, fitted.design.family.parameter_scale)
+    slopes = plain.slopes(plain.from_fitted(fitted.params))
+    return replace(plain, stretch=np.linalg.solve(slopes, np.linalg.cholesky(cov)))
+
+
+class Curvature(NamedTuple):
+    """Second derivatives of each unit and third derivatives of all, from the same passes over the draws.
+
+    Attributes
+    ----------
+    hessians : ndarray (units, k, k)
+        Of each unit, in the fitted parameters.
+    third : ndarray (k, k, k)
+        Of all units together, on the scale of the search.
+    """
+
+    hessians: Array
+    third: Array
+
+    @classmethod
+    def of(cls, units: Units, fitted: Fitted, position: Position, cov: Array) -> Curvature:
+        """Differences of scores and Hessians of frozen draws, on the scale of the search."""
+        design, k = fitted.design, len(fitted.params)
+        scale = _search_scale(fitted, cov)
+        x = scale.from_fitted(fitted.params)
+
+        def both(x: Array) -> Array:
+            params = scale.fitted(x)
+            found = evaluate(design, params, position.draws, executor=fitted.executor)
+            scores = scores_by_unit(units, design, params, found)
+            return np.concatenate([scores, scale.derivatives(x, found.score, found.hessian)[1]])
+
+        J = np.stack([scale.derivatives(x, e, np.zeros((k, k)))[0] for e in np.eye(k)])
+        found = differences(both, x, np.full(k, STEP))
+        hessians, third = found[:-k] @ np.linalg.inv(J), found[-k:]
+        third = (third + third.transpose(1, 2, 0) + third.transpose(2, 0, 1)) / 3.0
+        return cls(0.5 * (hessians + np.swapaxes(hessians, 1, 2)), third)
+
+
+def leave_one_out(
+    fitted: Fitted, position: Position, scores: Array, curvature: Curvature, cov: Array
+) -> Array:
     """Estimates without each unit in turn, (units, k), as far as derivatives at the maximum tell.
 
     Parameters
@@ -49,9 +93,9 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
         Draws at the maximum, block by block.
     scores : ndarray (units, k)
         Of each unit.
-    hessians : ndarray (units, k, k)
+    curvature : Curvature
     cov : ndarray (k, k)
-        Covariance of the fitted parameters, which sets the steps of differences.
+        Covariance of the fitted parameters, the unit of information.
 
     Returns
     -------
@@ -61,28 +105,19 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
         not tell the fixed effects.
     """
     design, k = fitted.design, len(fitted.params)
-    plain = SearchScale.plain(design.layout, design.family.parameter_scale)
-    slopes = plain.slopes(plain.from_fitted(fitted.params))
-    scale = replace(plain, stretch=np.linalg.solve(slopes, np.linalg.cholesky(cov)))
+    scale = _search_scale(fitted, cov)
     x = scale.from_fitted(fitted.params)
 
-    def at(x: Array) -> Evaluation:
-        return evaluate(design, scale.fitted(x), position.draws, executor=fitted.executor)
-
-    def hessian(x: Array) -> Array:
-        found = at(x)
-        return scale.derivatives(x, found.score, found.hessian)[1]
-
+    here = evaluate(design, fitted.params, position.draws, executor=fitted.executor)
+    hessians, third = curvature
     unit = [scale.derivatives(x, e, np.zeros((k, k))) for e in np.eye(k)]
     J, bend = np.stack([g for g, _ in unit]), np.stack([H for _, H in unit])
-    total = hessian(x)
-    third = differences(hessian, x, np.full(k, STEP))
-    third = (third + third.transpose(1, 2, 0) + third.transpose(2, 0, 1)) / 3.0
+    total = scale.derivatives(x, here.score, here.hessian)[1]
     gradient = -scores @ J
     rest = total - J.T @ hessians @ J - np.einsum("ba,aij->bij", scores, bend)
     step = _stationary(gradient, rest, third)
     found = np.all(np.isfinite(step), axis=1)
-    out = fitted.params - _newton(scores, at(x).hessian, hessians)
+    out = fitted.params - _newton(scores, here.hessian, hessians)
     positive = np.concatenate([np.zeros(0, int), *fitted.reduction.diagonal, design.positive])
     out[:, positive] = np.maximum(out[:, positive], 0.0)
     for b in np.flatnonzero(found):
@@ -90,7 +125,7 @@ def leave_one_out(fitted: Fitted, position: Position, scores: Array, hessians: A
     # fixed effects that only this unit tells of have no estimate without it
     p = design.n_fixed
     root = np.linalg.cholesky(cov[:p, :p])
-    rest = root.T @ (hessians - at(x).hessian)[:, :p, :p] @ root
+    rest = root.T @ (hessians - here.hessian)[:, :p, :p] @ root
     out[np.linalg.eigvalsh(rest)[:, 0] < UNTOLD] = np.nan
     return out
 
@@ -104,7 +139,7 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
             "influence needs at least two independent groups of rows, but all depend on each other (crossed random "
             "effects): leave out levels by refits, model.clone_with or a subset of the data"
         )
-    cov, variation = estimates.cov_of_fitted, estimates.information.variation
+    cov = estimates.cov_of_fitted
     if np.isnan(cov).any():
         raise ValueError("the fit has no maximum, so that there is nothing to measure influence by")
     drawn = replace(fitted, position=block_draws(fitted))
@@ -114,8 +149,7 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
         position = drawn.position
         if scores is None:
             scores = unit_scores(units, drawn, position, drawn.params)
-        hessians = unit_hessians(units, drawn, position, cov)
-        without = leave_one_out(drawn, position, scores, hessians, cov)
+        without = leave_one_out(drawn, position, scores, Curvature.of(units, drawn, position, cov), cov)
         change = drawn.params_of_model(drawn.params[None]) - drawn.params_of_model(without)
         kept = drawn.covariance_of_model(cov)[np.ix_(drawn.keep, drawn.keep)]
         return np.column_stack([change, _squared_lengths(change[:, drawn.keep], kept)])
@@ -127,7 +161,9 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
         pd.Series(np.sqrt(np.diag(estimates.information.matrix)), index=names),
         found[:, -1],
         len(drawn.params),
-        None if variation is None else partial(vary_draws, drawn, cov, variation, changes),
+        (lambda: vary_draws(drawn, cov, estimates.information.variation, changes))
+        if estimates.drawn
+        else None,
     )
 
 
@@ -226,7 +262,7 @@ class BlockInfluence:
         """Monte Carlo standard error of each Cook's distance."""
         return self._mcse[:, -1] / self.n_fitted
 
-    def summary_frame(self, *, mcse: bool = True) -> pd.DataFrame:
+    def summary_frame(self, *, mcse: bool = False) -> pd.DataFrame:
         """``cooks_d`` and the standardised change of every parameter (``dfb_...``), a row a block.
 
         Parameters

@@ -290,7 +290,7 @@ class MixedPrediction:
             )
         return np.column_stack(self.source.law.interval(alpha))
 
-    def summary_frame(self, alpha: float = 0.05, *, mcse: bool = True) -> pd.DataFrame:
+    def summary_frame(self, alpha: float = 0.05, *, mcse: bool = False) -> pd.DataFrame:
         """Predictions in a table.
 
         Parameters

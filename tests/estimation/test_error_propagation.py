@@ -69,7 +69,7 @@ def predictions(r: Any) -> Reported:
         yield f"{random}: mean", p.predicted_mean[:ROWS], p.mcse[:ROWS]
         yield f"{random}: se", p.se[:ROWS], p.se_mcse[:ROWS]
         yield f"{random}: limits", p.conf_int()[:ROWS], p.conf_int_mcse()[:ROWS]
-    f = r.random_effects_frame().iloc[:ROWS]
+    f = r.random_effects_frame(mcse=True).iloc[:ROWS]
     yield "sd_total", f["sd_total"], f["sd_total_mcse"]
     yield "limits of effects", f[["lower", "upper"]], f[["lower_mcse", "upper_mcse"]]
     yield "pearson", r.resid_pearson[:ROWS], r.resid_pearson_mcse[:ROWS]
@@ -177,7 +177,7 @@ def test_they_are_in_the_tables() -> None:
     np.testing.assert_allclose(frame["P>|z| mcse"], result.pvalues_mcse.iloc[:2], rtol=1e-6)
     prediction = result.get_prediction()
     assert [c for c in prediction.summary_frame(mcse=False).columns if c.endswith("mcse")] == ["mcse"]
-    whole = prediction.summary_frame()
+    whole = prediction.summary_frame(mcse=True)
     np.testing.assert_allclose(whole["mean_ci_lower_mcse"], prediction.conf_int_mcse()[:, 0])
     assert "MCSE" in result.get_margeff().summary().as_text()
     assert "MCSE" in str(result.wald_test(np.eye(5)[:2]))

@@ -83,12 +83,12 @@ def test_tables() -> None:
     np.testing.assert_allclose(cooks, by_hand, rtol=1e-8)
     assert np.all((p > 0) & (p < 1))
     assert np.array_equal(np.argsort(p), np.argsort(-cooks))
-    frame = influence.summary_frame()
+    frame = influence.summary_frame(mcse=True)
     assert frame.index.name == "block"
     names = ["cooks_d", *(f"dfb_{name}" for name in fit.params.index)]
     assert list(frame.columns) == [*names, *(f"{name} mcse" for name in names)]
     assert "herd: 1" in frame.index
-    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(influence)).summary_frame(), frame)
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(influence)).summary_frame(mcse=True), frame)
 
 
 def test_laplace_and_joint_fits_have_it_too() -> None:

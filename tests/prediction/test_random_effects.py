@@ -46,14 +46,14 @@ def test_laplace_fit() -> None:
     result = laplace_of("bacteria")
     truth = moments_of("bacteria", result)
     np.testing.assert_allclose(in_order(result.random_effects["ID"], truth), truth.mean, atol=1e-4)
-    frame = result.random_effects_frame()
+    frame = result.random_effects_frame(mcse=True)
     assert np.all(frame["mcse"] < 1e-4)
     assert np.all(frame["sd_total"] > frame["sd"])
 
 
 def test_frame_agrees_with_tables() -> None:
     result = fit_of("epil_slopes")
-    frame = result.random_effects_frame(alpha=0.1)
+    frame = result.random_effects_frame(alpha=0.1, mcse=True)
     assert list(frame.columns) == [
         *("term", "level", "effect", "mean", "mode", "sd", "sd_total"),
         *("mcse", "sd_mcse", "lower", "upper"),

@@ -62,7 +62,7 @@ class RandomEffectResults(ResultsBase):
         return EstimateErrors(vary_draws(fitted, errors.cov_params, self.estimates.cov.variation, both))
 
     def random_effects_frame(
-        self, term: str | None = None, alpha: float = 0.05, *, mcse: bool = True
+        self, term: str | None = None, alpha: float = 0.05, *, mcse: bool = False
     ) -> pd.DataFrame:
         """Random effects with their uncertainty, a row an effect.
 
