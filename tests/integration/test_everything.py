@@ -43,6 +43,14 @@ def columns(prediction: Any) -> np.ndarray:
 Ask = Callable[[Any, Small], Any]
 OFFERED: dict[str, Ask] = {
     "contrasts": lambda r, _: r.t_test(np.eye(2)).summary_frame(),
+    "tidy": lambda r, _: (
+        r.tidy(conf_int=False).drop(columns=["statistic", "p_value"]).select_dtypes("number").fillna(0.0)
+    ),
+    "glance": lambda r, _: r.glance().drop(columns=["converged", "singular"]).iloc[0],
+    "checks": lambda r, _: r.check(39, rng=1, by="x").table.drop(columns="random"),
+    "other residuals": lambda r, _: np.column_stack([r.resid_working, r.resid_anscombe]),
+    "leverages": lambda r, _: r.get_hat_matrix_diag(),
+    "law of a response": lambda r, _: r.get_distribution().mean(),
     "score test": lambda r, _: list(r.score_test("I(x**2)")),
     "random_effects_frame": lambda r, _: r.random_effects_frame().select_dtypes("number"),
     "random_effects": lambda r, _: pd.concat(list(r.random_effects.values())).fillna(0.0),
