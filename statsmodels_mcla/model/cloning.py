@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.data import ModelInputs, inputs_of
@@ -48,10 +47,24 @@ class ClonableModel(LikelihoodModel):
         return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
 
     def null_model(self) -> Any:
-        """Model of the same rows and random effects with an intercept for all fixed effects."""
+        """Model of the same rows and random effects with an intercept for the fixed effects of the mean.
+
+        Raises
+        ------
+        ValueError
+            If the model has no intercept, as with ordered categories, whose thresholds are in its place.
+        """
         inputs = inputs_of(self)
-        exog = pd.DataFrame({"Intercept": np.ones(len(inputs.exog))}, index=inputs.exog.index)
-        return type(self)(replace(inputs, exog=exog), exog, family=self.family)
+        if not self.k_constant:
+            raise ValueError(
+                "the null model has an intercept alone, and this model has none: fit it by a formula"
+            )
+        others = inputs.predictor_of_column > 0
+        exog = inputs.exog.loc[:, others].copy()
+        exog.insert(0, "Intercept", 1.0)
+        of_column = None if inputs.of_column is None else np.append(0, inputs.of_column[others])
+        null = replace(inputs, exog=exog, of_column=of_column)
+        return type(self)(null, exog, family=self.family, of_column=of_column)
 
     def with_unit_weights(self) -> Any:
         """Model with as many rows as the frequency weights add up to; itself if they are all one.

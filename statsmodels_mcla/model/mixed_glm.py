@@ -33,9 +33,9 @@ from statsmodels_mcla.model.fit_arguments import (
 )
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
 from statsmodels_mcla.model.messages import warn_maximum, warn_monte_carlo
+from statsmodels_mcla.model.predicting import PredictingModel
 from statsmodels_mcla.model.voice import Voice
-from statsmodels_mcla.numerics import Array, seed_of
-from statsmodels_mcla.prediction import predicted_from
+from statsmodels_mcla.numerics import seed_of
 from statsmodels_mcla.results import (
     MCLAMixedGLMResultsWrapper,
     MixedGLMResultsWrapper,
@@ -49,7 +49,7 @@ ENDLESS_CLIMBS = 5  # where the likelihood has no maximum
 DATA = ["inputs", "n_trials", "offset", "freq_weights", "var_weights", "random_terms", "design", "_current"]
 
 
-class MCLAMixedGLM(DrawnLikelihood):
+class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
     r"""Generalized linear mixed model, fitted by maximum likelihood.
 
     The response of a row, given random effects u ~ N(0, Sigma), follows ``family`` with linear predictor
@@ -244,15 +244,15 @@ class MCLAMixedGLM(DrawnLikelihood):
             "var_weights": var_weights,
         }
         further = further_formulas(ziformula=ziformula, dispformula=dispformula)
-        family = with_predictors(family_instance("binomial" if family is None else family), further)
-        intercept = conditional_family(family).intercept
+        whole = with_predictors(family_instance("binomial" if family is None else family), further)
+        intercept = conditional_family(whole).intercept
         read = read_model(
             formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, intercept, further
         )
         model = cls(
             read.endog,
             read.exog,
-            family=family,
+            family=whole if further or family is not None else None,
             random_terms=read.terms,
             missing="raise",
             formula=read.fixed,
@@ -268,33 +268,6 @@ class MCLAMixedGLM(DrawnLikelihood):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_design_info(state))
-
-    def predict(
-        self, params: Any, exog: Any = None, offset: Any = None, exposure: Any = None, which: str = "mean"
-    ) -> Array:
-        """Predict from given parameters, random effects of zero; the results' ``predict`` does more.
-
-        Parameters
-        ----------
-        params : array_like (P,)
-            All parameters, or the fixed effects alone.
-        exog : array_like (N, p), optional
-            Fixed-effects design; that of the model by default.
-        offset, exposure : array_like (N,), optional
-            Those of the model for its own rows by default, 0 and 1 for new ones, with a warning if the fit has others.
-        which : {"mean", "linear"}
-            Mean of the response (binomial: probability of success) or linear predictor.
-
-        Returns
-        -------
-        ndarray (N,)
-
-        Raises
-        ------
-        ValueError
-            If an argument does not fit; the message names it.
-        """
-        return predicted_from(self, params, which, exog, offset, exposure)
 
     # -- fits ----------------------------------------------------------------------------------
 

@@ -107,7 +107,9 @@ def _limits(alpha: float) -> tuple[str, str]:
     return f"[{alpha / 2:.3g}", f"{1 - alpha / 2:.3g}]"
 
 
-def _fixed_table(results: TableMethods, part: slice, title: str, alpha: float, exponentiate: bool, mcse: bool) -> SimpleTable:
+def _fixed_table(
+    results: TableMethods, part: slice, title: str, alpha: float, exponentiate: bool, mcse: bool
+) -> SimpleTable:
     table = tidy_fixed(results.estimates, alpha, exponentiate=exponentiate).iloc[part]
     se = table["std_error"]
     columns = [
@@ -144,17 +146,18 @@ def _parts(results: TableMethods) -> tuple[list[tuple[slice, str]], list[tuple[s
     """
     non_negative = results.estimates.non_negative
     fixed, total = results.k_fe, len(non_negative)
-    family = fixed + sum(t.size for t in results.facts.terms)
-    apart = not non_negative[family:].all()
+    last = fixed + sum(t.size for t in results.facts.terms)
+    apart = not non_negative[last:].all()
     slices = consecutive_slices([count for _, count in results.facts.predictors])
     titles = [PREDICTORS[name] for name, _ in results.facts.predictors]
     kinds = ["Variances"]
-    kinds += [] if non_negative[fixed:family].all() else ["covariances"]
-    kinds += ["dispersion"] if not apart and family < total else []
+    kinds += [] if non_negative[fixed:last].all() else ["covariances"]
+    kinds += ["dispersion"] if not apart and last < total else []
     title = " and ".join(part for part in (", ".join(kinds[:-1]), kinds[-1]) if part)
-    others = [(slice(fixed, family if apart else total), title, False)]
-    others += [(slice(family, total), "Parameters of the family", True)] if apart else []
-    return list(zip(slices, titles, strict=True)), others
+    others = [(slice(fixed, last if apart else total), title, False)]
+    others += [(slice(last, total), "Parameters of the family", True)] if apart else []
+    named = [(own, t) for own, t in zip(slices, titles, strict=True) if own.start < own.stop]
+    return named, others
 
 
 def _variance_table(
@@ -229,6 +232,23 @@ def notes_of(results: TableMethods) -> list[str]:
     return notes
 
 
+def _parameter_tables(
+    results: TableMethods, alpha: float, exponentiate: bool, variance_tests: bool, mcse: bool
+) -> list[SimpleTable]:
+    """Fixed effects by predictor, those of the first exponentiated if asked for; then the other parameters."""
+    predictors, others = _parts(results)
+    return [
+        *(
+            _fixed_table(results, part, name, alpha, exponentiate and not k, mcse)
+            for k, (part, name) in enumerate(predictors)
+        ),
+        *(
+            _variance_table(results, part, name, alpha, variance_tests or tested, mcse)
+            for part, name, tested in others
+        ),
+    ]
+
+
 def summarise(
     results: TableMethods,
     title: str | None,
@@ -256,12 +276,7 @@ def summarise(
         out.tables.append(list_of([[line] for line in lines], stubs, title, "l"))
     out.tables.append(_two_columns(left, right, None if formula is not None else title))
     out.tables.append(_random_table(results, mcse if drawn else False))
-    predictors, others = _parts(results)
-    for k, (part, name) in enumerate(predictors):
-        out.tables.append(_fixed_table(results, part, name, alpha, exponentiate and not k, bool(mcse) and drawn))
-    for part, name, tested in others:
-        tests = variance_tests or tested
-        out.tables.append(_variance_table(results, part, name, alpha, tests, bool(mcse) and drawn))
+    out.tables += _parameter_tables(results, alpha, exponentiate, variance_tests, bool(mcse) and drawn)
     notes = notes_of(results)
     if mcse and drawn:
         notes.append(

@@ -120,15 +120,23 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         """Sum of squared Pearson residuals, which are those given the data, each as often as its weight says."""
         return float(np.nansum(self.model.freq_weights * np.asarray(self.resid_pearson) ** 2))
 
+    def _needs_one_mean(self, what: str) -> None:
+        if not self.model.conditional_family.simple_mean or len(self.facts.predictors) > 1:
+            raise ValueError(
+                f"{what} is for families whose mean is a function of one linear predictor, not for {self.facts.family}"
+            )
+
     @property
     def resid_working(self) -> Labelled:
         """Response residuals on the scale of the linear predictor: over d mu / d eta at ``fittedvalues``, (N,)."""
+        self._needs_one_mean("resid_working")
         link = self.model.conditional_family.link_function
         return self.resid_response / link.mean_deriv(link.eta(self.fittedvalues))
 
     @property
     def resid_anscombe(self) -> Labelled:
         """Anscombe residuals at ``fittedvalues``, (N,); the scale is left out as in GLM."""
+        self._needs_one_mean("resid_anscombe")
         model = self.model
         return anscombe_residuals(model.inputs, model.conditional_family, self.fittedvalues, self._phi)
 
@@ -154,6 +162,11 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         frozen distribution of scipy.stats
             At the estimates. `get_prediction` has intervals that count their errors and the random effects.
         """
+        self._needs_one_mean("get_distribution")
+        if not hasattr(self.family, "get_distribution"):
+            raise ValueError(
+                f"get_distribution is for families of statsmodels, not for {self.facts.family}: use simulate()"
+            )
         mu = np.asarray(self.predict(exog, offset=offset, exposure=exposure))
         trials = {"n_trials": n_trials} if np.any(np.asarray(n_trials) != 1) else {}
         family = estimated_family(self.family, self._phi)
@@ -177,6 +190,7 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
             Zero in rows without weight.
         """
         del observed
+        self._needs_one_mean("get_hat_matrix_diag")
         return self._leverages
 
     def plot_added_variable(self, *args: Any, **kwargs: Any) -> NoReturn:
