@@ -13,6 +13,7 @@ is a reader beside these, called by `read_model`.
 """
 
 from statsmodels_mcla.formula.bars import split_formula
+from statsmodels_mcla.formula.design_terms import conditions_of, relatives_of, term_named
 from statsmodels_mcla.formula.factors import environment, names_in, reading
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.model_reader import (
@@ -34,6 +35,7 @@ __all__ = [
     "FormulaWarning",
     "as_frame",
     "by_label",
+    "conditions_of",
     "environment",
     "further_formulas",
     "incomplete_rows",
@@ -44,7 +46,9 @@ __all__ = [
     "read_random_terms",
     "read_vc_formulas",
     "reading",
+    "relatives_of",
     "split_formula",
+    "term_named",
     "with_design_info",
     "without_design_info",
 ]

@@ -95,17 +95,11 @@ def fixed_rows(
         If the rows do not fit the model.
     """
     inputs = model.inputs
-    info = getattr(model.data, "model_spec", None)
     if exog is None:
         X, frame = np.asarray(inputs.exog), getattr(model.data, "frame", None)
         index = inputs.exog.index if model.data.row_labels is not None else None
     elif transform and hasattr(model, "formula"):
-        if info is None:
-            model.data.names.environment(model.formula)  # says which names are lost
-            raise FormulaError(
-                "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
-                "itself with transform=False"
-            )
+        info = design_info_of(model)
         frame = as_frame(exog.to_frame().T.infer_objects() if isinstance(exog, pd.Series) else exog)
         frame = labelled_like(frame, model.data.frame, model.data.used)
         X, index = _read_fixed(info, model.formula, frame), frame.index
@@ -201,6 +195,24 @@ def prediction_rows(
         prior = prior * np.repeat([t.predictor == predictor for t in model.random_terms], sizes)
     rows = LinearRows.of(fitted, X[take], offset[take], Z[take], prior[take])
     return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
+
+
+def design_info_of(model: Any) -> Any:
+    """How patsy builds the fixed effects of a model that was made by a formula.
+
+    Raises
+    ------
+    FormulaError
+        If that is not known, as after unpickling where names were lost.
+    """
+    info = getattr(model.data, "model_spec", None)
+    if info is None:
+        model.data.names.environment(model.formula)  # says which names are lost
+        raise FormulaError(
+            "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
+            "itself with transform=False"
+        )
+    return info
 
 
 def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:

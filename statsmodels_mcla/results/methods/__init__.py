@@ -9,6 +9,7 @@ from statsmodels_mcla.results.methods.base import Labelled
 from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults
 from statsmodels_mcla.results.methods.criteria import InformationCriteria
+from statsmodels_mcla.results.methods.means import MeansMethods
 from statsmodels_mcla.results.methods.plots import MonteCarloPlots, PlotResults
 from statsmodels_mcla.results.methods.population import EffectSizes, MarginMethods
 from statsmodels_mcla.results.methods.prediction import PredictionMethods, SimulationResults
@@ -24,6 +25,7 @@ __all__ = [
     "InformationCriteria",
     "Labelled",
     "MarginMethods",
+    "MeansMethods",
     "MonteCarloPlots",
     "PlotResults",
     "PredictionMethods",
