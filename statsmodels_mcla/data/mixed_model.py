@@ -40,5 +40,13 @@ class MixedModel(Protocol):
     def clone_with(self, endog: Any) -> Any:
         """Return the model with another response."""
 
+    def with_fixed(self, columns: Any) -> Any:
+        """Return the model with some of the columns of the fixed effects."""
+
+    def update(
+        self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
+    ) -> Any:
+        """Return the model with another formula, or of other data."""
+
     def with_unit_weights(self) -> Any:
         """Return the model with as many rows as the frequency weights add up to."""

@@ -17,6 +17,7 @@ from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
 from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
 from statsmodels_mcla.inference.sandwich import check_covariance, covariance_of_kind
 from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr
+from statsmodels_mcla.inference.term_tests import columns_of, tested_terms, wald_term_tests
 
 __all__ = [
     "BlockInfluence",
@@ -25,12 +26,15 @@ __all__ = [
     "MonteCarloTermTests",
     "MonteCarloWaldTest",
     "check_covariance",
+    "columns_of",
     "covariance_matrices",
     "covariance_of_kind",
     "effects_of",
     "influence_of",
     "scores_of_fit",
+    "tested_terms",
     "units_of",
     "var_corr",
     "wald_statistic",
+    "wald_term_tests",
 ]

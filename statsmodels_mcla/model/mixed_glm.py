@@ -25,7 +25,7 @@ from statsmodels_mcla.formula import (
 )
 from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
-from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, sampling_of
+from statsmodels_mcla.model.fit_arguments import check_search, checked_nsample, remembered, sampling_of
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
 from statsmodels_mcla.model.messages import warn_maximum, warn_monte_carlo
 from statsmodels_mcla.model.voice import Voice
@@ -249,7 +249,7 @@ class MCLAMixedGLM(DrawnLikelihood):
             of_column=read.of_column if further else None,
             **read.rows,
         )
-        remember_formula(model, read, formula, rows)
+        remember_formula(model, read, formula)
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -287,6 +287,7 @@ class MCLAMixedGLM(DrawnLikelihood):
 
     # -- fits ----------------------------------------------------------------------------------
 
+    @remembered
     def fit_laplace(
         self,
         *,
@@ -323,6 +324,7 @@ class MCLAMixedGLM(DrawnLikelihood):
         result = laplace_results(self, found, Threads.of(None))
         return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
 
+    @remembered
     def fit(
         self,
         start_params: Any = None,

@@ -226,7 +226,8 @@ def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
 def _of_the_fit(model: Any, frame: pd.DataFrame | None, *, strict: bool) -> tuple[Any, Any]:
     """Offset and exposure of new rows that come without: from the columns that the fit took them from."""
     nonzero = {"offset": None} if np.any(model.inputs.offset != 0.0) else {}
-    given = getattr(model.data, "row_columns", nonzero)
+    call = getattr(model.data, "call", None)
+    given = nonzero if call is None else call.row_columns
     found = {n: c for n, c in given.items() if c is not None and frame is not None and c in frame.columns}
     absent = {n: c for n, c in given.items() if n not in found}
     if absent:

@@ -31,8 +31,8 @@ from statsmodels_mcla.results.methods import (
     RandomEffectResults,
     ResidualMethods,
     RobustResults,
-    ScoreTestResults,
     SimulationResults,
+    TermMethods,
 )
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 from statsmodels_mcla.results.summary import summarise
@@ -56,7 +56,7 @@ class MixedGLMResults(
     RobustResults,
     SimulationResults,
     BootstrapResults,
-    ScoreTestResults,
+    TermMethods,
     ProfileResults,
 ):
     """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them."""

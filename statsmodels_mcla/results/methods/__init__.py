@@ -6,7 +6,6 @@ The next of its kind: a method here, with its numbers below.
 """
 
 from statsmodels_mcla.results.methods.base import Labelled
-from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults
 from statsmodels_mcla.results.methods.criteria import InformationCriteria
 from statsmodels_mcla.results.methods.means import MeansMethods
@@ -16,6 +15,7 @@ from statsmodels_mcla.results.methods.prediction import PredictionMethods, Simul
 from statsmodels_mcla.results.methods.profile import ProfileResults
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
 from statsmodels_mcla.results.methods.residuals import ResidualMethods
+from statsmodels_mcla.results.methods.terms import TermMethods
 from statsmodels_mcla.results.methods.wald import WaldResults
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "RandomEffectResults",
     "ResidualMethods",
     "RobustResults",
-    "ScoreTestResults",
     "SimulationResults",
+    "TermMethods",
     "WaldResults",
 ]
