@@ -11,6 +11,7 @@ from statsmodels_mcla.prediction.population.estimated_means import (
     MeanContrasts,
 )
 from statsmodels_mcla.prediction.population.marginal_effects import METHODS, MarginalEffects
+from statsmodels_mcla.prediction.population.marginaleffects_bridge import marginaleffects_model
 from statsmodels_mcla.prediction.population.margins import Margins
 from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions
 from statsmodels_mcla.prediction.population.population_averaged import PopulationAveraged
@@ -30,5 +31,6 @@ __all__ = [
     "PopulationAveraged",
     "ReferenceGrid",
     "VarianceShares",
+    "marginaleffects_model",
     "with_errors",
 ]

@@ -23,6 +23,7 @@ from statsmodels_mcla.prediction.population import (
     ParameterFunctions,
     PopulationAveraged,
     VarianceShares,
+    marginaleffects_model,
     with_errors,
 )
 from statsmodels_mcla.results.methods.base import ResultsBase
@@ -222,3 +223,28 @@ class MarginMethods(ResultsBase):
 
         found = ParameterFunctions.of(labels, average, estimates)
         return MarginalEffects(found.estimate, labels, options, found, found.mcse)
+
+    def for_marginaleffects(self, random: str = "none") -> Any:
+        """Return this fit as the package marginaleffects takes models, text, splines and offsets included.
+
+        Parameters
+        ----------
+        random : {"none", "marginal"}
+            For random effects of zero, or for the average over them.
+
+        Returns
+        -------
+        marginaleffects model
+            Its tables have the columns that the formula names, ``_offset`` and ``_response``; new rows that lack an
+            offset have the mean one.
+
+        Raises
+        ------
+        ValueError
+            If the package is not installed, or the model was not made by a formula.
+
+        Examples
+        --------
+        >>> marginaleffects.avg_comparisons(results.for_marginaleffects(random="marginal"))  # doctest: +SKIP
+        """
+        return marginaleffects_model(self.model, self.estimates, random)
