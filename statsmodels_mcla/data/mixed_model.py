@@ -48,5 +48,8 @@ class MixedModel(Protocol):
     ) -> Any:
         """Return the model with another formula, or of other data."""
 
+    def with_rows(self, rows: np.ndarray, columns: Any) -> Any:
+        """Return the model on rows of its data taken in any number, some of whose columns are others."""
+
     def with_unit_weights(self) -> Any:
         """Return the model with as many rows as the frequency weights add up to."""

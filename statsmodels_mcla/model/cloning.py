@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from patsy import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.data import ModelInputs, inputs_of
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.formula import environment, rows_of, updated_formula, with_columns
+from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
 
 
 class ClonableModel(LikelihoodModel):
@@ -144,20 +145,27 @@ class ClonableModel(LikelihoodModel):
             rows = rows_of(place.to_frame(), subset).iloc[:, 0].to_numpy()
             frame, call, subset = frame.iloc[rows], call.take(rows), None
         env = environment(eval_env, 1).with_outer_namespace(self.data.names.values)
-        out = type(self).from_formula(
-            updated_formula(self.full_formula, formula),
-            call.vc_formulas,
-            frame,
-            self.family,
-            groups=call.groups,
-            re_formula=call.re_formula,
-            subset=subset,
-            eval_env=env,
-            **call.rows,
-        )
+        out = self._remade(updated_formula(self.full_formula, formula), frame, call, env, subset)
         if data is None and out.endog_names == self.endog_names and frame.index.is_unique:
-            y = (
-                inputs_of(self).endog.iloc[rows].loc[out.inputs.endog.index]
-            )  # that of a clone is not in its data
-            out = out if np.array_equal(y, out.inputs.endog) else out.clone_with(y)
+            y = inputs_of(self).endog.iloc[rows].loc[out.inputs.endog.index]
+            out = (
+                out if np.array_equal(y, out.inputs.endog) else out.clone_with(y)
+            )  # of a clone: not in its data
         return out
+
+    def with_rows(self, rows: np.ndarray, columns: Mapping[str, Any]) -> Any:
+        """Model of the same formula on rows of its data taken in any number, some of whose columns are others."""
+        if not hasattr(self.data, "frame"):
+            raise ValueError("the model was not made by a formula, which other rows can be read by")
+        frame = self.data.frame.iloc[rows].reset_index(drop=True).assign(**columns)
+        env = self.data.names.environment(self.full_formula)
+        return self._remade(self.full_formula, frame, self.data.call.take(rows), env)
+
+    def _remade(
+        self, formula: str, frame: Any, call: FormulaCall, env: EvalEnvironment, subset: Any = None
+    ) -> Any:
+        """Model of a formula, with everything else that this one was made with."""
+        others = {"groups": call.groups, "re_formula": call.re_formula, **call.rows}
+        return type(self).from_formula(
+            formula, call.vc_formulas, frame, self.family, subset=subset, eval_env=env, **others
+        )

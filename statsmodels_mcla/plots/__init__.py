@@ -9,6 +9,7 @@ from statsmodels_mcla.plots.curves import Curve, Points, plot_fit
 from statsmodels_mcla.plots.effects import plot_random_effects
 from statsmodels_mcla.plots.envelope import LEAST, residuals_with_envelope
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
+from statsmodels_mcla.plots.power import plot_power
 from statsmodels_mcla.plots.profiles import Profile, plot_profile
 from statsmodels_mcla.plots.residuals import plot_residuals
 
@@ -21,6 +22,7 @@ __all__ = [
     "plot_fit",
     "plot_importance",
     "plot_mc_history",
+    "plot_power",
     "plot_profile",
     "plot_random_effects",
     "plot_residuals",

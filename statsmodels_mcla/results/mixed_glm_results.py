@@ -26,6 +26,7 @@ from statsmodels_mcla.results.methods import (
     MeansMethods,
     MonteCarloPlots,
     PlotResults,
+    PowerMethods,
     PredictionMethods,
     ProfileResults,
     RandomEffectResults,
@@ -57,6 +58,7 @@ class MixedGLMResults(
     SimulationResults,
     BootstrapResults,
     TermMethods,
+    PowerMethods,
     ProfileResults,
 ):
     """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them."""

@@ -80,7 +80,7 @@ class Means:
         return (value, slope) if self.contrasts is None else (self.contrasts @ value, self.contrasts @ slope)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shown:
     """Estimates in a table, their errors by the delta method.
 
@@ -167,6 +167,9 @@ class Shown:
         table = self.summary_frame().to_string(index=False, float_format=lambda v: f"{v:.4g}")
         return "\n".join([table, *self.notes])
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         table = self.summary_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}")
         return table + "".join(f"<p>{note}</p>" for note in self.notes)
@@ -193,7 +196,7 @@ class Shown:
         return np.stack(self.scale.interval(limits[..., 0], limits[..., 1]), axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MeanContrasts(Shown):
     """Contrasts of means.
 
@@ -220,7 +223,7 @@ class MeanContrasts(Shown):
         return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EstimatedMeans(Shown):
     """Estimated marginal means, or trends.
 
@@ -374,7 +377,7 @@ class EstimatedMeans(Shown):
         notes = list(self.notes)
         if as_ratios:
             notes.insert(0, "Tests are of ratios of one, on the scale of the link.")
-        if adjustment.name != "none":
+        if adjustment.name != "none" and len(matrices[0]) > 1:
             within = f" within each {', '.join(held)}" if held else ""
             notes.insert(
                 0,

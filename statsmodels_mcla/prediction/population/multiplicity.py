@@ -153,8 +153,11 @@ def adjustment_of(name: str, *, all_pairs: bool) -> Adjustment:
     if name in ADJUSTMENTS:
         return ADJUSTMENTS[name]
     if name not in multitest_alias:
-        known = [*ADJUSTMENTS, *(n for n in multitest_alias if n not in "bs")]
-        raise ValueError(f"adjust must be one of {', '.join(dict.fromkeys(known))}, got {name!r}")
+        longest = {
+            method: alias for alias, method in sorted(multitest_alias.items(), key=lambda a: len(a[0]))
+        }
+        known = ", ".join(dict.fromkeys([*ADJUSTMENTS, *longest.values()]))
+        raise ValueError(f"adjust must be one of {known}, got {name!r}")
 
     def pvalues(z: Array, _: Comparisons) -> Array:
         return np.apply_along_axis(lambda p: multipletests(p, method=name)[1], -1, _two_sided(z))

@@ -34,6 +34,8 @@ class ReferenceGrid:
     counts : ndarray, an axis a covariate
         Rows of the model (by their frequency weights) in each cell, numbers at their mean left out of account.
     offset : float
+    chosen : frozenset of str
+        Covariates whose values were asked for.
     """
 
     source: CovariateRows
@@ -41,6 +43,7 @@ class ReferenceGrid:
     cells: pd.DataFrame
     counts: Array
     offset: float
+    chosen: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, source: CovariateRows, at: Mapping[str, Any] | None, offset: float | None) -> ReferenceGrid:
@@ -86,7 +89,8 @@ class ReferenceGrid:
         for k, name in enumerate(values):
             frame[name] = [combination[::-1][k] for combination in combined]
         mean = float(np.average(source.offset, weights=weights))
-        return cls(source, values, frame, counts, mean if offset is None else float(offset))
+        held = mean if offset is None else float(offset)
+        return cls(source, values, frame, counts, held, frozenset(given))
 
     def rows(self) -> LinearRows:
         """Design rows of the cells (K,)."""
@@ -137,14 +141,17 @@ class ReferenceGrid:
             out.append(f"Averages over {', '.join(averaged)}.")
         if held:
             out.append("At " + ", ".join(f"{n} = {_readable(self.values[n][0])}" for n in held) + ".")
+        away = others | (set(held) - self.chosen)  # what interactions make averages of
         mixed = [
-            term for term in _interactions(self.source) if shown & set(term) and {*others, *held} & set(term)
+            term
+            for term in _interactions(self.source)
+            if set(term) & ({trend} if trend else shown) and set(term) & away
         ]
         if mixed:
             terms = ", ".join(":".join(term) for term in mixed)
-            away = ", ".join(n for n in covariates if n in set().union(*mixed) - shown)
+            names = ", ".join(n for n in covariates if n in away & set().union(*mixed))
             out.append(
-                f"The model has the interaction {terms}: what is shown may hold for no value of {away}; add it to "
+                f"The model has the interaction {terms}: what is shown may hold for no value of {names}; add it to "
                 "the factors, or to by=."
             )
         if self.offset != 0.0 and trend is None:

@@ -11,6 +11,7 @@ from statsmodels_mcla.results.methods.criteria import InformationCriteria
 from statsmodels_mcla.results.methods.means import MeansMethods
 from statsmodels_mcla.results.methods.plots import MonteCarloPlots, PlotResults
 from statsmodels_mcla.results.methods.population import EffectSizes, MarginMethods
+from statsmodels_mcla.results.methods.power import PowerMethods
 from statsmodels_mcla.results.methods.prediction import PredictionMethods, SimulationResults
 from statsmodels_mcla.results.methods.profile import ProfileResults
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
@@ -28,6 +29,7 @@ __all__ = [
     "MeansMethods",
     "MonteCarloPlots",
     "PlotResults",
+    "PowerMethods",
     "PredictionMethods",
     "ProfileResults",
     "RandomEffectResults",

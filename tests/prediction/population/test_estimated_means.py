@@ -223,6 +223,10 @@ def test_notes() -> None:
     counts = at("counts")
     assert "interaction lbase:trt" in str(counts.emmeans("trt"))
     assert "At lbase = " in str(counts.emmeans("trt"))
+    assert "interaction" not in str(counts.emmeans("trt", at={"lbase": 0}))  # what was asked for
+    assert "interaction lbase:trt" in repr(counts.emtrends("period", "lbase"))
+    assert "interaction" not in str(counts.emtrends("trt", "lbase"))
+    assert "adjusted" not in str(counts.emtrends("trt", "lbase").contrasts())  # there is one
     assert "adjusted for 3 comparisons within each stage: Tukey" in str(
         result.emmeans("trt", by="stage").contrasts()
     )
