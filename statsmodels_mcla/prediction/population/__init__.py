@@ -1,6 +1,7 @@
 """Averages over the population: marginal effects, population-averaged coefficients, shares of variance.
 
-Owns functions of the parameters with their errors by the delta method (`ParameterFunctions`).
+Owns functions of the parameters with their errors by the delta method (`ParameterFunctions`), and design rows of
+changed data (`CovariateRows`), which means, contrasts and effects of covariates are functions of.
 The next of its kind: a function of the parameters with its gradient, made into a `ParameterFunctions`.
 """
 
