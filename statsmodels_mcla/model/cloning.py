@@ -104,8 +104,8 @@ class ClonableModel(LikelihoodModel):
     def _refuse_predictors(self) -> None:
         if getattr(self.data, "parts", None):
             raise ValueError(
-                f"models with further linear predictors ({', '.join(self.data.parts)}) cannot be made from one another: "
-                "make the other model with from_formula"
+                f"models with further linear predictors ({', '.join(self.data.parts)}) cannot be made from one "
+                "another: make the other model with from_formula"
             )
 
     def update(
@@ -157,6 +157,7 @@ class ClonableModel(LikelihoodModel):
         """Model of the same formula on rows of its data taken in any number, some of whose columns are others."""
         if not hasattr(self.data, "frame"):
             raise ValueError("the model was not made by a formula, which other rows can be read by")
+        self._refuse_predictors()
         frame = self.data.frame.iloc[rows].reset_index(drop=True).assign(**columns)
         env = self.data.names.environment(self.full_formula)
         return self._remade(self.full_formula, frame, self.data.call.take(rows), env)

@@ -226,12 +226,8 @@ class MCLAMixedGLM(DrawnLikelihood):
         if data is None:
             raise ValueError("data is missing: pass the DataFrame that holds the columns of the formula")
         env = environment(eval_env, 1)
-        rows = {
-            "offset": offset,
-            "exposure": exposure,
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-        }
+        rows = {"offset": offset, "exposure": exposure}
+        rows |= {"freq_weights": freq_weights, "var_weights": var_weights}
         further = further_formulas(ziformula=ziformula, dispformula=dispformula)
         family = with_predictors(sm.families.Binomial() if family is None else family, further)
         intercept = conditional_family(family).intercept

@@ -13,6 +13,7 @@ from statsmodels_mcla.prediction.population import (
     ReferenceGrid,
 )
 from statsmodels_mcla.results.methods.base import ResultsBase
+from statsmodels_mcla.results.methods.population import refuse_several_predictors
 
 TYPES = ("link", "response")
 
@@ -125,6 +126,13 @@ class MeansMethods(ResultsBase):
         offset: float | None,
         **kind: Any,
     ) -> EstimatedMeans:
+        family = self.model.conditional_family
+        refuse_several_predictors(family, "emmeans")
+        if not family.simple_mean and (random == "marginal" or kind.get("response") is not None):
+            raise ValueError(
+                f"type='response' and random='marginal' are not known for family {family.name}, whose mean depends on "
+                "more than the linear predictor: use type='link', or compare predictions of new rows"
+            )
         if weights not in WEIGHTS:
             raise ValueError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, got {weights!r}")
         if not hasattr(self.model, "formula"):

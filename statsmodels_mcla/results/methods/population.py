@@ -203,8 +203,7 @@ class MarginMethods(ResultsBase):
         def effects(params: Array) -> Iterator[tuple[Array, Array]]:
             there = replace(estimates.fitted, position=replace(estimates.fitted.position, params=params))
             return (
-                change.values(there, estimates.errors, relative=method.startswith("ey"))
-                for change in changes
+                change.values(there, estimates.errors, relative=method.startswith("ey")) for change in changes
             )
 
         labels = [change.name for change in changes]
@@ -247,4 +246,11 @@ class MarginMethods(ResultsBase):
         --------
         >>> marginaleffects.avg_comparisons(results.for_marginaleffects(random="marginal"))  # doctest: +SKIP
         """
+        family = self.model.conditional_family
+        refuse_several_predictors(family, "for_marginaleffects")
+        if not family.simple_mean:
+            raise ValueError(
+                f"for_marginaleffects is not known for family {family.name}, whose mean depends on more than the linear "
+                "predictor: use get_margeff, or compare predictions of new rows"
+            )
         return marginaleffects_model(self.model, self.estimates, random)
