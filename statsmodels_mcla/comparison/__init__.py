@@ -16,6 +16,7 @@ from statsmodels_mcla.comparison.likelihood_ratio import (
 from statsmodels_mcla.comparison.nesting import nesting_of
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, schur
 from statsmodels_mcla.comparison.score_tests import ScoreTest, added_by_arrays, added_by_formula, score_test
+from statsmodels_mcla.comparison.term_tables import single_term_table, table_of_tests, term_test
 
 __all__ = [
     "Information",
@@ -34,4 +35,7 @@ __all__ = [
     "project",
     "schur",
     "score_test",
+    "single_term_table",
+    "table_of_tests",
+    "term_test",
 ]

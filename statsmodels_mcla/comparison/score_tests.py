@@ -24,7 +24,7 @@ from statsmodels_mcla.comparison.nesting import coordinates, fingerprints, nesti
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, efficient, schur
 from statsmodels_mcla.data import MixedModel, ModelInputs, finite_matrix, terms_of_arrays
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.formula import environment, read_random_terms, split_formula
+from statsmodels_mcla.formula import read_random_terms, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, seed_of
@@ -39,7 +39,7 @@ class ScoreTest(RestrictionTest):
 
 
 def added_by_formula(
-    model: MixedModel, term: str, eval_env: int
+    model: MixedModel, term: str, env: patsy.EvalEnvironment
 ) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
     """Fixed-effects columns and random effects of the terms of a formula, on the rows of a model.
 
@@ -56,7 +56,6 @@ def added_by_formula(
             f"term must be a formula such as 'x + (1 | site)', got {term!r}; arrays go to exog_extra"
         )
     fixed, bars = split_formula("0 ~ " + term.strip().lstrip("+~"))
-    env = environment(eval_env, 1)
     right = fixed.partition("~")[2].strip()
     X = patsy.dmatrix(right or "1", frame, env, NA_action="raise", return_type="dataframe")
     return X.drop(columns="Intercept", errors="ignore"), tuple(read_random_terms(bars, frame, env))

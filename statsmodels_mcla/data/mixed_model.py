@@ -46,5 +46,16 @@ class MixedModel(Protocol):
     def null_model(self) -> Any:
         """Return the model with an intercept for all fixed effects."""
 
+    def with_fixed(self, columns: Any) -> Any:
+        """Return the model with some of the columns of the fixed effects."""
+
+    def update(
+        self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
+    ) -> Any:
+        """Return the model with another formula, or of other data."""
+
+    def with_rows(self, rows: np.ndarray, columns: Any) -> Any:
+        """Return the model on rows of its data taken in any number, some of whose columns are others."""
+
     def with_unit_weights(self) -> Any:
         """Return the model with as many rows as the frequency weights add up to."""

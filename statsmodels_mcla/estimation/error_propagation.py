@@ -231,7 +231,7 @@ def wald_pvalues(z: Array, one_sided: np.ndarray | bool = False, law: Any = stat
     return np.where(one_sided, law.sf(z), 2.0 * law.sf(np.abs(z)))
 
 
-def wald_limits(both: Array, quantile: float, non_negative: np.ndarray | bool = False) -> Array:
+def wald_limits(both: Array, quantile: float | Array, non_negative: np.ndarray | bool = False) -> Array:
     """Estimates and standard errors (..., k, 2) turned into limits (..., k, 2)."""
     limits = both[..., :1] + quantile * both[..., 1:] * np.array([-1.0, 1.0])
     limits[..., 0] = np.where(non_negative, np.maximum(limits[..., 0], 0.0), limits[..., 0])

@@ -101,6 +101,8 @@ class Estimates:
         Monte Carlo covariance of the estimates; None for fits without draws.
     llf_mcse : float or None
         Monte Carlo standard error of ``llf``.
+    request : dict
+        Arguments that the fit was asked for with, by name, its seed among them: other fits like it take the same.
     """
 
     names: tuple[str, ...]
@@ -116,6 +118,7 @@ class Estimates:
     maximum: Later[Fitted]
     cov_mcse: Array | None = None
     llf_mcse: float | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def layout(self) -> ParameterLayout:

@@ -44,11 +44,14 @@ class MeanLink(ABC):
         Distance of the nearest singularity of the mean, as a function of complex eta, from the real line.
     latent_variance : float or None
         Variance of the latent variable of which a binary response tells whether it is positive; None if there is none.
+    ratio : str or None
+        What the exponential of a difference of linear predictors is called, where it has a name.
     """
 
     name: ClassVar[str]
     strip: ClassVar[float] = 1.0
     latent_variance: ClassVar[float | None] = None
+    ratio: ClassVar[str | None] = None
 
     @abstractmethod
     def mean(self, eta: Array) -> Array:
@@ -97,6 +100,7 @@ class Log(MeanLink):
     """Mean = exp(eta), capped at the largest finite number."""
 
     name: ClassVar[str] = "log"
+    ratio: ClassVar[str | None] = "ratio"
 
     def mean(self, eta: Array) -> Array:
         return np.exp(np.minimum(eta, _LARGEST))
@@ -185,6 +189,7 @@ class Logit(MeanLink):
     """P(success) = 1/(1 + exp(-eta))."""
 
     name: ClassVar[str] = "logit"
+    ratio: ClassVar[str | None] = "odds ratio"
     latent_variance: ClassVar[float | None] = np.pi**2 / 3.0
     strip: ClassVar[float] = np.pi
 

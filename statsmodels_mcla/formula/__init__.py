@@ -13,6 +13,8 @@ is a reader beside these, called by `read_model`.
 """
 
 from statsmodels_mcla.formula.bars import split_formula
+from statsmodels_mcla.formula.design_terms import conditions_of, relatives_of, term_named
+from statsmodels_mcla.formula.estimable import with_columns
 from statsmodels_mcla.formula.factors import environment, names_in, reading
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.model_reader import (
@@ -23,17 +25,20 @@ from statsmodels_mcla.formula.model_reader import (
     without_design_info,
 )
 from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_terms
-from statsmodels_mcla.formula.tables import as_frame, by_label, labelled_like
+from statsmodels_mcla.formula.tables import as_frame, by_label, labelled_like, rows_of
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
+from statsmodels_mcla.formula.updating import FormulaCall, updated_formula
 from statsmodels_mcla.formula.variance_components import read_vc_formulas
 
 __all__ = [
     "BarTerm",
+    "FormulaCall",
     "FormulaData",
     "FormulaError",
     "FormulaWarning",
     "as_frame",
     "by_label",
+    "conditions_of",
     "environment",
     "further_formulas",
     "incomplete_rows",
@@ -44,7 +49,12 @@ __all__ = [
     "read_random_terms",
     "read_vc_formulas",
     "reading",
+    "relatives_of",
+    "rows_of",
     "split_formula",
+    "term_named",
+    "updated_formula",
+    "with_columns",
     "with_design_info",
     "without_design_info",
 ]

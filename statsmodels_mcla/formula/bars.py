@@ -50,16 +50,16 @@ def split_formula(formula: str) -> tuple[str, list[BarTerm]]:
     >>> split_formula("y ~ x + (1 + x | g)")
     ('y ~ x', [BarTerm(text='(1 + x | g)', inner='1 + x', group='g', correlated=True)])
     """
-    tree = _parse(formula, "formula")
+    tree = parsed(formula, "formula")
     *left, right = tree.args
     for side in left:
-        for bar in _bars(side):
+        for bar in bars_in(side):
             raise _error("a random-effect term cannot stand on the left of '~'", bar)
     bars: list[BarTerm] = []
     fixed = _without_bars(right, bars)
     if not bars:
         return formula, []
-    response = f"{_source(left[0])} ~ " if left else "~ " if tree.token is not None else ""
+    response = f"{source_of(left[0])} ~ " if left else "~ " if tree.token is not None else ""
     return response + (fixed or "1"), bars
 
 
@@ -80,10 +80,10 @@ def one_sided_terms(formula: str, where: str) -> list[Term]:
 
 def grouping_terms(bar: BarTerm) -> list[Term]:
     """List the grouping factors of a bar term: ``a/b`` gives a and a:b."""
-    tree = _parse(bar.group, f"the grouping of `{bar.text}`")
+    tree = parsed(bar.group, f"the grouping of `{bar.text}`")
     for node in _nodes(tree.args[-1]):
         if node.type not in ("/", ":", "PYTHON_EXPR"):
-            written = node.type if node.args else _source(node)
+            written = node.type if node.args else source_of(node)
             raise FormulaError(
                 f"`{bar.text}`: {written!r} cannot stand right of the bar. Give one grouping factor, "
                 "an interaction (a:b) or a nesting (a/b); write several factors as several terms"
@@ -91,7 +91,7 @@ def grouping_terms(bar: BarTerm) -> list[Term]:
     return [term for term in _described(tree, bar.text).rhs_termlist if term != INTERCEPT]
 
 
-def _parse(text: object, where: str) -> Any:
+def parsed(text: object, where: str) -> Any:
     """Parse a formula to patsy's tree, bars included."""
     if not isinstance(text, str):
         raise FormulaError(f"{where} must be a string, not {type(text).__name__}")
@@ -116,8 +116,8 @@ def _described(tree: Any, where: str) -> Any:
 
 
 def _without_any_bars(text: object, where: str) -> Any:
-    tree = _parse(text, where)
-    for bar in _bars(tree):
+    tree = parsed(text, where)
+    for bar in bars_in(tree):
         raise _error(f"{where}: a random-effect term can only stand in the model's formula", bar)
     return tree
 
@@ -125,32 +125,32 @@ def _without_any_bars(text: object, where: str) -> Any:
 def _without_bars(node: Any, found: list[BarTerm]) -> str:
     """Return the source of `node` less its bar terms ('' if nothing is left), which are added to `found`."""
     if node.type == "|":
-        found.append(_bar_term(node))
+        found.append(read_bar(node))
         return ""
-    if not any(_bars(node)):
-        return _source(node)
+    if not any(bars_in(node)):
+        return source_of(node)
     if node.type == "+":
         parts = [_without_bars(arg, found) for arg in node.args]
         if len(parts) == 2 and parts[1] and _is_sum(node.args[1]):
             parts[1] = f"({parts[1]})"
         return " + ".join(part for part in parts if part)
-    if node.type == "-" and len(node.args) == 2 and not any(_bars(node.args[1])):
-        left, right = _without_bars(node.args[0], found), _source(node.args[1])
+    if node.type == "-" and len(node.args) == 2 and not any(bars_in(node.args[1])):
+        left, right = _without_bars(node.args[0], found), source_of(node.args[1])
         return f"{left} - {right}" if left else f"-{right}"
-    bar = next(_bars(node))
+    bar = next(bars_in(node))
     raise _error(f"a random-effect term can only be added: {node.type!r} cannot be applied to it", bar)
 
 
-def _bar_term(node: Any) -> BarTerm:
+def read_bar(node: Any) -> BarTerm:
     """Read ``(inner | group)`` or ``(inner || group)``."""
-    text = _source(node)
+    text = source_of(node)
     if len(node.args) == 1:
         raise _error("nothing stands left of the bar; write (1 | g) for a random intercept", node)
     inner, group = node.args
     correlated = not (group.type == "|" and len(group.args) == 1)
     if not correlated:
         (group,) = group.args
-    if any(_bars(inner)) or any(_bars(group)):
+    if any(bars_in(inner)) or any(bars_in(group)):
         raise _error("one bar term cannot stand inside another; add them: (1 | a) + (1 | b)", node)
     if node.origin.start == inner.origin.start:
         raise _error(
@@ -158,7 +158,7 @@ def _bar_term(node: Any) -> BarTerm:
             f"For an elementwise 'or' of columns write I({text})",
             node,
         )
-    return BarTerm(text, _source(inner), _source(group), correlated)
+    return BarTerm(text, source_of(inner), source_of(group), correlated)
 
 
 def _nodes(node: Any) -> Iterator[Any]:
@@ -167,20 +167,20 @@ def _nodes(node: Any) -> Iterator[Any]:
         yield from _nodes(arg)
 
 
-def _bars(node: Any) -> Iterator[Any]:
+def bars_in(node: Any) -> Iterator[Any]:
     """Outermost bar nodes of a tree."""
     if node.type == "|":
         yield node
     else:
         for arg in node.args:
-            yield from _bars(arg)
+            yield from bars_in(arg)
 
 
 def _is_sum(node: Any) -> bool:
     return node.type in ("+", "-")
 
 
-def _source(node: Any) -> str:
+def source_of(node: Any) -> str:
     """Text of a node, its parentheses included."""
     text: str = node.origin.relevant_code()
     return text
@@ -188,4 +188,4 @@ def _source(node: Any) -> str:
 
 def _error(message: str, node: Any) -> FormulaError:
     """Return an error that shows a node within the formula."""
-    return FormulaError(f"`{_source(node)}`: {message}\n{node.origin.caretize(indent=4)}")
+    return FormulaError(f"`{source_of(node)}`: {message}\n{node.origin.caretize(indent=4)}")

@@ -22,6 +22,7 @@ from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.random_effects import mixedlm_bar, named_after, read_bars, with_groups
 from statsmodels_mcla.formula.tables import by_label, plain, rows_of, settled, table
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
+from statsmodels_mcla.formula.updating import FormulaCall
 from statsmodels_mcla.formula.variance_components import read_components
 from statsmodels_mcla.numerics import numeric_array
 
@@ -47,6 +48,9 @@ class FormulaData:
     fixed : str
         The formula without random effects.
     design_info : DesignInfo
+    names : Names
+    call : FormulaCall
+        The other arguments, for a model like this one.
     """
 
     endog: pd.DataFrame | pd.Series
@@ -62,6 +66,7 @@ class FormulaData:
     of_column: np.ndarray
     parts: dict[str, tuple[str, DesignInfo]]
     """Fixed part and design of each further predictor, by its name."""
+    call: FormulaCall
 
 
 def read_model(
@@ -125,7 +130,7 @@ def read_model(
     if grouped:
         grouped[0], frame = with_groups(grouped[0], groups, frame)
         named = all_terms()
-    rows = _row_values(rows, frame)
+    given, rows = rows, _row_values(rows, frame)
     keep = _complete(plain(frame, used), rows, named, env, missing)
     rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     frame = settled(plain(frame if keep.all() else frame.loc[keep], used), used)
@@ -171,6 +176,12 @@ def read_model(
         Names.of(expressions, frame.columns, env),
         np.repeat(np.arange(len(matrices)), [matrix.shape[1] for matrix in matrices]),
         parts,
+        FormulaCall(
+            vc_formulas,
+            grouped[0].group if grouped else None,
+            re_formula,
+            {n: given[n] if isinstance(given[n], str) else v for n, v in rows.items() if v is not None},
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Covariances of the estimates, and tests and intervals from them.
 
-Owns contrasts, sandwich covariances, influence, the bootstrap, and standard deviations and correlations.  Tests that
+Owns contrasts, tests of terms, sandwich covariances, influence, the bootstrap, power, and standard deviations and
+correlations.  Tests that
 fit a second model are `comparison`'s.
 The next of its kind: a function of `Estimates`, and a thin method in `results.methods`.
 """
@@ -15,8 +16,10 @@ from statsmodels_mcla.inference.contrasts import (
 )
 from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
 from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
+from statsmodels_mcla.inference.power import PowerCurve, pvalue_of, rows_of_size, simulated_pvalues
 from statsmodels_mcla.inference.sandwich import check_covariance, covariance_of_kind
 from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr
+from statsmodels_mcla.inference.term_tests import columns_of, tested_terms, wald_term_tests
 from statsmodels_mcla.inference.tidy import tidy_fixed, tidy_random
 
 __all__ = [
@@ -25,15 +28,22 @@ __all__ = [
     "MonteCarloContrasts",
     "MonteCarloTermTests",
     "MonteCarloWaldTest",
+    "PowerCurve",
     "check_covariance",
+    "columns_of",
     "covariance_matrices",
     "covariance_of_kind",
     "effects_of",
     "influence_of",
+    "pvalue_of",
+    "rows_of_size",
     "scores_of_fit",
+    "simulated_pvalues",
+    "tested_terms",
     "tidy_fixed",
     "tidy_random",
     "units_of",
     "var_corr",
     "wald_statistic",
+    "wald_term_tests",
 ]

@@ -1,19 +1,23 @@
-"""The same model for another response: what simulations and bootstraps are refitted with."""
+"""Models like another one: for another response, with other terms, or of other data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from patsy import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.data import ModelInputs, inputs_of
 from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
 
 
 class ClonableModel(LikelihoodModel):
-    """A model that can be had again with another response."""
+    """A model that can be had again with another response, other terms or other data."""
 
     inputs: ModelInputs
     conditional_family: ConditionalFamily
@@ -84,7 +88,10 @@ class ClonableModel(LikelihoodModel):
                 "stands for two rows"
             )
         rows = np.repeat(np.arange(len(weights)), weights.astype(int))
-        return self._with_inputs(inputs.take(rows), rows)
+        out = self._with_inputs(inputs.take(rows), rows)
+        if hasattr(out.data, "call"):
+            out.data.call = out.data.call.without("freq_weights")
+        return out
 
     def _with_inputs(self, inputs: ModelInputs, rows: Any = slice(None)) -> Any:
         """Model of other inputs, read from the given rows of the data."""
@@ -94,6 +101,92 @@ class ClonableModel(LikelihoodModel):
             out.formula, out.full_formula = self.formula, self.full_formula
             out.facts = out.facts._replace(n_dropped=self.facts.n_dropped)
             out.data.frame = self.data.frame.iloc[rows]
-            for name in ("used", "names", "row_columns", "parts"):
+            for name in ("used", "names", "parts"):
                 setattr(out.data, name, getattr(self.data, name))
+            out.data.call = self.data.call.take(rows)
         return out
+
+    def with_fixed(self, columns: Sequence[str]) -> Any:
+        """Model with some of the columns of the fixed effects.
+
+        Raises
+        ------
+        ValueError
+            If there are further linear predictors.
+        """
+        self._refuse_predictors()
+        inputs = inputs_of(self)
+        out = self._with_inputs(replace(inputs, exog=inputs.exog[list(columns)]))
+        if hasattr(self.data, "frame"):
+            out.data.model_spec = with_columns(self.data.model_spec, list(columns))
+        return out
+
+    def _refuse_predictors(self) -> None:
+        if getattr(self.data, "parts", None):
+            raise ValueError(
+                f"models with further linear predictors ({', '.join(self.data.parts)}) cannot be made from one "
+                "another: make the other model with from_formula"
+            )
+
+    def update(
+        self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
+    ) -> Any:
+        """Model with another formula, or of other data.
+
+        Parameters
+        ----------
+        formula : str
+            A dot stands for that side of the model's formula, as in R: ``". ~ . - x + (1 | h)"``, or ``"- x"``.
+        data : DataFrame, optional
+            By default the rows that the model uses, so that likelihoods compare.
+        subset : array_like, optional
+            Rows to use: booleans or index labels.
+        eval_env : int or patsy.EvalEnvironment
+            Where names in the formula that are no columns are looked up; an int counts frames above the caller.
+
+        Returns
+        -------
+        MCLAMixedGLM
+            Unfitted, of the same family, weights and offset.
+
+        Raises
+        ------
+        ValueError
+            If the model was not made by a formula, or the new one cannot be read.
+        """
+        if not hasattr(self.data, "frame"):
+            raise ValueError("formula: the model was not made by a formula, and cannot be updated by one")
+        self._refuse_predictors()
+        call = self.data.call if data is None else self.data.call.for_data()
+        rows = slice(None) if subset is None else subset
+        frame = self.data.frame if data is None else data
+        if subset is not None and data is None:
+            place = pd.Series(np.arange(len(frame)), index=frame.index)
+            rows = rows_of(place.to_frame(), subset).iloc[:, 0].to_numpy()
+            frame, call, subset = frame.iloc[rows], call.take(rows), None
+        env = environment(eval_env, 1).with_outer_namespace(self.data.names.values)
+        out = self._remade(updated_formula(self.full_formula, formula), frame, call, env, subset)
+        if data is None and out.endog_names == self.endog_names and frame.index.is_unique:
+            y = inputs_of(self).endog.iloc[rows].loc[out.inputs.endog.index]
+            out = (
+                out if np.array_equal(y, out.inputs.endog) else out.clone_with(y)
+            )  # of a clone: not in its data
+        return out
+
+    def with_rows(self, rows: np.ndarray, columns: Mapping[str, Any]) -> Any:
+        """Model of the same formula on rows of its data taken in any number, some of whose columns are others."""
+        if not hasattr(self.data, "frame"):
+            raise ValueError("the model was not made by a formula, which other rows can be read by")
+        self._refuse_predictors()
+        frame = self.data.frame.iloc[rows].reset_index(drop=True).assign(**columns)
+        env = self.data.names.environment(self.full_formula)
+        return self._remade(self.full_formula, frame, self.data.call.take(rows), env)
+
+    def _remade(
+        self, formula: str, frame: Any, call: FormulaCall, env: EvalEnvironment, subset: Any = None
+    ) -> Any:
+        """Model of a formula, with everything else that this one was made with."""
+        others = {"groups": call.groups, "re_formula": call.re_formula, **call.rows}
+        return type(self).from_formula(
+            formula, call.vc_formulas, frame, self.family, subset=subset, eval_env=env, **others
+        )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from statsmodels_mcla.data import checked_count
 from statsmodels_mcla.families import ResponseError
@@ -15,6 +18,10 @@ from statsmodels_mcla.likelihood.sampling import (
     Proposal,
     Sampling,
 )
+from statsmodels_mcla.numerics import seed_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 OPTIONS = [
     "bounds",
@@ -48,6 +55,7 @@ OPTIONS = [
     "return_all",
     "minimizer",
 ]
+FORGOTTEN = {"self", "start_params", "disp", "full_output", "cov_type", "cov_kwds", "options"}
 METHODS = ("newton", "bfgs", "lbfgs", "nm", "powell", "cg", "ncg", "basinhopping", "minimize")
 
 
@@ -91,3 +99,28 @@ def default_family_told(family: Any) -> Iterator[None]:
             f"{error}. No family was given, so that it is Binomial: for another response pass family=, such as "
             "'poisson', 'negativebinomial' or 'gaussian'"
         ) from error
+
+
+def remembered(fit: Callable[P, T]) -> Callable[P, T]:
+    """Fit whose estimates know the arguments of the search, the seed among them, so that others can be made like it.
+
+    Where the search started is not among them, nor the covariance of the estimates, which they know themselves.
+    """
+    signature = inspect.signature(fit)
+
+    @wraps(fit)
+    def remembering(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return fit(*args, **kwargs)  # which says whose arguments they are
+        given = bound.arguments
+        if "rng" in signature.parameters:
+            given["rng"] = seed_of(given.get("rng"))
+        found: Any = fit(*bound.args, **bound.kwargs)
+        request = {name: value for name, value in given.items() if name not in FORGOTTEN}
+        request |= {name: value for name, value in given.get("options", {}).items() if not callable(value)}
+        results = found._results  # noqa: SLF001 - what a wrapper of statsmodels wraps
+        return type(found)(results.with_estimates(replace(results.estimates, request=request)))
+
+    return remembering

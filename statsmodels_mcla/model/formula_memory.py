@@ -16,7 +16,7 @@ def with_predictors(family: Any, further: Mapping[str, str]) -> Any:
     return compose(conditional_family(family), zi="zi" in further, disp="disp" in further)
 
 
-def remember_formula(model: Any, read: FormulaData, formula: str, rows: Mapping[str, Any]) -> None:
+def remember_formula(model: Any, read: FormulaData, formula: str) -> None:
     """Keep what predictions for new rows, and pickling, need.
 
     Parameters
@@ -25,16 +25,9 @@ def remember_formula(model: Any, read: FormulaData, formula: str, rows: Mapping[
     read : FormulaData
     formula : str
         As it was written.
-    rows : dict
-        Further values of each row as they were given: names of columns, or arrays.
     """
     model.facts = model.facts._replace(n_dropped=read.dropped)
     model.formula = read.fixed  # of the fixed effects, as MixedLM has it
     model.full_formula = formula
     model.data.frame, model.data.used, model.data.names = read.frame, read.used, read.names
-    model.data.parts = read.parts
-    model.data.row_columns = {
-        name: value if isinstance(value, str) else None
-        for name, value in rows.items()
-        if name in ("offset", "exposure") and value is not None
-    }
+    model.data.parts, model.data.call = read.parts, read.call

@@ -29,6 +29,7 @@ from statsmodels_mcla.model.fit_arguments import (
     check_search,
     checked_nsample,
     default_family_told,
+    remembered,
     sampling_of,
 )
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
@@ -237,12 +238,8 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         if data is None:
             raise ValueError("data is missing: pass the DataFrame that holds the columns of the formula")
         env = environment(eval_env, 1)
-        rows = {
-            "offset": offset,
-            "exposure": exposure,
-            "freq_weights": freq_weights,
-            "var_weights": var_weights,
-        }
+        rows = {"offset": offset, "exposure": exposure}
+        rows |= {"freq_weights": freq_weights, "var_weights": var_weights}
         further = further_formulas(ziformula=ziformula, dispformula=dispformula)
         whole = with_predictors(family_instance("binomial" if family is None else family), further)
         intercept = conditional_family(whole).intercept
@@ -260,7 +257,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
             of_column=read.of_column if further else None,
             **read.rows,
         )
-        remember_formula(model, read, formula, rows)
+        remember_formula(model, read, formula)
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -271,6 +268,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
 
     # -- fits ----------------------------------------------------------------------------------
 
+    @remembered
     def fit_laplace(
         self,
         *,
@@ -309,6 +307,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         result = laplace_results(self, found, Threads.of(None))
         return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
 
+    @remembered
     def fit(
         self,
         start_params: Any = None,

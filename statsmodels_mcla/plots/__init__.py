@@ -9,6 +9,7 @@ from statsmodels_mcla.plots.curve_request import CurveRequest
 from statsmodels_mcla.plots.curves import Curve, Points, plot_fit, plot_panels
 from statsmodels_mcla.plots.effects import plot_random_effects
 from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
+from statsmodels_mcla.plots.power import plot_power
 from statsmodels_mcla.plots.profiles import Profile, plot_profile
 from statsmodels_mcla.plots.residuals import plot_checks, plot_residuals
 from statsmodels_mcla.plots.style import shortened
@@ -24,6 +25,7 @@ __all__ = [
     "plot_importance",
     "plot_mc_history",
     "plot_panels",
+    "plot_power",
     "plot_profile",
     "plot_random_effects",
     "plot_residuals",

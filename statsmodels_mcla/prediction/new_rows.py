@@ -95,19 +95,14 @@ def fixed_rows(
     ValueError
         If the rows do not fit the model.
     """
-    info, names = getattr(model.data, "model_spec", None), list(model.data.fe_names)
+    names = list(model.data.fe_names)
     named = isinstance(exog, (pd.DataFrame, pd.Series, Mapping)) or hasattr(exog, "columns")
     if exog is None:
         inputs = inputs_of(model)
         X, frame = np.asarray(inputs.exog), getattr(model.data, "frame", None)
         index = inputs.exog.index if model.data.row_labels is not None else None
     elif transform and hasattr(model, "formula") and named:
-        if info is None:
-            model.data.names.environment(model.formula)  # says which names are lost
-            raise FormulaError(
-                "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
-                "itself with transform=False"
-            )
+        info = design_info_of(model)
         frame = as_frame(exog.to_frame().T.infer_objects() if isinstance(exog, pd.Series) else exog)
         frame = labelled_like(frame, model.data.frame, model.data.used)
         X, index = _read_fixed(info, model.formula, frame), frame.index
@@ -128,7 +123,7 @@ def fixed_rows(
                 f"exog has {X.shape[1]} columns, but the model has {len(names)} fixed effects: {names}"
                 + (
                     f". A table with the columns of {model.formula!r} is transformed"
-                    if info is not None
+                    if getattr(model.data, "model_spec", None) is not None
                     else ""
                 )
             )
@@ -216,6 +211,24 @@ def prediction_rows(
     return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
 
 
+def design_info_of(model: Any) -> Any:
+    """How patsy builds the fixed effects of a model that was made by a formula.
+
+    Raises
+    ------
+    FormulaError
+        If that is not known, as after unpickling where names were lost.
+    """
+    info = getattr(model.data, "model_spec", None)
+    if info is None:
+        model.data.names.environment(model.formula)  # says which names are lost
+        raise FormulaError(
+            "exog: what the formula learnt from the data is not known: fit the model again, or pass the design "
+            "itself with transform=False"
+        )
+    return info
+
+
 def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
     """Design of the fixed effects (N, p), NaN in rows with missing values."""
     positions = frame.reset_index(drop=True)
@@ -226,9 +239,9 @@ def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
 
 def _of_the_fit(model: Any, frame: pd.DataFrame | None, *, strict: bool) -> tuple[Any, Any]:
     """Offset and exposure of new rows that come without: from the columns that the fit took them from."""
-    given = getattr(model.data, "row_columns", None)
-    if given is None:
-        given = {"offset": None} if model.facts.has_offset else {}
+    call = getattr(model.data, "call", None)
+    nonzero = {"offset": None} if model.facts.has_offset else {}
+    given = nonzero if call is None else call.row_columns
     found = {n: c for n, c in given.items() if c is not None and frame is not None and c in frame.columns}
     absent = {n: c for n, c in given.items() if n not in found}
     if absent:

@@ -23,11 +23,13 @@ from statsmodels_mcla.results.methods import (
     InfluenceResults,
     Labelled,
     MarginMethods,
+    MeansMethods,
     MonteCarloPlots,
     PlotResults,
-    ScoreTestResults,
+    PowerMethods,
     SimulationResults,
     TableMethods,
+    TermMethods,
 )
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 
@@ -40,12 +42,14 @@ class MixedGLMResults(
     GLMAttributes,
     GroupMethods,
     MarginMethods,
+    MeansMethods,
     EffectSizes,
     InfluenceResults,
     TableMethods,
     SimulationResults,
     BootstrapResults,
-    ScoreTestResults,
+    TermMethods,
+    PowerMethods,
 ):
     """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them."""
 

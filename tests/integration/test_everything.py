@@ -63,6 +63,12 @@ OFFERED: dict[str, Ask] = {
         new_rows(case), which="linear", random="conditional"
     ).summary_frame(),
     "get_margeff": lambda r, _: r.get_margeff().summary_frame(),
+    "emmeans": lambda r, _: r.emmeans("x", at={"x": [-0.5, 0.5]}, type="response").summary_frame(),
+    "contrasts of means": lambda r, _: (
+        r.emmeans("x", at={"x": [-0.5, 0.5]}).contrasts().summary_frame().drop(columns="contrast")
+    ),
+    "emtrends": lambda r, _: r.emtrends("x", "x").summary_frame(),
+    "anova": lambda r, _: r.anova(),
     "fittedvalues": lambda r, _: np.column_stack([r.fittedvalues, r.fittedvalues_mcse]),
     "residuals": lambda r, _: np.column_stack([r.resid_response, r.resid_pearson, r.resid_deviance]),
     "resid_quantile": lambda r, _: r.resid_quantile(nsim=20, rng=1, scale="normal"),
@@ -89,6 +95,7 @@ OFFERED_WITH_AVERAGE: dict[str, Ask] = {
     ).summary_frame(),
     "population average": lambda r, _: columns(r.get_prediction(random="marginal")),
     "population_averaged": lambda r, _: r.population_averaged().summary_frame(),
+    "average emmeans": lambda r, _: r.emmeans("x", random="marginal").summary_frame(),
     "average marginal effects": lambda r, _: r.get_margeff(random="marginal").summary_frame(),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 import marginaleffects
@@ -97,3 +98,48 @@ def test_average_predictions_by_group() -> None:
     got = dict(zip(found["treatment"], found["estimate"], strict=True))
     for level, value in truth.items():
         assert got[level] == pytest.approx(value)
+
+
+@functools.lru_cache
+def slopes() -> Any:
+    """Text, numbers as categories, a transform that learns, an offset, a random slope, missing rows: all at once."""
+    data = data_of("epil")
+    data["base"] = np.exp(data["lbase"])
+    data.loc[::17, "lage"] = np.nan
+    formula = "y ~ lbase * trt + C(V4) + center(base) + lage + visit + (1 + visit | subject)"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        return MCLAMixedGLM.from_formula(
+            formula, data=data, family=F.Poisson(), offset=np.linspace(0, 1, len(data))
+        ).fit_laplace()
+
+
+@pytest.mark.parametrize("random", ["none", "marginal"])
+def test_whatever_a_formula_holds(random: str) -> None:
+    """Its comparisons and slopes are those of get_margeff, which shares no more than the rows with them."""
+    model = slopes().for_marginaleffects(random)
+    own = slopes().get_margeff(random=random).summary_frame()
+    found = marginaleffects.avg_comparisons(model, variables=["trt", "V4"])
+    names = {"trt": "trt[T.progabide]", "V4": "V4[T.1]"}
+    for term, estimate, se in zip(found["term"], found["estimate"], found["std_error"], strict=True):
+        assert estimate == pytest.approx(own.loc[names[term], "dy/dx"], rel=1e-8)
+        assert se == pytest.approx(own.loc[names[term], "Std. Err."], rel=1e-4)
+    for name in ("lbase", "base", "visit"):
+        slope = marginaleffects.avg_slopes(model, variables=name)
+        assert slope["estimate"][0] == pytest.approx(own.loc[name, "dy/dx"], rel=1e-3)
+        assert slope["std_error"][0] == pytest.approx(own.loc[name, "Std. Err."], rel=1e-2)
+    frame, offset = slopes().model.data.frame, slopes().model.offset
+    average = slopes().predict(frame, offset=offset, random=random).groupby(frame["trt"]).mean()
+    means = marginaleffects.avg_predictions(model, by="trt")
+    for level, value in zip(means["trt"], means["estimate"], strict=True):
+        assert value == pytest.approx(average[level])
+
+
+def test_arrays_are_refused() -> None:
+    data = data_of("epil")
+    Z = pd.get_dummies(data["subject"]).to_numpy(float)
+    fit = MCLAMixedGLM(
+        data["y"], np.ones((len(data), 1)), Z, np.zeros(59, int), family=F.Poisson()
+    ).fit_laplace()
+    with pytest.raises(ValueError, match="made by a formula"):
+        fit.for_marginaleffects()

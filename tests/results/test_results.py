@@ -12,10 +12,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from helpers import CALLS, MLE, assert_monte_carlo, data_of, fit_of, laplace_of, model_of, truth_of
+from helpers import (
+    CALLS,
+    MLE,
+    F,
+    assert_monte_carlo,
+    data_of,
+    fit_of,
+    laplace_of,
+    model_of,
+    no_warnings,
+    truth_of,
+)
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import MCLAWarning
 
 SALAMANDER = ["Cross[R/R]", "Cross[R/W]", "Cross[W/R]", "Cross[W/W]", "F Var", "M Var"]
 
@@ -355,3 +367,49 @@ def test_results_do_not_change_with_a_later_fit() -> None:
     assert np.array_equal(first.params, kept[0])
     assert first.llf == kept[1]
     assert np.array_equal(first.mcse, kept[2])
+
+
+# Pairs within interactions ----------------------------------------------------------------------------
+
+
+def interacting(formula: str) -> Any:
+    data = data_of("bacteria")
+    data["success"] = (data["y"] == "y").astype(int)
+    data["stage"] = np.where(data["week"] > 2, "late", "early")
+    return MCLAMixedGLM.from_formula(f"success ~ {formula} + (1 | ID)", data=data, family=F.Binomial()).fit(
+        rng=1
+    )
+
+
+def test_pairwise_tests_say_where_they_hold() -> None:
+    with pytest.warns(
+        MCLAWarning, match=r"trt is part of trt:stage: .* where stage = 'early'\. emmeans\('trt'\)"
+    ):
+        early = interacting("trt * stage").t_test_pairwise("trt").result_frame
+    with pytest.warns(MCLAWarning, match=r"where C\(stage.* = 'late'"):
+        interacting("trt * C(stage, Treatment('late'))").t_test_pairwise("trt")
+    with pytest.warns(MCLAWarning, match="where week = 0"):
+        interacting("trt * week").t_test_pairwise("trt")
+    with no_warnings():
+        interacting("trt + stage").t_test_pairwise("trt")
+        averaged = interacting("trt * C(stage, Sum)").t_test_pairwise("trt").result_frame
+    means = interacting("trt * stage").emmeans("trt", by="stage").contrasts(adjust="none").summary_frame()
+    np.testing.assert_allclose(early["coef"], -means[means["stage"] == "early"]["estimate"], rtol=1e-6)
+    equal = interacting("trt * stage").emmeans("trt").contrasts(adjust="none").summary_frame()
+    np.testing.assert_allclose(averaged["coef"], -equal["estimate"], atol=1e-3)
+
+
+def test_pairwise_tests_of_combinations() -> None:
+    result = interacting("trt * stage")
+    found = result.t_test_pairwise("stage:trt", method="bonferroni")
+    assert len(found.result_frame) == 15
+    means = result.emmeans("trt:stage").contrasts(adjust="bonferroni").summary_frame(mcse=True)
+    np.testing.assert_allclose(found.result_frame["coef"], -means["estimate"], rtol=1e-9)
+    np.testing.assert_allclose(found.result_frame["pvalue-bonferroni"], means["P>|z|"], rtol=1e-9)
+    np.testing.assert_allclose(found.result_frame["mcse"], means["mcse"], rtol=1e-6)
+    assert found.result_frame.index[0] == "drug+:early-drug:early"
+    labels = [f"cell {k}" for k in range(6)]
+    named = result.t_test_pairwise("trt:stage", factor_labels=labels).result_frame
+    assert named.index[-1] == "cell 5-cell 4"
+    with pytest.raises(ValueError, match="wrong length, should be 6"):
+        result.t_test_pairwise("trt:stage", factor_labels=["a"])

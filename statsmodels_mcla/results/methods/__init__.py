@@ -7,18 +7,20 @@ The next of its kind: a method here, with its numbers below.
 
 from statsmodels_mcla.results.methods.base import Labelled
 from statsmodels_mcla.results.methods.checks import CheckMethods, ModelChecks
-from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 from statsmodels_mcla.results.methods.covariance import BootstrapResults, InfluenceResults, RobustResults
 from statsmodels_mcla.results.methods.criteria import InformationCriteria
 from statsmodels_mcla.results.methods.glm_attributes import GLMAttributes
 from statsmodels_mcla.results.methods.groups import GroupMethods
+from statsmodels_mcla.results.methods.means import MeansMethods
 from statsmodels_mcla.results.methods.plots import MonteCarloPlots, PlotResults
 from statsmodels_mcla.results.methods.population import EffectSizes, MarginMethods
+from statsmodels_mcla.results.methods.power import PowerMethods
 from statsmodels_mcla.results.methods.prediction import PredictionMethods, SimulationResults
 from statsmodels_mcla.results.methods.profile import ProfileResults
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
 from statsmodels_mcla.results.methods.residuals import ResidualMethods
 from statsmodels_mcla.results.methods.tables import TableMethods
+from statsmodels_mcla.results.methods.terms import TermMethods
 from statsmodels_mcla.results.methods.wald import WaldResults
 
 __all__ = [
@@ -31,16 +33,18 @@ __all__ = [
     "InformationCriteria",
     "Labelled",
     "MarginMethods",
+    "MeansMethods",
     "ModelChecks",
     "MonteCarloPlots",
     "PlotResults",
+    "PowerMethods",
     "PredictionMethods",
     "ProfileResults",
     "RandomEffectResults",
     "ResidualMethods",
     "RobustResults",
-    "ScoreTestResults",
     "SimulationResults",
     "TableMethods",
+    "TermMethods",
     "WaldResults",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from statsmodels_mcla.comparison import MixedFit, ScoreTest, added_by_arrays, added_by_formula, score_test
+from statsmodels_mcla.formula import environment
 from statsmodels_mcla.results.methods.base import ResultsBase
 
 
@@ -18,7 +19,7 @@ class ScoreTestResults(ResultsBase):
         exog_extra: Any = None,
         exog_vc_extra: Any = None,
         rng: Any = 0,
-        eval_env: int = 0,
+        eval_env: Any = 0,
     ) -> ScoreTest:
         """Score (Rao) test of adding terms to the model, without fitting them.
 
@@ -32,8 +33,8 @@ class ScoreTestResults(ResultsBase):
             Design of independent random effects of one variance to add.
         rng : int or numpy.random.Generator
             Source of randomness.
-        eval_env : int
-            Where names in ``term`` that are no columns are looked up; frames above the caller.
+        eval_env : int or patsy.EvalEnvironment
+            Where names in ``term`` that are no columns are looked up; an int counts frames above the caller.
 
         Returns
         -------
@@ -49,7 +50,7 @@ class ScoreTestResults(ResultsBase):
         if sum(given) != 1:
             raise ValueError("term: give either a term of a formula, or exog_extra and exog_vc_extra")
         if term is not None:
-            X, terms = added_by_formula(self.model, term, eval_env + 1)
+            X, terms = added_by_formula(self.model, term, environment(eval_env, 1))
         else:
             X, terms = added_by_arrays(self.model, exog_extra, exog_vc_extra)
         return score_test(MixedFit(self.model, self.estimates), X, terms, rng)

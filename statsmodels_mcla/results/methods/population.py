@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,17 +13,17 @@ from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import term_keys
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction import fixed_rows, moments_of, prediction_rows
+from statsmodels_mcla.prediction import fixed_rows, prediction_rows
 from statsmodels_mcla.prediction.population import (
     METHODS,
+    CovariateRows,
+    LinearPredictors,
     MarginalEffects,
-    MarginRows,
+    Margins,
     ParameterFunctions,
     PopulationAveraged,
     VarianceShares,
-    effect_of_column,
-    kind_of_column,
-    slope_of,
+    marginaleffects_model,
     with_errors,
 )
 from statsmodels_mcla.results.methods.base import ResultsBase
@@ -120,14 +121,11 @@ class MarginMethods(ResultsBase):
         at = prediction_rows(model, fitted, fixed_rows(model), "marginal")
         w, X = model.freq_weights, at.rows.X
         solve = np.linalg.solve(X.T @ (X * w[:, None]), X.T * w)
+        average = LinearPredictors(fitted, at.rows, errors, averaged=True)
 
         def coefficients(params: Array) -> tuple[Array, Array]:
-            there = replace(fitted, position=replace(fitted.position, params=params))
-            found = moments_of(there, at.rows, errors)[-1]
-            link = family.mean_curve(there.design.split(params)[2])
-            linear = link.eta(found.mean)
-            slope = solve @ (found.slope / link.mean_deriv(linear)[:, None])
-            return solve @ (linear - at.rows.offset), slope
+            linear, slope = average(params)
+            return solve @ (linear - at.rows.offset), solve @ slope
 
         names = list(model.data.fe_names)
         return PopulationAveraged(family.link, ParameterFunctions.of(names, coefficients, self.estimates))
@@ -140,21 +138,24 @@ class MarginMethods(ResultsBase):
         dummy: bool = False,
         count: bool = False,
         *,
+        variables: str | Sequence[str] | None = None,
         random: str = "none",
     ) -> MarginalEffects:
-        """Marginal effects on the mean, as in statsmodels' discrete models.
+        """Marginal effects of the covariates on the mean, as in statsmodels' discrete models.
 
         Parameters
         ----------
         at : {"overall", "mean", "median", "zero", "all"}
-            Average over the rows (by their frequency weights), or the effect at the mean, the median or zero of
-            ``exog``, or in every row, without standard errors.
+            Average over the rows (by their frequency weights), the effect where numbers are at their mean, their
+            median or zero and factors at their most frequent level, or in every row, without standard errors.
         method : {"dydx", "eyex", "dyex", "eydx"}
             Derivatives, elasticities and semi-elasticities.
-        atexog : dict or array_like, optional
-            Values by column number that replace those of ``exog``, or another ``exog``.
+        atexog : dict or DataFrame, optional
+            Values that replace those of covariates, by their names (or by the numbers of columns of ``exog``).
         dummy, count : bool
-            Treat 0/1 columns as changing from 0 to 1, and columns of counts as changing by one.
+            Treat numbers 0 and 1 as changing from 0 to 1, and columns of counts as changing by one.
+        variables : str or list of str, optional
+            Covariates, by the names of their columns; all that vary by default.
         random : {"none", "marginal"}
             For random effects of zero, or for the average over them.
 
@@ -170,8 +171,10 @@ class MarginMethods(ResultsBase):
 
         Notes
         -----
-        Effects are those of columns, constant ones left out, as in statsmodels: a variable that enters in several
-        columns has an effect in each.  A random slope of the same name moves with its column.
+        A covariate is a column of the data that the formula names, or a column of ``exog`` where there is no formula.
+        Its effect is that of the whole formula, interactions, transformations and random slopes of the covariate
+        included: the derivative of the mean for numbers, and for factors (text, categories, booleans, ``C(x)``) the
+        difference between each level and the first, ``x[T.level]``.  Offsets stay as they are.
         """
         refuse_several_predictors(self.model.conditional_family, "get_margeff")
         at, method = at.lower(), method.lower()
@@ -179,45 +182,75 @@ class MarginMethods(ResultsBase):
             raise ValueError(f"at must be one of {', '.join(map(repr, AT))}, got {at!r}")
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
-        if random not in ("none", "marginal"):
-            raise ValueError(f"random must be 'none' or 'marginal', got {random!r}")
         if (dummy or count) and (method in ("dyex", "eyex") or at in ("median", "zero")):
             raise ValueError(
                 "dummy and count need method='dydx' or 'eydx', and at='overall', 'mean' or 'all': the rest has no "
                 "meaning for columns that change by one"
             )
-        model, fitted = self.model, self.estimates.fitted
-        rows = MarginRows.of(model, random == "marginal")
-        columns = np.flatnonzero(np.ptp(rows.X, axis=0) > 0)
-        if not len(columns):
-            raise ValueError("there is no column of exog that varies, and so no marginal effect")
-        kinds = [kind_of_column(rows.X[:, j], dummy, count) for j in columns]
-        moved = rows.replaced(atexog).at(at, columns)
-        weights = np.ones(len(moved.X)) if len(moved.X) != len(rows.X) else model.freq_weights
-        family = fitted.design.family
+        estimates = self.estimates
+        source = CovariateRows.of(self.model, estimates.fitted, random)
+        names = source.varying(variables)
+        elastic = method.endswith("ex")
+        factors = [name for name in names if source.covariates[name].levels is not None]
+        if elastic and factors:
+            raise ValueError(
+                f"method={method!r} is relative to the value of a covariate, and {', '.join(factors)} has levels: "
+                "choose variables= that are numbers, or method='dydx' or 'eydx'"
+            )
+        margins = Margins.of(source, at, atexog)
+        changes = margins.changes(names, dummy=dummy, count=count, elastic=elastic)
 
-        def effects(params: Array) -> Array:
-            link = family.mean_curve(fitted.design.split(params)[2])
-            whole = fitted.reduction.extend(params)
-            return np.column_stack(
-                [
-                    effect_of_column(moved, link, whole, int(j), k, method)
-                    for j, k in zip(columns, kinds, strict=True)
-                ]
+        def effects(params: Array) -> Iterator[tuple[Array, Array]]:
+            there = replace(estimates.fitted, position=replace(estimates.fitted.position, params=params))
+            return (
+                change.values(there, estimates.errors, relative=method.startswith("ey")) for change in changes
             )
 
-        names = [model.data.fe_names[j] for j in columns]
+        labels = [change.name for change in changes]
         options = {"at": at, "method": method, "random": random}
-        here = effects(fitted.params)
         if at == "all":
-            slope = slope_of(lambda params: effects(params).ravel(), fitted.params)
-            mcse = np.sqrt(np.maximum(self.estimates.errors.monte_carlo_var(slope), 0.0))
-            return MarginalEffects(here, names, options, None, mcse.reshape(here.shape))
+            values, slopes = (
+                np.stack(v, axis=1) for v in zip(*effects(estimates.fitted.params), strict=True)
+            )
+            mcse = np.sqrt(np.maximum(estimates.errors.monte_carlo_var(slopes), 0.0))
+            return MarginalEffects(values, labels, options, None, mcse)
 
-        def average(params: Array) -> Array:
-            return np.average(effects(params), axis=0, weights=weights)
+        def average(params: Array) -> tuple[Array, Array]:
+            share = margins.weights / margins.weights.sum()
+            values, slopes = zip(*((share @ v, share @ slope) for v, slope in effects(params)), strict=True)
+            return np.array(values), np.array(slopes)
 
-        found = ParameterFunctions.of(
-            names, lambda params: (average(params), slope_of(average, params)), self.estimates
-        )
-        return MarginalEffects(found.estimate, names, options, found, found.mcse)
+        found = ParameterFunctions.of(labels, average, estimates)
+        return MarginalEffects(found.estimate, labels, options, found, found.mcse)
+
+    def for_marginaleffects(self, random: str = "none") -> Any:
+        """Return this fit as the package marginaleffects takes models, text, splines and offsets included.
+
+        Parameters
+        ----------
+        random : {"none", "marginal"}
+            For random effects of zero, or for the average over them.
+
+        Returns
+        -------
+        marginaleffects model
+            Its tables have the columns that the formula names, ``_offset`` and ``_response``; new rows that lack an
+            offset have the mean one.
+
+        Raises
+        ------
+        ValueError
+            If the package is not installed, or the model was not made by a formula.
+
+        Examples
+        --------
+        >>> marginaleffects.avg_comparisons(results.for_marginaleffects(random="marginal"))  # doctest: +SKIP
+        """
+        family = self.model.conditional_family
+        refuse_several_predictors(family, "for_marginaleffects")
+        if not family.simple_mean:
+            raise ValueError(
+                f"for_marginaleffects is not known for family {family.name}, whose mean depends on more than the "
+                "linear predictor: use get_margeff, or compare predictions of new rows"
+            )
+        return marginaleffects_model(self.model, self.estimates, random)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from patsy import DesignInfo, PatsyError
 from scipy import stats
+from statsmodels.stats.contrast import MultiCompResult, t_test_multi
 from statsmodels.stats.multitest import multipletests, multitest_alias
 
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import EstimateErrors, wald_limits, wald_pvalues
+from statsmodels_mcla.exceptions import warn_user
+from statsmodels_mcla.formula import conditions_of, relatives_of, term_named
 from statsmodels_mcla.inference import (
     MonteCarloContrasts,
     MonteCarloTermTests,
@@ -22,6 +26,7 @@ from statsmodels_mcla.inference import (
     wald_statistic,
 )
 from statsmodels_mcla.numerics import Array, standard_deviations
+from statsmodels_mcla.prediction.population import CovariateRows, ReferenceGrid
 from statsmodels_mcla.results.methods.base import Labelled, ResultsBase
 
 
@@ -174,7 +179,8 @@ class WaldResults(ResultsBase):
         Parameters
         ----------
         term_name : str
-            Name of the factor in the formula, such as ``"C(site)"``.
+            Name of the factor in the formula, such as ``"C(site)"``, or of an interaction of factors, ``"a:b"``, all of
+            whose combinations are compared.
         method : str
             Adjustment, one of those of `statsmodels.stats.multitest.multipletests`.
         alpha : float
@@ -191,6 +197,16 @@ class WaldResults(ResultsBase):
         ------
         ValueError
             If there is no such factor, or no such method.
+
+        Warns
+        -----
+        MCLAWarning
+            If the factor is part of an interaction: differences are those at one place of the other covariates.
+
+        Notes
+        -----
+        Combinations are compared with other covariates at their mean and averaged over other factors; `emmeans` says
+        more about means.
         """
         check_alpha(alpha)
         if method not in multitest_alias:
@@ -198,17 +214,20 @@ class WaldResults(ResultsBase):
         info = getattr(self.model.data, "model_spec", None)
         if info is None:
             raise ValueError("term_name: the model was not made from a formula; use t_test with contrasts")
-        factors = [
-            t.name()
-            for t in info.terms
-            if len(t.factors) == 1 and info.factor_infos[t.factors[0]].type == "categorical"
-        ]
-        if term_name not in factors:
-            known = ", ".join(factors) or "none"
+        coded = [t for t in info.terms if t.factors and all(_has_levels(info, f) for f in t.factors)]
+        term = term_named(info, term_name)
+        if term is None or term not in coded:
+            known = ", ".join(t.name() for t in coded) or "none"
             raise ValueError(
                 f"term_name: there is no factor {term_name!r} in the fixed effects; there are: {known}"
             )
-        found = super().t_test_pairwise(term_name, method=method, alpha=alpha, factor_labels=factor_labels)
+        if len(term.factors) == 1:
+            _warn_of_interactions(info, term)
+            found = super().t_test_pairwise(
+                term.name(), method=method, alpha=alpha, factor_labels=factor_labels
+            )
+        else:
+            found = self._all_combinations(info, term, method, alpha, factor_labels)
         if self.estimates.drawn:
             tests = self.t_test(found.contrasts)
             errors = tests.summary_frame(mcse=True).filter(like="mcse").to_numpy()
@@ -219,6 +238,28 @@ class WaldResults(ResultsBase):
                 np.atleast_1d(tests.pvalue), lambda p: multipletests(p, method=method, alpha=alpha)[1]
             )
         return found
+
+    def _all_combinations(self, info: Any, term: Any, method: str, alpha: float, labels: Any) -> Any:
+        """Pairwise tests of the combinations of factors."""
+        source = CovariateRows.of(self.model, self.estimates.fitted, "none")
+        factors = [source.named(f.name(), "term_name").name for f in term.factors]
+        grid = ReferenceGrid.of(source, None, 0.0)
+        rows, averages = grid.rows(), grid.averages(factors, "equal")
+        if not grid.estimable(averages, rows).all():
+            raise ValueError(
+                f"term_name: some combinations of {term.name()} do not occur and cannot be compared; use "
+                f"emmeans({term.name()!r}), which leaves them out"
+            )
+        names = [":".join(map(str, row)) for row in grid.levels(factors).itertuples(index=False)]
+        if labels is not None and len(labels) != len(names):
+            raise ValueError(f"factor_labels has the wrong length, should be {len(names)}")
+        names, cells = list(labels or names), averages @ rows.X
+        pairs = list(combinations(range(len(names)), 2))
+        contrasts = np.array([cells[j] - cells[i] for i, j in pairs])
+        contrasts = np.pad(contrasts, ((0, 0), (0, len(self.estimates.params) - self.k_fe)))
+        shown = [f"{names[j]}-{names[i]}" for i, j in pairs]
+        table = t_test_multi(self, contrasts, method=method, alpha=alpha, contrast_names=shown)
+        return MultiCompResult(table, contrasts, term, shown, cells)
 
     def wald_test(
         self,
@@ -250,3 +291,20 @@ class WaldResults(ResultsBase):
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
         return super().f_test(self._hypothesis(r_matrix), *args, **kwargs)
+
+
+def _has_levels(info: DesignInfo, factor: Any) -> bool:
+    return bool(info.factor_infos[factor].type == "categorical")
+
+
+def _warn_of_interactions(info: DesignInfo, term: Any) -> None:
+    """Say where the differences between the levels of a factor hold, if it is part of an interaction."""
+    found, name = conditions_of(info, term), term.name()
+    places = [place for place in found.values() if place is not None]
+    if places:
+        terms = ", ".join(t.name() for t in relatives_of(info, term))
+        warn_user(
+            f"{name} is part of {terms}: these differences are those where {' and '.join(places)}. "
+            f"emmeans({name!r}).contrasts() averages over the other factors, and emmeans({name!r}, by=...) or "
+            f"t_test_pairwise of the interaction compares within their levels"
+        )

@@ -77,31 +77,64 @@ def test_effects_of_every_row() -> None:
     assert np.all(average.mcse <= rows.mcse.T @ weights + 1e-12)
 
 
-def shifted(result: Any, params: np.ndarray, column: int, step: float) -> np.ndarray:
-    """Population average by quadrature where one column of the design, and its random slope, has moved."""
+def by_quadrature(result: Any, params: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Population averages at a design whose last column, if the slope of visit is random, is visit's."""
     p = result.k_fe
-    X = result.model.inputs.exog.to_numpy().copy()
-    X[:, column] += step
     (G,) = result.model.design.covariance.matrices(np.asarray(params)[p:])
-    (term,) = result.model.random_terms
-    Z = np.ones((len(X), 1)) if term.dim == 1 else X[:, [0, list(result.fe_params.index).index("visit")]]
+    Z = np.ones((len(X), 1)) if len(G) == 1 else X[:, [0, -1]]
     sd = np.sqrt(np.einsum("ni,ij,nj->n", Z, G, Z))
     return oracle.marginal_mean(X @ np.asarray(params)[:p], sd, result.facts.link, nodes=201)
 
 
-@pytest.mark.parametrize("name", ["bacteria", "epil_slopes"])
+def bacteria_design(trt: Any, late: Any) -> np.ndarray:
+    return np.column_stack([np.ones(len(trt)), trt == "drug", trt == "drug+", late])
+
+
+def epil_design(lbase: Any, trt: Any, lage: Any, visit: Any) -> np.ndarray:
+    treated = (trt == "progabide").astype(float)
+    return np.column_stack([np.ones(len(lbase)), treated, lbase, lbase * treated, lage, visit])
+
+
+DESIGNS = {
+    "bacteria": (bacteria_design, ["trt", "late"], "placebo"),
+    "epil_slopes": (epil_design, ["lbase", "trt", "lage", "visit"], "placebo"),
+}
+
+
+@pytest.mark.parametrize("name", DESIGNS)
 def test_average_effects_on_the_population(name: str) -> None:
-    """Against differences of quadrature means; a random slope moves with its covariate."""
+    """Against quadrature means over designs made by hand: the interaction and the random slope follow."""
     result = fit_of(name)
+    design, columns, base = DESIGNS[name]
+    data = {c: data_of(name)[c].to_numpy() for c in columns}
     found = result.get_margeff(random="marginal")
-    columns = [list(result.fe_params.index).index(n) for n in found.names]
+    h = 1e-4
+    ends = {}
+    for column in columns:
+        if column == "trt":
+            for level in sorted(set(data["trt"]) - {base}):
+                ends[f"trt[T.{level}]"] = [(np.full(len(data["trt"]), v), "trt") for v in (level, base)], 1.0
+        else:
+            ends[column] = [(data[column] + step, column) for step in (h, -h)], 2 * h
+    assert set(found.names) == set(ends)
 
     def average(params: np.ndarray) -> np.ndarray:
-        h = 1e-4
-        up, down = (np.array([shifted(result, params, j, s).mean() for j in columns]) for s in (h, -h))
-        return (up - down) / (2 * h)
+        out = []
+        for label in found.names:
+            both, step = ends[label]
+            up, down = (
+                by_quadrature(result, params, design(**(data | {c: v})).astype(float)) for v, c in both
+            )
+            out.append((up.mean() - down.mean()) / step)
+        return np.array(out)
 
     params = np.asarray(result.params)
+    truth_order = list(result.fe_params.index)
+    assert len(truth_order) == design(**data).shape[1]
+    np.testing.assert_allclose(
+        result.model.inputs.exog.to_numpy(),
+        design(**data),  # the design by hand is the model's
+    )
     np.testing.assert_allclose(found.margeff, average(params), rtol=1e-6)
     slope = differences(average, params, 1e-2 * np.asarray(result.bse))
     cov = slope @ np.asarray(result.cov_params()) @ slope.T
@@ -166,10 +199,106 @@ def test_errors() -> None:
         ({"at": "middle"}, "at must be"),
         ({"method": "dxdy"}, "method must be"),
         ({"random": "conditional"}, "random must be"),
-        ({"atexog": np.ones(2)}, "atexog has 2 columns"),
+        ({"atexog": np.ones(2)}, "atexog must be a dict"),
+        ({"atexog": {"early": 1.0}}, "atexog: 'early' is no column .*trt, late"),
+        ({"variables": "ID"}, "variables: 'ID' is no column"),
+        ({"method": "eyex"}, "trt has levels"),
     ]:
         with pytest.raises(ValueError, match=message):
             result.get_margeff(**arguments)
+
+
+def test_factors_change_from_level_to_level_with_their_interactions() -> None:
+    """Averages of differences between predicted probabilities, by hand."""
+    data = data_of("bacteria")
+    data["success"] = (data["y"] == "y").astype(int)
+    data["stage"] = np.where(data["week"] > 2, "late", "early")
+    result = MCLAMixedGLM.from_formula(
+        "success ~ trt * stage + (1 | ID)", data=data, family=F.Binomial()
+    ).fit_laplace()
+    b = result.fe_params
+    late = (data["stage"] == "late").to_numpy(float)
+
+    def mean(trt: str, late: Any) -> np.ndarray:
+        eta = b["Intercept"] + b["stage[T.late]"] * late
+        if trt != "drug":
+            eta = eta + b[f"trt[T.{trt}]"] + b[f"trt[T.{trt}]:stage[T.late]"] * late
+        return 1 / (1 + np.exp(-eta)) + 0.0 * late
+
+    found = result.get_margeff().summary_frame()["dy/dx"]
+    trt = data["trt"].to_numpy()
+    stage = np.mean([mean(t, 1.0) - mean(t, 0.0) for t in trt])
+    assert found["stage[T.late]"] == pytest.approx(stage, rel=1e-9)
+    for level in ("drug+", "placebo"):
+        assert found[f"trt[T.{level}]"] == pytest.approx(
+            np.mean(mean(level, late) - mean("drug", late)), rel=1e-9
+        )
+    # at the mode of the factors
+    assert data["stage"].mode()[0] == "late"
+    at_mode = result.get_margeff(at="mean").summary_frame()["dy/dx"]
+    assert at_mode["trt[T.placebo]"] == pytest.approx(
+        float(mean("placebo", 1.0) - mean("drug", 1.0)), rel=1e-9
+    )
+    assert list(result.get_margeff(variables="stage").names) == ["stage[T.late]"]
+
+
+def test_codings_and_functions_of_a_column_do_not_matter() -> None:
+    """The same model written otherwise has the same effects; splines and logarithms are followed to their ends."""
+    data = data_of("epil").assign(
+        treated=lambda d: d["trt"] == "progabide", base=lambda d: np.exp(d["lbase"])
+    )
+    one = MCLAMixedGLM.from_formula("y ~ lbase * trt + lage + (1 | subject)", data=data, family=F.Poisson())
+    other = MCLAMixedGLM.from_formula(
+        "y ~ C(trt, Sum) * I(2 * lbase - 1) + lage + (1 | subject)", data=data, family=F.Poisson()
+    )
+    first, second = (m.fit_laplace(gtol=1e-7).get_margeff().summary_frame() for m in (one, other))
+    assert second.index.tolist() == ["trt[T.progabide]", "lbase", "lage"]
+    for table in (first, second):
+        assert table.loc["lage", "dy/dx"] > 0
+    np.testing.assert_allclose(second.loc["lbase"], first.loc["lbase"], rtol=1e-4)
+    base = list(first.index)[[name.startswith("trt") for name in first.index].index(True)]
+    assert base == "trt[T.progabide]"
+    np.testing.assert_allclose(second.loc[base], first.loc[base], rtol=1e-4)
+    logs = MCLAMixedGLM.from_formula(
+        "y ~ bs(lage, df=4) + np.log(base) + (1 | subject)", data=data, family=F.Poisson()
+    )
+    result = logs.fit_laplace()
+    found = result.get_margeff(at="all")
+    h = 1e-5
+    inside = (data["lage"] < data["lage"].max() - h) & (data["lage"] > data["lage"].min() + h)
+    for name, rows in (("lage", inside), ("base", inside | True)):
+        up, down = (result.predict(data[rows].assign(**{name: data[name][rows] + s})) for s in (h, -h))
+        column = found.margeff[rows.to_numpy(), found.names.index(name)]
+        np.testing.assert_allclose(column, (up - down) / (2 * h), rtol=1e-4, atol=1e-6)
+    assert np.isfinite(found.margeff).all()
+
+
+def test_columns_of_arrays_are_covariates_of_their_own() -> None:
+    """Where nothing is a function of another column, arrays and formula have the same effects."""
+    data = data_of("bacteria")
+    data["success"] = (data["y"] == "y").astype(int)
+    formula = MCLAMixedGLM.from_formula("success ~ late + week + (1 | ID)", data=data, family=F.Binomial())
+    X = np.column_stack([np.ones(len(data)), data["late"], data["week"]])
+    Z = pd.get_dummies(data["ID"]).to_numpy(float)
+    arrays = MCLAMixedGLM(data["success"], X, Z, np.zeros(Z.shape[1], int), family=F.Binomial())
+    one, other = formula.fit_laplace(gtol=1e-7), arrays.fit_laplace(gtol=1e-7)
+    for options in ({}, {"random": "marginal"}, {"random": "marginal", "at": "mean"}, {"method": "eyex"}):
+        np.testing.assert_allclose(
+            other.get_margeff(**options).summary_frame(),
+            one.get_margeff(**options).summary_frame(),
+            rtol=1e-4,
+        )
+    slopes = MCLAMixedGLM.from_formula("success ~ late + (1 + late | ID)", data=data, family=F.Binomial())
+    bare = MCLAMixedGLM(
+        data["success"],
+        slopes.inputs.exog,
+        random_terms=slopes.random_terms,
+        family=F.Binomial(),
+    )
+    with pytest.warns(SingularFitWarning):
+        fit = bare.fit_laplace()
+    with pytest.raises(ValueError, match="random slopes of late move with their covariates"):
+        fit.get_margeff(random="marginal")
 
 
 def test_weights_count_as_rows() -> None:

@@ -1,0 +1,151 @@
+"""Power of a test by simulation, for designs with more or fewer groups (Green and MacLeod, 2016; R's simr)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from statsmodels_mcla.data import MixedModel, check_alpha, simulate_responses
+from statsmodels_mcla.execution import Executor
+from statsmodels_mcla.inference.term_tests import wald_term_tests
+from statsmodels_mcla.numerics import Array, child, generator
+from statsmodels_mcla.plots import plot_power
+
+Test = str | Callable[[Any], float]
+
+
+@dataclass(frozen=True)
+class PowerCurve:
+    """Power of a test for some sizes of a design.
+
+    Attributes
+    ----------
+    column : str
+        Whose number of levels is the size.
+    pvalues : DataFrame
+        A row a simulation, a column a size; NaN where a fit failed.
+    alpha : float
+        Level of the test.
+    request : dict
+        What was asked for, the seed among it: more simulations of the same are others, and these again.
+    """
+
+    column: str
+    pvalues: pd.DataFrame
+    alpha: float
+    request: Mapping[str, Any]
+
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return the curve in a table.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals, which are Clopper and Pearson's.
+
+        Returns
+        -------
+        DataFrame
+            By size: ``power``, ``ci_lower``, ``ci_upper``, ``trials`` and ``failed``, fits without a p-value, which
+            count as tests that find nothing.
+        """
+        check_alpha(alpha)
+        found, trials = (self.pvalues < self.alpha).sum(axis=0), len(self.pvalues)
+        limits = [stats.binomtest(int(k), trials).proportion_ci(1.0 - alpha) for k in found]
+        return pd.DataFrame(
+            {
+                "power": found / trials,
+                "ci_lower": [limit.low for limit in limits],
+                "ci_upper": [limit.high for limit in limits],
+                "trials": trials,
+                "failed": self.pvalues.isna().sum(axis=0),
+            }
+        ).rename_axis(self.column)
+
+    def plot(self, alpha: float = 0.05, ax: Any = None) -> Any:
+        """Draw the curve with its intervals.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+        ax : Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_power(self.summary_frame(alpha), level=self.alpha, alpha=alpha, ax=ax)
+
+    def __str__(self) -> str:
+        return str(self.summary_frame().to_string(float_format=lambda v: f"{v:.3g}"))
+
+
+def rows_of_size(column: pd.Series, size: int) -> tuple[np.ndarray, list[Any]]:
+    """Rows of a design with a number of levels, those of the data again and again, and their levels."""
+    values = column.to_numpy(object)
+    levels = list(dict.fromkeys(values))
+    where = {level: np.flatnonzero(values == level) for level in levels}
+    rows, names = [], []
+    for k in range(size):
+        level, again = levels[k % len(levels)], k // len(levels)
+        rows.append(where[level])
+        names += [f"{level}.{again}" if again else str(level)] * len(where[level])
+    return np.concatenate(rows), names
+
+
+def simulated_pvalues(
+    model: MixedModel,
+    params: Array,
+    test: Test,
+    method: str,
+    options: Mapping[str, Any],
+    seeds: Sequence[np.random.SeedSequence],
+    executor: Executor,
+) -> list[float]:
+    """P-values of a test in fits to responses simulated from a model at given parameters."""
+    return executor.map(partial(_pvalue, model, params, test, method, dict(options)), list(seeds))
+
+
+def _pvalue(
+    model: MixedModel,
+    params: Array,
+    test: Test,
+    method: str,
+    options: dict[str, Any],
+    seed: np.random.SeedSequence,
+) -> float:
+    rng = generator(seed, 0)
+    y = simulate_responses(model.inputs, model.design, model.conditional_family, params, rng, 1)[:, 0]
+    if method == "fit":
+        options = {**options, "rng": child(seed, 1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what fails has no p-value, and is counted
+        try:
+            return pvalue_of(getattr(model.clone_with(y), method)(**options), test)
+        except (FloatingPointError, np.linalg.LinAlgError):
+            return float("nan")
+
+
+def pvalue_of(results: Any, test: Test) -> float:
+    """P-value of a test: a function of results, a term of the formula (type II), or a hypothesis.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    if callable(test):
+        return float(test(results))
+    info = getattr(results.model.data, "model_spec", None)
+    if info is not None and test in info.term_names:
+        table = wald_term_tests(replace(results.estimates, cov_mcse=None), info, 2)
+        return float(table["Pr(>Chisq)"].to_numpy()[list(table.index).index(test)])
+    return float(np.squeeze(results.t_test(test).pvalue))

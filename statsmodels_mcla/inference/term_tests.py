@@ -1,0 +1,76 @@
+"""Wald tests of the terms of a formula, of types II and III, as R's car has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from patsy import DesignInfo, Term
+from scipy import stats
+
+from statsmodels_mcla.estimation import Estimates
+from statsmodels_mcla.formula import relatives_of
+from statsmodels_mcla.inference.contrasts import wald_statistic
+from statsmodels_mcla.numerics import Array
+
+COLUMNS = ["Chisq", "Df", "Pr(>Chisq)", "MCSE", "MCSE Pr"]
+
+
+def columns_of(info: DesignInfo, terms: Sequence[Term]) -> list[int]:
+    """Columns of a design that belong to some terms."""
+    return [j for term in terms for j in range(*info.term_slices[term].indices(len(info.column_names)))]
+
+
+def tested_terms(info: DesignInfo, kind: int) -> list[Term]:
+    """Terms that have tests of type 2 or 3: the intercept has one of type 3 only, as in car."""
+    return [term for term in info.terms if term.factors or kind == 3]
+
+
+def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int) -> pd.DataFrame:
+    """Wald tests of terms.
+
+    Parameters
+    ----------
+    estimates : Estimates
+    info : DesignInfo
+        Of the fixed effects.
+    kind : {2, 3}
+        A test of type III is that all coefficients of a term are zero.  One of type II is that of the term after all
+        others but those that contain it, which are taken to be zero: with W the Wald statistic of some coefficients,
+        W(term and its relatives) - W(relatives) (Fox, 2016, Applied Regression Analysis, sec. 8.2; car).
+
+    Returns
+    -------
+    DataFrame
+        By term: ``Chisq``, ``Df``, ``Pr(>Chisq)`` and, for fits with draws, their Monte Carlo errors.
+
+    Raises
+    ------
+    ValueError
+        If the estimates have no covariance.
+    """
+    if np.isnan(estimates.cov.matrix[: len(info.column_names)]).all():
+        raise ValueError("the estimates have no covariance (no maximum was found): there are no Wald tests")
+    rows = {}
+    for term in tested_terms(info, kind):
+        own = columns_of(info, [term])
+        others = columns_of(info, relatives_of(info, term)) if kind == 2 else []
+        contrasts = [np.eye(len(estimates.params))[columns] for columns in (own + others, others)]
+
+        def statistic(params: Array, cov: Array, contrasts: Any = contrasts) -> Array:
+            both, rest = (
+                wald_statistic(c, np.zeros(len(c)), params, cov) if len(c) else 0.0 for c in contrasts
+            )
+            return np.asarray(both - rest)
+
+        law, value = stats.chi2(len(own)), float(statistic(estimates.params, estimates.cov.matrix))
+        rows[term.name()] = [value, len(own), law.sf(value)]
+        if estimates.drawn:
+            varied = estimates.varied(statistic)
+            rows[term.name()] += [float(varied.mcse), float(varied.through(law.sf).mcse)]
+    columns = COLUMNS if estimates.drawn else COLUMNS[:3]
+    return (
+        pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term").astype({"Df": int})
+    )

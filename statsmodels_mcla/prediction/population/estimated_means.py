@@ -1,0 +1,397 @@
+"""Estimated marginal means, trends, and contrasts of them (Searle, Speed and Milliken, 1980; Lenth's emmeans)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from statsmodels_mcla.data import check_alpha
+from statsmodels_mcla.estimation import Estimates, Fitted, ParameterErrors, wald_limits, wald_pvalues, z_of
+from statsmodels_mcla.families import IDENTITY, LOG, MeanLink
+from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments, moments_of
+from statsmodels_mcla.prediction.linear_predictors import LinearRows
+from statsmodels_mcla.prediction.population.contrast_matrices import contrasts_within
+from statsmodels_mcla.prediction.population.multiplicity import Adjustment, Comparisons, adjustment_of
+from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions
+from statsmodels_mcla.prediction.population.reference_grid import ReferenceGrid
+
+
+@dataclass(frozen=True)
+class LinearPredictors:
+    """Linear predictors of rows as a function of the fitted parameters.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    rows : LinearRows
+    errors : ParameterErrors
+    averaged : bool
+        Whether they are those whose mean is the average over the random effects, which otherwise are zero.
+    """
+
+    fitted: Fitted
+    rows: LinearRows
+    errors: ParameterErrors
+    averaged: bool = False
+
+    def __call__(self, params: Array) -> tuple[Array, Array]:
+        """Values (N,) and their derivatives (N, P)."""
+        there = replace(self.fitted, position=replace(self.fitted.position, params=params))
+        if not self.averaged:
+            (found,) = moments(there, self.rows, [LINEAR], self.errors)
+            return found.mean, found.slope
+        found = moments_of(there, self.rows, self.errors)[-1]
+        link = there.design.family.mean_curve(there.design.split(params)[2])
+        linear = link.eta(found.mean)
+        return linear, found.slope / link.mean_deriv(linear)[:, None]
+
+
+@dataclass(frozen=True)
+class Means:
+    """Averages W eta of linear predictors, on some scale, and combinations C of them.
+
+    Attributes
+    ----------
+    predictors : LinearPredictors
+    averages : ndarray (k, K)
+    scale : MeanLink
+        The averages are taken on the scale of the link, and then transformed.
+    contrasts : ndarray (m, k), optional
+    """
+
+    predictors: LinearPredictors
+    averages: Array
+    scale: MeanLink
+    contrasts: Array | None = None
+
+    def __call__(self, params: Array) -> tuple[Array, Array]:
+        """Values and their derivatives."""
+        eta, slope = self.predictors(params)
+        linear = self.averages @ eta
+        value = self.scale.mean(linear)
+        slope = self.scale.mean_deriv(linear)[:, None] * (self.averages @ slope)
+        return (value, slope) if self.contrasts is None else (self.contrasts @ value, self.contrasts @ slope)
+
+
+@dataclass(frozen=True, repr=False)
+class Shown:
+    """Estimates in a table, their errors by the delta method.
+
+    Attributes
+    ----------
+    labels : DataFrame (k, .)
+        What each row is.
+    functions : ParameterFunctions (k,)
+        On the scale of tests and intervals.
+    scale : MeanLink
+        From there to what is shown.
+    head : str
+        Name of the estimates.
+    notes : tuple of str
+    """
+
+    labels: pd.DataFrame
+    functions: ParameterFunctions
+    scale: MeanLink
+    head: str
+    notes: tuple[str, ...]
+
+    @property
+    def estimate(self) -> Array:
+        """Estimates (k,)."""
+        return self.scale.mean(self.functions.estimate)
+
+    @property
+    def se(self) -> Array:
+        """Standard errors (k,)."""
+        return self._spread(self.functions.se)
+
+    @property
+    def mcse(self) -> Array:
+        """Monte Carlo standard errors of the estimates (k,)."""
+        return self._spread(self.functions.mcse)
+
+    @property
+    def tvalues(self) -> Array:
+        """Statistics (k,), on the scale of tests."""
+        return self.functions.estimate / self.functions.se
+
+    @property
+    def pvalues(self) -> Array:
+        """Two-sided p-values (k,)."""
+        return self._pvalues(self.tvalues)
+
+    def conf_int(self, alpha: float = 0.05) -> Array:
+        """Confidence intervals (k, 2)."""
+        check_alpha(alpha)
+        return self._limits(
+            np.column_stack([self.functions.estimate, self.functions.se]), self._quantiles(alpha)
+        )
+
+    def summary_frame(self, alpha: float = 0.05, *, mcse: bool = False) -> pd.DataFrame:
+        """Return the table.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the level of the intervals.
+        mcse : bool
+            Whether to give the Monte Carlo errors of standard errors, statistics, p-values and limits too.
+        """
+        limits = self.conf_int(alpha)
+        columns = {self.head: self.estimate, "std err": self.se}
+        if self.tested:
+            columns |= {"z": self.tvalues, "P>|z|": self.pvalues}
+        columns |= {"ci_lower": limits[:, 0], "ci_upper": limits[:, 1]}
+        errors: dict[str, Array] = {}
+        if self.functions.drawn:
+            errors["mcse"] = self.mcse
+            if mcse:
+                both, quantiles = self.functions.errors.both, self._quantiles(alpha)
+                errors["std err mcse"] = both.through(self._standard_errors).mcse
+                if self.tested:
+                    errors["z mcse"] = both.through(z_of).mcse
+                    errors["P>|z| mcse"] = both.through(lambda b: self._pvalues(z_of(b))).mcse
+                found = both.through(lambda b: self._limits(b, quantiles)).mcse
+                errors |= {"ci_lower mcse": found[:, 0], "ci_upper mcse": found[:, 1]}
+        return self.labels.assign(**columns, **errors)
+
+    def __str__(self) -> str:
+        table = self.summary_frame().to_string(index=False, float_format=lambda v: f"{v:.4g}")
+        return "\n".join([table, *self.notes])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        table = self.summary_frame().to_html(index=False, float_format=lambda v: f"{v:.4g}")
+        return table + "".join(f"<p>{note}</p>" for note in self.notes)
+
+    @property
+    def tested(self) -> bool:
+        """Whether zero is a hypothesis, and statistics are shown."""
+        return True
+
+    def _spread(self, errors: Array) -> Array:
+        return np.abs(self.scale.mean_deriv(self.functions.estimate)) * errors
+
+    def _standard_errors(self, both: Array) -> Array:
+        return np.abs(self.scale.mean_deriv(both[..., 0])) * both[..., 1]
+
+    def _pvalues(self, z: Array) -> Array:
+        return wald_pvalues(z)
+
+    def _quantiles(self, alpha: float) -> Array:
+        return np.full(len(self.labels), stats.norm.isf(0.5 * alpha))
+
+    def _limits(self, both: Array, quantiles: Array) -> Array:
+        limits = wald_limits(both, quantiles[:, None])
+        return np.stack(self.scale.interval(limits[..., 0], limits[..., 1]), axis=-1)
+
+
+@dataclass(frozen=True, repr=False)
+class MeanContrasts(Shown):
+    """Contrasts of means.
+
+    Attributes
+    ----------
+    adjustment : Adjustment
+    families : tuple of (ndarray, Comparisons)
+        Rows that are adjusted together, without those that cannot be estimated.
+    """
+
+    adjustment: Adjustment
+    families: tuple[tuple[np.ndarray, Comparisons], ...]
+
+    def _pvalues(self, z: Array) -> Array:
+        out = np.full(z.shape, np.nan)
+        for rows, family in self.families:
+            out[..., rows] = self.adjustment.pvalues(z[..., rows], family)
+        return out
+
+    def _quantiles(self, alpha: float) -> Array:
+        out = np.zeros(len(self.labels))
+        for rows, family in self.families:
+            out[rows] = self.adjustment.critical(alpha, family)
+        return out
+
+
+@dataclass(frozen=True, repr=False)
+class EstimatedMeans(Shown):
+    """Estimated marginal means, or trends.
+
+    Attributes
+    ----------
+    specs, by : tuple of str
+        Factors whose combinations have means; contrasts are made within each combination of the latter.
+    means : Means
+        Averages of linear predictors.
+    estimable : ndarray of bool (k,)
+        Whether the data tell them.
+    estimates : Estimates
+    trend : str, optional
+        Covariate whose slopes they are.
+    """
+
+    specs: tuple[str, ...]
+    by: tuple[str, ...]
+    means: Means
+    estimable: np.ndarray
+    estimates: Estimates
+    trend: str | None = None
+
+    @property
+    def tested(self) -> bool:
+        """Whether zero is a hypothesis: of trends it is."""
+        return self.trend is not None
+
+    @classmethod
+    def of(
+        cls,
+        grid: ReferenceGrid,
+        estimates: Estimates,
+        specs: tuple[str, ...],
+        by: tuple[str, ...],
+        weights: str,
+        *,
+        response: MeanLink | None = None,
+        trend: str | None = None,
+    ) -> EstimatedMeans:
+        """Means over a grid, on the scale of the link or of a response, or slopes in a covariate."""
+        factors, source = (*specs, *by), grid.source
+        rows = grid.rows() if trend is None else grid.slopes(trend)
+        averaged = source.random == "marginal" and trend is None
+        predictors = LinearPredictors(estimates.fitted, rows, estimates.errors, averaged)
+        averages = grid.averages(factors, weights)
+        known = np.asarray(np.isfinite(averages).all(axis=1))
+        averages = np.where(known[:, None], averages, 0.0)
+        known = known & grid.estimable(averages, rows)
+        scale = IDENTITY if response is None else response
+        labels, shown = grid.levels(factors), np.where(known[:, None], averages, np.nan)
+        names = [" ".join(map(str, row)) for row in labels.itertuples(index=False)]
+        functions = ParameterFunctions.of(names, Means(predictors, shown, IDENTITY), estimates)
+        head = f"{trend} trend" if trend else "emmean" if response is None else "mean"
+        means = Means(predictors, averages, IDENTITY)
+        return cls(
+            labels,
+            functions,
+            scale,
+            head,
+            grid.notes(factors, trend, response=response is not None, known=known),
+            specs,
+            by,
+            means,
+            known,
+            estimates,
+            trend,
+        )
+
+    def contrasts(
+        self,
+        method: Any = "pairwise",
+        adjust: str | None = None,
+        *,
+        by: str | Sequence[str] | None = None,
+        ref: Any = None,
+        interaction: bool = False,
+        ratios: bool | None = None,
+    ) -> MeanContrasts:
+        """Contrasts of the means.
+
+        Parameters
+        ----------
+        method : {"pairwise", "trt.vs.ctrl", "consec", "eff", "poly"} or dict
+            All differences; each mean less that of ``ref``, or less the one before, or less the mean of all; orthogonal
+            polynomials; or coefficients by the names of the contrasts.
+        adjust : str, optional
+            For the number of comparisons: "none", "tukey" (all pairs), "bonferroni", "sidak", "scheffe", "mvt" (exact,
+            from their joint normal distribution), or one of statsmodels' ``multipletests`` ("holm", "fdr_bh", ...).
+            Default: "tukey" for all pairs, "mvt" for "trt.vs.ctrl" and "consec", "fdr_bh" for "eff", otherwise "none".
+        by : str or list of str, optional
+            Factors within whose combinations means are compared; those of the means by default.
+        ref : optional
+            Level that others are compared with in "trt.vs.ctrl"; the first by default.
+        interaction : bool
+            Contrasts of contrasts: the method is applied to each factor, and the results multiplied.
+        ratios : bool, optional
+            Of means of the response: whether to compare them on the scale of the link and to give ratios (log link) or
+            odds ratios (logit), as R does, or else to give differences of the means (R: after ``regrid``).  By default
+            where there are such ratios.
+
+        Returns
+        -------
+        MeanContrasts
+            With ``summary_frame()``, ``estimate``, ``se``, ``mcse``, ``pvalues``, ``conf_int()``.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
+        """
+        held = self.by if by is None else ((by,) if isinstance(by, str) else tuple(by))
+        factors = tuple(name for name in (*self.specs, *self.by) if name not in held)
+        unknown = set(held) - {*self.specs, *self.by}
+        if unknown or not factors:
+            raise ValueError(
+                f"by: must be some of the factors of the means, {', '.join((*self.specs, *self.by))}, got {by!r}"
+            )
+        if ratios and not (self.scale.ratio and not self.trend):
+            raise ValueError(
+                "ratios: there are none of these means; they are of the response with a log or a logit link "
+                "(type='response')"
+            )
+        as_ratios = bool(self.scale.ratio) if ratios is None else ratios
+        sign, pairs = "/" if as_ratios else "-", method == "pairwise" and not interaction
+        whole, single = self.labels, [(slice(None), self.labels)]
+        groups = (
+            [(g.index, g) for _, g in whole.groupby(list(held), sort=False, observed=True)]
+            if held
+            else single
+        )
+        matrices, labels, usual = [], [], "none"
+        for place, group in groups:
+            found, names, usual = contrasts_within(
+                group[list(factors)], method, ref, sign, interaction=interaction
+            )
+            matrices.append(np.zeros((len(found), len(whole))))
+            matrices[-1][:, place] = found
+            labels.append(names.assign(**{name: group[name].iloc[0] for name in held}))
+        adjustment = adjustment_of(adjust or usual, all_pairs=pairs)
+        C = np.concatenate(matrices)
+        known = np.abs(C) @ ~self.estimable == 0
+        shown = np.where(known[:, None], C, np.nan)
+        base = replace(self.means, scale=IDENTITY if as_ratios else self.scale, contrasts=shown)
+        functions = ParameterFunctions.of([str(k) for k in range(len(C))], base, self.estimates)
+        stops = np.cumsum([0, *(len(matrix) for matrix in matrices)])
+        families = tuple(
+            _family(functions.cov, C, np.arange(start, stop)[known[start:stop]], pairs)
+            for start, stop in pairwise(stops)
+        )
+        notes = list(self.notes)
+        if as_ratios:
+            notes.insert(0, "Tests are of ratios of one, on the scale of the link.")
+        if adjustment.name != "none" and len(matrices[0]) > 1:
+            within = f" within each {', '.join(held)}" if held else ""
+            notes.insert(
+                0,
+                f"P-values and intervals are adjusted for {len(matrices[0])} comparisons{within}: {adjustment.name}.",
+            )
+        head, scale = (str(self.scale.ratio), LOG) if as_ratios else ("estimate", IDENTITY)
+        table = pd.concat(labels, ignore_index=True)
+        return MeanContrasts(table, functions, scale, head, tuple(notes), adjustment, families)
+
+
+def _family(cov: Array, matrix: Array, rows: np.ndarray, pairs: bool) -> tuple[np.ndarray, Comparisons]:
+    """Rows of contrasts that are adjusted together, with their correlations."""
+    part = cov[np.ix_(rows, rows)]
+    size = np.sqrt(np.diag(part))
+    scale = np.where(size > 0, size, 1.0)
+    means = int(np.any(matrix[rows] != 0, axis=0).sum()) if pairs else 0
+    return rows, Comparisons(part / np.outer(scale, scale), means)

@@ -1,0 +1,181 @@
+"""Estimated marginal means and trends, as R's emmeans has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from statsmodels_mcla.exceptions import warn_user
+from statsmodels_mcla.prediction.population import (
+    WEIGHTS,
+    CovariateRows,
+    EstimatedMeans,
+    ReferenceGrid,
+)
+from statsmodels_mcla.results.methods.base import ResultsBase
+from statsmodels_mcla.results.methods.population import refuse_several_predictors
+
+TYPES = ("link", "response")
+
+
+class MeansMethods(ResultsBase):
+    """Means of the levels of factors, and slopes within them."""
+
+    def emmeans(
+        self,
+        specs: str | Sequence[str],
+        by: str | Sequence[str] | None = None,
+        *,
+        type: str = "link",  # noqa: A002 - R's name of it
+        weights: str = "equal",
+        at: Mapping[str, Any] | None = None,
+        random: str = "none",
+        offset: float | None = None,
+    ) -> EstimatedMeans:
+        """Estimated marginal means: predictions for combinations of factors, averaged over the other factors.
+
+        Parameters
+        ----------
+        specs : str or list of str
+            Factors whose levels have means, ``"spp"``, or whose combinations have, ``"spp:mined"``.
+        by : str or list of str, optional
+            More factors, within whose levels contrasts are made.
+        type : {"link", "response"}
+            Linear predictors, or means of the response: averages of linear predictors, transformed.
+        weights : {"equal", "proportional", "outer", "cells"}
+            Of the combinations of other factors: all alike; as their rows; as the product of the rows of each; as the
+            rows of each cell of the grid.
+        at : dict, optional
+            Values of covariates.  By default numbers are at their mean (those of two values are averaged over, as
+            factors are), and factors have all their levels.
+        random : {"none", "marginal"}
+            For random effects of zero, or for the average over them: the linear predictor of a cell is then the one
+            whose mean is the population average, exactly (R's ``bias.adjust`` approximates it).
+        offset : float, optional
+            Of the linear predictor; by default its mean over the rows, 0 for rates where there is an exposure.
+
+        Returns
+        -------
+        EstimatedMeans
+            With ``summary_frame()``, ``estimate``, ``se``, ``mcse``, ``conf_int()``, ``notes`` and ``contrasts()``.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
+
+        Warns
+        -----
+        MCLAWarning
+            If a mean cannot be estimated, because combinations of factors do not occur.
+
+        Notes
+        -----
+        With the linear predictors eta of the reference grid, all combinations of the levels of factors with numbers at
+        their mean, means are W eta (Searle, Speed and Milliken, 1980, Am. Stat. 34(4); Lenth's emmeans).  Errors are
+        by the delta method.
+
+        Examples
+        --------
+        >>> means = results.emmeans("spp", by="mined", type="response")  # doctest: +SKIP
+        >>> means.contrasts("pairwise", adjust="tukey").summary_frame()  # doctest: +SKIP
+        """
+        if type not in TYPES:
+            raise ValueError(f"type must be one of {', '.join(map(repr, TYPES))}, got {type!r}")
+        link = self.model.conditional_family.link_function
+        response = link if type == "response" else None
+        return self._means(specs, by, weights, at, random, offset, response=response)
+
+    def emtrends(
+        self,
+        specs: str | Sequence[str],
+        var: str,
+        by: str | Sequence[str] | None = None,
+        *,
+        weights: str = "equal",
+        at: Mapping[str, Any] | None = None,
+    ) -> EstimatedMeans:
+        """Slopes of the linear predictor in a covariate, for combinations of factors.
+
+        Parameters
+        ----------
+        specs, by, weights, at
+            As in `emmeans`.
+        var : str
+            Column of numbers.  Splines, logarithms and interactions of it are followed through the formula.
+
+        Returns
+        -------
+        EstimatedMeans
+            ``contrasts()`` compares the slopes.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit; the message names it.
+        """
+        return self._means(specs, by, weights, at, "none", None, trend=var)
+
+    def _means(
+        self,
+        specs: str | Sequence[str],
+        by: str | Sequence[str] | None,
+        weights: str,
+        at: Mapping[str, Any] | None,
+        random: str,
+        offset: float | None,
+        **kind: Any,
+    ) -> EstimatedMeans:
+        family = self.model.conditional_family
+        refuse_several_predictors(family, "emmeans")
+        if not family.simple_mean and (random == "marginal" or kind.get("response") is not None):
+            raise ValueError(
+                f"type='response' and random='marginal' are not known for family {family.name}, whose mean depends on "
+                "more than the linear predictor: use type='link', or compare predictions of new rows"
+            )
+        if weights not in WEIGHTS:
+            raise ValueError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, got {weights!r}")
+        if not hasattr(self.model, "formula"):
+            raise ValueError(
+                "specs: means need the factors of a formula, and the model was made from arrays: use t_test with "
+                "contrasts, or make the model with from_formula"
+            )
+        source = CovariateRows.of(self.model, self.estimates.fitted, random)
+        own = tuple(dict.fromkeys(source.named(name, "specs").name for name in _listed(specs)))
+        held = tuple(dict.fromkeys(source.named(name, "by").name for name in _listed(by or ())))
+        if set(own) & set(held) or not own:
+            raise ValueError("specs: give at least one factor, none of those of by=")
+        if kind.get("trend") is not None:
+            kind["trend"] = source.named(kind["trend"], "var").name
+            if source.covariates[kind["trend"]].levels is not None:
+                raise ValueError(
+                    f"var: {kind['trend']!r} has levels and no slope: use emmeans, and its contrasts"
+                )
+        grid = ReferenceGrid.of(source, at, offset)
+        found = EstimatedMeans.of(grid, self.estimates, own, held, weights, **kind)
+        if not found.estimable.all():
+            lost = found.labels[~found.estimable].to_string(index=False, header=False).split("\n")
+            warn_user(
+                f"{len(lost)} means are not estimable and NaN ({'; '.join(lost[:5])}): combinations of factors without "
+                "rows take part in them; choose at= or by= so that they do not"
+            )
+        return found
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    """Names of factors, those of ``"a:b"`` or ``"a * b"`` one by one."""
+    given = [names] if isinstance(names, str) else list(names)
+    return [part.strip() for name in given for part in _parts(name)]
+
+
+def _parts(name: str) -> list[str]:
+    """Cut at colons and stars outside parentheses and quotes."""
+    out, depth, quote = [""], 0, ""
+    for c in name:
+        quote = "" if c == quote else quote or (c if c in "'\"" else "")
+        depth += (c in "([{") - (c in ")]}") if not quote else 0
+        if c in ":*" and not depth and not quote:
+            out.append("")
+        else:
+            out[-1] += c
+    return out
