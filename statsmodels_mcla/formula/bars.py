@@ -91,11 +91,11 @@ def grouping_terms(bar: BarTerm) -> list[Term]:
     return [term for term in _described(tree, bar.text).rhs_termlist if term != INTERCEPT]
 
 
-def parsed(text: object, where: str) -> Any:
-    """Parse a formula to patsy's tree, bars included."""
+def parsed(text: object, where: str, *, dots: bool = False) -> Any:
+    """Parse a formula to patsy's tree, bars included; dots stand for what is there already."""
     if not isinstance(text, str):
         raise FormulaError(f"{where} must be a string, not {type(text).__name__}")
-    refuse_habits(text)
+    refuse_habits(text, dots=dots)
     try:
         return parse_formula(text, BAR_OPERATORS)
     except PatsyError as error:

@@ -6,13 +6,14 @@ import re
 
 from statsmodels_mcla.formula.terms import FormulaError
 
+DOT = r"(?<![\w.)])\.(?![\w.])"
 # Text that does not parse, or parses into something else than was meant; strings are left out of the search.
 SYNTAX = {
     r"\^": "'^' is not a power in Python (of integers it is bitwise XOR): write I(x**2) for a square, (a + b)**2 for "
     "all interactions, np.logical_xor(a, b) for an exclusive or",
     r"\bas\.(factor|ordered|character)\b": "write C(x)",
     r"\bas\.(numeric|integer|double)\b": "make it a column: data['x'] = pd.to_numeric(data['x'])",
-    r"(?<![\w.)])\.(?![\w.])": "'.' does not stand for all columns: name them, or join them with "
+    DOT: "'.' does not stand for all columns: name them, or join them with "
     "' + '.join(data.columns.drop(...))",
     r"%\w*%": "write a + a:b for b %in% a, or (1 | a/b) for random effects of b within a",
     r"`": "quote the name of a column with Q('...')",
@@ -38,12 +39,15 @@ NAMES = {
 }
 
 
-def refuse_habits(formula: object) -> None:
-    """Refuse what parses as something else than users of R mean by it, or does not parse at all."""
+def refuse_habits(formula: object, *, dots: bool = False) -> None:
+    """Refuse what parses as something else than users of R mean by it, or does not parse at all.
+
+    A change of a formula may have dots, for what is there already.
+    """
     bare = re.sub(r"'[^']*'|\"[^\"]*\"", "''", formula) if isinstance(formula, str) else ""
     for pattern, instead in SYNTAX.items():
         found = re.search(pattern, bare)
-        if found is not None:
+        if found is not None and not (dots and pattern == DOT):
             raise FormulaError(f"formula {formula!r} cannot be read at {found.group()!r}: {instead}")
 
 

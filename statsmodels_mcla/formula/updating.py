@@ -87,7 +87,7 @@ def updated_formula(old: str, change: str) -> str:
     change = change.strip()
     if "~" not in change:
         change = f". ~ . {change}" if change[:1] in ("+", "-") else f". ~ {change}"
-    tree = parsed(change, "formula")
+    tree = parsed(change, "formula", dots=True)
     *left, new = tree.args
     written = source_of(left[0]) if left else "."
     bars: list[BarTerm] = []

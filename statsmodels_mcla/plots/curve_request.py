@@ -50,6 +50,12 @@ def _check_columns(frame: pd.DataFrame, wanted: Mapping[str, Sequence[str | None
                 )
 
 
+def row_columns_of(model: MixedModel) -> dict[str, str | None]:
+    """Columns that offset and exposure of a model come from, None for arrays, if they were given."""
+    call: Any = getattr(model.data, "call", None)
+    return {} if call is None else dict(call.row_columns)
+
+
 @dataclass(frozen=True)
 class CurveRequest:
     """Curves over a covariate, checked against a model.
@@ -99,8 +105,10 @@ class CurveRequest:
         if frame is None:
             raise ValueError("plot_fit varies a column of the data, so the model must be made from a formula")
         frame = frame.loc[:, frame.notna().all()]
-        columns = getattr(model.data, "row_columns", {})
-        neutral = {c: float(name == "exposure") for name, c in columns.items() if c in frame and c != x}
+        columns = row_columns_of(model)
+        neutral = {
+            c: float(n == "exposure") for n, c in columns.items() if c is not None and c in frame and c != x
+        }
         asked = list(at or {})
         at = neutral | dict(at or {})
         kinds = (random,) if isinstance(random, str) else tuple(random)
@@ -142,8 +150,7 @@ class CurveRequest:
 
     @property
     def _row_columns(self) -> dict[str, str | None]:
-        found: dict[str, str | None] = getattr(self.model.data, "row_columns", {})
-        return found
+        return row_columns_of(self.model)
 
     @property
     def legend(self) -> str:

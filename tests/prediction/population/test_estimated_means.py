@@ -138,13 +138,13 @@ def test_monte_carlo_errors_are_those_of_contrasts() -> None:
     found = result.emmeans("period").summary_frame(mcse=True)
     k = result.k_fe
     cells = np.column_stack([np.ones(k), np.eye(k)[:, 1:]])
-    truth = result.t_test(cells).summary_frame()
+    truth = result.t_test(cells).summary_frame(mcse=True)
     np.testing.assert_allclose(found["emmean"], truth["coef"], rtol=1e-10)
     np.testing.assert_allclose(found["mcse"], truth["mcse"], rtol=1e-8)
     np.testing.assert_allclose(found["std err mcse"], truth["std err mcse"], rtol=1e-3)
     contrasts = result.emmeans("period").contrasts("pairwise", "none").summary_frame(mcse=True)
     pairs = np.array([cells[i] - cells[j] for i in range(k) for j in range(i + 1, k)])
-    truth = result.t_test(pairs).summary_frame()
+    truth = result.t_test(pairs).summary_frame(mcse=True)
     np.testing.assert_allclose(contrasts["P>|z| mcse"], truth["P>|z| mcse"], rtol=1e-2, atol=1e-10)
     np.testing.assert_allclose(contrasts["mcse"], truth["mcse"], rtol=1e-8)
 
