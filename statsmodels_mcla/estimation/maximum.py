@@ -57,6 +57,8 @@ class LaplaceMaximum:
         Fixed effects, and random-effect terms whose variance, without a finite maximum.
     start : GLMStart
     fit : LaplaceFit
+    limit : bool
+        Whether all but the separated coefficients are those of the limit.
     """
 
     params: Array
@@ -65,6 +67,7 @@ class LaplaceMaximum:
     separating: tuple[int, ...]
     start: GLMStart
     fit: LaplaceFit
+    limit: bool = False
 
     @property
     def endless(self) -> bool:
@@ -150,7 +153,7 @@ def _far_out(design: MixedDesign, recession: Recession, limit: LaplaceMaximum) -
         limit.fit, design=reduced, scale=search_scale(reduced, start), params=fitted, evaluation=found
     )
     separated = tuple(sorted({*recession.columns, *(int(recession.kept[j]) for j in limit.separated)}))
-    return LaplaceMaximum(params, reduction, separated, limit.separating, start, fit)
+    return LaplaceMaximum(params, reduction, separated, limit.separating, start, fit, limit=True)
 
 
 def monte_carlo_maximum(

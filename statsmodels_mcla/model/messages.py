@@ -38,6 +38,10 @@ def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reductio
     singular = named(terms, reduction.vanished)
     degenerate = named(terms, sorted({*reduction.singular} - {*reduction.vanished}))
 
+    others = (
+        ", and all others are those of the limit without the rows that are certain" if laplace.limit else ""
+    )
+
     def tell(wrong: object, category: type[Warning], message: str) -> None:
         if wrong:
             warn_user(message, category)
@@ -46,7 +50,7 @@ def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reductio
         separated,
         SeparationWarning,
         f"{separated} separate the responses perfectly, so the likelihood has no finite maximum: "
-        "their estimates and standard errors mean nothing. Drop or merge categories, or use a prior "
+        f"their estimates and standard errors mean nothing{others}. Drop or merge categories, or use a prior "
         "(statsmodels BinomialBayesMixedGLM)",
     )
     tell(

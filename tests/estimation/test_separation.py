@@ -200,6 +200,7 @@ def test_the_rest_of_a_separated_model_is_that_of_its_limit(response: str) -> No
         with pytest.warns(SeparationWarning) as told:
             whole = call(model_for(low, response, family, right))
         messages = [str(w.message) for w in told if issubclass(w.category, SeparationWarning)]
+        assert all("all others are those of the limit" in message for message in messages)
         assert all("[T.c]" in message and "x," not in message.replace("x:", "") for message in messages)
         rest = call(model_for(low[~certain], response, family, right))
         shared = [name for name in rest.params.index if "[T.c]" not in name]
