@@ -7,7 +7,7 @@ more slice of `ParameterLayout`.
 """
 
 from statsmodels_mcla.design.buckets import Bucket
-from statsmodels_mcla.design.coordinates import FIRST_SD, SearchScale
+from statsmodels_mcla.design.coordinates import SearchScale
 from statsmodels_mcla.design.effect_rows import EffectRows, SparseRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import TermFacts, facts_of, parameter_names, term_keys
@@ -16,7 +16,6 @@ from statsmodels_mcla.design.random_terms import NewRows, RandomTerm, TermDesign
 from statsmodels_mcla.design.row_merging import merge_identical_rows
 
 __all__ = [
-    "FIRST_SD",
     "Bucket",
     "EffectRows",
     "MixedDesign",

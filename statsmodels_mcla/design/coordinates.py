@@ -15,8 +15,6 @@ from statsmodels_mcla.design.parameter_layout import ParameterLayout
 from statsmodels_mcla.families import ParameterScale
 from statsmodels_mcla.numerics import Array
 
-FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
-
 
 @dataclass(frozen=True)
 class SearchScale:

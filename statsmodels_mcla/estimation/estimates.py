@@ -103,6 +103,8 @@ class Estimates:
         Monte Carlo standard error of ``llf``.
     request : dict
         Arguments that the fit was asked for with, by name, its seed among them: other fits like it take the same.
+    separated : tuple of str
+        Fixed effects without a finite maximum; all other numbers are those of the limit.
     """
 
     names: tuple[str, ...]
@@ -119,6 +121,7 @@ class Estimates:
     cov_mcse: Array | None = None
     llf_mcse: float | None = None
     request: Mapping[str, Any] = field(default_factory=dict)
+    separated: tuple[str, ...] = ()
 
     @property
     def layout(self) -> ParameterLayout:

@@ -74,6 +74,11 @@ class LaplaceMaximum:
         """Whether the likelihood rises for ever."""
         return bool(self.separated or self.separating)
 
+    @property
+    def without_limit(self) -> bool:
+        """Whether it does so with nothing left that has a maximum."""
+        return self.endless and not self.limit
+
 
 @dataclass(frozen=True)
 class MonteCarloMaximum:
@@ -153,7 +158,7 @@ def _far_out(design: MixedDesign, recession: Recession, limit: LaplaceMaximum) -
         limit.fit, design=reduced, scale=search_scale(reduced, start), params=fitted, evaluation=found
     )
     separated = tuple(sorted({*recession.columns, *(int(recession.kept[j]) for j in limit.separated)}))
-    return LaplaceMaximum(params, reduction, separated, limit.separating, start, fit, limit=True)
+    return LaplaceMaximum(params, reduction, separated, limit.separating, start, fit, not limit.without_limit)
 
 
 def monte_carlo_maximum(

@@ -36,6 +36,7 @@ MARGIN = 1e-9  # of the largest residual: smaller ones prove nothing
 AT_A_TIME = 1000  # rows that a linear program begins with, and that are added where it breaks them
 LARGE_SD = 1.5  # of a term's part of eta, in standard deviations of what one row tells about eta
 NEARLY_FLAT = 1e-3  # of log-likelihood, that the rest of the way to infinity is worth
+MOST_STEPS = 60  # of half as far again, which reach what is flat in rows that hardly change along a direction
 FLAT = 1e-7  # of the largest entry: changes of X d and entries of d below are round-off
 
 
@@ -120,9 +121,8 @@ class Recession:
             rise = design.family.rows(y, w, v, far, phi).logf - design.family.rows(y, w, v, near, phi).logf
             return float(rise.sum())
 
-        distance = 1.0 / np.abs(slope).max()
-        while not loss(distance) < NEARLY_FLAT:
-            distance *= 1.5
+        distances = 1.5 ** np.arange(MOST_STEPS) / np.abs(slope).max()
+        distance = next((d for d in distances if loss(d) < NEARLY_FLAT), distances[0])
         params[design.layout.fixed] += distance * self.direction
         return params
 

@@ -282,17 +282,8 @@ class Composed(SmoothDensity):
 
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         location, zero, own = self.split_predictors(mu, phi)
-        mean = self.base_mean(mu, phi)
+        mean = self.base.mean_curve(own).mean(mu[0])
         return (1.0 - zero) * (self.base.variance(location, own) + zero * mean**2)
-
-    def base_mean(self, mu: Array, phi: Any) -> Array:
-        """Return the mean of a response that is not from the zero part."""
-        own = np.exp(mu[-1]) if self.disp else phi
-        return self.base.mean_curve(own).mean(mu[0])
-
-    def response_mean(self, mu: Array, phi: Any) -> Array:
-        """Return the mean of the response."""
-        return (1.0 - self.split_predictors(mu, phi)[1]) * self.base_mean(mu, phi)
 
     def sample(
         self,

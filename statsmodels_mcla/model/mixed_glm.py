@@ -400,15 +400,15 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         voice.begin(self)
         laplace = laplace_maximum(self.design, gtol=1e-2, deadline=started + max_seconds)
         voice.laplace(laplace, time.perf_counter() - started)
-        # a likelihood that rises for ever is worth no further draws, and few climbs
-        draws_end = started + (0.0 if laplace.endless else max_seconds)
+        # a likelihood that rises for ever is worth few climbs, and no draws where nothing else is to be estimated
+        seconds, more = (0.0, 1.0 + GRACE) if laplace.without_limit else (max_seconds, GRACE)
         settings = FitSettings(
             mcse_tol,
             llf_tol,
             draws.nsample,
             max_draws,
-            draws_end,
-            started + (1.0 + GRACE) * max_seconds - draws_end,
+            started + seconds,
+            more * max_seconds,
             ENDLESS_CLIMBS if laplace.endless else FitSettings.climbs,
             method,
             maxiter,
@@ -426,11 +426,9 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         self._current = CurrentDraws(
             found.design, found.fit.position, found.reduction, found.fit.sampler, executor
         )
-        result = monte_carlo_results(
-            self, found, laplace.start, draws, separated=laplace.endless, executor=executor, mcse_tol=mcse_tol
-        )
+        result = monte_carlo_results(self, found, laplace, draws, executor=executor, mcse_tol=mcse_tol)
         warn_maximum(self, laplace, found.reduction, found.fit.converged)
-        if not laplace.endless:  # draws around estimates that mean nothing are worth no word
+        if not laplace.without_limit:  # draws around estimates that mean nothing are worth no word
             warn_monte_carlo(result, mcse_tol if nsample is None else None)
         result = result.with_cov_type(cov_type, **(cov_kwds or {}))
         return MCLAMixedGLMResultsWrapper(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ class SimulatedResiduals:
 
     A residual is the place of a response among itself and the others of its row, ties broken at random (Dunn and
     Smyth, 1996; the R package DHARMa), as a normal quantile.  Random effects are fresh in each simulated data set, so
-    that dependence within groups is in all of them, or drawn given the data.
+    that dependence within groups is in all of them, or the same in all, drawn once given the data.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class SimulatedResiduals:
         params: Array,
         generator: np.random.Generator,
         nsim: int,
-        effects: Callable[[int], Array] | None = None,
+        effects: Array | None = None,
     ) -> SimulatedResiduals:
         """Simulate data sets with fresh random effects, or given ones; fewer than ``nsim`` if there are many rows.
 
@@ -54,13 +53,13 @@ class SimulatedResiduals:
         params : ndarray (P,)
         generator : numpy.random.Generator
         nsim : int
-        effects : callable, optional
-            Random effects (Q, n) of n data sets.
+        effects : ndarray (Q, 1), optional
+            Random effects of all data sets.
         """
         inputs = inputs_of(model)
         y = inputs.endog.to_numpy()
         nsim = min(nsim, max(LEAST, NUMBERS // len(y)))
-        u = None if effects is None else effects(nsim)
+        u = None if effects is None else np.repeat(effects, nsim, axis=1)
         family = model.conditional_family
         others = simulate_responses(inputs, model.design, family, params, generator, nsim, u)
         both = np.column_stack([y, others])

@@ -39,6 +39,7 @@ def _estimates(
     maximum: Later[Fitted],
     monte_carlo: MonteCarloErrors | None = None,
     known: bool = True,
+    separated: tuple[str, ...] = (),
 ) -> Estimates:
     drawn = monte_carlo is not None
     information = inverse_information(matrix, maximum, drawn=drawn, known=known)
@@ -56,7 +57,13 @@ def _estimates(
         maximum,
         None if monte_carlo is None else monte_carlo.cov_mcse,
         None if monte_carlo is None else monte_carlo.llf_mcse,
+        separated=separated,
     )
+
+
+def _separated(model: MixedModel, laplace: LaplaceMaximum, converged: bool) -> tuple[str, ...]:
+    """Names of the fixed effects without a maximum, where all else has one: that of the limit."""
+    return tuple(model.exog_names[j] for j in laplace.separated) if laplace.limit and converged else ()
 
 
 def laplace_results(model: MixedModel, found: LaplaceMaximum, executor: Executor) -> MixedGLMResults:
@@ -70,6 +77,7 @@ def laplace_results(model: MixedModel, found: LaplaceMaximum, executor: Executor
         fit.converged and not found.endless,
         Later(partial(_laplace_covariance, found)),
         Later(partial(_draws_at, model.design, found, executor)),
+        separated=_separated(model, found, fit.converged),
     )
     return MixedGLMResults(model, estimates, fit.mle_retvals, fit.mle_settings)
 
@@ -105,16 +113,15 @@ def _covariance(found: MonteCarloMaximum, start: GLMStart) -> Array:
 def monte_carlo_results(
     model: MixedModel,
     found: MonteCarloMaximum,
-    start: GLMStart,
+    laplace: LaplaceMaximum,
     draws: DrawSettings,
     *,
-    separated: bool,
     executor: Executor,
     mcse_tol: float,
 ) -> MCLAMixedGLMResults:
     """Collect a fit into results."""
     fit, reduction = found.fit, found.reduction
-    cov = Later(partial(_covariance, found, start))
+    cov = Later(partial(_covariance, found, laplace.start))
     fitted = Fitted(found.design, reduction, fit.sampler, fit.position, executor)
     quasi = draws.quasi and not draws.sampling.joint
     method = "MCLA, quasi-Monte Carlo" if quasi else "MCLA, Monte Carlo"
@@ -122,12 +129,13 @@ def monte_carlo_results(
     estimates = _estimates(
         model,
         found,
-        start,
+        laplace.start,
         method,
-        fit.converged and not separated,
+        fit.converged and not laplace.endless,
         cov if fit.precision is None else Later.made(cov()),
         Later.made(fitted),
         monte_carlo,
         fit.precision is not None,
+        _separated(model, laplace, fit.converged),
     )
     return MCLAMixedGLMResults(model, estimates, fit.mle_retvals, fit.mle_settings, monte_carlo)

@@ -227,7 +227,13 @@ def notes_of(results: TableMethods) -> list[str]:
             "are perfectly correlated."
             for t in tied
         ]
-    if not results.converged:
+    separated = results.estimates.separated
+    if separated:
+        notes.append(
+            f"No finite maximum: {', '.join(separated)}. All other numbers are those of the limit, where the rows that "
+            "these separate are certain."
+        )
+    elif not results.converged:
         notes.append("The fit did not converge; do not rely on these numbers.")
     return notes
 

@@ -98,7 +98,8 @@ class Row(NamedTuple):
         """All that must not be."""
         if self.fit is None:
             return [self.failure]
-        out = [f"{self.fit.seconds:.0f} s"] if self.fit.seconds > SECONDS else []
+        out = [self.failure] if self.failure else []
+        out += [f"{self.fit.seconds:.0f} s"] if self.fit.seconds > SECONDS else []
         out += [f"{self.peak:.0f} MB"] if self.peak > MEGABYTES else []
         told = {*self.fit.warned} - {"SingularFitWarning"}
         if not self.fit.converged and not told:
@@ -191,7 +192,10 @@ def row(index: int, peer: Peer | None) -> Row:
         fit, _, peak = isolated(fitted, index, timeout=2 * SECONDS)
     except Exception as error:  # noqa: BLE001 # what happened is the line of the table
         return Row(model, None, np.nan, None, peer, f"{type(error).__name__}: {error}")
-    return Row(model, fit, peak, truth_of(index, fit, peer), peer)
+    try:
+        return Row(model, fit, peak, truth_of(index, fit, peer), peer)
+    except TimeoutError as error:
+        return Row(model, fit, peak, None, peer, f"seed 2: {error}")
 
 
 def peers(indices: list[int], kept: Path | None) -> dict[int, Peer]:

@@ -211,3 +211,8 @@ def test_the_rest_of_a_separated_model_is_that_of_its_limit(response: str) -> No
         np.testing.assert_allclose(whole.bse[shared], rest.bse[shared], rtol=0.03)
         assert np.isfinite(whole.params).all()
         assert np.isfinite(whole.bse).all()
+        printed = str(whole.summary())
+        assert "No finite maximum: C(c" in printed
+        assert "do not rely" not in printed
+        if hasattr(whole, "mcse"):
+            assert (whole.mcse / whole.bse).max() <= 0.011

@@ -121,6 +121,8 @@ def counts(seed: int, wrong: str = "") -> pd.DataFrame:
     y = rng.poisson(mu)
     if wrong == "dispersion":
         y = rng.negative_binomial(1.5, 1.5 / (1.5 + mu))
+    if wrong == "too even":
+        y = rng.binomial(np.maximum(np.round(2 * mu), 1).astype(int), 0.5)
     if wrong == "zeros":
         y = np.where(rng.random(n) < 0.3, 0, y)
     if wrong == "outliers":
@@ -154,6 +156,12 @@ def test_what_is_wrong_is_found(wrong: str, check: str) -> None:
     row = checked(3, wrong).loc[check]
     assert row["pvalue"] <= 0.02
     assert row["statistic"] > row["upper"]
+
+
+def test_counts_that_are_too_even_are_found() -> None:
+    row = checked(3, "too even").loc["dispersion"]
+    assert row["pvalue"] <= 0.02
+    assert row["statistic"] < row["lower"]
 
 
 def test_a_true_model_passes_as_often_as_it_should() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from statsmodels_mcla.design import FIRST_SD, MixedDesign, SearchScale
+from statsmodels_mcla.design import MixedDesign, SearchScale
 from statsmodels_mcla.numerics import Array
+
+FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class BlockSampling:
         Factor on the scale, a guard against curvature that is larger at the centre than elsewhere.  Default:
         1.1 for up to three effects, 1.04 for up to 20, 1 for more; 2 on a grid.
     centre : {"mean", "mode"}
-        Location and scale from the conditional mean and the average curvature around it, by two steps from
+        Location and scale from the conditional mean and the average curvature around it, by steps from
         the mode (Tierney and Kadane, 1986; Ormerod and Wand, 2012), or from the mode and the curvature there.
 
     Notes
@@ -35,6 +35,9 @@ class BlockSampling:
     One effect with quasi-random numbers is a *grid*: the randomly shifted points are equidistant, and the sum
     over them is a trapezoid rule in the quantiles of the proposal.  It converges exponentially if the
     weighted integrand vanishes smoothly at both ends, which a wide, heavy-tailed proposal sees to.
+
+    Effects that are independent given all others (items given persons, mothers given communities) are drawn from the
+    law that each of them then has, as one-dimensional quadrature finds it; other coordinates lean by their skewness.
 
     For Gaussian responses with the identity link the effects given the data are normal; by default, so is the
     proposal.  All weights are then equal, and the likelihood is exact.

@@ -28,7 +28,7 @@ from statsmodels_mcla.prediction import (
 )
 from statsmodels_mcla.results.methods.prediction import PredictionMethods
 
-ONE_SIDED = ("uniformity", "dispersion", "outliers", "means by")  # only large values are wrong
+ONE_SIDED = ("uniformity", "outliers", "means by")  # only large values are wrong
 
 
 @dataclass(frozen=True)
@@ -100,19 +100,14 @@ class CheckMethods(PredictionMethods):
     """Checks of a fit."""
 
     def simulated_residuals(self, nsim: Any, rng: Any, random: str = "new") -> SimulatedResiduals:
-        """Residuals among data sets with fresh random effects, or with those that the data tell of."""
+        """Residuals among data sets with fresh random effects, or with the same ones, drawn once given the data."""
         nsim = checked_count("nsim", nsim, LEAST, ", which 95 % limits need")
         model, params, generator = self.model, self.estimates.params, generator_of(rng)
         if random == "new":
             return SimulatedResiduals.of(model, params, generator, nsim)
         inputs_of(model)
-        return SimulatedResiduals.of(
-            model,
-            params,
-            generator,
-            nsim,
-            lambda n: conditional_effects(model.design, self.estimates.fitted, params, generator, n),
-        )
+        u = conditional_effects(model.design, self.estimates.fitted, params, generator, 1)
+        return SimulatedResiduals.of(model, params, generator, nsim, u)
 
     @property
     def fitted_part(self) -> tuple[Array, str]:
@@ -134,7 +129,7 @@ class CheckMethods(PredictionMethods):
         Parameters
         ----------
         nsim : int
-            Data sets to simulate from the fit, twice: with fresh random effects, and with those given the data.
+            Data sets to simulate from the fit, twice: with fresh random effects, and with a draw given the data.
         rng : int or numpy.random.Generator, optional
             Source of randomness.
         by : str or sequence of str
@@ -158,11 +153,11 @@ class CheckMethods(PredictionMethods):
         -----
         Each p-value is the place of a statistic of the data among those of simulated data sets, and so counts the
         dependence within groups; it does not count that the parameters were estimated, which makes it conservative.
-        Random effects are fresh (``random`` "new") or, for what goes on within groups, drawn given the data.
-        ``dispersion`` is the mean square of responses about their means, in simulated variances, and large values alone
-        are wrong: effects drawn given the data follow these closely. ``levels of g``
-        tells of groups that differ more or less than the model has it, ``spread within g`` of groups whose
-        residuals do.
+        Random effects are fresh (``random`` "new") or, for what goes on within groups, drawn once given the data and
+        shared: given these effects, data and simulated data sets are exchangeable under the model (a sampled posterior
+        p-value; Gosselin, 2011, PLoS ONE 6(3)); another ``rng`` is another draw.  ``dispersion`` is the mean square of
+        responses about their means, in simulated variances; ``levels of g`` tells of groups that differ more or less
+        than the model has it, ``spread within g`` of groups whose residuals do.
 
         Examples
         --------
