@@ -63,8 +63,8 @@ class Root(Map, Protocol):
     def composed(self, turn: Array) -> Map:
         """R times a turn."""
 
-    def alone(self) -> tuple[np.ndarray, Array]:
-        """Coordinates (k,) whose column of R has no other entry, and that entry (B, k): SDs given all others."""
+    def local(self, places: np.ndarray) -> Array | None:
+        """Entries (B, L, r, r) of R in the places (r, L) of each level, if these columns have no others."""
 
     def leverage(self, J: EffectRows) -> Array:
         """Conditional variance of each row's J b, (B, n)."""
@@ -72,8 +72,11 @@ class Root(Map, Protocol):
     def trace(self, J: EffectRows, left: EffectRows, w: Array) -> float:
         """tr(left' diag(w) J R R'), summed over blocks."""
 
-    def thirds(self, J: EffectRows, third: Array) -> Array:
-        """Sum over rows of third times the cube of J R, (B, q)."""
+    def thirds(self, J: EffectRows, third: Array, *columns: np.ndarray) -> Array:
+        """Sum over rows of third times the product of three columns of J R, (B, k), from three arrays of k places.
+
+        Of two columns of different parts of the root (see `EliminatedRoot`), it is not known.
+        """
 
     def turn(self, J: EffectRows, dW: Array, left: EffectRows | None = None, W: Array | None = None) -> Array:
         """Turn F with F + F' = -R' (left' W J + J' W left + J' dW J) R."""
@@ -161,11 +164,11 @@ class DenseRoot:
         """See `Root`."""
         return _DenseMap(self.array @ turn)
 
-    def alone(self) -> tuple[np.ndarray, Array]:
+    def local(self, places: np.ndarray) -> Array | None:
         """See `Root`."""
-        entries = (self.array != 0.0).sum(axis=1).max(axis=0)
-        own = np.flatnonzero(entries == 1)
-        return own, np.diagonal(self.array, axis1=-2, axis2=-1)[:, own]
+        levels = places.T
+        own = self.array[:, levels[:, :, None], levels[:, None, :]]
+        return own if np.count_nonzero(self.array[:, :, places.ravel()]) == np.count_nonzero(own) else None
 
     def leverage(self, J: EffectRows) -> Array:
         """See `Root`."""
@@ -175,10 +178,15 @@ class DenseRoot:
         """See `Root`."""
         return float((J.gram(w, left) * (self.array @ transpose(self.array))).sum())
 
-    def thirds(self, J: EffectRows, third: Array) -> Array:
+    def thirds(self, J: EffectRows, third: Array, *columns: np.ndarray) -> Array:
         """See `Root`."""
-        parts = (np.einsum("bn,bnq->bq", third[:, rows], JR**3) for rows, JR in J.rooted(self.array))
-        return np.asarray(sum(parts))
+        out = np.zeros((len(third), len(columns[0])))
+        for rows, JR in J.rooted(self.array):
+            product = JR[..., columns[0]]
+            for each in columns[1:]:
+                product *= JR[..., each]
+            out += (third[:, None, rows] @ product)[:, 0]
+        return out
 
     def turn(self, J: EffectRows, dW: Array, left: EffectRows | None = None, W: Array | None = None) -> Array:
         """See `Root`."""
@@ -386,11 +394,10 @@ class EliminatedRoot:
                 out += x.value[:, k] * y.value[:, m] * rest[x.place[:, k], y.place[:, m]]
         return out
 
-    def alone(self) -> tuple[np.ndarray, Array]:
+    def local(self, places: np.ndarray) -> Array | None:
         """See `Root`."""
-        L, r, _ = self.upper.shape
-        own = self.eliminated.start + r * np.arange(L)  # the first of a level has a column of its own
-        return own, self.factor * self.upper[None, :, 0, 0]
+        own = np.arange(self.eliminated.start, self.eliminated.stop).reshape(len(self.upper), -1)
+        return self.factor * self.upper[None] if np.array_equal(own, places.T) else None
 
     def leverage(self, J: EffectRows) -> Array:
         """See `Root`."""
@@ -400,13 +407,19 @@ class EliminatedRoot:
         """See `Root`."""
         return float(w[0] @ self._forms(left, J))
 
-    def thirds(self, J: EffectRows, third: Array) -> Array:
+    def thirds(self, J: EffectRows, third: Array, *columns: np.ndarray) -> Array:
         """See `Root`."""
-        out = np.zeros((1, J.n_effects))
+        out = np.zeros((1, len(columns[0])))
+        inside = (columns[0] >= self.eliminated.start) & (columns[0] < self.eliminated.stop)
+        own = [each[inside] - self.eliminated.start for each in columns]
+        others = [np.searchsorted(self.rest, each[~inside]) for each in columns]
         for part in self._rooted(J):
             weight = third[0, part.rows]
-            out[0, self.eliminated] += part.first.power(3).T @ weight
-            out[0, self.rest] += weight @ (part.rest * part.rest * part.rest)
+            first, rest = part.first[:, own[0]], part.rest[:, others[0]]
+            for a, b in zip(own[1:], others[1:], strict=True):
+                first, rest = first.multiply(part.first[:, a]), rest * part.rest[:, b]
+            out[0, inside] += first.T @ weight
+            out[0, ~inside] += weight @ rest
         return out
 
     def turn(self, J: EffectRows, dW: Array, left: EffectRows | None = None, W: Array | None = None) -> Array:

@@ -31,9 +31,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.design import Bucket, EffectRows, MixedDesign
 from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Map, Modes, Root
-from statsmodels_mcla.likelihood.sampling.skewing import Shapes
+from statsmodels_mcla.likelihood.sampling.skewing import Bends, Shapes
 from statsmodels_mcla.likelihood.sampling.slices import with_own_laws
 from statsmodels_mcla.numerics import Array, transpose
 
@@ -182,10 +182,25 @@ def anchored(
     turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, q, q))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
-    shapes = Shapes.leaning(root.thirds(J, third)) if lean else Shapes.plain(blocks, q)
+    shapes = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
     if lean and not family.quadratic and len(family.directions) == 1:
         shapes = with_own_laws(shapes, bucket, modes, gaussian, phi)
     return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes)
+
+
+def _shapes(bucket: Bucket, J: EffectRows, root: Root, third: Array) -> Shapes:
+    """From third derivatives of the log density of the effects, along single columns and those of each level."""
+
+    def along(*columns: np.ndarray) -> Array:
+        return root.thirds(J, third, *columns)
+
+    coordinates = np.arange(bucket.n_drawn)
+    bends = [
+        Bends.of(np.stack([coordinates[bucket.drawn_of(t, k)] for k in range(rank)]), along)
+        for t, rank in enumerate(bucket.ranks)
+        if rank > 1
+    ]
+    return Shapes.leaning(along(*[coordinates] * 3), tuple(bends))
 
 
 def standing(design: MixedDesign, bucket: Bucket, factors: Sequence[Array], params: Array) -> Anchor:
