@@ -5,8 +5,9 @@ The next of its kind: another way to find modes takes and gives `Modes`.
 """
 
 from statsmodels_mcla.likelihood.laplace.approximation import LaplaceEvaluation, evaluate_laplace
+from statsmodels_mcla.likelihood.laplace.dense_root import DenseRoot
+from statsmodels_mcla.likelihood.laplace.maps import Map, Root
 from statsmodels_mcla.likelihood.laplace.modes import Modes, conditional_modes, modes_of_buckets
-from statsmodels_mcla.likelihood.laplace.roots import DenseRoot, Map, Root
 from statsmodels_mcla.likelihood.laplace.second_order import Gaussian, gaussian_at_mode, gaussian_fit
 
 __all__ = [

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, EffectRows
-from statsmodels_mcla.likelihood.laplace.roots import Root, conditional_root
+from statsmodels_mcla.likelihood.laplace.maps import Root
+from statsmodels_mcla.likelihood.laplace.roots import conditional_root
 from statsmodels_mcla.numerics import Array
 
 NEWTON_TOLERANCE = 1e-13  # on the decrement: an error of about 1e-13 in h, 3e-7 conditional SDs in the mode

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import Bucket
+from statsmodels_mcla.likelihood.laplace.maps import Root
 from statsmodels_mcla.likelihood.laplace.modes import Modes
-from statsmodels_mcla.likelihood.laplace.roots import Root, conditional_root
+from statsmodels_mcla.likelihood.laplace.roots import conditional_root
 from statsmodels_mcla.numerics import Array
 
 MOST_STEPS = 8

@@ -91,8 +91,8 @@ class Anchor:
         R.
     slopes : ndarray (B, q, P)
         m_j.
-    turns : ndarray (B, s, q, q) or (B, s, q)
-        F_j of the parameters after the fixed effects: triangular, or their diagonals.
+    turns : ndarray (B, s, ...)
+        F_j of the parameters after the fixed effects, as the root takes them.
     shapes : Shapes
         Of the base numbers t.
     """
@@ -118,14 +118,14 @@ class Anchor:
             If a path has turned inside out on the way there.
         """
         step = params - self.params
-        turns, full = self.turns, self.turns.ndim == 4
-        diagonal = np.diagonal(turns, axis1=-2, axis2=-1) if full else turns  # (B, s, q)
+        turns = self.turns
+        diagonal = self.root.diagonal(turns)
         centre, log_det, root = self.centre, self.root.log_det, self.root
         along: Map = root
         if np.any(step):
             change = np.tensordot(step[len(step) - turns.shape[1] :], turns, axes=(0, 1))
-            K = change + (np.eye(centre.shape[1]) if full else 1.0)
-            stretched = np.diagonal(K, axis1=-2, axis2=-1) if full else K
+            K = change + self.root.still
+            stretched = self.root.diagonal(K)
             if not np.all(stretched > 0):
                 raise FloatingPointError("the draws cannot move that far")
             diagonal = diagonal / stretched[:, None]
@@ -179,7 +179,7 @@ def anchored(
             slopes[..., j] = m = root.of(root.back(J.back(cross)))
             dW = -bend - third * J.times(m)
             turns.append(root.turn(J, np.where(W > 0, dW, 0.0)))
-    turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, q, q))
+    turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, *root.still.shape[-2:]))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     shapes = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)

@@ -2,9 +2,9 @@ r"""Shapes of coordinates: base numbers that lean like the conditional law.
 
 With z standard normal and w = sqrt(1 + z^2), sinh(asinh z + eps) = z cosh(eps) + w sinh(eps) is Jones and Pewsey's
 (2009, Biometrika 96(4)) sinh-arcsinh transform; standardised to mean 0 and variance 1 as before, its skewness is about
-3 eps where that is small.  The log density of the effects along a column r_j of the root has the third derivative
-gamma_j = sum over rows of d3 log f (J r_j)^3, which is the skewness of that coordinate to first order:
-eps_j = gamma_j / 3.
+kappa eps where that is small, kappa = 3 cov(z^2, w) = 1.69.  The log density of the effects along a column r_j of the
+root has the third derivative gamma_j = sum over rows of d3 log f (J r_j)^3, which is the skewness of that coordinate to
+first order: eps_j = gamma_j / kappa.
 
 The effects of one level bend each other: with T_abc the third derivative along three of its columns, the law of the
 third coordinate given two others moves by T_abc z_a z_b, and its scale, by T_acc z_a / 2, from those of a normal.  To
@@ -35,7 +35,9 @@ MOST_BEND = 0.5  # of T_abc
 STEP, KNOTS = 0.25, 33  # of z at the knots, from -4 to 4
 FIRST = -0.5 * STEP * (KNOTS - 1)
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
-_MEAN_ROOT = float(np.sqrt(1.0 + _NODES**2) @ _WEIGHTS / _WEIGHTS.sum())  # E sqrt(1 + z^2)
+_WEIGHTS /= _WEIGHTS.sum()
+_MEAN_ROOT = float(np.sqrt(1.0 + _NODES**2) @ _WEIGHTS)  # E sqrt(1 + z^2)
+_KAPPA = 3.0 * float((_NODES**2 - 1.0) * np.sqrt(1.0 + _NODES**2) @ _WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Shapes:
     def leaning(cls, gamma: Array, bends: tuple[Bends, ...] = ()) -> Shapes:
         """From third derivatives (B, q) along the columns of the root."""
         empty = np.zeros((len(gamma), 0, KNOTS))
-        eps = np.clip(np.nan_to_num(gamma) / 3.0, -MOST, MOST)
+        eps = np.clip(np.nan_to_num(gamma) / _KAPPA, -MOST, MOST)
         return cls(eps, np.zeros(0, int), empty, empty, bends)
 
     def take(self, index: np.ndarray | slice) -> Shapes:

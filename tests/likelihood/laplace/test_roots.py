@@ -11,7 +11,9 @@ import statsmodels.api as sm
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design.effect_rows import DenseRows, SparseRows
 from statsmodels_mcla.likelihood.laplace import roots
-from statsmodels_mcla.likelihood.laplace.roots import DenseRoot, EliminatedRoot, conditional_root
+from statsmodels_mcla.likelihood.laplace.dense_root import DenseRoot
+from statsmodels_mcla.likelihood.laplace.eliminated_root import EliminatedRoot
+from statsmodels_mcla.likelihood.laplace.roots import conditional_root
 
 
 def crossed(r: int) -> tuple[SparseRows, SparseRows, np.ndarray]:
@@ -51,19 +53,27 @@ def test_the_eliminated_root_is_the_dense_one(r: int) -> None:
     np.testing.assert_allclose(root.leverage(J)[0], np.einsum("nq,qp,np->n", dense, C, dense), rtol=1e-10)
     assert root.trace(J, left, W) == pytest.approx(np.trace(other.T @ (W[0][:, None] * dense) @ C), rel=1e-10)
     third = rng.normal(size=W.shape)
-    np.testing.assert_allclose(root.thirds(J, third)[0], third[0] @ (dense @ R) ** 3, atol=1e-10)
+    JR, every = dense @ R, np.arange(len(A))
+    np.testing.assert_allclose(root.thirds(J, third, *[every] * 3)[0], third[0] @ JR**3, atol=1e-10)
+    a, b, c = np.arange(0, 7), np.arange(0, 7)[::-1], np.full(7, 3)
+    np.testing.assert_allclose(
+        root.thirds(J, third, a, b, c)[0], third[0] @ (JR[:, a] * JR[:, b] * JR[:, c]), atol=1e-10
+    )
     dW = rng.normal(size=W.shape)
     change = other.T @ (W[0][:, None] * dense)
     change = change + change.T + dense.T @ (dW[0][:, None] * dense)
-    np.testing.assert_allclose(root.turn(J, dW, left, W)[0], -0.5 * np.diag(R.T @ change @ R), atol=1e-10)
+    turn, wanted = root.turn(J, dW, left, W), -R.T @ change @ R
+    np.testing.assert_allclose(root.diagonal(turn)[0], 0.5 * np.diag(wanted), atol=1e-10)
+    if r == 2:  # and what lies within the levels
+        np.testing.assert_allclose(turn[0, 1, :-1:2], np.diag(wanted, 1)[::2], atol=1e-10)
+        np.testing.assert_array_equal(turn[0, 1, 1::2], 0.0)
+    F = np.diag(turn[0, 0]) + (np.diag(turn[0, 1, :-1], 1) if r == 2 else 0.0)
+    np.testing.assert_allclose(root.composed(turn).apply(g[..., None])[0, :, 0], R @ F @ g[0], atol=1e-12)
+    np.testing.assert_allclose(root.composed(root.still).apply(g[..., None])[0, :, 0], R @ g[0], atol=1e-12)
     twice = root.inflated(2.0)
     np.testing.assert_allclose(twice.of(g), 2.0 * root.of(g))
     np.testing.assert_allclose(twice.inverse(g), 0.5 * root.inverse(g))
     np.testing.assert_allclose(twice.leverage(J), 4.0 * root.leverage(J))
-    stretch = rng.uniform(0.5, 2.0, (1, len(A)))
-    np.testing.assert_allclose(
-        root.composed(stretch).apply(g[..., None])[0, :, 0], R @ (stretch[0] * g[0]), atol=1e-12
-    )
 
 
 def test_turns_of_dense_roots_follow_the_root() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from helpers import assert_monte_carlo
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.likelihood.sampling.skewing import FIRST, KNOTS, STEP, Shapes, through_knots
+from statsmodels_mcla.likelihood.sampling.skewing import FIRST, KNOTS, STEP, Bends, Shapes, through_knots
 from statsmodels_mcla.likelihood.sampling.slices import FINE, _inverse_distribution
 
 Z = FIRST + STEP * np.arange(KNOTS)
@@ -56,10 +58,53 @@ def test_shapes_of_some_coordinates() -> None:
     shapes = Shapes(eps, np.array([1]), knots, slopes)
     z = np.random.default_rng(0).normal(size=(1, 3, 50))
     out, log_slope = shapes.apply(z)
-    each = [Shapes.leaning(3.0 * eps[:, [k]]).apply(z[:, [k]]) for k in (0, 2)]
+    each = [
+        Shapes(eps[:, [k]], np.zeros(0, int), knots[:, :0], slopes[:, :0]).apply(z[:, [k]]) for k in (0, 2)
+    ]
     own = through_knots(z[:, [1]], knots, slopes)
     np.testing.assert_allclose(out, np.concatenate([each[0][0], own[0], each[1][0]], axis=1))
     np.testing.assert_allclose(log_slope, each[0][1] + own[1] + each[1][1])
+
+
+def bent(scale: float) -> tuple[Bends, np.ndarray]:
+    """Two levels of three coordinates, and the third derivatives along them."""
+    rng = np.random.default_rng(5)
+    full = scale * rng.uniform(-1, 1, (2, 3, 3, 3))
+    full = sum(full.transpose(0, *(1 + np.array(p))) for p in itertools.permutations(range(3))) / 6
+    places = np.array([[0, 3], [1, 4], [2, 5]])
+    T = np.zeros((6, 6, 6))
+    for level in (0, 1):
+        T[np.ix_(*[places[:, level]] * 3)] = full[level]
+    return Bends.of(places, lambda a, b, c: T[None, a, b, c]), T
+
+
+def test_bends_have_the_density_that_they_claim() -> None:
+    bends, _ = bent(0.8)
+    shapes = Shapes.leaning(np.full((1, 6), 0.4), (bends,))
+    z, h = np.random.default_rng(1).normal(size=(1, 6, 20)), 1e-6
+    _, log_slope = shapes.apply(z)
+    steps = h * np.eye(6)[:, None, :, None]
+    jacobian = np.array(
+        [(shapes.apply(z + step)[0] - shapes.apply(z - step)[0])[0] / (2 * h) for step in steps]
+    )
+    np.testing.assert_allclose(np.linalg.slogdet(jacobian.transpose(2, 0, 1))[1], log_slope[0], atol=1e-6)
+
+
+def test_bent_normals_have_the_third_moments_of_the_law() -> None:
+    """Means of zero, covariances of one and third moments T, to first order, by a product rule."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(9)
+    grid = np.stack(np.meshgrid(*[nodes] * 3, indexing="ij")).reshape(3, -1)
+    w = np.prod(np.meshgrid(*[weights / weights.sum()] * 3, indexing="ij"), axis=0).ravel()
+    size = 0.01
+    bends, T = bent(size)
+    gamma = T[np.arange(6), np.arange(6), np.arange(6)]
+    out = Shapes.leaning(gamma[None], (bends,)).apply(np.concatenate([grid, grid])[None])[0][0]
+    for level in (slice(0, 3), slice(3, 6)):
+        t = out[level]
+        np.testing.assert_allclose(t @ w, 0.0, atol=3 * size**2)
+        np.testing.assert_allclose((w * t) @ t.T, np.eye(3), atol=3 * size**2)
+        moments = np.einsum("m,am,bm,cm->abc", w, t, t, t)
+        np.testing.assert_allclose(moments, T[level, level, level], atol=0.05 * size)
 
 
 def crossed(items: int, few: float, seed: int) -> pd.DataFrame:
@@ -103,3 +148,39 @@ def test_many_effects_with_skewed_laws(items: int, few: float, bars: str) -> Non
     print(found.value, found.value_var**0.5, truth, found.blocks.ess)
     assert_monte_carlo(found.value, np.sqrt(found.value_var), truth, small=0.05, error=1e-3)
     assert found.blocks.ess.min() > 0.6 * 512
+
+
+@pytest.mark.parametrize("persons", [150, 400])
+def test_many_levels_of_several_effects(persons: int) -> None:
+    """Intercepts and slopes of hundreds of persons, crossed with two items: the law of each level is nearly exact."""
+    rng = np.random.default_rng(2)
+    p, i = np.repeat(np.arange(persons), 8), np.tile([0, 1], 4 * persons)
+    x = np.tile([-1.0, -1.0, 1.0, 1.0, -0.5, -0.5, 0.5, 0.5], persons)
+    G, s = np.array([[1.5, 0.5], [0.5, 1.2]]), 0.3
+    u = rng.multivariate_normal([0, 0], G, persons)
+    eta = 1.0 + u[p, 0] + u[p, 1] * x + np.array([0.4, -0.3])[i]
+    data = pd.DataFrame({"p": p, "i": i, "x": x, "y": (rng.random(len(p)) < 1 / (1 + np.exp(-eta))) * 1.0})
+    model = MCLAMixedGLM.from_formula(
+        "y ~ 1 + (1 + x | p) + (1 | i)", data=data, family=sm.families.Binomial()
+    )
+    params = np.array([1.0, G[0, 0], G[0, 1], G[1, 1], s])
+    model.draw(params, rng=1, nsample=1024)
+    found = model._evaluate(params)[0]
+    # persons by a product rule, on a grid over the two items
+    nodes, weights = np.polynomial.hermite_e.hermegauss(30)
+    b = np.linalg.cholesky(G) @ np.stack(np.meshgrid(nodes, nodes, indexing="ij")).reshape(2, -1)
+    w = np.outer(weights, weights).ravel() / (2 * np.pi)
+    items = np.linspace(-2.2, 2.2, 81)
+    value = np.zeros((len(items), len(items)))
+    for _, own in data.groupby("p"):
+        parts = [np.zeros((len(items), len(w))) for _ in "ab"]
+        for row in own.itertuples():
+            eta = 1.0 + b[0] + b[1] * row.x + items[:, None]
+            parts[row.i] += row.y * eta - np.logaddexp(0, eta)
+        value += np.log((np.exp(parts[0]) * w) @ np.exp(parts[1]).T)
+    prior = stats.norm(0, np.sqrt(s)).logpdf(items)
+    value += prior + prior[:, None]
+    truth = np.log(np.exp(value - value.max()).sum() * (items[1] - items[0]) ** 2) + value.max()
+    print(found.value, found.value_var**0.5, truth, found.blocks.ess)
+    assert_monte_carlo(found.value, np.sqrt(found.value_var), truth, small=0.08, error=2e-3)
+    assert found.blocks.ess.min() > 0.5 * 1024

@@ -1,0 +1,71 @@
+"""What a root of a conditional covariance can do, however it is held."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from statsmodels_mcla.design import EffectRows
+from statsmodels_mcla.numerics import Array
+
+
+class Map(Protocol):
+    """A linear map of the draws of each block."""
+
+    def apply(self, t: Array) -> Array:
+        """Image (B, q, m) of t."""
+
+    def take(self, index: np.ndarray | slice) -> Map:
+        """Map of some of the blocks."""
+
+
+class Root(Map, Protocol):
+    """R of each block.  *Turns* are triangular matrices of its coordinates, or bands of them: see `moving_draws`."""
+
+    @property
+    def still(self) -> Array:
+        """The turn that is the identity."""
+
+    def diagonal(self, turns: Array) -> Array:
+        """Diagonals (B, s, q) of s turns a block."""
+
+    @property
+    def log_det(self) -> Array:
+        """log |R| (B,)."""
+
+    def take(self, index: np.ndarray | slice) -> Root:
+        """Root of some of the blocks."""
+
+    def inflated(self, factor: float) -> Root:
+        """R times a number."""
+
+    def of(self, x: Array) -> Array:
+        """R x (B, q)."""
+
+    def back(self, g: Array) -> Array:
+        """R' g (B, q), or (B, q, k)."""
+
+    def inverse(self, b: Array) -> Array:
+        """R^-1 b (B, q)."""
+
+    def composed(self, turn: Array) -> Map:
+        """R times a turn."""
+
+    def local(self, places: np.ndarray) -> Array | None:
+        """Entries (B, L, r, r) of R in the places (r, L) of each level, if these columns have no others."""
+
+    def leverage(self, J: EffectRows) -> Array:
+        """Conditional variance of each row's J b, (B, n)."""
+
+    def trace(self, J: EffectRows, left: EffectRows, w: Array) -> float:
+        """tr(left' diag(w) J R R'), summed over blocks."""
+
+    def thirds(self, J: EffectRows, third: Array, *columns: np.ndarray) -> Array:
+        """Sum over rows of third times the product of three columns of J R, (B, k), from three arrays of k places.
+
+        Of two columns of different parts of the root (see `EliminatedRoot`), it is not known.
+        """
+
+    def turn(self, J: EffectRows, dW: Array, left: EffectRows | None = None, W: Array | None = None) -> Array:
+        """Turn F with F + F' = -R' (left' W J + J' W left + J' dW J) R."""
