@@ -18,6 +18,7 @@ import numpy as np
 
 from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation.search.draw_allocation import doubled, plan
+from statsmodels_mcla.estimation.search.nearer_start import distance, on_the_way, redrawn
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.estimation.search.settings import FitSettings, Round
 from statsmodels_mcla.execution import OutOfTime
@@ -265,15 +266,6 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
     return Top(Position(paths.scale.fitted(x), position.modes, position.draws), found, decrement, *told)
 
 
-def redrawn(scale: SearchScale, sampler: Sampler, x: Array, near: Position | None = None) -> Position | None:
-    """Make the draws at x, or nothing where the likelihood has no conditional modes to make them around."""
-    try:
-        with np.errstate(all="ignore"):
-            return sampler.at(scale.fitted(x), near)
-    except (FloatingPointError, np.linalg.LinAlgError):
-        return None
-
-
 def metric_of(sampler: Sampler, position: Position, found: Evaluation) -> Array:
     """What turns errors of the score into those of the parameters that users read."""
     return np.asarray(sampler.design.jacobian(position.params) @ inverse_information(found.hessian))
@@ -288,13 +280,6 @@ def inverse_information(hessian: Array) -> Array:
     return np.asarray(np.linalg.inv(scaled) / np.outer(size, size))
 
 
-def distance(gradient: Array, hessian: Array) -> float:
-    """Length of the Newton step in standard errors; inf where the Hessian is not negative definite."""
-    if not is_positive_definite(-hessian):
-        return np.inf
-    return float(np.sqrt(max(float(gradient @ np.linalg.solve(-hessian, gradient)), 0.0)))
-
-
 def _is_within_error(found: Evaluation) -> bool:
     """Whether what is left of the way to the maximum is little beside the Monte Carlo error, for every parameter."""
     inverse = inverse_information(found.hessian)
@@ -304,20 +289,25 @@ def _is_within_error(found: Evaluation) -> bool:
 
 def _first_position(
     scale: SearchScale, sampler: Sampler, params: Array, settings: FitSettings
-) -> tuple[Position, Sampler]:
-    """Where to start, and the sampler to go on with; joint draws are too noisy, so blocks lead the way for them."""
+) -> tuple[Position, Evaluation | None, Sampler]:
+    """Where to start, its evaluation, and the sampler to go on with.
+
+    Joint draws are too noisy, so that blocks lead the way for them.
+    """
     x = scale.from_fitted(params)
 
-    def begin(sampler: Sampler) -> Position:
+    def begin(sampler: Sampler) -> tuple[Position, Evaluation | None]:
         # an approximation that ran away is no place to start from: the model without random effects always is
-        return redrawn(scale, sampler, x) or sampler.at(scale.fitted(np.zeros_like(x)))
+        position = redrawn(scale, sampler, x) or sampler.at(scale.fitted(np.zeros_like(x)))
+        return on_the_way(scale, sampler, position, settings)
 
     if not sampler.sampling.joint:
-        return begin(sampler), sampler
+        return *begin(sampler), sampler
     scout = sampler.by_blocks()
-    found = maximum_of_paths(scale, scout, begin(scout), settings, ROUGH)
+    position, evaluation = begin(scout)
+    found = maximum_of_paths(scale, scout, position, settings, ROUGH, known=evaluation)
     sampler = sampler if settings.nsample is None else sampler.with_size(settings.nsample)
-    return sampler.at(found.position.params), sampler
+    return sampler.at(found.position.params), None, sampler
 
 
 def _are_enough(sampler: Sampler, precision: Precision | None, settings: FitSettings) -> bool:
@@ -359,12 +349,11 @@ def fit_monte_carlo(
     clock = time.perf_counter()
     history: list[Round] = []
     joint = sampler.sampling.joint
-    position, sampler = _first_position(scale, sampler, params, settings)
+    position, evaluation, sampler = _first_position(scale, sampler, params, settings)
     tol = EXACT if joint else ROUGH
     metric: Array | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     failures = 0
-    evaluation: Evaluation | None = None
     found: MonteCarloFit | None = None
     while True:
         # 1. go to the maximum of the likelihood over the draws made at the maximum
