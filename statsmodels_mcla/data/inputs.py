@@ -22,6 +22,7 @@ from statsmodels_mcla.data.array_checks import (
     weight_vector,
 )
 from statsmodels_mcla.data.exact_fit import refuse_exact_fit
+from statsmodels_mcla.data.unidentified import refuse_unidentified_covariances
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
 from statsmodels_mcla.families import ConditionalFamily, RowData
 from statsmodels_mcla.numerics import Array
@@ -260,6 +261,7 @@ def read_arrays(
         check_full_rank_beside_constant(X[inputs.used], columns, family.name)
     used = np.flatnonzero(inputs.used)
     counted = [replace(t, Z=t.Z[used]) for t in terms]
+    refuse_unidentified_covariances(counted)
     refuse_exact_fit(inputs.endog.to_numpy()[used], X[used], counted, inputs.offset[used], family)
     return inputs
 

@@ -199,6 +199,13 @@ MODELS = [
         "id",
     ),
     P(
+        "lme4/VerbAgg",
+        "y ~ Anger + Gender + btype + situ + mode + (1 + btype | id) + (1 | item)",
+        "binomial",
+        "y = r2 == 'Y'",
+        "id",
+    ),
+    P(
         "carData/KosteckiDillon",
         "y ~ medication + hatype + sex + I(time / 100) + (1 | id)",
         "binomial",
@@ -207,7 +214,7 @@ MODELS = [
     ),
     P(
         "carData/KosteckiDillon",
-        "y ~ medication + hatype + sex + I(time / 100) + (medication | id)",
+        "y ~ medication + hatype + sex + I(time / 100) + (1 | id) + (1 | id:medication)",
         "binomial",
         "y = headache == 'yes'",
         "id",

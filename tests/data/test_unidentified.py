@@ -1,0 +1,64 @@
+"""Covariance matrices that no data of a design could determine are refused, all others are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.data.unidentified import unidentified_direction
+
+
+def levels(*designs: list[list[float]]) -> np.ndarray:
+    return np.array([np.array(Z).T @ np.array(Z) for Z in designs])
+
+
+@pytest.mark.parametrize(
+    ("designs", "identified"),
+    [
+        # one level with rows for both effects
+        (([[1, 0], [1, 1]], [[1, 0]]), True),
+        # a covariate that is constant within levels: three values determine three variances, two do not
+        (([[1, 0.0]], [[1, 1.0]], [[1, 2.0]]), True),
+        (([[1, 0.0]], [[1, 1.0]], [[1, 1.0]]), False),
+        # three categories: every pair together in some level, or one pair nowhere
+        (([[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 1]]), True),
+        (([[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [0, 0, 1]]), False),
+    ],
+)
+def test_what_levels_see(designs: tuple, identified: bool) -> None:
+    """By brute force: the map from G to all Z_g G Z_g' has full rank or not."""
+    d = len(designs[0][0])
+    basis = []
+    for i in range(d):
+        for j in range(i + 1):
+            N = np.zeros((d, d))
+            N[i, j] = N[j, i] = 1.0
+            basis.append(np.concatenate([(np.array(Z) @ N @ np.array(Z).T).ravel() for Z in designs]))
+    assert (np.linalg.matrix_rank(np.array(basis)) == len(basis)) == identified
+    free = unidentified_direction(levels(*designs))
+    assert (free is None) == identified
+    if free is not None:
+        assert np.abs(free).max() > 0.1
+        for Z in designs:
+            np.testing.assert_allclose(np.array(Z) @ free @ np.array(Z).T, 0.0, atol=1e-8)
+
+
+def data(between: bool) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    g = np.repeat(np.arange(30), 6)
+    f = np.where(g % 2 == 0, "a", "b") if between else rng.choice(["a", "b"], len(g))
+    return pd.DataFrame({"g": g, "f": f, "x": 2000.0 + g % 2, "y": rng.integers(0, 2, len(g))})
+
+
+@pytest.mark.parametrize("bar", ["(f | g)", "(0 + f | g)", "(x | g)"])
+def test_effects_of_what_does_not_vary_within_levels(bar: str) -> None:
+    with pytest.raises(ValueError, match=r"no data of this design can tell .* apart.*\(1 \| g\)"):
+        MCLAMixedGLM.from_formula(f"y ~ f + {bar}", data=data(True), family=sm.families.Binomial())
+
+
+def test_what_varies_within_levels_is_fitted() -> None:
+    model = MCLAMixedGLM.from_formula("y ~ f + (f | g)", data=data(False), family=sm.families.Binomial())
+    assert model.design.n_params == 5
