@@ -40,7 +40,7 @@ class DenseRoot:
     @property
     def still(self) -> Array:
         """See `Root`."""
-        return np.eye(self.array.shape[-1])
+        return np.eye(self.array.shape[-1])[None]
 
     def diagonal(self, turns: Array) -> Array:
         """See `Root`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -81,8 +81,7 @@ class _Columns(NamedTuple):
 class EliminatedRoot:
     """R of one block, with the levels of one term eliminated.
 
-    Of turns it takes the bands (1, k, q) that lie within the levels of each term, entries (j, j), (j, j + 1), ...: the
-    others leave little of the error.
+    A turn F of its coordinates is block triangular, too, and one row of numbers (see `Turn`).
 
     Attributes
     ----------
@@ -96,8 +95,6 @@ class EliminatedRoot:
         D^-1 B.
     inverse_lower : ndarray (rest, rest)
         Ls^-1.
-    following : ndarray of int (q,)
-        How many effects of the same level come after each.
     factor : float
         All of R is times this.
     """
@@ -107,7 +104,6 @@ class EliminatedRoot:
     upper: Array
     pull: sp.csr_array
     inverse_lower: Array
-    following: np.ndarray
     factor: float = 1.0
 
     @classmethod
@@ -125,29 +121,38 @@ class EliminatedRoot:
         rows = J.blocks[0]
         weighted = sp.csr_array(sp.diags_array(W[0]) @ rows)
         own, others = rows[:, start:stop], rows[:, rest]
-        inner = sp.coo_array(own.T @ weighted[:, start:stop])
-        D = np.zeros((levels, rank, rank))
-        i, j = inner.coords
-        np.add.at(D, (i // rank, i % rank, j % rank), inner.data)
+        D = _level_blocks(sp.csr_array(own.T @ weighted[:, start:stop]), levels, rank)
         upper, _ = inverse_root(D + np.eye(rank))
         B = sp.csr_array(own.T @ weighted[:, rest])
         pull = sp.csr_array(sp.block_diag(list(upper @ transpose(upper)), format="csr") @ B)
         S = (others.T @ weighted[:, rest]).toarray() - (B.T @ pull).toarray() + np.eye(len(rest))
         lower = np.linalg.cholesky(S)
         inverse = solve_triangular(lower, np.eye(len(rest)), lower=True, check_finite=False)
-        following = np.concatenate([np.tile(np.arange(size)[::-1], count) for count, size in J.sizes])
-        return cls(slice(start, stop), rest, upper, pull, inverse, following)
+        return cls(slice(start, stop), rest, upper, pull, inverse)
 
     @property
     def still(self) -> Array:
         """See `Root`."""
-        bands = np.zeros((1, self.following.max(initial=0) + 1, len(self.following)))
-        bands[:, 0] = 1.0
-        return bands
+        L, r, _ = self.upper.shape
+        return Turn(np.tile(np.eye(r), (L, 1, 1)), np.zeros(self.pull.nnz), np.eye(len(self.rest))).numbers
+
+    def parts(self, turn: Array) -> Turn:
+        """Parts of a turn, from its numbers (1, k)."""
+        size = len(self.rest)
+        own, between, others = np.split(turn[0], np.cumsum([self.upper.size, self.pull.nnz]))
+        return Turn(own.reshape(self.upper.shape), between, others.reshape(size, size))
 
     def diagonal(self, turns: Array) -> Array:
         """See `Root`."""
-        return turns[..., 0, :]
+        if turns.ndim == 3:
+            return np.stack([self.diagonal(each) for each in np.moveaxis(turns, 1, 0)], axis=1)
+        turn, out = (
+            self.parts(turns),
+            np.empty((1, self.upper.shape[0] * self.upper.shape[1] + len(self.rest))),
+        )
+        out[:, self.eliminated] = np.diagonal(turn.own, axis1=1, axis2=2).ravel()
+        out[:, self.rest] = np.diag(turn.others)
+        return out
 
     @cached_property
     def log_det(self) -> Array:
@@ -164,7 +169,7 @@ class EliminatedRoot:
         """See `Root`."""
         return replace(self, factor=factor * self.factor)
 
-    def _levels(self, matrices: Array, x: Array) -> Array:
+    def levels_times(self, matrices: Array, x: Array) -> Array:
         """Products of one matrix a level with the eliminated part (L r, k)."""
         L, r, _ = matrices.shape
         return (matrices @ x.reshape(L, r, -1)).reshape(x.shape)
@@ -174,7 +179,7 @@ class EliminatedRoot:
         out = np.empty(t.shape)
         rest = self.factor * (self.inverse_lower.T @ t[0, self.rest])
         out[0, self.rest] = rest
-        out[0, self.eliminated] = self.factor * self._levels(self.upper, t[0, self.eliminated])
+        out[0, self.eliminated] = self.factor * self.levels_times(self.upper, t[0, self.eliminated])
         out[0, self.eliminated] -= self.pull @ rest
         return out
 
@@ -187,7 +192,7 @@ class EliminatedRoot:
         if g.ndim == 2:
             return self.back(g[..., None])[..., 0]
         out, own = np.empty(g.shape), g[0, self.eliminated]
-        out[0, self.eliminated] = self.factor * self._levels(transpose(self.upper), own)
+        out[0, self.eliminated] = self.factor * self.levels_times(transpose(self.upper), own)
         out[0, self.rest] = self.factor * (self.inverse_lower @ (g[0, self.rest] - self.pull.T @ own))
         return out
 
@@ -196,12 +201,14 @@ class EliminatedRoot:
         out = np.empty(b.shape)
         rest, own = b[0, self.rest], b[0, self.eliminated] + self.pull @ b[0, self.rest]
         out[0, self.rest] = solve_triangular(self.inverse_lower.T, rest) / self.factor
-        out[0, self.eliminated] = self._levels(np.linalg.inv(self.upper), own[:, None])[:, 0] / self.factor
+        out[0, self.eliminated] = (
+            self.levels_times(np.linalg.inv(self.upper), own[:, None])[:, 0] / self.factor
+        )
         return out
 
     def composed(self, turn: Array) -> Map:
         """See `Root`."""
-        return _Turned(self, turn)
+        return _Turned(self, self.parts(turn))
 
     @cached_property
     def _corner(self) -> Array:
@@ -284,34 +291,90 @@ class EliminatedRoot:
 
     def turn(self, J: EffectRows, dW: Array, left: EffectRows | None = None, W: Array | None = None) -> Array:
         """See `Root`."""
-        bands = np.zeros_like(self.still)
-        places = [np.flatnonzero(self.following >= k) for k in range(bands.shape[1])]
-        columns = [self._columns(each, each + k) for k, each in enumerate(places)]
-        rooted = [self._rooted(J)] if left is None else [self._rooted(J), self._rooted(left)]
-        for parts in zip(*rooted, strict=True):
-            rows = parts[0].rows
-            for k, (each, chosen) in enumerate(zip(places, columns, strict=True)):
-                bands[0, k, each] -= chosen.sums(dW[0, rows], parts[0], parts[0])
-                if W is not None:
-                    bands[0, k, each] -= chosen.sums(W[0, rows], parts[-1], parts[0])
-                    bands[0, k, each] -= chosen.sums(W[0, rows], parts[0], parts[-1])
-        bands[:, 0] *= 0.5
-        return bands
+        assert isinstance(J, SparseRows)  # noqa: S101 - it was made from such rows
+        rows = J.blocks[0]
+        change: Any = rows.T @ sp.csr_array(sp.diags_array(dW[0]) @ rows)
+        if isinstance(left, SparseRows) and W is not None:
+            both = left.blocks[0].T @ sp.csr_array(sp.diags_array(W[0]) @ rows)
+            change = change + both + both.T
+        change = self.factor**2 * sp.csr_array(change)
+        mine = change[self.eliminated]
+        own = sp.csr_array(mine[:, self.eliminated])
+        between = sp.csr_array(mine[:, self.rest] - own @ self.pull)
+        pulled = self.pull.T @ mine[:, self.rest]
+        others = change[self.rest][:, self.rest] - pulled - pulled.T + self.pull.T @ (own @ self.pull)
+        others = self.inverse_lower @ others.toarray() @ self.inverse_lower.T
+        levels = transpose(self.upper) @ _level_blocks(own, *self.upper.shape[:2]) @ self.upper
+        return Turn(_half(-levels), -_on_pattern(between, self.pull), _half(-others)).numbers
+
+
+class Turn(NamedTuple):
+    """A turn of an eliminated root: F = [own  Ld^-1 between Ls^-T;  0  others].
+
+    Attributes
+    ----------
+    own : ndarray (L, r, r)
+        Of each level that is eliminated, upper triangular.
+    between : ndarray (nnz,)
+        Entries on the pattern of the root's ``pull``.
+    others : ndarray (rest, rest)
+        Upper triangular.
+    """
+
+    own: Array
+    between: Array
+    others: Array
+
+    @property
+    def numbers(self) -> Array:
+        """All of them in one row, (1, k)."""
+        return np.concatenate([part.ravel() for part in self])[None]
+
+
+def _half(matrices: Array) -> Array:
+    """Upper triangles F with F + F' as given."""
+    out, i = np.triu(matrices), np.arange(matrices.shape[-1])
+    out[..., i, i] *= 0.5
+    return out
+
+
+def _on_pattern(matrix: sp.csr_array, pattern: sp.csr_array) -> Array:
+    """Entries of a matrix at those of another, outside of which it has none."""
+    wanted, given = sp.coo_array(pattern), sp.coo_array(matrix)
+    keys, found = (
+        each.coords[0].astype(np.int64) * matrix.shape[1] + each.coords[1] for each in (wanted, given)
+    )
+    order, out = np.argsort(keys), np.zeros(len(keys))
+    place = np.minimum(np.searchsorted(keys[order], found), max(len(keys) - 1, 0))
+    known = keys[order][place] == found if len(keys) else np.zeros(len(found), bool)
+    out[order[place[known]]] = given.data[known]
+    return out
+
+
+def _level_blocks(matrix: sp.csr_array, levels: int, r: int) -> Array:
+    """Blocks (L, r, r) on the diagonal of a matrix that has no other entries."""
+    entries, out = sp.coo_array(matrix), np.zeros((levels, r, r))
+    i, j = entries.coords
+    np.add.at(out, (i // r, i % r, j % r), entries.data)
+    return out
 
 
 @dataclass(frozen=True)
 class _Turned:
-    """A root after a turn, (1, k, q)."""
+    """A root after a turn."""
 
     root: EliminatedRoot
-    bands: Array
+    turn: Turn
 
     def apply(self, t: Array) -> Array:
         """See `Map`."""
-        turned = self.bands[:, 0, :, None] * t
-        for k in range(1, self.bands.shape[1]):
-            turned[:, :-k] += self.bands[:, k, :-k, None] * t[:, k:]
-        return self.root.apply(turned)
+        root, out = self.root, np.empty(t.shape)
+        first, rest = t[0, root.eliminated], t[0, root.rest]
+        pull = sp.csr_array((self.turn.between, root.pull.indices, root.pull.indptr), shape=root.pull.shape)
+        moved = root.levels_times(transpose(root.upper), pull @ (root.inverse_lower.T @ rest))
+        out[0, root.eliminated] = root.levels_times(self.turn.own, first) + moved
+        out[0, root.rest] = self.turn.others @ rest
+        return root.apply(out)
 
     def take(self, index: np.ndarray | slice) -> _Turned:
         """See `Map`."""

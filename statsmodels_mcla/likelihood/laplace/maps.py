@@ -21,11 +21,11 @@ class Map(Protocol):
 
 
 class Root(Map, Protocol):
-    """R of each block.  *Turns* are triangular matrices of its coordinates, or bands of them: see `moving_draws`."""
+    """R of each block.  *Turns* are triangular matrices of its coordinates, or parts of them: see `moving_draws`."""
 
     @property
     def still(self) -> Array:
-        """The turn that is the identity."""
+        """The turn that is the identity, (1, ...)."""
 
     def diagonal(self, turns: Array) -> Array:
         """Diagonals (B, s, q) of s turns a block."""

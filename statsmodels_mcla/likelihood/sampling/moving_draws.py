@@ -179,7 +179,7 @@ def anchored(
             slopes[..., j] = m = root.of(root.back(J.back(cross)))
             dW = -bend - third * J.times(m)
             turns.append(root.turn(J, np.where(W > 0, dW, 0.0)))
-    turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, *root.still.shape[-2:]))
+    turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, *root.still.shape[1:]))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     shapes = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
