@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -146,6 +146,6 @@ def pvalue_of(results: Any, test: Test) -> float:
         return float(test(results))
     info = getattr(results.model.data, "model_spec", None)
     if info is not None and test in info.term_names:
-        table = wald_term_tests(replace(results.estimates, cov_mcse=None), info, 2)
+        table = wald_term_tests(results.estimates, info, 2)
         return float(table["Pr(>Chisq)"].to_numpy()[list(table.index).index(test)])
     return float(np.squeeze(results.t_test(test).pvalue))

@@ -28,7 +28,7 @@ def tested_terms(info: DesignInfo, kind: int) -> list[Term]:
     return [term for term in info.terms if term.factors or kind == 3]
 
 
-def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int) -> pd.DataFrame:
+def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int, *, mcse: bool = False) -> pd.DataFrame:
     """Wald tests of terms.
 
     Parameters
@@ -40,11 +40,13 @@ def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int) -> pd.Dat
         A test of type III is that all coefficients of a term are zero.  One of type II is that of the term after all
         others but those that contain it, which are taken to be zero: with W the Wald statistic of some coefficients,
         W(term and its relatives) - W(relatives) (Fox, 2016, Applied Regression Analysis, sec. 8.2; car).
+    mcse : bool
+        Whether to compute Monte Carlo errors, where there are draws.
 
     Returns
     -------
     DataFrame
-        By term: ``Chisq``, ``Df``, ``Pr(>Chisq)`` and, for fits with draws, their Monte Carlo errors.
+        By term: ``Chisq``, ``Df``, ``Pr(>Chisq)`` and, if wanted, their Monte Carlo errors.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int) -> pd.Dat
     """
     if np.isnan(estimates.cov.matrix[: len(info.column_names)]).all():
         raise ValueError("the estimates have no covariance (no maximum was found): there are no Wald tests")
-    rows = {}
+    rows, mcse = {}, mcse and estimates.drawn
     for term in tested_terms(info, kind):
         own = columns_of(info, [term])
         others = columns_of(info, relatives_of(info, term)) if kind == 2 else []
@@ -67,10 +69,10 @@ def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int) -> pd.Dat
 
         law, value = stats.chi2(len(own)), float(statistic(estimates.params, estimates.cov.matrix))
         rows[term.name()] = [value, len(own), law.sf(value)]
-        if estimates.drawn:
+        if mcse:
             varied = estimates.varied(statistic)
             rows[term.name()] += [float(varied.mcse), float(varied.through(law.sf).mcse)]
-    columns = COLUMNS if estimates.drawn else COLUMNS[:3]
+    columns = COLUMNS if mcse else COLUMNS[:3]
     return (
         pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("term").astype({"Df": int})
     )

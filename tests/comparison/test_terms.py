@@ -129,7 +129,8 @@ def test_all_three_without_random_effects_are_those_of_a_glm() -> None:
 def test_monte_carlo_errors_of_wald_tests_are_those_of_wald_test() -> None:
     """Where no term contains another, types II and III are the joint tests of the coefficients."""
     result = fit_of("bacteria")
-    found, names = result.anova(), list(result.params.index)
+    found, names = result.anova(mcse=True), list(result.params.index)
+    pd.testing.assert_frame_equal(result.anova(), found[["Chisq", "Df", "Pr(>Chisq)"]])
     for term in found.index:
         rows = np.eye(len(names))[[j for j, name in enumerate(names) if name.startswith(term)]]
         truth = result.wald_test(rows)

@@ -52,6 +52,11 @@ def pairwise(labels: Sequence[str], _: int) -> Contrast:
     return _pairs(list(combinations(range(len(labels)), 2)), labels, "tukey")
 
 
+def reverse_pairwise(labels: Sequence[str], _: int) -> Contrast:
+    """All differences, the later less the earlier."""
+    return _pairs([(j, i) for i, j in combinations(range(len(labels)), 2)], labels, "tukey")
+
+
 def versus_control(labels: Sequence[str], reference: int) -> Contrast:
     """Each less a reference."""
     return _pairs([(i, reference) for i in range(len(labels)) if i != reference], labels, "mvt")
@@ -89,6 +94,7 @@ def polynomial(labels: Sequence[str], _: int) -> Contrast:
 
 NAMED: dict[str, Callable[[Sequence[str], int], Contrast]] = {
     "pairwise": pairwise,
+    "revpairwise": reverse_pairwise,
     "trt.vs.ctrl": versus_control,
     "consec": consecutive,
     "eff": from_mean,

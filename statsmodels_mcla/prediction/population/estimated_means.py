@@ -307,9 +307,9 @@ class EstimatedMeans(Shown):
 
         Parameters
         ----------
-        method : {"pairwise", "trt.vs.ctrl", "consec", "eff", "poly"} or dict
-            All differences; each mean less that of ``ref``, or less the one before, or less the mean of all; orthogonal
-            polynomials; or coefficients by the names of the contrasts.
+        method : {"pairwise", "revpairwise", "trt.vs.ctrl", "consec", "eff", "poly"} or dict
+            All differences, the earlier less the later or the reverse; each mean less that of ``ref``, or less the one
+            before, or less the mean of all; orthogonal polynomials; or coefficients by the names of the contrasts.
         adjust : str, optional
             For the number of comparisons: "none", "tukey" (all pairs), "bonferroni", "sidak", "scheffe", "mvt" (exact,
             from their joint normal distribution), or one of statsmodels' ``multipletests`` ("holm", "fdr_bh", ...).
@@ -348,7 +348,7 @@ class EstimatedMeans(Shown):
                 "(type='response')"
             )
         as_ratios = bool(self.scale.ratio) if ratios is None else ratios
-        sign, pairs = "/" if as_ratios else "-", method == "pairwise" and not interaction
+        sign, pairs = "/" if as_ratios else "-", method in ("pairwise", "revpairwise") and not interaction
         whole, single = self.labels, [(slice(None), self.labels)]
         groups = (
             [(g.index, g) for _, g in whole.groupby(list(held), sort=False, observed=True)]

@@ -68,7 +68,7 @@ class TermMethods(ScoreTestResults):
         kept = {n: v for n, v in estimates.cov.options.items() if n in ("groups", "use_correction")}
         return fit(**{**estimates.request, "cov_type": estimates.cov.kind, "cov_kwds": kept, **options})
 
-    def anova(self, type: int = 2, test: str = "Wald", *, rng: Any = 0) -> pd.DataFrame:  # noqa: A002 - R's name
+    def anova(self, type: int = 2, test: str = "Wald", *, mcse: bool = False, rng: Any = 0) -> pd.DataFrame:  # noqa: A002 - R's name
         """Test every term of the fixed effects, as R's car does.
 
         Parameters
@@ -79,14 +79,17 @@ class TermMethods(ScoreTestResults):
         test : {"Wald", "LR", "score"}
             From this fit alone; or by likelihood ratios or scores, which fit a smaller model (and for type 2 a larger
             one) for each term, with the random numbers of this fit.
+        mcse : bool
+            Whether to show the Monte Carlo errors of statistics and p-values; those of Wald tests take a pass over the
+            draws for each parameter.
         rng : int or numpy.random.Generator
             Source of randomness of score tests.
 
         Returns
         -------
         DataFrame
-            By term: ``Chisq``, ``Df``, ``Pr(>Chisq)`` and, for Monte Carlo fits, the Monte Carlo errors ``MCSE`` and
-            ``MCSE Pr`` of statistic and p-value.
+            By term: ``Chisq``, ``Df``, ``Pr(>Chisq)`` and, if wanted, their Monte Carlo errors ``MCSE`` and
+            ``MCSE Pr``.
 
         Raises
         ------
@@ -110,7 +113,7 @@ class TermMethods(ScoreTestResults):
         if type == 3:
             _warn_of_codings(info, terms)
         if test == "Wald":
-            return wald_term_tests(self.estimates, info, type)
+            return wald_term_tests(self.estimates, info, type, mcse=mcse)
         columns, tests = list(info.column_names), {}
         models: dict[tuple[str, ...], Any] = {tuple(columns): self}
 
@@ -134,7 +137,7 @@ class TermMethods(ScoreTestResults):
                 else self.model.with_fixed([name for j, name in enumerate(columns) if j not in relatives])
             )
             tests[term.name()] = term_test(full, fitted([*own, *relatives]), test, rng)
-        return table_of_tests(tests, self.estimates.drawn)
+        return table_of_tests(tests, mcse and self.estimates.drawn)
 
     def drop1(
         self, scope: str | Sequence[str] | None = None, *, rng: Any = 0, eval_env: Any = 0

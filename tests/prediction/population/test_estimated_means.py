@@ -79,6 +79,17 @@ def test_as_in_emmeans(model: str, name: str) -> None:
         assert list(table["contrast"]) == truth["contrast"]
 
 
+def test_pairs_the_other_way_round() -> None:
+    """Differences change their sign, odds ratios are inverted; tests stay."""
+    for kind, of in (("link", np.negative), ("response", np.reciprocal)):
+        means = at("factors").emmeans("trt", type=kind)
+        found, reverse = means.contrasts("pairwise"), means.contrasts("revpairwise")
+        np.testing.assert_allclose(reverse.estimate, of(found.estimate), rtol=1e-12)
+        np.testing.assert_allclose(reverse.pvalues, found.pvalues, rtol=1e-9)
+        np.testing.assert_allclose(reverse.conf_int(), of(found.conf_int()[:, ::-1]), rtol=1e-9)
+    assert list(reverse.labels["contrast"]) == ["(drug+) / drug", "placebo / drug", "placebo / (drug+)"]
+
+
 def test_joint_normal_adjustment() -> None:
     """R's is random, good to about 1e-3; the two gates are those of Monte Carlo numbers."""
     table = at("factors").emmeans(PAIRS).contrasts(adjust="mvt").summary_frame()
