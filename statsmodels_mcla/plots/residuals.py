@@ -84,7 +84,8 @@ def plot_checks(
     Returns
     -------
     matplotlib.figure.Figure
-        On the right, statistics on a scale on which all 95 % intervals are one; those outside in another colour.
+        On the right, statistics on a scale on which all 95 % intervals are one; those whose p-values are at most 0.05
+        in another colour.
     """
     fig, axes = canvas(ax, 3, (4.4, max(3.9, 0.36 * len(checks) + 1.2)))
     _residual_panels(axes[:2], residuals, fitted, simulated, fitted_label, "")
@@ -95,7 +96,7 @@ def plot_checks(
     panel.axvspan(-1.0, 1.0, color=LIGHT, alpha=0.5, lw=0)
     panel.axvline(0.0, color=GREY, lw=0.9)
     for outside, colour in ((False, BLUE), (True, VERMILION)):
-        which = (np.abs(place) > 1.0) == outside
+        which = (checks["pvalue"].to_numpy(float) <= 1.0 - LEVEL) == outside
         panel.plot(place[which], at[which], "o", color=colour, ms=6.0)
     panel.set_yticks(at, [shortened(name, 30) for name in checks.index])
     panel.set_ylim(-0.7, len(checks) - 0.3)

@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import (
     Fitted,
+    Later,
     ParameterErrors,
     Variation,
     Varied,
@@ -47,14 +48,14 @@ class Predicted:
         Of a new observation of each row; with the maximum, the rows and the errors of the estimates.
     which, random : str
         As users ask for them.
-    variation : Variation, optional
-        How estimates and covariance vary with the draws that found them; by default they do not.
+    variation : Later
+        `Variation`, how estimates and covariance vary with the draws that found them; None if they do not.
     """
 
     law: PredictiveLaw
     which: str
     random: str
-    variation: Variation | None
+    variation: Later[Variation | None]
 
     @property
     def link(self) -> MeanLink:
@@ -94,7 +95,7 @@ class Predicted:
             errors = replace(law.errors, cov_params=cov)
             return function(replace(law, fitted=fitted, rows=law.rows.moved(step), zero=zero, errors=errors))
 
-        return vary_draws(law.fitted, law.errors.cov_params, self.variation, at)
+        return vary_draws(law.fitted, law.errors.cov_params, self.variation(), at)
 
     def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
         linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which, law.zero)

@@ -20,6 +20,7 @@ from helpers import data_of, fit_of, laplace_of, model_of
 from scipy import stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
+from statsmodels_mcla.estimation import Variation
 from statsmodels_mcla.exceptions import MCLAWarning, PrecisionWarning
 
 ROWS = 12
@@ -267,3 +268,23 @@ def test_vanished_variances_have_none() -> None:
     assert np.all(np.isnan(result.bse_mcse[lost]))
     assert np.all(result.bse_mcse[~lost] >= 0)
     assert np.all(result.pvalues_mcse[:4] >= 0)
+
+
+def test_errors_of_errors_are_made_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a pass over the draws for each parameter; estimates with their own errors take none."""
+    result = MCLAMixedGLM.from_formula(
+        "y ~ trt + (1 | ID)",
+        data=data_of("bacteria").assign(y=lambda d: (d["y"] == "y") * 1),
+        family="binomial",
+    ).fit(rng=1, nsample=64)
+
+    def of(_: object) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(Variation, "of", of)
+    str(result.emmeans("trt", type="response").contrasts())
+    result.get_prediction(random="conditional").summary_frame()
+    result.anova()
+    for asked in (result.get_prediction().summary_frame, result.emmeans("trt").summary_frame, result.anova):
+        with pytest.raises(LookupError):
+            asked(mcse=True)

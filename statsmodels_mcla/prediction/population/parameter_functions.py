@@ -76,13 +76,15 @@ class ParameterFunctions:
         estimates: Estimates,
     ) -> ParameterFunctions:
         """Delta method, for a function of the fitted parameters that gives its value (k,) and slope (k, P)."""
-        errors, variation = estimates.errors, estimates.cov.variation
+        errors = estimates.errors
         estimate, slope = function(estimates.fitted.params)
         cov = slope @ errors.cov_params @ slope.T
-        if variation is None or errors.cov_mcse is None:
+        if not estimates.drawn or errors.cov_mcse is None:
             return cls(names, estimate, cov, np.zeros_like(cov), False, None)
 
         def vary() -> Varied:
+            variation = estimates.cov.variation
+            assert variation is not None  # noqa: S101 - the estimates rest on draws
             both = np.column_stack([estimate, standard_deviations(cov)])
             if not variation.known:
                 return Varied.unknown(both)

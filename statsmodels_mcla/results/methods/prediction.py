@@ -199,7 +199,7 @@ class PredictionMethods(ResultsBase):
             parts = self.model, fitted, fixed, random, exog_vc
             zero = prediction_rows(*parts, predictor=family.zero_predictor).rows
         law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, zero)
-        source = Predicted(law, which, random, self.estimates.cov.variation)
+        source = Predicted(law, which, random, self.estimates.cov.variation_later)
         source.here  # noqa: B018 - what cannot be predicted is refused now
         labels = at.index if row_labels is None else pd.Index(row_labels)
         return MixedPrediction(which, random, labels, at.complete, source)
