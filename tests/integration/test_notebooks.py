@@ -25,7 +25,7 @@ def text_of(output: dict[str, Any]) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    assert len(NOTEBOOKS) >= 5
+    assert len(NOTEBOOKS) >= 8
     assert len(PICTURES) == 7
 
 
