@@ -100,7 +100,7 @@ from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.beta import Beta, BetaBinomial
 from statsmodels_mcla.families.binomial import Binomial, BinomialTails
 from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
-from statsmodels_mcla.families.composed import Composed, compose
+from statsmodels_mcla.families.composed import Composed, compose, without_predictors
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
 from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.gamma import Gamma
@@ -190,4 +190,5 @@ __all__ = [
     "estimated_family",
     "family_instance",
     "supported",
+    "without_predictors",
 ]

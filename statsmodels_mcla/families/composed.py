@@ -328,6 +328,11 @@ def compose(base: ConditionalFamily, *, zi: bool, disp: bool) -> ConditionalFami
     return Composed(base, zi, disp) if zi or disp else base
 
 
+def without_predictors(family: Any) -> Any:
+    """Return the family of the first linear predictor alone: what `compose` was given."""
+    return family.base if isinstance(family, Composed) else family
+
+
 def _first(part: Any, step: int, axis: int = -2) -> Any:
     """Numbers of rows, from those of their directions."""
     if np.ndim(part) < -axis or np.shape(part)[axis] == 1:

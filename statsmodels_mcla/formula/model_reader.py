@@ -181,6 +181,7 @@ def read_model(
             grouped[0].group if grouped else None,
             re_formula,
             {n: given[n] if isinstance(given[n], str) else v for n, v in rows.items() if v is not None},
+            dict(predictors or {}),
         ),
     )
 

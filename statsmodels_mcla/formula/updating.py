@@ -23,12 +23,27 @@ class FormulaCall:
         As in `MCLAMixedGLM.from_formula`; groups by the name of their column.
     rows : dict
         Weights, offset and exposure that were given: the name of a column, or an array over the rows that are used.
+    further : dict
+        Formulas of further linear predictors, by the names of these.
     """
 
     vc_formulas: Mapping[str, Any] | None = None
     groups: str | None = None
     re_formula: str | None = None
     rows: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `MCLAMixedGLM.from_formula` that are not formula, data and family."""
+        further = {f"{name}formula": text for name, text in self.further.items()}
+        return {
+            "vc_formulas": self.vc_formulas,
+            "groups": self.groups,
+            "re_formula": self.re_formula,
+            **self.rows,
+            **further,
+        }
 
     @property
     def row_columns(self) -> dict[str, str | None]:

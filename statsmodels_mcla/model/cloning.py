@@ -12,7 +12,7 @@ from patsy import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.data import ModelInputs, inputs_of
-from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.families import ConditionalFamily, without_predictors
 from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
 
 
@@ -107,26 +107,15 @@ class ClonableModel(LikelihoodModel):
         return out
 
     def with_fixed(self, columns: Sequence[str]) -> Any:
-        """Model with some of the columns of the fixed effects.
-
-        Raises
-        ------
-        ValueError
-            If there are further linear predictors.
-        """
-        self._refuse_predictors()
+        """Model with some of the columns of the fixed effects; further linear predictors keep theirs."""
         inputs = inputs_of(self)
-        out = self._with_inputs(replace(inputs, exog=inputs.exog[list(columns)]))
+        of = pd.Series(inputs.predictor_of_column, inputs.exog.columns)
+        kept = [*columns, *of.index[of > 0]]
+        of_column = None if inputs.of_column is None else of[kept].to_numpy()
+        out = self._with_inputs(replace(inputs, exog=inputs.exog[kept], of_column=of_column))
         if hasattr(self.data, "frame"):
             out.data.model_spec = with_columns(self.data.model_spec, list(columns))
         return out
-
-    def _refuse_predictors(self) -> None:
-        if getattr(self.data, "parts", None):
-            raise ValueError(
-                f"models with further linear predictors ({', '.join(self.data.parts)}) cannot be made from one "
-                "another: make the other model with from_formula"
-            )
 
     def update(
         self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
@@ -136,7 +125,8 @@ class ClonableModel(LikelihoodModel):
         Parameters
         ----------
         formula : str
-            A dot stands for that side of the model's formula, as in R: ``". ~ . - x + (1 | h)"``, or ``"- x"``.
+            A dot stands for that side of the model's formula, as in R: ``". ~ . - x + (1 | h)"``, or ``"- x"``.  The
+            formulas of further linear predictors stay.
         data : DataFrame, optional
             By default the rows that the model uses, so that likelihoods compare.
         subset : array_like, optional
@@ -156,7 +146,6 @@ class ClonableModel(LikelihoodModel):
         """
         if not hasattr(self.data, "frame"):
             raise ValueError("formula: the model was not made by a formula, and cannot be updated by one")
-        self._refuse_predictors()
         call = self.data.call if data is None else self.data.call.for_data()
         rows = slice(None) if subset is None else subset
         frame = self.data.frame if data is None else data
@@ -177,7 +166,6 @@ class ClonableModel(LikelihoodModel):
         """Model of the same formula on rows of its data taken in any number, some of whose columns are others."""
         if not hasattr(self.data, "frame"):
             raise ValueError("the model was not made by a formula, which other rows can be read by")
-        self._refuse_predictors()
         frame = self.data.frame.iloc[rows].reset_index(drop=True).assign(**columns)
         env = self.data.names.environment(self.full_formula)
         return self._remade(self.full_formula, frame, self.data.call.take(rows), env)
@@ -186,7 +174,7 @@ class ClonableModel(LikelihoodModel):
         self, formula: str, frame: Any, call: FormulaCall, env: EvalEnvironment, subset: Any = None
     ) -> Any:
         """Model of a formula, with everything else that this one was made with."""
-        others = {"groups": call.groups, "re_formula": call.re_formula, **call.rows}
+        family = without_predictors(self.family)
         return type(self).from_formula(
-            formula, call.vc_formulas, frame, self.family, subset=subset, eval_env=env, **others
+            formula, data=frame, family=family, subset=subset, eval_env=env, **call.arguments
         )

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import r_terms
 import statsmodels.api as sm
-from helpers import F, data_of, fit_of, no_warnings
+from helpers import REFERENCE, F, data_of, fit_of, no_warnings
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
@@ -163,6 +163,34 @@ def test_fits_like_another_have_its_draws_and_settings() -> None:
     assert coarse.cov_type == "robust"
     assert coarse.update().cov_type == "robust"
     assert coarse.estimates.request["nsample"] == 64
+
+
+@pytest.mark.parametrize(
+    ("family", "further"),
+    [("poisson", {"ziformula": "~ mined"}), ("negativebinomial", {"dispformula": "~ mined"})],
+    ids=["zi", "disp"],
+)
+def test_further_predictors_stay(family: str, further: dict[str, str]) -> None:
+    """The same as the other models by from_formula."""
+    data = pd.read_csv(REFERENCE / "salamanders.csv")
+    result, other = (
+        MCLAMixedGLM.from_formula(
+            f"count ~ {x} + (1 | site)", data=data, family=family, **further
+        ).fit_laplace()
+        for x in ("mined + DOY", "mined")
+    )
+    again = result.update(". ~ . - DOY")
+    np.testing.assert_array_equal(again.params, other.params)
+    assert list(again.params.index) == list(other.params.index)
+    lr = 2 * (result.llf - other.llf)
+    assert lr > 0.01
+    assert result.drop1("DOY").loc["DOY", "Chisq"] == pytest.approx(lr, abs=1e-6)
+    assert result.anova(test="LR").loc["DOY", "Chisq"] == pytest.approx(lr, abs=1e-3)
+    assert list(other.power("mined", {"site": [23]}, nsim=2, rng=1).summary_frame()["failed"]) == [0]
+    assert result.model.update(subset=data["spp"] == "GP").nobs == (data["spp"] == "GP").sum()
+    one = result.model.with_fixed(["Intercept"]).design
+    assert one.n_fixed == result.model.design.n_fixed - 2
+    assert len(one.family.predictors) == 2
 
 
 def test_random_effects_are_dropped_and_added() -> None:
