@@ -69,7 +69,8 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
     ident : array_like of int (Q,)
         Columns of ``exog_vc`` with equal ``ident`` have independent effects of one variance.
     family : statsmodels family instance or str, optional
-        With its link; a name such as ``"poisson"`` has the default link.  Default: Binomial, as in
+        With its link; a name such as ``"poisson"`` or ``"negativebinomial"`` has the default link (dispersions are
+        estimated, of which statsmodels' ``NegativeBinomial()`` warns that they are not).  Default: Binomial, as in
         `BinomialBayesMixedGLM`.
     fep_names, vcp_names, vc_names : list of str, optional
         Names of fixed effects, of variances, of random effects.

@@ -45,10 +45,21 @@ def test_its_checks_of_tests_pass(name: str) -> None:
 
 
 def test_its_checks_of_predictions_pass() -> None:
-    """They take fitted values for predictions, which holds where there are no random effects in either."""
+    """They take fitted values, which know the groups, for predictions from the fixed effects.
+
+    That holds where there are no random effects in either. It holds of no other mixed model: statsmodels' MixedLM fails
+    both checks too. What else they look at holds of every fit.
+    """
     found = singular_fit()
     _testing.check_fitted(found)
     _testing.check_predict_types(found)
+    data = data_of("sleepstudy")
+    theirs = sm.MixedLM(data["Reaction"], sm.add_constant(data[["Days"]]), data["Subject"]).fit(reml=False)
+    for fit in (theirs, fit_of("salamander"), laplace_of("epil_nb")):
+        for check in (_testing.check_fitted, _testing.check_predict_types):
+            with pytest.raises(AssertionError, match="Not equal to tolerance"):
+                check(fit)
+        np.testing.assert_allclose(fit.model.endog - fit.fittedvalues, fit.resid, rtol=1e-12)
 
 
 def test_formula_fits_predict_from_arrays() -> None:

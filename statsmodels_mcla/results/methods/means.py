@@ -30,6 +30,7 @@ class MeansMethods(ResultsBase):
         weights: str = "equal",
         at: Mapping[str, Any] | None = None,
         random: str = "none",
+        bias_adjust: bool = False,
         offset: float | None = None,
     ) -> EstimatedMeans:
         """Estimated marginal means: predictions for combinations of factors, averaged over the other factors.
@@ -50,7 +51,9 @@ class MeansMethods(ResultsBase):
             factors are), and factors have all their levels.
         random : {"none", "marginal"}
             For random effects of zero, or for the average over them: the linear predictor of a cell is then the one
-            whose mean is the population average, exactly (R's ``bias.adjust`` approximates it).
+            whose mean is the population average, exactly.
+        bias_adjust : bool
+            Name of R, where it is an approximation, for ``random="marginal"``.
         offset : float, optional
             Of the linear predictor; by default its mean over the rows, 0 for rates where there is an exposure.
 
@@ -82,6 +85,7 @@ class MeansMethods(ResultsBase):
         """
         if type not in TYPES:
             raise ValueError(f"type must be one of {', '.join(map(repr, TYPES))}, got {type!r}")
+        random = "marginal" if bias_adjust else random
         link = self.model.conditional_family.link_function
         response = link if type == "response" else None
         return self._means(specs, by, weights, at, random, offset, response=response)

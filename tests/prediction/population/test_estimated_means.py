@@ -12,11 +12,12 @@ import oracle
 import pandas as pd
 import pytest
 import r_terms
-from helpers import F, differences, fit_of
+from helpers import REFERENCE, F, differences, fit_of
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.families import LogNormal
 from statsmodels_mcla.prediction.population.multiplicity import ADJUSTMENTS, Comparisons
 
 MEANS = r_terms.FOUND["means"]
@@ -121,7 +122,21 @@ def test_population_means_of_a_log_link_have_a_closed_form() -> None:
     typical = result.emmeans("trt", type="response")
     average = result.emmeans("trt", type="response", random="marginal")
     np.testing.assert_allclose(average.estimate, typical.estimate * np.exp(0.5 * nu), rtol=1e-9)
+    adjusted = result.emmeans("trt", type="response", bias_adjust=True)
+    pd.testing.assert_frame_equal(adjusted.summary_frame(), average.summary_frame())
     np.testing.assert_allclose(typical.estimate * (1 + 0.5 * nu), MEANS["counts"]["bias"]["rate"], rtol=1e-7)
+
+
+def test_means_that_the_linear_predictor_does_not_give_are_refused() -> None:
+    """Of a log-normal response the mean is exp(eta + scale / 2); linear predictors have means."""
+    data = pd.read_csv(REFERENCE / "responses.csv").assign(f=lambda d: np.where(d["x"] > 0, "b", "a"))
+    found = MCLAMixedGLM.from_formula("gamma ~ f + (1 | g)", data=data, family=LogNormal()).fit_laplace()
+    for ask in ({"type": "response"}, {"random": "marginal"}, {"bias_adjust": True}):
+        with pytest.raises(ValueError, match=r"not known for family LogNormal, .*use type='link'"):
+            found.emmeans("f", **ask)
+    a, b = found.emmeans("f").estimate
+    assert a == pytest.approx(found.fe_params["Intercept"])
+    assert b - a == pytest.approx(found.fe_params["f[T.b]"])
 
 
 def test_population_means_of_a_logit_link_by_quadrature() -> None:
