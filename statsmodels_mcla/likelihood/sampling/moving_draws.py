@@ -33,6 +33,7 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, EffectRows, MixedDesign
 from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Map, Modes, Root
+from statsmodels_mcla.likelihood.sampling.pair_laws import PairLaws, pair_laws
 from statsmodels_mcla.likelihood.sampling.skewing import Bends, Shapes
 from statsmodels_mcla.likelihood.sampling.slices import with_own_laws
 from statsmodels_mcla.numerics import Array, transpose
@@ -93,7 +94,7 @@ class Anchor:
         m_j.
     turns : ndarray (B, s, ...)
         F_j of the parameters after the fixed effects, as the root takes them.
-    shapes : Shapes
+    shapes : Shapes or PairLaws
         Of the base numbers t.
     """
 
@@ -102,7 +103,7 @@ class Anchor:
     root: Root
     slopes: Array
     turns: Array
-    shapes: Shapes
+    shapes: Shapes | PairLaws
 
     def take(self, index: np.ndarray | slice) -> Anchor:
         """Anchor of some of the blocks."""
@@ -144,6 +145,7 @@ def anchored(
     params: Array,
     inflate: float,
     lean: bool,
+    exact: bool,
 ) -> Anchor:
     """Let draws of a bucket follow the Gaussian close to their conditional law.
 
@@ -156,6 +158,8 @@ def anchored(
         Factor on the root.
     lean : bool
         Whether the base numbers have the shapes that the effects have given the data.
+    exact : bool
+        Whether those may be the whole law, where that is known.
     """
     layout, family, phi = design.layout, bucket.family, design.split(params)[2]
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
@@ -182,9 +186,11 @@ def anchored(
     turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, *root.still.shape[1:]))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
-    shapes = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
-    if lean and not family.quadratic and len(family.directions) == 1:
-        shapes = with_own_laws(shapes, bucket, modes, gaussian, phi)
+    own = lean and not family.quadratic and len(family.directions) == 1
+    pairs = pair_laws(bucket, modes, gaussian, phi) if own and exact else None
+    plain = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
+    shapes = pairs or (with_own_laws(plain, bucket, modes, gaussian, phi) if own else plain)
+    inflate = 1.0 if shapes.exact else inflate
     return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes)
 
 

@@ -172,7 +172,8 @@ class Sampler:
             df, inflate = sampling.shape(bucket, grid)
             gaussian = sampling.gaussian(bucket, mode, phi)
             lean = sampling.centre == "mean" and not grid
-            anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean)
+            exact = lean and sampling.df is None and sampling.inflate is None
+            anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean, exact)
             kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
             for c, (size, epoch) in enumerate(kinds.T.tolist()):
                 members = np.flatnonzero(kind.ravel() == c)

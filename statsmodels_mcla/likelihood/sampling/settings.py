@@ -37,7 +37,9 @@ class BlockSampling:
     weighted integrand vanishes smoothly at both ends, which a wide, heavy-tailed proposal sees to.
 
     Effects that are independent given all others (items given persons, mothers given communities) are drawn from the
-    law that each of them then has, as one-dimensional quadrature finds it; other coordinates lean by their skewness.
+    law that each of them then has, as one-dimensional quadrature finds it; other coordinates lean by their skewness,
+    and those of one level bend each other.  Blocks of two effects whose law is far from normal are drawn from that law,
+    as two-dimensional quadrature finds it, unless ``df`` or ``inflate`` is given.
 
     For Gaussian responses with the identity link the effects given the data are normal; by default, so is the
     proposal.  All weights are then equal, and the likelihood is exact.

@@ -27,13 +27,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statsmodels_mcla.likelihood.sampling.quantiles import KNOTS, through_knots
 from statsmodels_mcla.numerics import Array
 
 REACH = 3.5  # of base numbers that bend others: the law does not go on as it begins
 MOST = 0.5  # of eps: beyond, third derivatives tell little of the law
 MOST_BEND = 0.5  # of T_abc
-STEP, KNOTS = 0.25, 33  # of z at the knots, from -4 to 4
-FIRST = -0.5 * STEP * (KNOTS - 1)
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
 _WEIGHTS /= _WEIGHTS.sum()
 _MEAN_ROOT = float(np.sqrt(1.0 + _NODES**2) @ _WEIGHTS)  # E sqrt(1 + z^2)
@@ -100,6 +99,8 @@ class Shapes:
         Of the terms with several effects a level.
     """
 
+    exact = False  # base numbers may be heavier than normal ones
+
     eps: Array
     own: np.ndarray
     knots: Array
@@ -145,19 +146,4 @@ def skewed(z: Array, eps: Array) -> tuple[Array, Array]:
     out += (w - _MEAN_ROOT) * s
     out /= sd
     slope = (c + s * (z / w)) / sd
-    return out, np.log(slope, out=slope).sum(axis=1)
-
-
-def through_knots(z: Array, knots: Array, slopes: Array) -> tuple[Array, Array]:
-    """Cubic Hermite interpolation of base numbers (B, k, m), linear beyond the knots; the log derivative (B, m)."""
-    inside = np.clip(z, FIRST, -FIRST)
-    place = np.minimum(((inside - FIRST) / STEP).astype(np.intp), KNOTS - 2)
-    x = (inside - FIRST) / STEP - place
-    low, high = (np.take_along_axis(knots, place + i, axis=-1) for i in (0, 1))
-    a, b = (STEP * np.take_along_axis(slopes, place + i, axis=-1) for i in (0, 1))
-    rise = high - low
-    bend, twist = 3.0 * rise - 2.0 * a - b, a + b - 2.0 * rise
-    out = low + x * (a + x * (bend + x * twist))
-    slope = (a + x * (2.0 * bend + 3.0 * x * twist)) / STEP
-    out += slope * (z - inside)
     return out, np.log(slope, out=slope).sum(axis=1)

@@ -13,17 +13,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import ndtri
 
 from statsmodels_mcla.design import Bucket, EffectRows
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, Root
-from statsmodels_mcla.likelihood.sampling.skewing import FIRST, KNOTS, STEP, Shapes
+from statsmodels_mcla.likelihood.sampling.quantiles import inverse_distribution
+from statsmodels_mcla.likelihood.sampling.skewing import Shapes
 from statsmodels_mcla.numerics import Array
 
 REACH = 8.0  # of the points where densities are evaluated, in conditional standard deviations
 COARSE, FINE = 33, 65  # points to find where a law is, and then to see its shape
-FADED = -16.0  # log density, from the peak's, of what is too little to be looked at
-TINY = 1e-16
+FADED = -20.0  # log density, from the peak's, of what is too little to be looked at
 MOST_EFFECTS = 2**17  # of all blocks of a bucket: knots take half a kilobyte each
 
 
@@ -66,7 +65,7 @@ def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussi
         high = np.take_along_axis(first, np.minimum(last, COARSE - 1)[..., None], axis=-1)
         t = low + (high - low) * np.linspace(0.0, 1.0, FINE)
         log_density = height(t)
-        at, slope = _inverse_distribution(t, log_density)
+        at, slope = inverse_distribution(t, log_density)
         if len(found.own) > 1:
             centre, sd = _moments(t, log_density)
             at, slope = (at - centre) / sd, slope / sd
@@ -143,40 +142,3 @@ def _moments(t: Array, log_density: Array) -> tuple[Array, Array]:
     density /= density.sum(axis=-1, keepdims=True)
     mean = (density * t).sum(axis=-1, keepdims=True)
     return mean, np.sqrt((density * (t - mean) ** 2).sum(axis=-1, keepdims=True))
-
-
-def _inverse_distribution(t: Array, log_density: Array) -> tuple[Array, Array]:
-    """T = F^-1(Phi(z)) and its slope at the knots (..., KNOTS), from log densities at equal distances (..., points)."""
-    h = t[..., 1:2] - t[..., :1]
-    density = np.exp(log_density)
-    slope = np.gradient(density, axis=-1, edge_order=2) / h
-    # the trapezoid rule with its end correction: of the order of h^4
-    area = 0.5 * h * (density[..., 1:] + density[..., :-1]) + h * h / 12.0 * (
-        slope[..., :-1] - slope[..., 1:]
-    )
-    area = np.maximum(area, 0.0)
-    total = area.sum(axis=-1, keepdims=True)
-    zero = np.zeros_like(total)
-    below = np.concatenate([zero, np.cumsum(area, axis=-1)], axis=-1) / total
-    above = np.concatenate([np.cumsum(area[..., ::-1], axis=-1)[..., ::-1], zero], axis=-1) / total
-    s = np.where(below < 0.5, ndtri(np.maximum(below, TINY)), -ndtri(np.maximum(above, TINY)))
-    z = FIRST + STEP * np.arange(KNOTS)
-    left = np.clip((s[..., None, :] <= z[:, None]).sum(axis=-1) - 1, 0, t.shape[-1] - 2)  # (..., KNOTS)
-
-    def pick(values: Array, shift: int) -> Array:
-        return np.take_along_axis(values, left + shift, axis=-1)
-
-    # monotone cubic of t in s between neighbours, whose slopes dt/ds are known (Fritsch and Carlson, 1980)
-    with np.errstate(all="ignore"):
-        ds = np.exp(-0.5 * s * s) / np.sqrt(2.0 * np.pi) / (density / total)
-        width = np.maximum(pick(s, 1) - pick(s, 0), TINY)
-        x = np.clip((z - pick(s, 0)) / width, 0.0, 1.0)
-        a, b = (np.minimum(np.nan_to_num(width * pick(ds, i), nan=np.inf), 3.0 * h) for i in (0, 1))
-        bend, twist = 3.0 * h - 2.0 * a - b, a + b - 2.0 * h
-        knots = pick(t, 0) + x * (a + x * (bend + x * twist))
-        slopes = (a + x * (2.0 * bend + 3.0 * x * twist)) / width
-        secants = np.diff(knots, axis=-1) / STEP
-        ends = np.concatenate(
-            [secants[..., :1], np.minimum(secants[..., 1:], secants[..., :-1]), secants[..., -1:]], -1
-        )
-    return knots, np.maximum(np.minimum(slopes, 3.0 * ends), np.where(ends > 0, TINY, np.nan))

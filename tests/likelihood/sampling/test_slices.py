@@ -12,8 +12,15 @@ from helpers import assert_monte_carlo
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.likelihood.sampling.skewing import FIRST, KNOTS, STEP, Bends, Shapes, through_knots
-from statsmodels_mcla.likelihood.sampling.slices import FINE, _inverse_distribution
+from statsmodels_mcla.likelihood.sampling.quantiles import (
+    FIRST,
+    KNOTS,
+    STEP,
+    inverse_distribution,
+    through_knots,
+)
+from statsmodels_mcla.likelihood.sampling.skewing import Bends, Shapes
+from statsmodels_mcla.likelihood.sampling.slices import FINE
 
 Z = FIRST + STEP * np.arange(KNOTS)
 LAWS = {
@@ -26,7 +33,7 @@ LAWS = {
 
 def knots_of(law) -> tuple[np.ndarray, np.ndarray]:
     t = np.linspace(law.ppf(1e-8), law.ppf(1 - 1e-8), FINE)[None, None]
-    return _inverse_distribution(t, law.logpdf(t) - law.logpdf(t).max())
+    return inverse_distribution(t, law.logpdf(t) - law.logpdf(t).max())
 
 
 @pytest.mark.parametrize("name", ["normal", "skewed", "heavy"])

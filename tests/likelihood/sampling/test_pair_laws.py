@@ -1,0 +1,76 @@
+"""The law of two effects of a block: a transform with the density that it claims, close to the law itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from helpers import assert_monte_carlo
+from scipy.special import log_expit
+
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.likelihood.sampling.pair_laws import PairLaws
+
+PARAMS = np.array([-2.6, -0.8, 74.0, -5.2, 1.0])
+TIMES = np.arange(7.0)
+
+
+def visits(seed: int, persons: int = 60) -> pd.DataFrame:
+    """Yes and no at seven visits: most persons always answer the same, or change once."""
+    rng = np.random.default_rng(seed)
+    g, t = np.repeat(np.arange(persons), 7), np.tile(TIMES, persons)
+    u = rng.multivariate_normal([0, 0], [[74.0, -5.2], [-5.2, 1.0]], persons)
+    eta = -2.6 - 0.8 * t + u[g, 0] + u[g, 1] * t
+    return pd.DataFrame({"g": g, "t": t, "y": (rng.random(len(g)) < 1 / (1 + np.exp(-eta))) * 1.0})
+
+
+def by_quadrature(data: pd.DataFrame) -> float:
+    """Log-likelihood by the trapezoid rule on a fine grid of both effects."""
+    axis = np.linspace(-8.5, 8.5, 1201)
+    z = np.stack(np.meshgrid(axis, axis, indexing="ij")).reshape(2, -1)
+    u = np.linalg.cholesky([[74.0, -5.2], [-5.2, 1.0]]) @ z
+    log_w = -0.5 * (z * z).sum(axis=0) - np.log(2 * np.pi) + 2 * np.log(axis[1] - axis[0])
+    each = {}
+    for signs in {tuple(own) for own in (2 * data["y"].to_numpy() - 1).reshape(-1, 7)}:
+        rows = (s * (-2.6 - 0.8 * t + u[0] + u[1] * t) for s, t in zip(signs, TIMES, strict=True))
+        total = log_w + sum(log_expit(row) for row in rows)
+        each[signs] = np.log(np.exp(total - total.max()).sum()) + total.max()
+    return float(sum(each[tuple(own)] for own in (2 * data["y"].to_numpy() - 1).reshape(-1, 7)))
+
+
+@pytest.fixture(scope="module")
+def drawn() -> MCLAMixedGLM:
+    model = MCLAMixedGLM.from_formula("y ~ t + (1 + t | g)", data=visits(1), family=sm.families.Binomial())
+    model.draw(PARAMS, rng=1, nsample=1024)
+    return model
+
+
+def test_likelihood_of_laws_far_from_normal(drawn: MCLAMixedGLM) -> None:
+    found = drawn._evaluate(PARAMS)[0]
+    truth = by_quadrature(visits(1))
+    print(found.value, found.value_var**0.5, truth, found.blocks.ess.min())
+    assert_monte_carlo(found.value, np.sqrt(found.value_var), truth, small=0.03, error=1e-3)
+    assert found.blocks.ess.min() > 0.8 * 1024
+
+
+def test_the_transform_has_the_density_that_it_claims(drawn: MCLAMixedGLM) -> None:
+    laws = drawn._current.position.draws[0].anchor.shapes
+    assert isinstance(laws, PairLaws)  # premise
+    laws, h = laws.take(slice(0, 5)), 1e-6
+    z = np.random.default_rng(0).normal(size=(5, 2, 40)) * 1.5
+    _, log_slope = laws.apply(z)
+    steps = h * np.eye(2)[:, None, :, None]
+    jacobian = np.array([(laws.apply(z + step)[0] - laws.apply(z - step)[0]) / (2 * h) for step in steps])
+    found = np.linalg.slogdet(jacobian.transpose(1, 3, 0, 2))[1]
+    apart = np.abs(found - log_slope)  # where a difference does not step over a knot or into another table
+    assert np.quantile(apart, 0.98) < 1e-4
+
+
+def test_laws_near_normal_are_left_to_cheaper_shapes() -> None:
+    rng = np.random.default_rng(3)
+    g, t = np.repeat(np.arange(30), 40), np.tile(np.linspace(-1, 1, 40), 30)
+    data = pd.DataFrame({"g": g, "t": t, "y": rng.poisson(20.0, len(g))})
+    model = MCLAMixedGLM.from_formula("y ~ t + (1 + t | g)", data=data, family=sm.families.Poisson())
+    model.draw(np.array([3.0, 0.0, 0.05, 0.0, 0.02]), rng=1, nsample=256)
+    assert not isinstance(model._current.position.draws[0].anchor.shapes, PairLaws)
