@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from statsmodels_mcla.families.directions import Directions
+from statsmodels_mcla.families.directions import Directions, directions_of
 from statsmodels_mcla.families.distribution import Distribution
 from statsmodels_mcla.families.parameter_scale import POSITIVE, ParameterScale
 from statsmodels_mcla.families.response_checks import integer_response, numeric_response, refuse
@@ -91,7 +91,7 @@ class ConditionalFamily(Distribution):
     @property
     def directions(self) -> Directions:
         """Rows of the design that a row of the data becomes: one for one predictor."""
-        return Directions(len(self.predictors))
+        return directions_of(len(self.predictors))
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ top of those of a count (zero inflation), or all of them where the family has no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -39,8 +39,16 @@ from statsmodels_mcla.families.negative_binomial import NegativeBinomialLog
 from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import PoissonLog
 from statsmodels_mcla.families.row_terms import BEYOND, DispersionTerms, Response, RowData, RowTerms
-from statsmodels_mcla.families.smooth_density import STEP, SmoothDensity, floored
+from statsmodels_mcla.families.smooth_density import (
+    FIVE_POINTS,
+    LEAST,
+    STEP,
+    SmoothDensity,
+    five_point_slope,
+    floored,
+)
 from statsmodels_mcla.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
+from statsmodels_mcla.families.zero_part import ZeroPart
 from statsmodels_mcla.numerics import Array, Number
 
 LogDensity = Callable[..., Jet]
@@ -151,18 +159,17 @@ class Composed(SmoothDensity):
         f = f + outside
         return select(zero, inside if self.hurdle else _log_add(inside, f), f)
 
-    def _parts(self, y: Array, v: Number, etas: list[Array], phi: Any, *, vary: bool) -> Jet:
-        K = len(etas)
-        psi = np.atleast_1d(phi)[: len(self.parameters)]
-        jets = [Jet.variable(np.clip(eta, -self.far, self.far), k) for k, eta in enumerate(etas)]
-        own = [Jet.variable(p, K + k) if vary else Jet.constant(p) for k, p in enumerate(psi)]
-        return self._jet(y, v, jets[0], [*jets[1:], *own])
+    @property
+    def _calculus(self) -> ZeroPart | _ByJets:
+        """Derivatives of the log density of rows of weight one."""
+        return _ByJets(self) if self.disp else ZeroPart(self.base, self.hurdle)
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         ways = self.directions
         y, w, v = (_first(part, len(ways)) for part in (y, w, v))
         etas = ways.apart(eta)
-        found = self._parts(y, v, etas, phi, vary=False)
+        with np.errstate(all="ignore"):
+            found = self._calculus.second(y, v, etas, phi)
         logf = np.where(np.isnan(found.value), -np.inf, found.value)
         logf = np.where(np.isnan(sum(etas)), np.nan, logf)
         d1 = ways.together([w * found.d[k] for k in range(len(etas))], eta)
@@ -174,7 +181,8 @@ class Composed(SmoothDensity):
         y, w, v = (_first(part, len(ways)) for part in (y, w, v))
         etas = ways.apart(eta)
         K = len(etas)
-        found = self._parts(y, v, etas, phi, vary=True)
+        with np.errstate(all="ignore"):
+            found = self._calculus.with_parameters(y, v, etas, phi)
         own = range(K, K + count)
         one = [ways.together([w * found.d[i]], eta) for i in own]
         two = [[ways.together([w * found.h[min(i, j), max(i, j)]], eta) for j in own] for i in own]
@@ -184,13 +192,19 @@ class Composed(SmoothDensity):
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
         ways = self.directions
         y, w, v = (_first(part, len(ways)) for part in (y, w, v))
-        K = len(self.predictors)
+        with np.errstate(all="ignore"):
+            cubes = self._calculus.cubes(y, v, ways.apart(eta), phi, ways.matrix)
+        return _cut(ways.cubic([w * part for part in cubes], eta))
 
-        def hessian(etas: list[Array]) -> dict[tuple[int, int], Array]:
-            found = self._parts(y, v, etas, phi, vary=False)
-            return {pair: w * part for pair, part in found.h.items() if pair[1] < K}
-
-        return _cut(ways.third(hessian, ways.apart(eta), eta, STEP))
+    def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
+        ways = self.directions
+        y, w, v = (_first(part, len(ways)) for part in (y, w, v))
+        etas = ways.apart(eta)
+        with np.errstate(all="ignore"):
+            at = self._calculus.second(y, v, etas, phi).h
+            bends = self._calculus.bends(y, v, etas, phi)
+        slopes = [ways.hessian({pair: w * part for pair, part in bend.items()}, eta, at) for bend in bends]
+        return _cut(np.array(slopes))
 
     def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData] | None:
         inner = None if self.disp else self.base.limit(y, w, v)
@@ -310,6 +324,57 @@ class Composed(SmoothDensity):
         return np.where(np.asarray(endog) >= 0, zero, 0.0) + (1.0 - zero) * other
 
 
+@dataclass(frozen=True)
+class _ByJets:
+    """Derivatives of a composed density by forward differentiation; variables are predictors, then parameters."""
+
+    family: Composed
+
+    def _jet(self, y: Array, v: Number, etas: Sequence[Jet], psi: Sequence[Jet]) -> Jet:
+        return self.family.log_density(y, v, etas[0], *etas[1:], *psi)
+
+    def _within(self, etas: list[Array]) -> list[Array]:
+        return [np.clip(eta, -self.family.far, self.family.far) for eta in etas]
+
+    def _psi(self, phi: Any) -> Array:
+        return np.atleast_1d(phi)[: len(self.family.parameters)]
+
+    def second(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
+        """Return the log density with its derivatives in the predictors."""
+        own = [Jet.variable(eta, k) for k, eta in enumerate(self._within(etas))]
+        return self._jet(y, v, own, [Jet.constant(p) for p in self._psi(phi)])
+
+    def with_parameters(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
+        """Return the log density with all its derivatives."""
+        numbers = enumerate([*self._within(etas), *self._psi(phi)])
+        every = [Jet.variable(at, k) for k, at in numbers]
+        return self._jet(y, v, every[: len(etas)], every[len(etas) :])
+
+    def cubes(self, y: Array, v: Number, etas: list[Array], phi: Any, ways: Array) -> list[Array]:
+        """Return third derivatives along directions, from differences of second ones (five-point rule)."""
+        size = STEP * np.maximum(1.0, np.max(np.abs(etas), axis=0))
+        ends = FIVE_POINTS.reshape(-1, *[1] * size.ndim) * size
+        psi = [Jet.constant(p) for p in self._psi(phi)]
+        out = []
+        for c in ways:
+            moved = self._within([eta + x * ends for eta, x in zip(etas, c, strict=True)])
+            along = [Jet(at, {0: np.asarray(x)} if x else {}) for at, x in zip(moved, c, strict=True)]
+            out.append(five_point_slope(self._jet(y, v, along, psi).h[0, 0]) / size)
+        return out
+
+    def bends(self, y: Array, v: Number, etas: list[Array], phi: Any) -> list[dict[tuple[int, int], Array]]:
+        """Return derivatives of the Hessian by each parameter, by the same rule."""
+        psi, out = self._psi(phi).astype(float), []
+        for k, at in enumerate(psi):
+            size = STEP * max(at, LEAST)
+            ends = at + size * FIVE_POINTS.reshape(-1, *[1] * np.ndim(etas[0]))
+            moved: list[Any] = [*psi[:k], ends, *psi[k + 1 :]]
+            own = [Jet.variable(eta, i) for i, eta in enumerate(self._within(etas))]
+            h = self._jet(y, v, own, [Jet.constant(p) for p in moved]).h
+            out.append({pair: five_point_slope(part) / size for pair, part in h.items()})
+        return out
+
+
 def compose(base: ConditionalFamily, *, zi: bool, disp: bool) -> ConditionalFamily:
     """Return a family with more predictors.
 
@@ -346,6 +411,8 @@ def _of(v: Any, rows: Array) -> Any:
 
 def _cut(part: Array) -> Array:
     """Keep derivatives within floating point; where they are lost the row has no weight."""
+    if np.abs(part).max(initial=0.0) <= BEYOND:
+        return part
     return np.clip(np.nan_to_num(part, nan=0.0), -BEYOND, BEYOND)
 
 

@@ -13,9 +13,9 @@ as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 
 import numpy as np
@@ -64,37 +64,32 @@ class Directions:
             out[..., k, :] = part
         return out.reshape(like.shape)
 
-    def hessian(self, h: Hessian, like: Array) -> Array:
+    def hessian(self, h: Hessian, like: Array, at: Hessian | None = None) -> Array:
         """Curvatures h of every direction.
 
         Of e_i + e_j and e_i - e_j the one is taken that leaves the other curvatures as they are for sure negative
-        where H is diagonally dominant.
+        where H is diagonally dominant; ``at``, if given, is the H that says which, and h a change of it.
         """
         parts: list[Array | float] = [h.get((k, k), 0.0) for k in range(self.count)]
         for i, j in self._pairs:
             cross = h.get((i, j), 0.0)
-            size = np.abs(cross)
+            sign = np.sign(cross if at is None else at.get((i, j), 0.0))
+            size = sign * cross
             parts[i], parts[j] = parts[i] + size, parts[j] + size
-            parts += [np.minimum(cross, 0.0), -np.maximum(cross, 0.0)]
+            parts += [np.where(sign < 0, cross, 0.0), np.where(sign > 0, -cross, 0.0)]
         return self.together(parts, like)
 
-    def form(self, h: Hessian, c: Array) -> Array | float:
-        """c' H c."""
-        return sum(
-            (1.0 if i == j else 2.0) * c[i] * c[j] * part for (i, j), part in h.items() if c[i] * c[j] != 0.0
-        )
-
-    def third(
-        self, hessian: Callable[[list[Array]], Hessian], eta: list[Array], like: Array, step: float
-    ) -> Array:
-        """Third derivatives q of every direction, from differences of c' H c along c (five-point rule)."""
-        size = step * np.maximum(1.0, np.max(np.abs(eta), axis=0))
-        forms = []
-        for c in self.matrix:
-            ends = [
-                self.form(hessian([e + t * x * size for e, x in zip(eta, c, strict=True)]), c)
-                for t in (-2, -1, 1, 2)
-            ]
-            forms.append((8.0 * (ends[2] - ends[1]) - (ends[3] - ends[0])) / (12.0 * size))
-        solved = np.tensordot(np.linalg.inv((self.matrix @ self.matrix.T) ** 3), np.stack(forms), axes=1)
+    def cubic(self, forms: Sequence[Array], like: Array) -> Array:
+        """Third derivatives q of every direction, from the cubic form along each of them."""
+        solved = np.tensordot(self._from_forms, np.stack(forms), axes=1)
         return self.together(list(solved), like)
+
+    @cached_property
+    def _from_forms(self) -> Array:
+        return np.asarray(np.linalg.inv((self.matrix @ self.matrix.T) ** 3))
+
+
+@cache
+def directions_of(count: int) -> Directions:
+    """Directions of so many predictors, made once."""
+    return Directions(count)

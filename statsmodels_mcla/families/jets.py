@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
+from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2, trigamma
 from statsmodels_mcla.numerics import Array, Number
 
 Pair = tuple[int, int]
@@ -61,6 +61,8 @@ class Jet:
 
     def through(self, value: Array, d1: Array, d2: Array) -> Jet:
         """Return f(self), from f and its derivatives at ``self.value``."""
+        if not self.d:
+            return Jet(value)
         h = {pair: d1 * part for pair, part in self.h.items()}
         squares = {(i, j): d2 * (a * b) for i, a in self.d.items() for j, b in self.d.items() if i <= j}
         return Jet(value, {i: d1 * a for i, a in self.d.items()}, _sum(h, squares))
@@ -149,7 +151,9 @@ def log1mexp(x: Jet) -> Jet:
 
 def gammaln(x: Jet) -> Jet:
     """Return log Gamma(x) at x > 0."""
-    return x.through(special.gammaln(x.value), special.digamma(x.value), special.polygamma(1, x.value))
+    if not x.d:
+        return Jet(special.gammaln(x.value))
+    return x.through(special.gammaln(x.value), special.digamma(x.value), trigamma(x.value))
 
 
 def power(base: Jet, exponent: Jet | float) -> Jet:
@@ -161,6 +165,8 @@ def log_rising(y: Array, r: Jet) -> Jet:
     """Return log Gamma(y + r) - log Gamma(r) - y log r at r > 0: accurate as r grows, where it tends to zero."""
     size, total = r.value, y + r.value
     value = (total - 0.5) * np.log1p(y / size) - y + remainder(total) - remainder(size)
+    if not r.d:
+        return Jet(value)
     d1 = np.log1p(y / size) - y / size + 0.5 * y / (size * total) + remainder_d1(total) - remainder_d1(size)
     d2 = y**2 / (size**2 * total) + 0.5 * (1.0 / total**2 - 1.0 / size**2)
     d2 = d2 + remainder_d2(total) - remainder_d2(size)

@@ -18,6 +18,12 @@ from statsmodels_mcla.numerics import Array, Number
 FAR = 250.0  # linear predictors beyond are taken to be this: squares of exp of more overflow
 LEAST = 1e-10  # of a dispersion
 STEP = 1e-3  # of the five-point rule for third derivatives
+FIVE_POINTS = np.array([-2.0, -1.0, 1.0, 2.0])
+
+
+def five_point_slope(ends: Array) -> Array:
+    """Return the derivative at zero from values (4, ...) at `FIVE_POINTS`."""
+    return np.asarray((8.0 * (ends[2] - ends[1]) - (ends[3] - ends[0])) / 12.0)
 
 
 class SmoothDensity(ConditionalFamily):
@@ -66,16 +72,20 @@ class SmoothDensity(ConditionalFamily):
             np.stack([_full(w * second(0, i), eta) for i in numbers]),
         )
 
+    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
+        step = STEP * np.maximum(1.0, np.abs(eta))
+        ends = eta + FIVE_POINTS.reshape(-1, *[1] * eta.ndim) * step
+        return five_point_slope(self.curvature(y, w, v, ends, phi)) / step
+
     def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
         psi, out = np.atleast_1d(phi)[: len(self.parameters)].astype(float), []
+        etas = np.broadcast_to(eta, (len(FIVE_POINTS), *eta.shape))
         for k, at in enumerate(psi):
-            step = np.zeros(len(psi))
-            step[k] = self._step_of(k, float(at))
-
-            def bend(size: float, step: Array = step) -> Array:
-                return self.curvature(y, w, v, eta, psi + size * step)
-
-            out.append((8 * (bend(1) - bend(-1)) - (bend(2) - bend(-2))) / (12 * step[k]))
+            step = self._step_of(k, float(at))
+            ends = np.repeat(psi[:, None], len(FIVE_POINTS), axis=1)
+            ends[k] += step * FIVE_POINTS
+            ends = ends.reshape(*ends.shape, *[1] * eta.ndim)
+            out.append(five_point_slope(self.curvature(y, w, v, etas, ends)) / step)
         return np.stack(out)
 
     def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:

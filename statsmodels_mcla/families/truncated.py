@@ -17,8 +17,9 @@ from statsmodels_mcla.families.links import LOG, MeanLink
 from statsmodels_mcla.families.negative_binomial import POISSON, NegativeBinomialLog
 from statsmodels_mcla.families.poisson import PoissonLog
 from statsmodels_mcla.families.response_checks import refuse
-from statsmodels_mcla.families.row_terms import RowData
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowData, RowTerms
 from statsmodels_mcla.families.smooth_density import FAR, SmoothDensity, floored
+from statsmodels_mcla.families.zero_part import WithoutZeros
 from statsmodels_mcla.numerics import Array, Number
 
 SMALL = 1e-4  # mean before truncation below which its expansion is exact enough
@@ -78,6 +79,29 @@ class ZeroTruncated(SmoothDensity):
     def _whole(self, phi: Any) -> Any:
         """Return the family before truncation, with its dispersion."""
         raise NotImplementedError
+
+    @property
+    def _calculus(self) -> WithoutZeros:
+        return WithoutZeros(self._whole(1.0))
+
+    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
+        with np.errstate(all="ignore"):
+            f = self._calculus.rows(y, v, np.clip(eta, -FAR, FAR), phi)
+        logf = w * (f.logf - special.gammaln(y + 1.0))
+        return RowTerms(np.where(np.isnan(eta), np.nan, logf), w * f.d1, w * f.d2)
+
+    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
+        with np.errstate(all="ignore"):
+            return w * self._calculus.third(y, v, np.clip(eta, -FAR, FAR), phi)
+
+    def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        with np.errstate(all="ignore"):
+            found = self._calculus.parameter_rows(y, v, np.clip(eta, -FAR, FAR), phi)
+        return DispersionTerms(*(w * part for part in found))
+
+    def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
+        with np.errstate(all="ignore"):
+            return w * self._calculus.d2_parameters(y, v, np.clip(eta, -FAR, FAR), phi)
 
     def mean_curve(self, phi: Any) -> MeanLink:
         return TruncatedMean(float(phi) if self.parameters else 0.0)

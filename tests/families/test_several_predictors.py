@@ -64,13 +64,8 @@ def test_forms_are_sums_over_directions(K: int) -> None:
     )  # a density whose Hessian is linear in eta: its third derivative is the form (a't)^3 + ...
     b = rng.normal(size=K)
 
-    def hessian(eta: list[Any]) -> dict[tuple[int, int], Any]:
-        at = sum(a[k] * eta[k] for k in range(K)), sum(b[k] * eta[k] for k in range(K))
-        return {
-            (i, j): at[0] * a[i] * a[j] - 2.0 * at[1] * b[i] * b[j] for i in range(K) for j in range(i, K)
-        }
-
-    q = ways.third(hessian, [np.ones((4, 2))] * K, like, 1e-3).reshape(4, -1, 2)
+    q = ways.cubic([(a @ c) ** 3 * np.ones((4, 2)) - 2.0 * (b @ c) ** 3 for c in ways.matrix], like)
+    q = q.reshape(4, -1, 2)
     for t in rng.normal(size=(5, K)):
         along = ways.matrix @ t
         np.testing.assert_allclose(np.einsum("ndm,d->nm", h, along**2), np.einsum("i,ijnm,j->nm", t, H, t))

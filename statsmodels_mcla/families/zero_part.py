@@ -1,0 +1,191 @@
+r"""Derivatives of densities that are a function of another one's: zeros of a process of their own, or no zeros at all.
+
+With g = log f0(y | eta, psi) of a family of one predictor and z = logit p, a response with a zero part has
+
+    l = log(p [y = 0] + (1 - p) e^g),
+
+and one without zeros l = g - log(1 - e^h), h the g of y = 0.  Everything follows from the derivatives of g by the chain
+rule, by hand, as these are the densities that are evaluated most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from statsmodels_mcla.families.base import ConditionalFamily
+from statsmodels_mcla.families.jets import Jet
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms
+from statsmodels_mcla.numerics import Array, Number
+
+FAR = 250.0  # linear predictors beyond are taken to be this: squares of exp of more overflow
+ONE = np.ones(())  # weight
+
+
+class _Shares(NamedTuple):
+    """The zero part at a row: p, and the probability q that a response like this comes from it."""
+
+    value: Array  # l
+    p: Array
+    spread: Array  # p (1 - p)
+    q: Array
+    rest: Array  # 1 - q
+    both: Array  # q (1 - q), the derivative of q in z
+    skew: Array  # q (1 - q) (1 - 2 q), its second one
+
+
+@dataclass(frozen=True)
+class ZeroPart:
+    """A zero part beside a family of one linear predictor; variables are (eta, z), then those of the family.
+
+    Parameters
+    ----------
+    base : ConditionalFamily
+    hurdle : bool
+        Whether all zeros are from the zero part.
+    """
+
+    base: ConditionalFamily
+    hurdle: bool
+
+    def _inside(self, y: Array, etas: list[Array]) -> tuple[Array, Array, Array]:
+        """Return the response of the base, and both predictors within reach."""
+        own = np.where(y == 0, self.base.blank_row()[0], y) if self.hurdle else y
+        return own, np.clip(etas[0], -FAR, FAR), np.clip(etas[1], -FAR, FAR)
+
+    def _shares(self, y: Array, g: Array, z: Array) -> _Shares:
+        p, other = special.expit(z), special.expit(-z)
+        zero = y == 0
+        if self.hurdle:
+            q, rest, joint = np.where(zero, 1.0, 0.0), np.where(zero, 0.0, 1.0), z
+        else:
+            q = np.where(zero, special.expit(z - g), 0.0)
+            rest, joint = np.where(zero, special.expit(g - z), 1.0), np.logaddexp(z, g)
+        both = q * rest
+        value = np.where(zero, joint, g) - np.logaddexp(0.0, z)
+        return _Shares(value, p, p * other, q, rest, both, both * (rest - q))
+
+    def second(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
+        """Return l with its derivatives in both predictors."""
+        own, eta, z = self._inside(y, etas)
+        g = self.base.rows(own, ONE, v, eta, phi)
+        s = self._shares(y, g.logf, z)
+        d = {0: s.rest * g.d1, 1: s.q - s.p}
+        pull = s.both * g.d1
+        return Jet(
+            s.value, d, {(0, 0): pull * g.d1 + s.rest * g.d2, (0, 1): -pull, (1, 1): s.both - s.spread}
+        )
+
+    def with_parameters(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
+        """Return l with the derivatives that involve parameters of the family."""
+        own, eta, z = self._inside(y, etas)
+        g = self.base.rows(own, ONE, v, eta, phi)
+        s = self._shares(y, g.logf, z)
+        more = self.base.parameter_rows(own, ONE, v, eta, phi)
+        d, h, m = {}, {}, len(more.dphi)
+        for i in range(m):
+            pull = s.both * more.dphi[i]
+            d[2 + i] = s.rest * more.dphi[i]
+            h[0, 2 + i] = pull * g.d1 + s.rest * more.d1phi[i]
+            h[1, 2 + i] = -pull
+            for j in range(i, m):
+                h[2 + i, 2 + j] = pull * more.dphi[j] + s.rest * more.dphi2[i, j]
+        return Jet(s.value, d, h)
+
+    def cubes(self, y: Array, v: Number, etas: list[Array], phi: Any, ways: Array) -> list[Array]:
+        """Return the third derivative of l along each direction (a, b)."""
+        own, eta, z = self._inside(y, etas)
+        g, g3 = self.base.rows(own, ONE, v, eta, phi), self.base.third(own, ONE, v, eta, phi)
+        s = self._shares(y, g.logf, z)
+        # l is a function of x = z - g, whose derivatives along the direction are x1, x2, and of z and g
+        bend, turn, twist = 3.0 * s.both * g.d2, s.rest * g3, s.spread * (1.0 - 2.0 * s.p)
+        out = []
+        for a, b in ways:
+            x1 = b - a * g.d1
+            out.append(s.skew * x1 * x1 * x1 - a**2 * bend * x1 + a**3 * turn - b**3 * twist)
+        return out
+
+    def bends(self, y: Array, v: Number, etas: list[Array], phi: Any) -> list[dict[tuple[int, int], Array]]:
+        """Return the derivative of the Hessian in both predictors by each parameter of the family."""
+        own, eta, z = self._inside(y, etas)
+        g, more = (f(own, ONE, v, eta, phi) for f in (self.base.rows, self.base.parameter_rows))
+        change = self.base.d2_parameters(own, ONE, v, eta, phi)
+        s = self._shares(y, g.logf, z)
+        out = []
+        for dphi, d1phi, d2phi in zip(more.dphi, more.d1phi, change, strict=True):
+            skewed, mixed = s.skew * dphi, s.both * d1phi
+            own_part = 2.0 * mixed * g.d1 - skewed * g.d1 * g.d1 + s.both * dphi * g.d2 + s.rest * d2phi
+            out.append({(0, 0): own_part, (0, 1): skewed * g.d1 - mixed, (1, 1): -skewed})
+        return out
+
+
+class _Truncation(NamedTuple):
+    """-log(1 - e^h) with three derivatives in h < 0."""
+
+    value: Array
+    d1: Array
+    d2: Array
+    d3: Array
+
+    @classmethod
+    def at(cls, h: Array) -> _Truncation:
+        """Return them at h; from the larger of both parts (Maechler, 2012)."""
+        near = h > -0.7
+        part = np.where(near, -np.expm1(np.where(near, h, -1.0)), -np.exp(np.where(near, -1.0, h)))
+        value = -np.where(near, np.log(np.where(near, part, 1.0)), np.log1p(np.where(near, 0.0, part)))
+        d1 = 1.0 / np.expm1(np.minimum(-h, 700.0))
+        d2 = d1 * (1.0 + d1)
+        return cls(value, d1, d2, d2 * (1.0 + 2.0 * d1))
+
+
+@dataclass(frozen=True)
+class WithoutZeros:
+    """A family of counts given that they are not zero.
+
+    Parameters
+    ----------
+    whole : ConditionalFamily
+        With zeros.
+    """
+
+    whole: ConditionalFamily
+
+    def rows(self, y: Array, v: Number, eta: Array, phi: Any) -> RowTerms:
+        """Return the log density and its derivatives in eta."""
+        g, h = (self.whole.rows(part, ONE, v, eta, phi) for part in (y, np.zeros_like(y)))
+        t = _Truncation.at(h.logf)
+        return RowTerms(g.logf + t.value, g.d1 + t.d1 * h.d1, g.d2 + t.d1 * h.d2 + t.d2 * h.d1 * h.d1)
+
+    def third(self, y: Array, v: Number, eta: Array, phi: Any) -> Array:
+        """Return the third derivative in eta."""
+        none = np.zeros_like(y)
+        h, (g3, h3) = (
+            self.whole.rows(none, ONE, v, eta, phi),
+            (self.whole.third(part, ONE, v, eta, phi) for part in (y, none)),
+        )
+        t = _Truncation.at(h.logf)
+        return np.asarray(g3 + t.d1 * h3 + 3.0 * t.d2 * h.d1 * h.d2 + t.d3 * h.d1 * h.d1 * h.d1)
+
+    def parameter_rows(self, y: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        """Return the derivatives that involve the parameters."""
+        none = np.zeros_like(y)
+        h = self.whole.rows(none, ONE, v, eta, phi)
+        own, zero = (self.whole.parameter_rows(part, ONE, v, eta, phi) for part in (y, none))
+        t = _Truncation.at(h.logf)
+        return DispersionTerms(
+            own.dphi + t.d1 * zero.dphi,
+            own.dphi2 + t.d1 * zero.dphi2 + t.d2 * zero.dphi[:, None] * zero.dphi,
+            own.d1phi + t.d1 * zero.d1phi + t.d2 * zero.dphi * h.d1,
+        )
+
+    def d2_parameters(self, y: Array, v: Number, eta: Array, phi: Any) -> Array:
+        """Return the derivatives of the second derivative in eta by the parameters."""
+        none = np.zeros_like(y)
+        h, zero = (f(none, ONE, v, eta, phi) for f in (self.whole.rows, self.whole.parameter_rows))
+        own, other = (self.whole.d2_parameters(part, ONE, v, eta, phi) for part in (y, none))
+        t = _Truncation.at(h.logf)
+        inner = h.d2 * zero.dphi + 2.0 * h.d1 * zero.d1phi
+        return np.asarray(own + t.d1 * other + t.d2 * inner + t.d3 * h.d1 * h.d1 * zero.dphi)
