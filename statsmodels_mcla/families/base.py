@@ -253,6 +253,13 @@ class ConditionalFamily(Distribution):
         dphi, dphi2, d1phi = self.dispersion_rows(y, w, v, eta, phi)
         return DispersionTerms(dphi[None], dphi2[None, None], d1phi[None])
 
+    def complete_blocks(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
+    ) -> tuple[BlockTerms, DispersionTerms]:
+        """Return `blocks` and `parameter_rows`: together, where that is less work."""
+        own = self.parameter_rows(y, w, v, eta, phi)  # before a kernel that may overwrite eta
+        return self.blocks(y, w, v, eta, phi, work), own
+
     def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
         """Return d3 logf/(deta2 dpsi), (m, ...): see `parameter_rows`."""
         return self.d2_dispersion(y, w, v, eta, phi)[None]

@@ -38,7 +38,16 @@ from statsmodels_mcla.families.links import LOG, LOGIT, MeanLink
 from statsmodels_mcla.families.negative_binomial import NegativeBinomialLog
 from statsmodels_mcla.families.parameter_scale import ParameterScale
 from statsmodels_mcla.families.poisson import PoissonLog
-from statsmodels_mcla.families.row_terms import BEYOND, DispersionTerms, Response, RowData, RowTerms
+from statsmodels_mcla.families.row_terms import (
+    BEYOND,
+    BlockTerms,
+    DispersionTerms,
+    Response,
+    RowData,
+    RowTerms,
+    Workspace,
+    without_lost_draws,
+)
 from statsmodels_mcla.families.smooth_density import (
     FIVE_POINTS,
     LEAST,
@@ -165,25 +174,41 @@ class Composed(SmoothDensity):
         return _ByJets(self) if self.disp else ZeroPart(self.base, self.hurdle)
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
-        ways = self.directions
-        y, w, v = (_first(part, len(ways)) for part in (y, w, v))
-        etas = ways.apart(eta)
+        step, etas = len(self.directions), self.directions.apart(eta)
         with np.errstate(all="ignore"):
-            found = self._calculus.second(y, v, etas, phi)
-        logf = np.where(np.isnan(found.value), -np.inf, found.value)
-        logf = np.where(np.isnan(sum(etas)), np.nan, logf)
-        d1 = ways.together([w * found.d[k] for k in range(len(etas))], eta)
-        d2 = ways.hessian({pair: w * part for pair, part in found.h.items()}, eta)
-        return RowTerms(ways.together([w * logf], eta), _cut(d1), _cut(d2))
+            found = self._calculus.second(_first(y, step), _first(v, step), etas, phi)
+        return self._row_terms(found, _first(w, step), eta)
 
     def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
-        ways, count = self.directions, len(self.parameters)
-        y, w, v = (_first(part, len(ways)) for part in (y, w, v))
-        etas = ways.apart(eta)
-        K = len(etas)
+        step, etas = len(self.directions), self.directions.apart(eta)
         with np.errstate(all="ignore"):
-            found = self._calculus.with_parameters(y, v, etas, phi)
-        own = range(K, K + count)
+            found = self._calculus.complete(_first(y, step), _first(v, step), etas, phi)
+        return self._parameter_terms(found, _first(w, step), eta)
+
+    def complete_blocks(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
+    ) -> tuple[BlockTerms, DispersionTerms]:
+        step, etas = len(self.directions), self.directions.apart(eta)
+        w = _first(w, step)
+        with np.errstate(all="ignore"):
+            found = self._calculus.complete(_first(y, step), _first(v, step), etas, phi)
+        terms = self._row_terms(found, w, eta)
+        own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
+        return own, self._parameter_terms(found, w, eta)
+
+    def _row_terms(self, found: Jet, w: Array, eta: Array) -> RowTerms:
+        """Terms of rows in directions, from those of rows of weight one."""
+        ways, K = self.directions, len(self.predictors)
+        etas = ways.apart(eta)
+        logf = np.where(np.isnan(found.value), -np.inf, found.value)
+        logf = np.where(np.isnan(sum(etas)), np.nan, logf)
+        d1 = ways.together([w * found.d[k] for k in range(K)], eta)
+        d2 = ways.hessian({pair: w * part for pair, part in found.h.items() if pair[1] < K}, eta)
+        return RowTerms(ways.together([w * logf], eta), _cut(d1), _cut(d2))
+
+    def _parameter_terms(self, found: Jet, w: Array, eta: Array) -> DispersionTerms:
+        ways, K = self.directions, len(self.predictors)
+        own = range(K, K + len(self.parameters))
         one = [ways.together([w * found.d[i]], eta) for i in own]
         two = [[ways.together([w * found.h[min(i, j), max(i, j)]], eta) for j in own] for i in own]
         mixed = [ways.together([w * found.h.get((k, i), 0.0) for k in range(K)], eta) for i in own]
@@ -344,7 +369,7 @@ class _ByJets:
         own = [Jet.variable(eta, k) for k, eta in enumerate(self._within(etas))]
         return self._jet(y, v, own, [Jet.constant(p) for p in self._psi(phi)])
 
-    def with_parameters(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
+    def complete(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
         """Return the log density with all its derivatives."""
         numbers = enumerate([*self._within(etas), *self._psi(phi)])
         every = [Jet.variable(at, k) for k, at in numbers]

@@ -12,7 +12,14 @@ import numpy as np
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.jets import Jet
-from statsmodels_mcla.families.row_terms import BEYOND, DispersionTerms, RowTerms
+from statsmodels_mcla.families.row_terms import (
+    BEYOND,
+    BlockTerms,
+    DispersionTerms,
+    RowTerms,
+    Workspace,
+    without_lost_draws,
+)
 from statsmodels_mcla.numerics import Array, Number
 
 FAR = 250.0  # linear predictors beyond are taken to be this: squares of exp of more overflow
@@ -52,16 +59,29 @@ class SmoothDensity(ConditionalFamily):
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         psi = [Jet.constant(p) for p in np.atleast_1d(phi)[: len(self.parameters)]]
-        found = self._jet(y, v, Jet.variable(np.clip(eta, -self.far, self.far), 0), psi)
-        logf = np.broadcast_to(w * np.where(np.isnan(found.value), -np.inf, found.value), eta.shape)
-        d1, d2 = (_full(w * part, eta) for part in (found.d.get(0, 0.0), found.h.get((0, 0), 0.0)))
-        return RowTerms(np.where(np.isnan(eta), np.nan, logf), d1, d2)
+        return _row_terms(self._jet(y, v, Jet.variable(self._within(eta), 0), psi), w, eta)
 
     def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
-        count = len(self.parameters)
-        psi = [Jet.variable(p, k) for k, p in enumerate(np.atleast_1d(phi)[:count], 1)]
-        found = self._jet(y, v, Jet.variable(np.clip(eta, -self.far, self.far), 0), psi)
-        numbers = range(1, count + 1)
+        return self._parameter_terms(self._complete(y, v, eta, phi), w, eta)
+
+    def complete_blocks(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
+    ) -> tuple[BlockTerms, DispersionTerms]:
+        found = self._complete(y, v, eta, phi)
+        terms = _row_terms(found, w, eta)
+        own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
+        return own, self._parameter_terms(found, w, eta)
+
+    def _within(self, eta: Array) -> Array:
+        return eta if np.isinf(self.far) else np.clip(eta, -self.far, self.far)
+
+    def _complete(self, y: Array, v: Number, eta: Array, phi: Any) -> Jet:
+        """All derivatives; the parameters are variables 1, 2, ..."""
+        psi = [Jet.variable(p, k) for k, p in enumerate(np.atleast_1d(phi)[: len(self.parameters)], 1)]
+        return self._jet(y, v, Jet.variable(self._within(eta), 0), psi)
+
+    def _parameter_terms(self, found: Jet, w: Array, eta: Array) -> DispersionTerms:
+        numbers = range(1, len(self.parameters) + 1)
 
         def second(i: int, j: int) -> Any:
             return found.h.get((min(i, j), max(i, j)), 0.0)
@@ -124,7 +144,15 @@ def floored(alpha: Jet) -> Jet:
     return Jet(np.maximum(alpha.value, LEAST), alpha.d, alpha.h)
 
 
+def _row_terms(found: Jet, w: Array, eta: Array) -> RowTerms:
+    logf = np.broadcast_to(w * np.where(np.isnan(found.value), -np.inf, found.value), eta.shape)
+    d1, d2 = (_full(w * part, eta) for part in (found.d.get(0, 0.0), found.h.get((0, 0), 0.0)))
+    return RowTerms(np.where(np.isnan(eta), np.nan, logf), d1, d2)
+
+
 def _full(part: Any, like: Array) -> Array:
     """Array of the shape of eta; what is beyond floating point in either direction is cut off there."""
     whole = np.broadcast_to(part, like.shape)
+    if np.abs(whole).max(initial=0.0) <= BEYOND:
+        return whole
     return np.clip(np.where(np.isnan(whole) & np.isfinite(like), 0.0, whole), -BEYOND, BEYOND)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.jets import Jet
@@ -57,30 +56,25 @@ class ZeroPart:
         return own, np.clip(etas[0], -FAR, FAR), np.clip(etas[1], -FAR, FAR)
 
     def _shares(self, y: Array, g: Array, z: Array) -> _Shares:
-        p, other = special.expit(z), special.expit(-z)
         zero = y == 0
+        p, other, log_other = _logistic(z)
         if self.hurdle:
             q, rest, joint = np.where(zero, 1.0, 0.0), np.where(zero, 0.0, 1.0), z
         else:
-            q = np.where(zero, special.expit(z - g), 0.0)
-            rest, joint = np.where(zero, special.expit(g - z), 1.0), np.logaddexp(z, g)
+            q, rest, log_rest = _logistic(z - g)
+            q, rest, joint = np.where(zero, q, 0.0), np.where(zero, rest, 1.0), g - log_rest
         both = q * rest
-        value = np.where(zero, joint, g) - np.logaddexp(0.0, z)
+        value = np.where(zero, joint, g) + log_other
         return _Shares(value, p, p * other, q, rest, both, both * (rest - q))
 
     def second(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
         """Return l with its derivatives in both predictors."""
         own, eta, z = self._inside(y, etas)
         g = self.base.rows(own, ONE, v, eta, phi)
-        s = self._shares(y, g.logf, z)
-        d = {0: s.rest * g.d1, 1: s.q - s.p}
-        pull = s.both * g.d1
-        return Jet(
-            s.value, d, {(0, 0): pull * g.d1 + s.rest * g.d2, (0, 1): -pull, (1, 1): s.both - s.spread}
-        )
+        return _in_predictors(g, self._shares(y, g.logf, z))
 
-    def with_parameters(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
-        """Return l with the derivatives that involve parameters of the family."""
+    def complete(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
+        """Return l with all its derivatives."""
         own, eta, z = self._inside(y, etas)
         g = self.base.rows(own, ONE, v, eta, phi)
         s = self._shares(y, g.logf, z)
@@ -93,7 +87,8 @@ class ZeroPart:
             h[1, 2 + i] = -pull
             for j in range(i, m):
                 h[2 + i, 2 + j] = pull * more.dphi[j] + s.rest * more.dphi2[i, j]
-        return Jet(s.value, d, h)
+        own_part = _in_predictors(g, s)
+        return Jet(own_part.value, own_part.d | d, own_part.h | h)
 
     def cubes(self, y: Array, v: Number, etas: list[Array], phi: Any, ways: Array) -> list[Array]:
         """Return the third derivative of l along each direction (a, b)."""
@@ -111,7 +106,7 @@ class ZeroPart:
     def bends(self, y: Array, v: Number, etas: list[Array], phi: Any) -> list[dict[tuple[int, int], Array]]:
         """Return the derivative of the Hessian in both predictors by each parameter of the family."""
         own, eta, z = self._inside(y, etas)
-        g, more = (f(own, ONE, v, eta, phi) for f in (self.base.rows, self.base.parameter_rows))
+        g, more = self.base.rows(own, ONE, v, eta, phi), self.base.parameter_rows(own, ONE, v, eta, phi)
         change = self.base.d2_parameters(own, ONE, v, eta, phi)
         s = self._shares(y, g.logf, z)
         out = []
@@ -120,6 +115,20 @@ class ZeroPart:
             own_part = 2.0 * mixed * g.d1 - skewed * g.d1 * g.d1 + s.both * dphi * g.d2 + s.rest * d2phi
             out.append({(0, 0): own_part, (0, 1): skewed * g.d1 - mixed, (1, 1): -skewed})
         return out
+
+
+def _logistic(x: Array) -> tuple[Array, Array, Array]:
+    """Return expit(x), expit(-x) and the log of the latter."""
+    small = np.exp(-np.abs(x))
+    up, part = x >= 0.0, 1.0 / (1.0 + small)
+    other = small * part
+    return np.where(up, part, other), np.where(up, other, part), -np.maximum(x, 0.0) - np.log1p(small)
+
+
+def _in_predictors(g: RowTerms, s: _Shares) -> Jet:
+    pull = s.both * g.d1
+    h = {(0, 0): pull * g.d1 + s.rest * g.d2, (0, 1): -pull, (1, 1): s.both - s.spread}
+    return Jet(s.value, {0: s.rest * g.d1, 1: s.q - s.p}, h)
 
 
 class _Truncation(NamedTuple):
@@ -184,7 +193,7 @@ class WithoutZeros:
     def d2_parameters(self, y: Array, v: Number, eta: Array, phi: Any) -> Array:
         """Return the derivatives of the second derivative in eta by the parameters."""
         none = np.zeros_like(y)
-        h, zero = (f(none, ONE, v, eta, phi) for f in (self.whole.rows, self.whole.parameter_rows))
+        h, zero = self.whole.rows(none, ONE, v, eta, phi), self.whole.parameter_rows(none, ONE, v, eta, phi)
         own, other = (self.whole.d2_parameters(part, ONE, v, eta, phi) for part in (y, none))
         t = _Truncation.at(h.logf)
         inner = h.d2 * zero.dphi + 2.0 * h.d1 * zero.d1phi

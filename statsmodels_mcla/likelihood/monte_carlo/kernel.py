@@ -26,7 +26,7 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, MixedDesign, ParameterLayout
 from statsmodels_mcla.execution import Executor
-from statsmodels_mcla.families import Workspace
+from statsmodels_mcla.families import BlockTerms, DispersionTerms, Workspace
 from statsmodels_mcla.likelihood.sampling import DrawPart, Moved
 from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose, weighted_sum
 
@@ -275,7 +275,7 @@ def _fill(
 ) -> None:
     """Fill the log weights, the scores and the sums of some blocks."""
     bucket, moved, curves = task.bucket, task.moved, task.curves
-    family, layout = bucket.family, task.layout
+    layout = task.layout
     psi = range(*layout.family_of_curved.indices(layout.n_curved))
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     Xt = np.ascontiguousarray(transpose(bucket.X))
@@ -290,7 +290,7 @@ def _fill(
         shape = (*bucket.y.shape, here.shape[2])
         eta = bucket.Z.predictors(task.effects(b), _SCRATCH.work.array("eta", shape))
         eta += task.fixed[..., None]
-        rows = family.blocks(y, w, v, eta, task.phi, _SCRATCH.work)
+        rows, change = _densities(task, y, w, v, eta)
         prior = top[:, None] - log_g[:, cut] - 0.5 * np.einsum("kqc,kqc->kc", b, b)
         np.add(rows.loglik, prior, out=log_w[:, cut])
         weights = sums.weights(log_w[:, cut])
@@ -309,13 +309,11 @@ def _fill(
         sums.pull[...] += weighted_sum(r, weights)
         r *= weights[:, None]
         eta_js = [bucket.Z.predictors(u_j, np.empty(shape)) for u_j in u_js]
-        if psi:
-            change = family.parameter_rows(y, w, v, eta, task.phi)
-            for k, place in enumerate(psi):
-                scores[:, layout.family.start + k, cut] += change.dphi[k].sum(axis=1)
-                sums.mixed[:, place] += weighted_sum(change.d1phi[k], weights)
-                for other, bend in zip(psi, change.dphi2[k], strict=True):
-                    sums.curved[:, place, other] += weighted_sum(bend, weights).sum(axis=-1)
+        for k, place in enumerate(psi):
+            scores[:, layout.family.start + k, cut] += change.dphi[k].sum(axis=1)
+            sums.mixed[:, place] += weighted_sum(change.d1phi[k], weights)
+            for other, bend in zip(psi, change.dphi2[k], strict=True):
+                sums.curved[:, place, other] += weighted_sum(bend, weights).sum(axis=-1)
         for j, b_j in enumerate(b_js):
             sums.velocity[:, j] += weighted_sum(b_j, weights)
             bent = rows.d2 * eta_js[j]
@@ -332,6 +330,14 @@ def _fill(
                 h = weighted_sum(change.d1phi[k] * eta_js[j], weights).sum(axis=-1)
                 sums.curved[:, j, place] += h
                 sums.curved[:, place, j] += h
+
+
+def _densities(task: Task, y: Array, w: Array, v: Array, eta: Array) -> tuple[BlockTerms, DispersionTerms]:
+    """Densities of the rows, and their derivatives by the family's parameters: none where there are none."""
+    family = task.bucket.family
+    if not task.layout.n_family:
+        return family.blocks(y, w, v, eta, task.phi, _SCRATCH.work), DispersionTerms(*[np.zeros(0)] * 3)
+    return family.complete_blocks(y, w, v, eta, task.phi, _SCRATCH.work)
 
 
 def _second(r: Array, curve: Curve, velocity: Array) -> Array | float:
