@@ -27,6 +27,7 @@ Index = np.ndarray
 LARGE = 64  # effects a block beyond which products of sparse matrices are cheaper,
 SPARSE = 10  # where no more than one in so many of their entries is not zero
 PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
+SPARE = 1024  # or no more rows than so many, which take less time than another bucket
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,9 @@ def _padded_lengths(lengths: Index, levels: Index) -> Index:
     current = -1
     for run in np.split(order, change):
         n, count, this = int(lengths[run[0]]), len(run), int(kind[run[0]])
-        if this != current or filled + top * count > PADDING * (actual + n * count):
+        if this != current or filled + top * count > max(
+            PADDING * (actual + n * count), actual + n * count + SPARE
+        ):
             current, top, filled, actual = this, n, 0, 0
         filled, actual = filled + top * count, actual + n * count
         out[run] = top

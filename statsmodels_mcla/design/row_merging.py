@@ -1,4 +1,4 @@
-"""Rows that are alike in all but the response, added up into one."""
+"""Rows that are alike, in all but the response if that adds up, made into one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.design.blocks import Index
 from statsmodels_mcla.design.mixed_design import MixedDesign
+from statsmodels_mcla.numerics import Array
 
 
 def merge_identical_rows(design: MixedDesign) -> MixedDesign:
-    """Add up rows with the same covariates, random effects and offset.
+    """Add up rows with the same covariates, random effects and offset, and of most families the same response.
 
     Binomial and Poisson likelihoods depend on such rows only through their totals (`families`), so
-    2 000 answers with few distinct covariate patterns cost what the patterns cost.
+    2 000 answers with few distinct covariate patterns cost what the patterns cost.  Rows of other families are
+    merged where their responses are the same too, as small counts often are: the weight says how many.
 
     Returns
     -------
@@ -23,36 +25,45 @@ def merge_identical_rows(design: MixedDesign) -> MixedDesign:
         The design itself where merging saves less than two rows in five: 0/1 responses have a faster
         kernel than counts.
     """
-    if not design.family.mergeable or design.n_rows < 2:
+    if design.n_rows < 2:
         return design
-    group, first = _row_groups(design)
-    if len(first) > 0.6 * design.n_rows:
+    family, D = design.family, len(design.family.directions)
+    group, first = _row_groups(design, D)
+    if len(first) > 0.6 * len(group):
         return design
-    terms = tuple(replace(t, Z=sp.csr_array(t.Z[first])) for t in design.terms)
+    rows = (D * first[:, None] + np.arange(D)).ravel()
+    terms = tuple(replace(t, Z=sp.csr_array(t.Z[rows])) for t in design.terms)
+
+    def total(values: Array) -> Array:
+        return np.repeat(np.bincount(group, values[::D], len(first)), D)
+
     return replace(
         design,
-        y=np.bincount(group, design.y, len(first)),
-        w=np.bincount(group, design.w, len(first)),
-        v=design.v[first],
-        offset=design.offset[first],
-        X=np.ascontiguousarray(design.X[first]),
+        y=total(design.y) if family.mergeable else design.y[rows],
+        w=total(design.w),
+        v=design.v[rows],
+        offset=design.offset[rows],
+        X=np.ascontiguousarray(design.X[rows]),
         terms=terms,
     )
 
 
-def _row_groups(design: MixedDesign) -> tuple[Index, Index]:
-    """Group of each row and the first row of each group."""
+def _row_groups(design: MixedDesign, D: int) -> tuple[Index, Index]:
+    """Group of each row of the data, D rows of the design each, and the first row of each group."""
     Z = design.Z
     Z.sort_indices()
     widest = int(np.diff(Z.indptr).max(initial=0))
     columns: list[np.ndarray] = [design.X, design.offset[:, None]]
+    if not design.family.mergeable:
+        columns += [design.y[:, None], design.v[:, None]]
     place = np.arange(Z.nnz) - np.repeat(Z.indptr[:-1], np.diff(Z.indptr))
     row = np.repeat(np.arange(design.n_rows), np.diff(Z.indptr))
     index, value = np.full((design.n_rows, widest), -1.0), np.zeros((design.n_rows, widest))
     index[row, place], value[row, place] = Z.indices, Z.data
     table = np.ascontiguousarray(np.hstack([*columns, index, value])) + 0.0  # -0.0 becomes 0.0
+    table = table.reshape(design.n_rows // D, -1)
     # hash first: sorting one integer a row is far cheaper than sorting the rows
-    code = np.zeros(design.n_rows, np.uint64)
+    code = np.zeros(len(table), np.uint64)
     for column in table.view(np.uint64).T:
         code = (code ^ column) * np.uint64(0x9E3779B97F4A7C15)
         code ^= code >> np.uint64(29)
