@@ -46,6 +46,9 @@ class MixedModel(Protocol):
     def null_model(self) -> Any:
         """Return the model with an intercept for all fixed effects."""
 
+    def with_family(self, family: ConditionalFamily) -> Any:
+        """Return the model of another family, with or without a zero part of one probability."""
+
     def with_fixed(self, columns: Any) -> Any:
         """Return the model with some of the columns of the fixed effects."""
 

@@ -33,11 +33,13 @@ from statsmodels_mcla.estimation.search import (
     sized,
 )
 from statsmodels_mcla.estimation.separation import Recession, recession_of, separating_terms
+from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, standard_deviations
 
+LOST = 1e-3  # log-likelihood that a zero part has to be worth
 NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
 SEPARATED_STEPS = (
     6  # of Newton's method where there is no maximum; linear predictors grow by about one a step
@@ -59,6 +61,8 @@ class LaplaceMaximum:
     fit : LaplaceFit
     limit : bool
         Whether all but the separated coefficients are those of the limit.
+    without_zeros : (VanishedZeros, LaplaceMaximum), optional
+        A zero part that has vanished, and the maximum without it, whose parameters are those here.
     """
 
     params: Array
@@ -68,6 +72,7 @@ class LaplaceMaximum:
     start: GLMStart
     fit: LaplaceFit
     limit: bool = False
+    without_zeros: tuple[VanishedZeros, LaplaceMaximum] | None = None
 
     @property
     def endless(self) -> bool:
@@ -137,7 +142,26 @@ def laplace_maximum(
     params = reduction.extend(fit.params)
     separating = tuple(separating_terms(design, fit, params, start.curvature))
     separated = () if recession is None else tuple(recession.columns)
-    return LaplaceMaximum(params, reduction, separated, separating, start, fit)
+    found = LaplaceMaximum(params, reduction, separated, separating, start, fit)
+    zeros = VanishedZeros.of(design, params)
+    if zeros is None or found.endless:
+        return found
+    less = laplace_maximum(zeros.limit(design), gtol, maxiter, disp, deadline)
+    lost = fit.evaluation.value - less.fit.evaluation.value
+    return found if lost > LOST or less.endless else _without_zeros(design, zeros, found, less)
+
+
+def _without_zeros(
+    design: MixedDesign, zeros: VanishedZeros, found: LaplaceMaximum, less: LaplaceMaximum
+) -> LaplaceMaximum:
+    """Maximum of a family whose zero part vanishes, from that of the family without it."""
+    params = zeros.far(design, less.params)
+    reduction = replace(with_ranks(design, params, less.reduction.ranks), at_limit=less.reduction.at_limit)
+    reduced, fitted = reduction.reduce(design), reduction.restrict(params)
+    scale = search_scale(reduced, found.start)
+    there = evaluate_laplace(reduced, fitted)
+    fit = replace(less.fit, design=reduced, scale=scale, params=fitted, evaluation=there)
+    return replace(found, params=params, reduction=reduction, fit=fit, without_zeros=(zeros, less))
 
 
 def _far_out(design: MixedDesign, recession: Recession, limit: LaplaceMaximum) -> LaplaceMaximum:

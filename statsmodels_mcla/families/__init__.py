@@ -118,6 +118,12 @@ from statsmodels_mcla.families.links import (
     Tail,
 )
 from statsmodels_mcla.families.lognormal import LogNormal
+from statsmodels_mcla.families.nested_families import (
+    not_overdispersed,
+    not_zero_inflated,
+    overdispersed,
+    zero_inflated,
+)
 from statsmodels_mcla.families.normal_means import NormalMean
 from statsmodels_mcla.families.ordered import Cumulative
 from statsmodels_mcla.families.ordered_beta import OrderedBeta
@@ -189,6 +195,10 @@ __all__ = [
     "conditional_family",
     "estimated_family",
     "family_instance",
+    "not_overdispersed",
+    "not_zero_inflated",
+    "overdispersed",
     "supported",
     "without_predictors",
+    "zero_inflated",
 ]

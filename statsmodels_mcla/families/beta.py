@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import special, stats
@@ -16,7 +16,7 @@ from statsmodels_mcla.families.binomial import Binomial, BinomialLogit
 from statsmodels_mcla.families.jets import Jet, exp, gammaln, log_rising, reciprocal, softplus
 from statsmodels_mcla.families.links import LOGIT, MeanLink
 from statsmodels_mcla.families.response_checks import refuse
-from statsmodels_mcla.families.row_terms import RowData
+from statsmodels_mcla.families.row_terms import Response, RowData
 from statsmodels_mcla.families.smooth_density import SmoothDensity, floored
 from statsmodels_mcla.numerics import Array, Number
 
@@ -102,6 +102,15 @@ class BetaBinomial(SmoothDensity, Binomial):
     @property
     def link_function(self) -> MeanLink:
         return LOGIT
+
+    def check_response(self, endog: Any, n_trials: Any = None) -> Response:
+        known = super().check_response(endog, n_trials)
+        if known.n_trials.max() <= 1:
+            raise ValueError(
+                f"endog: family {self.name} needs rows of two trials or more, as 0/1 responses of one trial each are "
+                "Bernoulli whatever varies; use the Binomial family"
+            )
+        return known
 
     def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
         ones = Binomial.row_data(self, np.ones(endog.shape), 1.0, freq_weights, var_weights)

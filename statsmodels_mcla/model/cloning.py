@@ -70,6 +70,39 @@ class ClonableModel(LikelihoodModel):
         null = replace(inputs, exog=exog, of_column=of_column)
         return type(self)(null, exog, family=self.family, of_column=of_column)
 
+    def with_family(self, family: ConditionalFamily) -> Any:
+        """Model of the same rows and effects with another family, whose zero part, if new, has one probability.
+
+        Parameters
+        ----------
+        family : ConditionalFamily
+            With the linear predictors of this one, with or without a zero part.
+
+        Raises
+        ------
+        ValueError
+            If the response does not fit, or a zero part is left out that has more than an intercept.
+        """
+        inputs, own = inputs_of(self), self.conditional_family
+        inputs = inputs.with_response(inputs.endog, family)
+        place = {name: k for k, name in enumerate(family.predictors)}
+        names = [own.predictors[k] for k in inputs.predictor_of_column]
+        kept = [name in place for name in names]
+        if any(own.predictors[t.predictor] not in place for t in inputs.terms) or kept.count(False) > 1:
+            raise ValueError(
+                "the zero part has more effects than an intercept, and the model without it, some parameters fewer, of "
+                "which the law of a test is not known: fit ziformula='~ 1'"
+            )
+        exog, of_column = inputs.exog.loc[:, kept].copy(), [place[name] for name in names if name in place]
+        for name in set(place) - set(names):
+            exog[f"{name}: Intercept"] = 1.0
+            of_column.append(place[name])
+        order = np.argsort(of_column, kind="stable")
+        exog, columns = exog.iloc[:, order], np.array(of_column)[order]
+        terms = tuple(replace(t, predictor=place[own.predictors[t.predictor]]) for t in inputs.terms)
+        changed = replace(inputs, exog=exog, terms=terms, of_column=columns)
+        return type(self)(changed, exog, family=family, of_column=columns)
+
     def with_unit_weights(self) -> Any:
         """Model with as many rows as the frequency weights add up to; itself if they are all one.
 

@@ -21,14 +21,17 @@ from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.results import MCLAMixedGLMResults
 
+ZERO_PART = "zi"
 AT_ITS_END = 12.0  # a linear predictor beside that of the mean: a probability of 6e-6
 LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
 
-def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reduction, converged: bool) -> None:
+def warn_maximum(
+    model: MixedModel, laplace: LaplaceMaximum, params: Array, reduction: Reduction, converged: bool
+) -> None:
     """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
-    terms = [repr(t.name) for t in model.random_terms]
+    terms, psi = [repr(t.name) for t in model.random_terms], model.conditional_family.parameters
 
     def named(names: Sequence[str], which: Iterable[int]) -> str:
         return ", ".join(names[k] for k in which)
@@ -75,12 +78,20 @@ def warn_maximum(model: MixedModel, laplace: LaplaceMaximum, reduction: Reductio
     tell(
         reduction.at_limit,
         SingularFitWarning,
-        f"the dispersion {model.conditional_family.dispersion!r} is zero at the maximum (a singular fit): it is "
+        f"the dispersion {named(list(map(repr, psi)), range(len(psi)))} is zero at the maximum (a singular fit): it is "
         "reported as 0 without a standard error, and the other results are those of the family without it",
     )
-    for name, reach in running_off(model, laplace.params).items():
+    far = running_off(model, params)
+    vanished = ZERO_PART if laplace.without_zeros and far.get(ZERO_PART, 0.0) < 0.0 else ""
+    tell(
+        vanished,
+        SingularFitWarning,
+        f"the probability of the zero part, {vanished!r}, is zero at the maximum (a singular fit): its effects, and "
+        "their standard errors, mean nothing, and the other results are those of the family without it",
+    )
+    for name, reach in far.items():
         tell(
-            True,
+            name != vanished,
             SeparationWarning,
             f"the linear predictor {name!r} reaches {reach:.3g}: what it stands for is at the end of its range in some "
             f"rows (a probability of 0 or 1), where the likelihood is flat. Estimates and standard errors of {name!r} "

@@ -304,7 +304,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         check_positive(gtol=gtol, maxiter=maxiter)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         found = laplace_maximum(self.design, gtol, maxiter, disp)
-        warn_maximum(self, found, found.reduction, found.fit.converged)
+        warn_maximum(self, found, found.params, found.reduction, found.fit.converged)
         result = laplace_results(self, found, Threads.of(None))
         return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
 
@@ -428,7 +428,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
             found.design, found.fit.position, found.reduction, found.fit.sampler, executor
         )
         result = monte_carlo_results(self, found, laplace, draws, executor=executor, mcse_tol=mcse_tol)
-        warn_maximum(self, laplace, found.reduction, found.fit.converged)
+        warn_maximum(self, laplace, found.params, found.reduction, found.fit.converged)
         if not laplace.without_limit:  # draws around estimates that mean nothing are worth no word
             warn_monte_carlo(result, mcse_tol if nsample is None else None)
         result = result.with_cov_type(cov_type, **(cov_kwds or {}))

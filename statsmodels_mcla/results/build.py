@@ -75,15 +75,18 @@ def laplace_results(model: MixedModel, found: LaplaceMaximum, executor: Executor
         found.start,
         "Laplace",
         fit.converged and not found.endless,
-        Later(partial(_laplace_covariance, found)),
+        Later(partial(_laplace_covariance, model.design, found)),
         Later(partial(_draws_at, model.design, found, executor)),
         separated=_separated(model, found, fit.converged),
     )
     return MixedGLMResults(model, estimates, fit.mle_retvals, fit.mle_settings)
 
 
-def _laplace_covariance(found: LaplaceMaximum) -> Array:
+def _laplace_covariance(design: MixedDesign, found: LaplaceMaximum) -> Array:
     """Inverse observed information in the model's parameters; NaN at the boundary."""
+    if found.without_zeros is not None:
+        zeros, less = found.without_zeros
+        return zeros.spread(design, _laplace_covariance(zeros.limit(design), less))
     return found.reduction.carry(found.fit.params, laplace_covariance(found.fit))
 
 

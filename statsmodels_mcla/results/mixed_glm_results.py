@@ -25,11 +25,11 @@ from statsmodels_mcla.results.methods import (
     MarginMethods,
     MeansMethods,
     MonteCarloPlots,
+    NestedFamilyMethods,
     PlotResults,
     PowerMethods,
     SimulationResults,
     TableMethods,
-    TermMethods,
 )
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
 
@@ -48,7 +48,7 @@ class MixedGLMResults(
     TableMethods,
     SimulationResults,
     BootstrapResults,
-    TermMethods,
+    NestedFamilyMethods,
     PowerMethods,
 ):
     """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them."""

@@ -12,6 +12,7 @@ from statsmodels_mcla.results.methods.criteria import InformationCriteria
 from statsmodels_mcla.results.methods.glm_attributes import GLMAttributes
 from statsmodels_mcla.results.methods.groups import GroupMethods
 from statsmodels_mcla.results.methods.means import MeansMethods
+from statsmodels_mcla.results.methods.nested_families import NestedFamilyMethods
 from statsmodels_mcla.results.methods.plots import MonteCarloPlots, PlotResults
 from statsmodels_mcla.results.methods.population import EffectSizes, MarginMethods
 from statsmodels_mcla.results.methods.power import PowerMethods
@@ -20,7 +21,6 @@ from statsmodels_mcla.results.methods.profile import ProfileResults
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
 from statsmodels_mcla.results.methods.residuals import ResidualMethods
 from statsmodels_mcla.results.methods.tables import TableMethods
-from statsmodels_mcla.results.methods.terms import TermMethods
 from statsmodels_mcla.results.methods.wald import WaldResults
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "MeansMethods",
     "ModelChecks",
     "MonteCarloPlots",
+    "NestedFamilyMethods",
     "PlotResults",
     "PowerMethods",
     "PredictionMethods",
@@ -45,6 +46,5 @@ __all__ = [
     "RobustResults",
     "SimulationResults",
     "TableMethods",
-    "TermMethods",
     "WaldResults",
 ]

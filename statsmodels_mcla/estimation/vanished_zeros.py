@@ -1,0 +1,89 @@
+"""A zero part whose probability is zero at the maximum: the family without it, which is its limit.
+
+As logit p goes to minus infinity the likelihood of a zero-inflated family is that of the family without a zero part.
+Where that is no lower, there is no finite maximum; all other parameters are those of the limit, and the zero part
+stands where the likelihood is flat, at a probability that no row can tell from zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.families import ConditionalFamily, not_zero_inflated
+from statsmodels_mcla.numerics import Array
+
+SMALL = -4.0  # a linear predictor of the zero part from which on it is looked at: a probability of 2 %
+FLAT = 25.0  # its logit less the log of the number of rows, where it stands in the end, with the other sign
+
+
+@dataclass(frozen=True)
+class VanishedZeros:
+    """The zero part of a design, as something to leave out.
+
+    Attributes
+    ----------
+    family : ConditionalFamily
+        Without it.
+    columns, kept : ndarray of int
+        Its fixed effects, and all others.
+    effects : ndarray
+        Fixed effects of it with which its logit is -1 in every row.
+    """
+
+    family: ConditionalFamily
+    columns: np.ndarray
+    kept: np.ndarray
+    effects: Array
+
+    @classmethod
+    def of(cls, design: MixedDesign, params: Array) -> VanishedZeros | None:
+        """Return the zero part if it inflates zeros, has no random effects, and is small at these parameters."""
+        family, k = not_zero_inflated(design.family), design.family.zero_predictor
+        if family is None or k is None:
+            return None
+        D = len(design.family.directions)
+        X = design.X[k::D]
+        columns = np.flatnonzero(np.abs(X).max(axis=0) > 0)
+        own = X[:, columns]
+        effects = np.linalg.lstsq(own, -np.ones(len(own)), rcond=None)[0]
+        random = any(term.Z[k::D].nnz for term in design.terms)
+        if random or not np.allclose(own @ effects, -1.0) or (X @ params[: X.shape[1]]).max() > SMALL:
+            return None
+        return cls(family, columns, np.setdiff1d(np.arange(X.shape[1]), columns), effects)
+
+    def limit(self, design: MixedDesign) -> MixedDesign:
+        """Return the design of the family without the zero part."""
+        old, new, k = design.family.directions, self.family.directions, design.family.zero_predictor
+        within = np.insert(new.matrix, k or 0, 0.0, axis=1)  # its directions, as those of the whole
+        places = [int(np.flatnonzero((old.matrix == way).all(axis=1))[0]) for way in within]
+        rows = (np.arange(0, design.n_rows, len(old))[:, None] + places).ravel()
+        w = design.w[rows]
+        return replace(
+            design,
+            y=w * design.y[rows] if self.family.mergeable else design.y[rows],
+            w=w,
+            v=design.v[rows],
+            offset=design.offset[rows],
+            X=np.ascontiguousarray(design.X[np.ix_(rows, self.kept)]),
+            terms=tuple(replace(t, Z=t.Z[rows]) for t in design.terms),
+            family=self.family,
+        )
+
+    def far(self, design: MixedDesign, params: Array) -> Array:
+        """Parameters of the design from those of the limit."""
+        beta = np.zeros(design.n_fixed)
+        beta[self.kept] = params[: len(self.kept)]
+        beta[self.columns] = self.effects * (FLAT + np.log(design.n_rows))
+        return np.concatenate([beta, params[len(self.kept) :]])
+
+    def spread(self, design: MixedDesign, cov: Array) -> Array:
+        """Covariance of all parameters from that of the limit; that of the zero part means nothing."""
+        P = design.n_params
+        others = np.setdiff1d(np.arange(P), self.columns)
+        out = np.zeros((P, P))
+        out[np.ix_(others, others)] = cov
+        out[self.columns, self.columns] = np.exp(FLAT)
+        return out
