@@ -2,7 +2,8 @@
 
 As logit p goes to minus infinity the likelihood of a zero-inflated family is that of the family without a zero part.
 Where that is no lower, there is no finite maximum; all other parameters are those of the limit, and the zero part
-stands where the likelihood is flat, at a probability that no row can tell from zero.
+stands where the likelihood is flat, at a probability that no row can tell from zero.  That is so for a zero part of one
+probability: one that depends on covariates may go to zero in some rows, and to one in others.
 """
 
 from __future__ import annotations
@@ -27,32 +28,35 @@ class VanishedZeros:
     ----------
     family : ConditionalFamily
         Without it.
-    columns, kept : ndarray of int
-        Its fixed effects, and all others.
-    effects : ndarray
-        Fixed effects of it with which its logit is -1 in every row.
+    column, kept : int, ndarray of int
+        Its fixed effect, and all others.
+    unit : float
+        Its design, the same in every row.
     """
 
     family: ConditionalFamily
-    columns: np.ndarray
+    column: int
     kept: np.ndarray
-    effects: Array
+    unit: float
 
     @classmethod
     def of(cls, design: MixedDesign, params: Array) -> VanishedZeros | None:
-        """Return the zero part if it inflates zeros, has no random effects, and is small at these parameters."""
+        """Return the zero part if it inflates zeros, by one probability that is small at these parameters."""
         family, k = not_zero_inflated(design.family), design.family.zero_predictor
         if family is None or k is None:
             return None
         D = len(design.family.directions)
         X = design.X[k::D]
         columns = np.flatnonzero(np.abs(X).max(axis=0) > 0)
-        own = X[:, columns]
-        effects = np.linalg.lstsq(own, -np.ones(len(own)), rcond=None)[0]
-        random = any(term.Z[k::D].nnz for term in design.terms)
-        if random or not np.allclose(own @ effects, -1.0) or (X @ params[: X.shape[1]]).max() > SMALL:
+        one = (
+            len(columns) == 1
+            and np.ptp(X[:, columns]) == 0.0
+            and not any(t.Z[k::D].nnz for t in design.terms)
+        )
+        if not one or (X @ params[: X.shape[1]]).max() > SMALL:
             return None
-        return cls(family, columns, np.setdiff1d(np.arange(X.shape[1]), columns), effects)
+        column = int(columns[0])
+        return cls(family, column, np.delete(np.arange(X.shape[1]), column), float(X[0, column]))
 
     def limit(self, design: MixedDesign) -> MixedDesign:
         """Return the design of the family without the zero part."""
@@ -76,14 +80,11 @@ class VanishedZeros:
         """Parameters of the design from those of the limit."""
         beta = np.zeros(design.n_fixed)
         beta[self.kept] = params[: len(self.kept)]
-        beta[self.columns] = self.effects * (FLAT + np.log(design.n_rows))
+        beta[self.column] = -(FLAT + np.log(design.n_rows)) / self.unit
         return np.concatenate([beta, params[len(self.kept) :]])
 
-    def spread(self, design: MixedDesign, cov: Array) -> Array:
+    def spread(self, cov: Array) -> Array:
         """Covariance of all parameters from that of the limit; that of the zero part means nothing."""
-        P = design.n_params
-        others = np.setdiff1d(np.arange(P), self.columns)
-        out = np.zeros((P, P))
-        out[np.ix_(others, others)] = cov
-        out[self.columns, self.columns] = np.exp(FLAT)
+        out = np.insert(np.insert(cov, self.column, 0.0, axis=0), self.column, 0.0, axis=1)
+        out[self.column, self.column] = np.exp(FLAT) / self.unit**2
         return out

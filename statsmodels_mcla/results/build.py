@@ -86,7 +86,7 @@ def _laplace_covariance(design: MixedDesign, found: LaplaceMaximum) -> Array:
     """Inverse observed information in the model's parameters; NaN at the boundary."""
     if found.without_zeros is not None:
         zeros, less = found.without_zeros
-        return zeros.spread(design, _laplace_covariance(zeros.limit(design), less))
+        return zeros.spread(_laplace_covariance(zeros.limit(design), less))
     return found.reduction.carry(found.fit.params, laplace_covariance(found.fit))
 
 

@@ -1,0 +1,102 @@
+"""Zero parts and dispersions that vanish: the maximum is that of the family without them, and is reported as such."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import F, no_warnings
+
+from statsmodels_mcla import MCLAMixedGLM, families
+from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
+
+NB = F.NegativeBinomial(alpha=1.0)
+COUNTS, TRIALS = "y ~ x + (1 | g)", "s + f ~ x + (1 | g)"
+
+
+@functools.cache
+def data() -> pd.DataFrame:
+    """Poisson and binomial responses: by chance with less variance and fewer zeros than expected."""
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(20), 8), rng.normal(size=160)
+    eta = 0.6 + 0.3 * x + 0.5 * rng.normal(size=20)[g]
+    y, n = rng.poisson(np.exp(eta)), rng.integers(3, 9, 160)
+    s = rng.binomial(n, 1 / (1 + np.exp(0.6 - eta)))
+    return pd.DataFrame({"y": y, "x": x, "g": g, "s": s, "f": n - s})
+
+
+def model(formula: str, family: Any, **options: Any) -> MCLAMixedGLM:
+    return MCLAMixedGLM.from_formula(formula, data=data(), family=family, **options)
+
+
+@functools.cache
+def without(formula: str, method: str) -> Any:
+    family = F.Poisson() if formula == COUNTS else F.Binomial()
+    with no_warnings():
+        return fitted(model(formula, family), method)
+
+
+def fitted(of: MCLAMixedGLM, method: str) -> Any:
+    return of.fit(rng=1) if method == "fit" else of.fit_laplace()
+
+
+CASES = {
+    "nb2": (COUNTS, NB, {}, ["'alpha' is zero"]),
+    "nb1": (COUNTS, families.NegativeBinomial1(), {}, ["'alpha' is zero"]),
+    "genpoisson": (COUNTS, families.GeneralizedPoisson(), {}, ["'alpha' is zero"]),
+    "betabinomial": (TRIALS, families.BetaBinomial(), {}, ["'alpha' is zero"]),
+    "zip": (COUNTS, F.Poisson(), {"ziformula": "~ 1"}, ["zero part, 'zi', is zero"]),
+    "zinb": (COUNTS, NB, {"ziformula": "~ 1"}, ["'alpha' is zero", "zero part, 'zi', is zero"]),
+    "zi genpoisson": (
+        COUNTS,
+        families.GeneralizedPoisson(),
+        {"ziformula": "~ 1"},
+        ["'alpha' is zero", "zero part, 'zi', is zero"],
+    ),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_laplace"])
+@pytest.mark.parametrize("name", CASES)
+def test_limit_is_the_family_without_what_vanishes(name: str, method: str) -> None:
+    formula, family, options, messages = CASES[name]
+    with pytest.warns(SingularFitWarning) as caught:
+        ours = fitted(model(formula, family, **options), method)
+    assert [sum(m in str(w.message) for w in caught) for m in messages] == [1] * len(messages)
+    assert len(caught) == len(messages)
+    truth = without(formula, method)
+    kept = list(truth.params.index)
+    assert ours.converged
+    assert ours.llf == pytest.approx(truth.llf, abs=1e-4)
+    # both are within the tolerance of a search: 1e-4 and 3e-4 of standard errors
+    np.testing.assert_allclose(ours.params[kept], truth.params, atol=2e-3 * truth.bse.max())
+    np.testing.assert_allclose(ours.bse[kept], truth.bse, rtol=5e-3)
+    np.testing.assert_allclose(ours.predict(), truth.predict(), rtol=2e-3)
+    if "alpha" in ours.params:
+        assert ours.params["alpha"] == 0.0
+        assert np.isnan(ours.bse["alpha"])
+    if options:
+        assert ours.params["zi: Intercept"] < -20.0
+        assert ours.bse["zi: Intercept"] > 1000.0  # nothing is known of it
+        assert np.all(ours.predict(which="zprob") < 1e-10)
+        assert ours.summary().as_text()
+
+
+def test_a_small_zero_part_is_not_the_limit() -> None:
+    """Negative control: a few zeros more than expected are told, and have a standard error."""
+    more = data().assign(y=lambda d: np.where(np.arange(160) % 16 == 0, 0, d["y"]))
+    with no_warnings():
+        fit = MCLAMixedGLM.from_formula(COUNTS, data=more, family=F.Poisson(), ziformula="~ 1").fit(rng=1)
+    assert -5 < fit.params["zi: Intercept"] < -1
+    assert fit.bse["zi: Intercept"] < 2
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_laplace"])
+def test_a_zero_part_of_a_covariate_is_told_where_it_runs_off(method: str) -> None:
+    """It may go to zero in some rows and to one in others, so that there is no one limit."""
+    with pytest.warns(SeparationWarning, match="the linear predictor 'zi' reaches -"):
+        fit = fitted(model(COUNTS, F.Poisson(), ziformula="~ x"), method)
+    assert fit.llf >= without(COUNTS, method).llf - 1e-3
