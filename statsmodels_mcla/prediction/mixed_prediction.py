@@ -92,8 +92,9 @@ class Predicted:
             change = fitted.params - law.fitted.params
             step = change[fitted.design.layout.covariance]
             zero = None if law.zero is None else law.zero.moved(step)
+            rows, others = law.rows.moved(step), tuple(other.moved(step) for other in law.others)
             errors = replace(law.errors, cov_params=cov)
-            return function(replace(law, fitted=fitted, rows=law.rows.moved(step), zero=zero, errors=errors))
+            return function(replace(law, fitted=fitted, rows=rows, zero=zero, others=others, errors=errors))
 
         return vary_draws(law.fitted, law.errors.cov_params, self.variation(), at)
 
@@ -286,8 +287,8 @@ class MixedPrediction:
         check_alpha(alpha)
         if not self.source.law.has_observations:
             raise ValueError(
-                f"obs_conf_int is not known for family {self.source.law.family.name}, which has several linear "
-                "predictors; take quantiles of simulate()"
+                f"obs_conf_int is not known for family {self.source.law.family.name} where linear predictors after "
+                "that of the mean have random effects, or for another which than 'mean'; take quantiles of simulate()"
             )
         return np.column_stack(self.source.law.interval(alpha))
 

@@ -3,6 +3,9 @@
 The law of a row's linear predictor given the data is cut into slices and each is taken at its mean: between
 quantiles at equally spaced normal scores, so that the tails are cut as finely as the middle.  The sampling
 error of the estimates (delta method, as in `ParameterErrors`) and effects that are new widen it by a normal law.
+
+Further linear predictors, of a zero part or a dispersion, are normal given the first one: they have fixed effects
+alone, and vary with the errors of the estimates.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from scipy import special
 from statsmodels_mcla.estimation import Fitted, ParameterErrors, Varied
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, covariance_root
-from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments
 from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
 
 SLICES = 41
@@ -25,6 +28,8 @@ SCORES = np.linspace(-4.0, 4.0, SLICES - 1)
 EDGES = np.concatenate([[0.0], special.ndtr(SCORES), [1.0]])  # probabilities
 WEIGHTS = np.diff(EDGES)
 NODES = 21  # of the normal law that widens the slices
+OTHER_NODES, OTHER_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # of each further linear predictor
+OTHER_WEIGHTS = OTHER_WEIGHTS / OTHER_WEIGHTS.sum()
 ROWS = 2**10  # rows at a time
 MAX_DOUBLINGS = 60
 BISECTIONS = 50
@@ -58,6 +63,8 @@ class PredictiveLaw:
     n_trials, var_weights : ndarray (N,)
     zero : LinearRows, optional
         Linear predictors of the zero part, where the mean of the response depends on it.
+    others : tuple of LinearRows
+        Linear predictors after the first, in their order.
     """
 
     fitted: Fitted
@@ -67,20 +74,48 @@ class PredictiveLaw:
     n_trials: Array
     var_weights: Array
     zero: LinearRows | None = None
+    others: tuple[LinearRows, ...] = ()
 
     @property
     def has_observations(self) -> bool:
-        """Whether intervals for new observations are known: of one linear predictor."""
-        return len(self.family.predictors) == 1
+        """Whether intervals for new observations are known: predictors after the first have fixed effects alone."""
+        all_known = len(self.others) == len(self.family.predictors) - 1
+        return all_known and not any(rows.Z.nnz or rows.prior.any() for rows in self.others)
 
     @property
     def phi(self) -> Any:
         """Dispersion, or parameters of the family."""
         return self.fitted.design.split(self.fitted.params)[2]
 
+    @cached_property
+    def weights(self) -> Array:
+        """Weights of the points that the law of the linear predictors is cut into."""
+        out = WEIGHTS
+        for _ in self.others:
+            out = np.outer(out, OTHER_WEIGHTS).ravel()
+        return out
+
     def linear_predictors(self) -> Array:
-        """Linear predictor of each row in each slice of its law, (N, SLICES)."""
+        """Linear predictor of each row at each point of its law, (N, points); all of them (K, N, points)."""
         (found,) = moments(self.fitted, self.rows, [LINEAR], self.errors)
+        first = self._first_predictor(found)
+        if not self.others:
+            return first
+        cov, centred = self.errors.cov_params, first - found.mean[:, None]
+        var = np.maximum(centred**2 @ WEIGHTS, 1e-300)
+        every = [first]
+        for rows in self.others:
+            (other,) = moments(self.fitted, rows, [LINEAR], self.errors)
+            # errors of the estimates alone: regression on the first one, and what is left of the variance
+            shared = np.einsum("np,pq,nq->n", other.slope, cov, found.slope)
+            left = np.sqrt(np.maximum(other.estimation_var(cov) - shared**2 / var, 0.0))
+            centre = other.mean[:, None] + (shared / var)[:, None] * centred
+            every = [np.repeat(eta, len(OTHER_NODES), axis=1) for eta in every]
+            repeated = np.repeat(centre, every[0].shape[1] // (SLICES * len(OTHER_NODES)), axis=1)
+            every.append((repeated[..., None] + left[:, None, None] * OTHER_NODES).reshape(len(rows), -1))
+        return np.stack(every)
+
+    def _first_predictor(self, found: Moments) -> Array:
         beta = self.fitted.design.split(self.fitted.params)[0]
         fixed = self.rows.offset + self.rows.X @ beta
         out = np.repeat(found.mean[:, None], SLICES, axis=1)
@@ -109,13 +144,14 @@ class PredictiveLaw:
         Limits of counts are counts: the smallest at which the distribution function reaches alpha / 2 and
         1 - alpha / 2.
         """
-        eta = self.linear_predictors()
-        limits = [np.empty(len(eta)) for _ in range(2)]
-        for a in range(0, len(eta), ROWS):
+        eta, N = self.linear_predictors(), len(self.rows)
+        limits = [np.empty(N) for _ in range(2)]
+        for a in range(0, N, ROWS):
             cut = slice(a, a + ROWS)
-            mu = self.family.mean(eta[cut])
+            mu = self.family.mean(eta[..., cut, :])
             # beyond infinity, where an inverse link turns negative, there is no law of a new observation
-            known = (self.family.link != "inverse") | (np.ptp(np.sign(eta[cut]), axis=1) == 0)
+            first = eta[0, cut] if self.others else eta[cut]
+            known = (self.family.link != "inverse") | (np.ptp(np.sign(first), axis=1) == 0)
             mu = np.where(known[:, None], mu, 1.0)
             for limit, p in zip(limits, (0.5 * alpha, 1.0 - 0.5 * alpha), strict=True):
                 limit[cut] = np.where(known, self._quantile(mu, p, cut), np.nan)
@@ -155,19 +191,19 @@ class PredictiveLaw:
     def distribution(self, points: Array) -> Array:
         """Distribution function of a new observation of each row at points (N, k)."""
         eta, out = self.linear_predictors(), np.empty(points.shape)
-        for a in range(0, len(eta), ROWS):
+        for a in range(0, len(self.rows), ROWS):
             cut = slice(a, a + ROWS)
-            mu = self.family.mean(eta[cut])
+            mu = self.family.mean(eta[..., cut, :])
             for k in range(points.shape[1]):
                 out[cut, k] = self._cdf(points[cut, k], mu, cut)
         return out
 
     def _cdf(self, y: Array, mu: Array, cut: slice) -> Array:
-        """Distribution function of a new observation at y (N,), for means mu (N, SLICES)."""
+        """Distribution function of a new observation at y (N,), for locations mu (N, points)."""
         trials, weights = self.n_trials[cut, None], self.var_weights[cut, None]
         out = np.zeros(len(y))
         for phi, weight in self._parameters:
-            out += weight * (self.family.cdf(y[:, None], mu, phi, trials, weights) @ WEIGHTS)
+            out += weight * (self.family.cdf(y[:, None], mu, phi, trials, weights) @ self.weights)
         return out
 
     @cached_property
@@ -192,10 +228,11 @@ class PredictiveLaw:
 
     def _quantile(self, mu: Array, p: float, cut: slice) -> Array:
         """Invert the distribution function by bisection."""
-        centre, width = mu @ WEIGHTS, np.maximum(np.ptp(mu, axis=1), 1e-3 * np.abs(mu).max(axis=1))
+        at = self.family.link_function.mean(mu[0]) if self.others else mu
+        centre, width = at @ self.weights, np.maximum(np.ptp(at, axis=1), 1e-3 * np.abs(at).max(axis=1))
         if self.family.discrete:
             trials = self.n_trials[cut]
-            low, high = np.full(len(mu), -1.0), np.ceil(centre * trials)
+            low, high = np.full(len(at), -1.0), np.ceil(centre * trials)
             width = np.maximum(np.ceil(width * trials), 1.0)
         else:
             low, high = centre - width, centre + width

@@ -187,7 +187,42 @@ def test_predictions_of_each_predictor() -> None:
     ):
         fit.get_prediction(which="prob")
     with pytest.raises(ValueError, match="obs_conf_int is not known"):
-        fit.get_prediction(row).obs_conf_int()
+        fit.get_prediction(row, which="linear").obs_conf_int()
+    both = fit_of(model_named("hurdle poisson, both random"))
+    with pytest.raises(
+        ValueError, match="obs_conf_int is not known for family HurdlePoisson where linear pred"
+    ):
+        both.get_prediction(random="marginal").obs_conf_int()
+
+
+@pytest.mark.parametrize("random", ["none", "marginal"])
+@pytest.mark.parametrize(
+    "name", ["zero-inflated poisson", "zero-inflated nb, dispersed", "hurdle gamma", "gaussian, dispersed"]
+)
+def test_intervals_of_new_observations_are_those_of_draws(name: str, random: str) -> None:
+    """Estimates from their normal law, effects from theirs, responses from scipy: the limits are their quantiles."""
+    model = model_named(name)
+    fit, row = fit_of(model), model.data().iloc[[3, 40]]
+    limits = fit.get_prediction(row, random=random).obs_conf_int(0.2)
+    rng, size = np.random.default_rng(7), 200_000
+    K, m = 1 + len(model.formulas), len(model.psi)
+    params, cov = fit.params.to_numpy().copy(), np.nan_to_num(fit.cov_params().to_numpy())
+    first = len(params) - m  # parameters of the family are normal on the scale of their logarithm
+    scale = np.ones(len(params))
+    scale[first:], params[first:] = params[first:], np.log(params[first:])
+    draws = rng.multivariate_normal(params, cov / np.outer(scale, scale), size).T
+    u = np.sqrt(fit.params["g Var"]) * rng.normal(size=size) * (random == "marginal")
+    for x, (low, high) in zip(row["x"], limits, strict=True):
+        eta = np.stack([draws[2 * k] + draws[2 * k + 1] * x for k in range(K)])
+        eta[0] += u
+        y = np.asarray(model.sample(rng, eta, tuple(np.exp(draws[first:])), np.ones(size)))
+        if model.discrete:
+            for limit, p in ((low, 0.1), (high, 0.9)):
+                assert np.mean(y < limit) < p + 0.004
+                assert np.mean(y <= limit) > p - 0.004
+        else:
+            wanted = np.quantile(y, [0.1, 0.9])
+            np.testing.assert_allclose([low, high], wanted, atol=0.015 * np.ptp(wanted))
 
 
 def test_population_mean_is_that_of_simulations() -> None:

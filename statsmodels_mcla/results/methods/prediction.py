@@ -10,6 +10,7 @@ from statsmodels_mcla.data import checked_count, inputs_of, refuse_unknown, simu
 from statsmodels_mcla.families import Predictable
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
+    LinearRows,
     MixedPrediction,
     Predicted,
     PredictiveLaw,
@@ -194,11 +195,12 @@ class PredictionMethods(ResultsBase):
         predictor = self._predictor(which)
         fixed = fixed_rows(self.model, exog, transform, offset, exposure)
         at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights, predictor)
-        zero = None
-        if which == "mean" and family.zero_predictor is not None:
+        zero, others = None, list[LinearRows]()
+        if which == "mean":
             parts = self.model, fitted, fixed, random, exog_vc
-            zero = prediction_rows(*parts, predictor=family.zero_predictor).rows
-        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, zero)
+            others = [prediction_rows(*parts, predictor=k).rows for k in range(1, len(family.predictors))]
+            zero = None if family.zero_predictor is None else others[family.zero_predictor - 1]
+        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, zero, tuple(others))
         source = Predicted(law, which, random, self.estimates.cov.variation_later)
         source.here  # noqa: B018 - what cannot be predicted is refused now
         labels = at.index if row_labels is None else pd.Index(row_labels)
