@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,8 +25,9 @@ def refuse_exact_fit(
     ----------
     y, offset : ndarray (n,)
     X : ndarray (n, p)
+        Fixed effects of the mean.
     terms : sequence of RandomTerm
-        Of the same rows.
+        Random effects of the mean, of the same rows.
     family : ConditionalFamily
 
     Raises
@@ -37,16 +39,22 @@ def refuse_exact_fit(
     -----
     Then the marginal density grows like :math:`\phi^{-(n - \mathrm{rank} Z) / 2}` as the dispersion falls to zero.
     """
+    if family.zero_predictor is not None:  # the others tell of the dispersion
+        seen = np.flatnonzero(y != 0)
+        y, X, offset = y[seen], X[seen], offset[seen]
+        terms = [replace(term, Z=sp.csr_array(term.Z[seen])) for term in terms]
     effects = sum(term.Z.shape[1] for term in terms)
-    if family.dispersion is None or family.discrete or effects >= len(y):
+    dispersions = [*family.parameters[:1], *family.predictors[1:]]
+    if not dispersions or family.discrete or effects >= len(y):
         return
     with np.errstate(all="ignore"):
-        eta = np.asarray(family.link_function.eta(y), float)
+        eta = np.asarray(family.concentrated_at(y), float)
     if not np.isfinite(eta).all():  # no mean is where these responses are
         return
     scale = np.linalg.norm(eta) + np.linalg.norm(offset)
     Q = np.linalg.qr(X)[0]
-    Z = sp.csr_array(sp.hstack([term.Z for term in terms], format="csr"))
+    none = sp.csr_array((len(y), 1))  # beside which the mean may have no random effects
+    Z = sp.csr_array(sp.hstack([none, *(term.Z for term in terms)], format="csr"))
     size = np.sqrt(np.asarray(Z.multiply(Z).sum(axis=0)))
     Z = Z @ sp.diags_array(1.0 / np.where(size > 0, size, 1.0))
 
@@ -63,6 +71,6 @@ def refuse_exact_fit(
             return
     raise ValueError(
         "endog: fixed and random effects reproduce every response exactly, so that the dispersion "
-        f"{family.dispersion!r} goes to zero and the likelihood has no maximum: check the response (is it constant "
-        "within the groups?), or drop effects"
+        f"{dispersions[-1]!r} goes to the end of its range, no variance, and the likelihood has no maximum: check the "
+        "response (is it constant within the groups?), or drop effects"
     )

@@ -262,7 +262,9 @@ def read_arrays(
     used = np.flatnonzero(inputs.used)
     counted = [replace(t, Z=t.Z[used]) for t in terms]
     refuse_unidentified_covariances(counted)
-    refuse_exact_fit(inputs.endog.to_numpy()[used], X[used], counted, inputs.offset[used], family)
+    own = [t for t in counted if t.predictor == 0]
+    of_mean = X[used][:, inputs.predictor_of_column == 0]
+    refuse_exact_fit(inputs.endog.to_numpy()[used], of_mean, own, inputs.offset[used], family)
     return inputs
 
 

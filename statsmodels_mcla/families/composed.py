@@ -295,6 +295,9 @@ class Composed(SmoothDensity):
 
     # -- facts of the distribution -----------------------------------------------------------
 
+    def concentrated_at(self, y: Array) -> Array:
+        return self.base.concentrated_at(y)
+
     def mean(self, eta: Array) -> Array:
         return eta
 

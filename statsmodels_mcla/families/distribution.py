@@ -63,6 +63,10 @@ class Distribution(ABC):
         """Return the mean of the response (binomial: the probability) at ``eta``."""
         return self.link_function.mean(eta)
 
+    def concentrated_at(self, y: Array) -> Array:
+        """Return ``eta`` at which all responses are y where their variance vanishes."""
+        return self.link_function.eta(y)
+
     def mean_deriv(self, eta: Array) -> Array:
         """Return d mean/d eta."""
         return self.link_function.mean_deriv(eta)

@@ -52,6 +52,9 @@ class LogNormal(GaussianIdentity):
     exponential: ClassVar[bool] = False
     simple_mean: ClassVar[bool] = False
 
+    def concentrated_at(self, y: Array) -> Array:
+        return np.log(y)
+
     def mean_curve(self, phi: Any) -> MeanLink:
         return ScaledExp(float(np.exp(0.5 * phi)))
 

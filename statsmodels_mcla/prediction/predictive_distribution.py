@@ -30,6 +30,7 @@ WEIGHTS = np.diff(EDGES)
 NODES = 21  # of the normal law that widens the slices
 OTHER_NODES, OTHER_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # of each further linear predictor
 OTHER_WEIGHTS = OTHER_WEIGHTS / OTHER_WEIGHTS.sum()
+REACH = 10.0  # of theirs: a zero part that has vanished has a standard error without a meaning
 ROWS = 2**10  # rows at a time
 MAX_DOUBLINGS = 60
 BISECTIONS = 50
@@ -109,10 +110,11 @@ class PredictiveLaw:
             # errors of the estimates alone: regression on the first one, and what is left of the variance
             shared = np.einsum("np,pq,nq->n", other.slope, cov, found.slope)
             left = np.sqrt(np.maximum(other.estimation_var(cov) - shared**2 / var, 0.0))
-            centre = other.mean[:, None] + (shared / var)[:, None] * centred
+            along = (shared / var)[:, None] * centred
             every = [np.repeat(eta, len(OTHER_NODES), axis=1) for eta in every]
-            repeated = np.repeat(centre, every[0].shape[1] // (SLICES * len(OTHER_NODES)), axis=1)
-            every.append((repeated[..., None] + left[:, None, None] * OTHER_NODES).reshape(len(rows), -1))
+            along = np.repeat(along, every[0].shape[1] // (SLICES * len(OTHER_NODES)), axis=1)
+            away = (along[..., None] + left[:, None, None] * OTHER_NODES).reshape(len(rows), -1)
+            every.append(other.mean[:, None] + np.clip(away, -REACH, REACH))
         return np.stack(every)
 
     def _first_predictor(self, found: Moments) -> Array:

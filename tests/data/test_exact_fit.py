@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from helpers import KIND, F
 
-from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla import MCLAMixedGLM, families
 
 CONTINUOUS = ["gaussian-identity", "gaussian-log", "gamma-log", "gamma-inverse", "inversegaussian-log"]
 G = np.repeat(np.arange(12), 8)
@@ -48,6 +48,35 @@ def test_exact_responses_are_refused(data, name):
     rest = np.where(G == 5, data["x"], 0)
     with pytest.raises(ValueError, match="reproduce every response"):
         model_of(data, name, within + rest / 9, "1 + (1 | g)", freq_weights=(G != 5) * 1.0)
+
+
+@pytest.mark.parametrize(
+    ("family", "mean", "options"),
+    [
+        (families.LogNormal(), np.exp, {}),
+        (families.StudentT(), np.asarray, {}),
+        (F.Gaussian(), np.asarray, {"dispformula": "~ x"}),
+        (F.Gamma(F.links.Log()), np.exp, {"dispformula": "~ x"}),
+        (F.Gamma(F.links.Log()), lambda eta: np.where(G % 3 == 0, 0.0, np.exp(eta)), {"ziformula": "~ x"}),
+    ],
+)
+def test_exact_responses_of_further_families_and_predictors(data, family, mean, options):
+    def model(eta):
+        frame = data.assign(y=mean(np.asarray(eta)))
+        return MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=frame, family=family, **options)
+
+    exact = 2 + data["u"] + 0.1 * data["x"]
+    with pytest.raises(ValueError, match="reproduce every response exactly"):
+        model(exact)
+    model(exact + 1e-4 * data["o"])
+
+
+def test_exact_responses_where_only_the_zero_part_has_random_effects(data):
+    frame = data.assign(y=np.where(data.index % 2 == G % 3, 0.0, np.exp(1 + data["x"])))
+    with pytest.raises(ValueError, match="reproduce every response exactly"):
+        MCLAMixedGLM.from_formula(
+            "y ~ x", data=frame, family=F.Gamma(F.links.Log()), ziformula="~ 1 + (1 | g)"
+        )
 
 
 @pytest.mark.parametrize("name", CONTINUOUS)

@@ -56,6 +56,14 @@ def test_what_follows_a_fit_without_overdispersion() -> None:
     np.testing.assert_allclose(ours.predict(), poisson.predict(), rtol=1e-6)
     assert np.isnan(ours.model.score(np.asarray(ours.params))[-1])
     np.testing.assert_allclose(ours.model.score(np.asarray(ours.params))[:-1], 0.0, atol=1e-4)
+    for random in (
+        "none",
+        "conditional",
+        "marginal",
+    ):  # of new counts, which no dispersion of zero divides by
+        limits, wanted = (f.get_prediction(random=random).obs_conf_int() for f in (ours, poisson))
+        np.testing.assert_array_equal(limits, wanted)
+        assert np.isfinite(limits).all()
     ours_re, poisson_re = ours.random_effects, poisson.random_effects
     assert ours_re.keys() == poisson_re.keys()
 
