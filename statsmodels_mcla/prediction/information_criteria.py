@@ -16,22 +16,28 @@ counts the estimation of fixed effects and of variances (Greven and Kneib, 2010;
 Kneib, van Waveren and Greven, 2014), without which the larger model is favoured.  A scale phi adds the sum of g_i'
 I^-1 e r_i / phi, with e its unit vector and r_i the score of eta_i, as residuals move it.  All of it comes
 from moments and Hessians over draws.
+
+Other families have no natural parameter; what takes the place of y_i is the score of the row in everything that its
+density depends on, all its linear predictors and the parameters of the family, so that rho + their number becomes the
+sum over rows of tr(W_i V_i), with W_i the observed information of the row about them and V_i their covariance: the same
+to first order.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.data import ModelInputs, in_directions
 from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
-from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.families import ConditionalFamily, RowData
 from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, child, covariance_root, generator
-from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments
 from statsmodels_mcla.prediction.linear_predictors import LinearRows
 
 SETS = 8  # of draws that it is computed from, each half as large as for other expectations
@@ -71,20 +77,36 @@ class _Rows:
 
     @classmethod
     def of(cls, inputs: ModelInputs, family: ConditionalFamily, used: np.ndarray) -> _Rows:
-        data = inputs.row_data(family, used)
+        data = RowData(*(np.repeat(part, len(family.directions)) for part in inputs.row_data(family, used)))
         size = (inputs.freq_weights * inputs.var_weights * inputs.n_trials)[used]
         v = np.broadcast_to(data.v, data.y.shape)
         return cls(family, data.y, data.w, v, size, inputs.constant(family, used))
 
-    def density(self, eta: Array, phi: float) -> tuple[Array, Array]:
-        """Log density of each row and its derivative in eta."""
-        terms = self.family.rows(self.y[:, None], self.w[:, None], self.v[:, None], eta[:, None], phi)
-        return terms.logf[:, 0], terms.d1[:, 0]
+    @property
+    def _numbers(self) -> tuple[Array, Array, Array]:
+        return self.y[:, None], self.w[:, None], self.v[:, None]
 
-    def information(self, eta: Array, phi: float) -> Array:
-        """Expected information of each row about its linear predictor."""
+    def penalty(self, found: Moments, phi: Any, cov: Array) -> tuple[Array, Array]:
+        """Log density and part of rho of each row, at the means of its linear predictors given the data."""
+        eta, spread = found.mean, found.var + found.estimation_var(cov)
+        terms = self.family.rows(*self._numbers, eta[:, None], phi)
+        logf, r = terms.logf[:, 0], terms.d1[:, 0]
+        if not self.family.exponential:
+            return logf, -terms.d2[:, 0] * spread + self._of_parameters(found, phi, cov)
         mu = self.family.mean(eta)
-        return np.asarray(self.size * self.family.mean_deriv(eta) ** 2 / self.family.variance(mu, phi))
+        rho = self.size * self.family.mean_deriv(eta) ** 2 / self.family.variance(mu, phi) * spread
+        if self.family.dispersion == "scale":
+            rho = rho + r / phi * (found.slope @ cov[:, -1])
+        return logf, rho
+
+    def _of_parameters(self, found: Moments, phi: Any, cov: Array) -> Array | float:
+        """Part of the parameters of the family, less one each."""
+        m = len(self.family.parameters)
+        if not m:
+            return 0.0
+        own = self.family.parameter_rows(*self._numbers, found.mean[:, None], phi)
+        cross = -2.0 * np.einsum("kn,nk->n", own.d1phi[..., 0], found.slope @ cov[:, -m:])
+        return cross - np.einsum("kln,kl->n", own.dphi2[..., 0], cov[-m:, -m:]) - m / len(found.mean)
 
 
 def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None) -> ConditionalAIC:
@@ -136,7 +158,8 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
 def leverages(inputs: ModelInputs, fitted: Fitted) -> Array:
     """Rows' parts (N,) of the effective degrees of freedom, from the draws at hand; zero without weight."""
     out = np.zeros(len(inputs.endog))
-    out[inputs.used] = _Setting.of(inputs, fitted).of_rows(fitted)[1]
+    ways = len(fitted.design.family.directions)
+    out[inputs.used] = _Setting.of(inputs, fitted).of_rows(fitted)[1].reshape(-1, ways).sum(axis=1)
     return out
 
 
@@ -166,15 +189,13 @@ class _Setting:
 
     @classmethod
     def of(cls, inputs: ModelInputs, fitted: Fitted) -> _Setting:
-        if not fitted.design.family.exponential:
-            raise ValueError(
-                f"caic is known for exponential families only, and {fitted.design.family.name} is none; use aic"
-            )
+        family = fitted.design.family
         used = np.flatnonzero(inputs.used)
-        Z = sp.csr_array(inputs.Z[used])
-        prior = np.zeros((len(used), sum(t.whole.size for t in fitted.reduction.terms)))
-        rows = LinearRows.of(fitted, np.asarray(inputs.exog)[used], inputs.offset[used], Z, prior)
-        return cls(fitted, rows, _Rows.of(inputs, fitted.design.family, used))
+        X, offset = inputs.fixed_rows(family, used)
+        kept = [replace(term, Z=sp.csr_array(term.Z[used])) for term in inputs.terms]
+        Z = sp.csr_array(sp.hstack([term.Z for term in in_directions(kept, family)], format="csr"))
+        prior = np.zeros((len(X), sum(t.whole.size for t in fitted.reduction.terms)))
+        return cls(fitted, LinearRows.of(fitted, X, offset, Z, prior), _Rows.of(inputs, family, used))
 
     def parts(self, sampler: Sampler, params: Array) -> Array:
         """Conditional log-likelihood and rho, from one set of draws."""
@@ -185,11 +206,7 @@ class _Setting:
 
     def of_rows(self, fitted: Fitted) -> tuple[Array, Array]:
         """Log density and part of rho of each row, from the draws at hand."""
-        family, phi = fitted.design.family, fitted.design.split(fitted.params)[2]
+        phi = fitted.design.split(fitted.params)[2]
         cov = np.linalg.inv(-fitted.evaluation.hessian)
         found = moments(fitted, self.rows, [LINEAR], ParameterErrors(cov, None))[0]
-        logf, r = self.data.density(found.mean, phi)
-        rho = self.data.information(found.mean, phi) * (found.var + found.estimation_var(cov))
-        if family.dispersion == "scale":
-            rho += r / phi * (found.slope @ cov[:, -1])
-        return logf, rho
+        return self.data.penalty(found, phi, cov)

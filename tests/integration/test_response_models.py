@@ -125,7 +125,6 @@ def test_mean_counts_the_error_of_family_parameters() -> None:
     ("call", "message"),
     [
         (lambda r: r.resid_deviance, "has no deviance"),
-        (lambda r: r.caic, "caic is known for exponential families only"),
         (
             lambda r: r.r2(method="delta"),
             "method='delta' is not known for family Cumulative; use 'theoretical'",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import oracle
@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from helpers import KIND, F, Small, assert_monte_carlo, fit_of, laplace_of, small
+from responses import FURTHER, ONE_PREDICTOR, SEVERAL_PREDICTORS
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.exceptions import SingularFitWarning
+from statsmodels_mcla.families.poisson import PoissonLog
 
 
 def eta_given_data(case: Small, y: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -64,6 +66,55 @@ def test_caic_of_epil() -> None:
     assert 0 < fit.caic_mcse < 0.05
     assert fit.caic < fit.aic
     assert laplace_of("epil").caic == pytest.approx(fit.caic, abs=0.1)
+
+
+@dataclass(frozen=True)
+class PlainPoisson(PoissonLog):
+    """Poisson counts of which the package does not know that they have a natural parameter."""
+
+    exponential: ClassVar[bool] = False
+
+
+def test_caic_of_other_families_is_the_same_where_both_are_known() -> None:
+    """Observed and expected information of a Poisson row are one."""
+    case = small(KIND["poisson-log"], "intercept", seed=1)
+    fits = [
+        MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=case.data, family=family).fit_laplace()
+        for family in (PlainPoisson(), PoissonLog())
+    ]
+    assert fits[0].effective_df == pytest.approx(fits[1].effective_df, rel=1e-9)
+    assert fits[0].caic == pytest.approx(fits[1].caic, rel=1e-9)
+
+
+@pytest.mark.slow  # 60 fits and as many conditional AICs
+@pytest.mark.parametrize("name", ["zero-inflated poisson", "cumulative logit"])
+def test_penalty_is_the_optimism_of_the_conditional_likelihood(name: str) -> None:
+    """By simulation from the same effects: how much better the data at hand are fitted than others would be."""
+    model = next(m for m in [*SEVERAL_PREDICTORS, *ONE_PREDICTOR] if m.name == name)
+    data, rng = model.data(groups=20, size=12), np.random.default_rng(3)
+    g, x = np.unique(data["g"], return_inverse=True)[1], data["x"].to_numpy()
+    eta = model.intercept - 0.4 * x + rng.normal(0, model.sd, 20)[g]
+    if model.formulas:
+        eta = np.stack([eta, FURTHER[0][0] + FURTHER[0][1] * x])
+    rho, optimism = [], []
+    for _ in range(60):
+        y, *others = (np.asarray(model.sample(rng, eta, model.psi, None)) for _ in range(21))
+        fit = model.model(data.assign(y=y)).fit_laplace()
+        found = np.asarray(fit.predict(which="linear", random="conditional"))
+        if model.formulas:
+            found = np.stack([found, fit.params.iloc[2] + fit.params.iloc[3] * x])
+        psi = tuple(fit.params.iloc[len(fit.params) - len(model.psi) :])
+
+        def gain(z: np.ndarray, found: np.ndarray = found, psi: tuple = psi) -> float:
+            return float(
+                np.sum(model.log_density(z, found, psi, None) - model.log_density(z, eta, model.psi, None))
+            )
+
+        optimism.append(gain(y) - np.mean([gain(z) for z in others]))
+        rho.append(fit.effective_df + len(model.psi))
+    error = np.std(optimism) / np.sqrt(60)
+    assert error < 0.08 * np.mean(optimism)
+    assert abs(np.mean(rho) - np.mean(optimism)) < 4.0 * error
 
 
 def test_monte_carlo_errors() -> None:

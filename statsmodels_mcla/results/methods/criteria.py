@@ -49,7 +49,8 @@ class InformationCriteria(ResultsBase):
         """Conditional AIC: for predictions at the levels at hand rather than at new ones.
 
         -2 log f(y | eta^) + 2 (``effective_df`` + dispersion parameters), eta^ = E(eta | y) (Vaida and Blanchard,
-        2005).  It compares models of the same responses, with whatever random effects.
+        2005).  It compares models of the same responses, with whatever random effects, zero parts and dispersions;
+        all linear predictors are at their means given the data.
         """
         return self._conditional_aic.value
 
@@ -63,7 +64,9 @@ class InformationCriteria(ResultsBase):
         """Effective degrees of freedom of the linear predictor, the covariance penalty of `caic`.
 
         sum_i W_i [Var(eta_i | y) + g_i' I^-1 g_i]: the trace of the hat matrix of the random effects, and the
-        estimation of the parameters (Greven and Kneib, 2010; Säfken et al., 2014).
+        estimation of the parameters (Greven and Kneib, 2010; Säfken et al., 2014).  Where the family is not
+        exponential, W_i is the observed information of a row about all its linear predictors and the parameters of the
+        family, whose number is subtracted.
         """
         return self._conditional_aic.effective_df
 

@@ -182,7 +182,8 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         Parameters
         ----------
         observed : bool
-            Of GLM: rows count with their expected information here, and True is as False.
+            Of GLM: rows count with their expected information here (observed where the family is not exponential),
+            and True is as False.
 
         Returns
         -------
