@@ -77,7 +77,7 @@ OFFERED: dict[str, Ask] = {
 }
 
 
-FOR_ONE_PREDICTOR = ("get_margeff", "population_averaged", "score test")
+FOR_ONE_PREDICTOR = ("population_averaged", "score test")
 
 
 def offered(model: ResponseModel, name: str) -> bool:
@@ -192,6 +192,43 @@ def test_predictions_of_each_predictor() -> None:
         ValueError, match="obs_conf_int is not known for family HurdlePoisson where linear pred"
     ):
         both.get_prediction(random="marginal").obs_conf_int()
+
+
+@pytest.mark.parametrize(
+    "name", ["zero-inflated nb, dispersed", "hurdle poisson, both random", "hurdle gamma"]
+)
+def test_marginal_effects_are_differences_of_predictions(name: str) -> None:
+    """Of the mean of all responses: a covariate moves the zero part too, and errors are those of both."""
+    model = model_named(name)
+    fit, data, h = fit_of(model), model.data(), 1e-4
+    ends = [data.assign(x=data["x"] + sign * h) for sign in (1.0, -1.0)]
+    for random in ("none", "marginal"):
+        found = fit.get_margeff(random=random)
+        up, down = (fit.predict(end, random=random).to_numpy() for end in ends)
+        assert found.names == ["x"]
+        assert found.margeff[0] == pytest.approx(np.mean(up - down) / (2 * h), rel=1e-5)
+
+    def effect(params: Any) -> float:
+        designs = (
+            np.tile(np.column_stack([np.ones(len(data)), end["x"]]), 1 + len(model.formulas)) for end in ends
+        )
+        up, down = (fit.model.predict(params, X) for X in designs)
+        return float(np.mean(np.asarray(up) - np.asarray(down)) / (2 * h))
+
+    params, cov = fit.params.to_numpy(), fit.cov_params().to_numpy()
+    slope = np.array([(effect(params + e) - effect(params - e)) / 2e-4 for e in 1e-4 * np.eye(len(params))])
+    assert fit.get_margeff().margeff_se[0] == pytest.approx(np.sqrt(slope @ cov @ slope), rel=1e-3)
+
+
+def test_marginal_effects_need_a_mean_that_one_predictor_knows() -> None:
+    model = model_named("hurdle nb")
+    mixed = MCLAMixedGLM.from_formula(
+        "y ~ x + (1 | g)", data=model.data(), family=model.family, ziformula="~ x", dispformula="~ x"
+    )
+    with pytest.raises(
+        ValueError, match="get_margeff is not known for family HurdleNegativeBinomial, whose mean"
+    ):
+        mixed.fit_laplace().get_margeff()
 
 
 @pytest.mark.parametrize("random", ["none", "marginal"])

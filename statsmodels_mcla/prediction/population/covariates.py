@@ -87,8 +87,17 @@ class CovariateRows:
         offset = np.asarray(model.inputs.offset, float)
         if hasattr(model, "formula"):
             frame = model.data.frame
-            known = covariates_of(design_info_of(model), frame)
+            known: dict[str, Covariate] = {}
+            for info in (
+                design_info_of(model),
+                *(part for _, part in getattr(model.data, "parts", {}).values()),
+            ):
+                known = covariates_of(info, frame) | known
             return cls(model, fitted, random, known, frame, offset, None)
+        if len(model.conditional_family.predictors) > 1:
+            raise ValueError(
+                "arrays do not tell how several linear predictors follow one covariate: make the model by a formula"
+            )
         frame = pd.DataFrame(model.inputs.exog)
         covariates = {str(name): Covariate(str(name), None, frozenset([str(name)])) for name in frame.columns}
         prior = np.zeros((len(frame), fitted.reduction.layout.n_covariance))
@@ -142,7 +151,12 @@ class CovariateRows:
             raise ValueError("there is no covariate that varies, and so no marginal effect")
         return names
 
-    def rows(self, frame: pd.DataFrame, offset: Array) -> LinearRows:
+    def zero_rows(self, frame: pd.DataFrame, offset: Array) -> LinearRows | None:
+        """Rows of the zero part, by whose probability the mean of changed data is less; None if there is none."""
+        predictor = self.model.conditional_family.zero_predictor
+        return None if predictor is None else self.rows(frame, offset, predictor)
+
+    def rows(self, frame: pd.DataFrame, offset: Array, predictor: int = 0) -> LinearRows:
         """Design rows of changed data (a whole number of copies of these rows where no formula reads them).
 
         Raises
@@ -154,7 +168,7 @@ class CovariateRows:
         if self.prior is not None:
             prior = np.tile(self.prior, (len(frame) // len(self.prior), 1))
             return self.without_effects(fixed.X, fixed.offset, prior)
-        found = prediction_rows(self.model, self.fitted, fixed, self.random)
+        found = prediction_rows(self.model, self.fitted, fixed, self.random, predictor=predictor)
         if not found.complete.all():
             row = frame.iloc[int(np.flatnonzero(~found.complete)[0])]
             shown = ", ".join(f"{name} = {row[name]}" for name in self.covariates)

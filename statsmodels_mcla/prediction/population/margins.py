@@ -28,16 +28,19 @@ class MarginalChange:
     weights : ndarray (K, N)
     scale : ndarray (N,)
         Values that the sum is multiplied by: those of the covariate in elasticities.
+    zero : LinearRows (K N,), optional
+        Of the zero part, by whose probability the means are less.
     """
 
     name: str
     rows: LinearRows
     weights: Array
     scale: Array
+    zero: LinearRows | None = None
 
     def values(self, fitted: Fitted, errors: ParameterErrors, *, relative: bool) -> tuple[Array, Array]:
         """Effects in every row (N,), and their derivatives (N, P) in the fitted parameters."""
-        found = moments_of(fitted, self.rows, errors)[-1]
+        found = moments_of(fitted, self.rows, errors, zero=self.zero)[-1]
         mean, slope = found.mean, found.slope
         if relative:
             mean, slope = np.log(mean), slope / mean[:, None]
@@ -90,8 +93,9 @@ class Margins:
             scale = self.frame[name].to_numpy(float) if elastic else np.ones(len(self.frame))
             for label, frames, weights in self._steps(self.source.covariates[name], dummy=dummy, count=count):
                 changed = pd.concat(frames, ignore_index=True)
-                rows = self.source.rows(changed, np.tile(self.offset, len(frames)))
-                out.append(MarginalChange(label, rows, weights, scale))
+                at = changed, np.tile(self.offset, len(frames))
+                rows, zero = self.source.rows(*at), self.source.zero_rows(*at)
+                out.append(MarginalChange(label, rows, weights, scale, zero))
         return out
 
     def _steps(

@@ -174,9 +174,15 @@ class MarginMethods(ResultsBase):
         A covariate is a column of the data that the formula names, or a column of ``exog`` where there is no formula.
         Its effect is that of the whole formula, interactions, transformations and random slopes of the covariate
         included: the derivative of the mean for numbers, and for factors (text, categories, booleans, ``C(x)``) the
-        difference between each level and the first, ``x[T.level]``.  Offsets stay as they are.
+        difference between each level and the first, ``x[T.level]``.  Offsets stay as they are.  Where there is a zero
+        part, the mean is that of all responses, and covariates of its formula count too.
         """
-        refuse_several_predictors(self.model.conditional_family, "get_margeff")
+        fitted = self.estimates.fitted
+        if "mean" not in fitted.design.family.predictable(fitted.design.split(fitted.params)[2]):
+            raise ValueError(
+                f"get_margeff is not known for family {self.model.conditional_family.name}, whose mean depends on "
+                "several linear predictors; compare predictions of new rows instead"
+            )
         at, method = at.lower(), method.lower()
         if at not in AT:
             raise ValueError(f"at must be one of {', '.join(map(repr, AT))}, got {at!r}")
