@@ -387,7 +387,8 @@ class _ByJets:
         for c in ways:
             moved = self._within([eta + x * ends for eta, x in zip(etas, c, strict=True)])
             along = [Jet(at, {0: np.asarray(x)} if x else {}) for at, x in zip(moved, c, strict=True)]
-            out.append(five_point_slope(self._jet(y, v, along, psi).h[0, 0]) / size)
+            bend = self._jet(y, v, along, psi).h.get((0, 0), 0.0)
+            out.append(five_point_slope(np.broadcast_to(bend, ends.shape)) / size)
         return out
 
     def bends(self, y: Array, v: Number, etas: list[Array], phi: Any) -> list[dict[tuple[int, int], Array]]:
@@ -399,7 +400,10 @@ class _ByJets:
             moved: list[Any] = [*psi[:k], ends, *psi[k + 1 :]]
             own = [Jet.variable(eta, i) for i, eta in enumerate(self._within(etas))]
             h = self._jet(y, v, own, [Jet.constant(p) for p in moved]).h
-            out.append({pair: five_point_slope(part) / size for pair, part in h.items()})
+            whole = (len(FIVE_POINTS), *np.shape(etas[0]))  # of a part that does not depend on it, too
+            out.append(
+                {pair: five_point_slope(np.broadcast_to(part, whole)) / size for pair, part in h.items()}
+            )
         return out
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms
+from statsmodels_mcla.families.smooth_density import FAR
 from statsmodels_mcla.numerics import Array, Number
 
-FAR = 250.0  # linear predictors beyond are taken to be this: squares of exp of more overflow
 ONE = np.ones(())  # weight
 
 

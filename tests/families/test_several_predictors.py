@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from responses import SEVERAL_PREDICTORS, ResponseModel
 
+from statsmodels_mcla.families import SmoothDensity, TruncatedNegativeBinomial, TruncatedPoisson
+from statsmodels_mcla.families.composed import _ByJets
 from statsmodels_mcla.families.directions import Directions
+from statsmodels_mcla.families.zero_part import ZeroPart
 
 MODELS = {m.name: m for m in SEVERAL_PREDICTORS}
 every = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
@@ -59,11 +63,7 @@ def test_forms_are_sums_over_directions(K: int) -> None:
     H = rng.normal(size=(K, K, 4, 2))
     H = H + H.swapaxes(0, 1)
     h = ways.hessian({(i, j): H[i, j] for i in range(K) for j in range(i, K)}, like).reshape(4, -1, 2)
-    a = rng.normal(
-        size=K
-    )  # a density whose Hessian is linear in eta: its third derivative is the form (a't)^3 + ...
-    b = rng.normal(size=K)
-
+    a, b = rng.normal(size=(2, K))  # of a cubic form (a't)^3 - 2 (b't)^3
     q = ways.cubic([(a @ c) ** 3 * np.ones((4, 2)) - 2.0 * (b @ c) ** 3 for c in ways.matrix], like)
     q = q.reshape(4, -1, 2)
     for t in rng.normal(size=(5, K)):
@@ -128,6 +128,56 @@ def test_derivatives_in_the_parameter(model: ResponseModel) -> None:
         np.testing.assert_allclose(s.along(at.d1phi[0], t, 1), along, **close)
         along = central(lambda x, t=t: s.along(s.rows(s.eta, psi + x).d2, t, 2), h)
         np.testing.assert_allclose(s.along(mixed, t, 2), along, **close)
+
+
+@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if dict(m.formulas).keys() == {"zi"}])
+def test_derivatives_by_hand_are_those_of_jets(name: str) -> None:
+    """Of both predictors and the parameters, the third ones within the error of a five-point rule."""
+    s, rng = Rows(MODELS[name]), np.random.default_rng(4)
+    y, v, etas = s.endog[:, None], np.ones((N, 1)), [eta + rng.normal(size=eta.shape) for eta in s.eta]
+    phi, ways = s.model.phi, s.ways.matrix
+    hand, jets = s.family._calculus, _ByJets(s.family)
+    assert isinstance(hand, ZeroPart)
+    kinds = ["second", "complete"] if s.model.psi else ["second"]
+    for kind in kinds:
+        ours, theirs = (getattr(one, kind)(y, v, etas, phi) for one in (hand, jets))
+        constant = theirs.value - ours.value  # of the data alone
+        np.testing.assert_allclose(constant, constant[:, :1] * np.ones(2), atol=1e-9)
+        for part, other in ((ours.d, theirs.d), (ours.h, theirs.h)):
+            assert set(part) >= set(other)
+            for key, value in part.items():
+                np.testing.assert_allclose(value, other.get(key, 0.0) + 0.0 * value, rtol=1e-9, atol=1e-9)
+    for ours, theirs in zip(
+        hand.cubes(y, v, etas, phi, ways), jets.cubes(y, v, etas, phi, ways), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
+    for ours, theirs in (
+        [] if not s.model.psi else zip(hand.bends(y, v, etas, phi), jets.bends(y, v, etas, phi), strict=True)
+    ):
+        for pair, value in ours.items():
+            np.testing.assert_allclose(value, theirs.get(pair, 0.0) + 0.0 * value, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("family", [TruncatedPoisson(), TruncatedNegativeBinomial()], ids=["poisson", "nb"])
+def test_counts_without_zeros_by_hand_are_those_of_jets(family: Any) -> None:
+    rng = np.random.default_rng(6)
+    y, v, w, eta = (
+        rng.integers(1, 9, (N, 1)).astype(float),
+        np.ones((N, 1)),
+        np.ones((N, 1)),
+        rng.normal(size=(N, 3)),
+    )
+    phi = 0.4
+    ours, theirs = family.rows(y, w, v, eta, phi), SmoothDensity.rows(family, y, w, v, eta, phi)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)
+    if family.parameters:
+        ours, theirs = (
+            f(y, w, v, eta, phi)
+            for f in (family.parameter_rows, partial(SmoothDensity.parameter_rows, family))
+        )
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)
 
 
 @every
