@@ -151,11 +151,10 @@ def test_derivatives_by_hand_are_those_of_jets(name: str) -> None:
         hand.cubes(y, v, etas, phi, ways), jets.cubes(y, v, etas, phi, ways), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
-    for ours, theirs in (
-        [] if not s.model.psi else zip(hand.bends(y, v, etas, phi), jets.bends(y, v, etas, phi), strict=True)
-    ):
-        for pair, value in ours.items():
-            np.testing.assert_allclose(value, theirs.get(pair, 0.0) + 0.0 * value, rtol=1e-6, atol=1e-7)
+    if s.model.psi:
+        for ours, theirs in zip(hand.bends(y, v, etas, phi), jets.bends(y, v, etas, phi), strict=True):
+            for pair, value in ours.items():
+                np.testing.assert_allclose(value, theirs.get(pair, 0.0) + 0.0 * value, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("family", [TruncatedPoisson(), TruncatedNegativeBinomial()], ids=["poisson", "nb"])
