@@ -10,7 +10,7 @@ top of those of a count (zero inflation), or all of them where the family has no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from scipy import special
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.beta import Beta
+from statsmodels_mcla.families.by_jets import ByJets
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
 from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.gamma import GammaLog
@@ -48,14 +49,7 @@ from statsmodels_mcla.families.row_terms import (
     Workspace,
     without_lost_draws,
 )
-from statsmodels_mcla.families.smooth_density import (
-    FIVE_POINTS,
-    LEAST,
-    STEP,
-    SmoothDensity,
-    five_point_slope,
-    floored,
-)
+from statsmodels_mcla.families.smooth_density import SmoothDensity, floored
 from statsmodels_mcla.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
 from statsmodels_mcla.families.zero_part import ZeroPart
 from statsmodels_mcla.numerics import Array, Number
@@ -169,9 +163,9 @@ class Composed(SmoothDensity):
         return select(zero, inside if self.hurdle else _log_add(inside, f), f)
 
     @property
-    def _calculus(self) -> ZeroPart | _ByJets:
+    def _calculus(self) -> ZeroPart | ByJets:
         """Derivatives of the log density of rows of weight one."""
-        return _ByJets(self) if self.disp else ZeroPart(self.base, self.hurdle)
+        return ByJets(self) if self.disp else ZeroPart(self.base, self.hurdle)
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         step, etas = len(self.directions), self.directions.apart(eta)
@@ -350,61 +344,6 @@ class Composed(SmoothDensity):
         location, zero, own = self.split_predictors(mu, phi)
         other = self.base.cdf(endog, location, own, n_trials, var_weights)
         return np.where(np.asarray(endog) >= 0, zero, 0.0) + (1.0 - zero) * other
-
-
-@dataclass(frozen=True)
-class _ByJets:
-    """Derivatives of a composed density by forward differentiation; variables are predictors, then parameters."""
-
-    family: Composed
-
-    def _jet(self, y: Array, v: Number, etas: Sequence[Jet], psi: Sequence[Jet]) -> Jet:
-        return self.family.log_density(y, v, etas[0], *etas[1:], *psi)
-
-    def _within(self, etas: list[Array]) -> list[Array]:
-        return [np.clip(eta, -self.family.far, self.family.far) for eta in etas]
-
-    def _psi(self, phi: Any) -> Array:
-        return np.atleast_1d(phi)[: len(self.family.parameters)]
-
-    def second(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
-        """Return the log density with its derivatives in the predictors."""
-        own = [Jet.variable(eta, k) for k, eta in enumerate(self._within(etas))]
-        return self._jet(y, v, own, [Jet.constant(p) for p in self._psi(phi)])
-
-    def complete(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
-        """Return the log density with all its derivatives."""
-        numbers = enumerate([*self._within(etas), *self._psi(phi)])
-        every = [Jet.variable(at, k) for k, at in numbers]
-        return self._jet(y, v, every[: len(etas)], every[len(etas) :])
-
-    def cubes(self, y: Array, v: Number, etas: list[Array], phi: Any, ways: Array) -> list[Array]:
-        """Return third derivatives along directions, from differences of second ones (five-point rule)."""
-        size = STEP * np.maximum(1.0, np.max(np.abs(etas), axis=0))
-        ends = FIVE_POINTS.reshape(-1, *[1] * size.ndim) * size
-        psi = [Jet.constant(p) for p in self._psi(phi)]
-        out = []
-        for c in ways:
-            moved = self._within([eta + x * ends for eta, x in zip(etas, c, strict=True)])
-            along = [Jet(at, {0: np.asarray(x)} if x else {}) for at, x in zip(moved, c, strict=True)]
-            bend = self._jet(y, v, along, psi).h.get((0, 0), 0.0)
-            out.append(five_point_slope(np.broadcast_to(bend, ends.shape)) / size)
-        return out
-
-    def bends(self, y: Array, v: Number, etas: list[Array], phi: Any) -> list[dict[tuple[int, int], Array]]:
-        """Return derivatives of the Hessian by each parameter, by the same rule."""
-        psi, out = self._psi(phi).astype(float), []
-        for k, at in enumerate(psi):
-            size = STEP * max(at, LEAST)
-            ends = at + size * FIVE_POINTS.reshape(-1, *[1] * np.ndim(etas[0]))
-            moved: list[Any] = [*psi[:k], ends, *psi[k + 1 :]]
-            own = [Jet.variable(eta, i) for i, eta in enumerate(self._within(etas))]
-            h = self._jet(y, v, own, [Jet.constant(p) for p in moved]).h
-            whole = (len(FIVE_POINTS), *np.shape(etas[0]))  # of a part that does not depend on it, too
-            out.append(
-                {pair: five_point_slope(np.broadcast_to(part, whole)) / size for pair, part in h.items()}
-            )
-        return out
 
 
 def compose(base: ConditionalFamily, *, zi: bool, disp: bool) -> ConditionalFamily:

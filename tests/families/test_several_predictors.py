@@ -10,7 +10,7 @@ import pytest
 from responses import SEVERAL_PREDICTORS, ResponseModel
 
 from statsmodels_mcla.families import SmoothDensity, TruncatedNegativeBinomial, TruncatedPoisson
-from statsmodels_mcla.families.composed import _ByJets
+from statsmodels_mcla.families.by_jets import ByJets
 from statsmodels_mcla.families.directions import Directions
 from statsmodels_mcla.families.zero_part import ZeroPart
 
@@ -136,7 +136,7 @@ def test_derivatives_by_hand_are_those_of_jets(name: str) -> None:
     s, rng = Rows(MODELS[name]), np.random.default_rng(4)
     y, v, etas = s.endog[:, None], np.ones((N, 1)), [eta + rng.normal(size=eta.shape) for eta in s.eta]
     phi, ways = s.model.phi, s.ways.matrix
-    hand, jets = s.family._calculus, _ByJets(s.family)
+    hand, jets = s.family._calculus, ByJets(s.family)
     assert isinstance(hand, ZeroPart)
     kinds = ["second", "complete"] if s.model.psi else ["second"]
     for kind in kinds:
