@@ -83,7 +83,9 @@ class MixedFit:
 
     def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
         """See `NestedFit`."""
-        return self.inputs.fixed_rows(self.family, slice(None))[0], in_directions(self.terms, self.family)
+        return self.inputs.fixed_rows(self.family, slice(None))[0], in_directions(
+            self.terms, self.inputs.ways(self.family, slice(None))
+        )
 
     @cached_property
     def maximum(self) -> ObjectiveMaximum:

@@ -39,8 +39,9 @@ def refuse_exact_fit(
     -----
     Then the marginal density grows like :math:`\phi^{-(n - \mathrm{rank} Z) / 2}` as the dispersion falls to zero.
     """
-    if family.zero_predictor is not None:  # the others tell of the dispersion
-        seen = np.flatnonzero(y != 0)
+    ends = [end for name, end in (("zi", 0), ("oi", 1)) if name in family.predictors]
+    if ends:  # the other responses tell of the dispersion
+        seen = np.flatnonzero(~np.isin(y, ends))
         y, X, offset = y[seen], X[seen], offset[seen]
         terms = [replace(term, Z=sp.csr_array(term.Z[seen])) for term in terms]
     effects = sum(term.Z.shape[1] for term in terms)

@@ -62,7 +62,7 @@ class ModelInputs:
     @property
     def predictor_of_effect(self) -> np.ndarray:
         """Number of the linear predictor of each random effect (Q,)."""
-        return np.repeat([t.predictor for t in self.terms], [t.Z.shape[1] for t in self.terms])
+        return np.concatenate([np.tile(t.predictors, t.n_levels) for t in self.terms])
 
     @property
     def used(self) -> np.ndarray:
@@ -81,18 +81,22 @@ class ModelInputs:
         data = self.row_data(family, pick)
         terms = self.terms if used.all() else tuple(replace(t, Z=t.Z[pick]) for t in self.terms)
         data = RowData(*(np.repeat(part, len(family.directions)) for part in data))
-        terms = in_directions(terms, family)
+        terms = in_directions(terms, self.ways(family, pick))
         X, offset = self.fixed_rows(family, pick)
         return merge_identical_rows(MixedDesign(*data, offset, X, terms, family, self.constant(family, pick)))
 
     def fixed_rows(self, family: ConditionalFamily, rows: Any) -> tuple[Array, Array]:
         """Fixed-effects design and offset of some rows, a row a direction of the family's predictors."""
         X, offset = np.ascontiguousarray(self.exog.to_numpy()[rows]), self.offset[rows]
-        ways = family.directions
-        if len(ways) == 1:
+        if len(family.directions) == 1:
             return X, offset
-        spread = X[:, None] * ways.matrix[:, self.predictor_of_column]
-        return spread.reshape(-1, X.shape[1]), np.outer(offset, ways.matrix[:, 0]).ravel()
+        ways = self.ways(family, rows)
+        spread = X[:, None] * ways[:, :, self.predictor_of_column]
+        return spread.reshape(-1, X.shape[1]), (offset[:, None] * ways[:, :, 0]).ravel()
+
+    def ways(self, family: ConditionalFamily, rows: Any) -> Array:
+        """Part of each linear predictor in each direction of some rows, (n, D, K)."""
+        return family.ways(self.endog.to_numpy()[rows])
 
     def linear_predictors(self, family: ConditionalFamily, beta: Array, effects: Array) -> Array:
         """Linear predictors (n, m) of draws of random effects (Q, m); (K, n, m) where the family has several."""
@@ -157,14 +161,19 @@ class ModelInputs:
         )
 
 
-def in_directions(terms: Sequence[RandomTerm], family: ConditionalFamily) -> tuple[RandomTerm, ...]:
-    """Random effects of rows, a row a direction of the family's predictors."""
-    ways = family.directions
-    if len(ways) == 1:
+def in_directions(terms: Sequence[RandomTerm], ways: Array) -> tuple[RandomTerm, ...]:
+    """Random effects of rows, a row a direction of the family's predictors: see `ModelInputs.ways`."""
+    if ways.shape[1] == 1:
         return tuple(terms)
-    return tuple(
-        replace(t, Z=sp.csr_array(sp.kron(t.Z, ways.matrix[:, [t.predictor]], format="csr"))) for t in terms
-    )
+    flat, out = ways.reshape(-1, ways.shape[2]), []
+    for t in terms:
+        whole = sp.coo_array(sp.kron(t.Z, np.ones((ways.shape[1], 1))))
+        row, column = whole.coords
+        data = whole.data * flat[row, np.array(t.predictors)[column % t.dim]]
+        Z = sp.csr_array((data, (row, column)), shape=whole.shape)
+        Z.eliminate_zeros()
+        out.append(replace(t, Z=Z))
+    return tuple(out)
 
 
 def inputs_of(model: Any) -> ModelInputs:

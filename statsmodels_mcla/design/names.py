@@ -91,9 +91,8 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
     grouping factor stands before them.
     """
     # a covariate that is its own grouping factor has its name already
-    shown = [
-        [t.name if c == "Intercept" and t.name not in t.columns else c for c in t.columns] for t in terms
-    ]
+    # and intercepts of several predictors are told apart by theirs: "zi: Intercept"
+    shown = [[c if t.name in t.columns else _after_group(c, t.name) for c in t.columns] for t in terms]
     flat = [label for labels in shown for label in labels]
     names = []
     for t, labels in zip(terms, shown, strict=True):
@@ -104,6 +103,12 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
         for i in range(len(own)):
             names += [f"{own[j]} x {own[i]} Cov" for j in range(i)] + [f"{own[i]} Var"]
     return names
+
+
+def _after_group(column: str, group: str) -> str:
+    """Name of an effect, an intercept's that of its grouping factor."""
+    *predictor, effect = column.rpartition(": ")
+    return "".join(predictor) + (group if effect == "Intercept" else effect)
 
 
 def parameter_names(fixed: Sequence[str], terms: Sequence[RandomTerm], family: Sequence[str]) -> list[str]:

@@ -64,8 +64,8 @@ class RandomTerm:
     axes : ndarray (d, d), optional
         Upper triangular: in the coordinates x @ axes, the rows x of the levels' designs are orthonormal (their mean
         square is the identity), wherever covariates are counted from and in whatever units.  From Z by default.
-    predictor : int
-        Number of the linear predictor that the term is part of.
+    predictors : tuple of int (d,)
+        Number of the linear predictor that each of the d effects is part of; the first by default.
     """
 
     name: str
@@ -75,19 +75,29 @@ class RandomTerm:
     text: str = ""
     design: TermDesign | None = field(default=None, repr=False)
     axes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
-    predictor: int = 0
+    predictors: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.Z.shape[1] != len(self.levels) * len(self.columns):
             raise ValueError(
                 f"Z has {self.Z.shape[1]} columns for {len(self.levels)} levels x {len(self.columns)} effects"
             )
+        if not self.predictors:
+            object.__setattr__(self, "predictors", (0,) * self.dim)
         if len(self.axes) != self.dim:
-            object.__setattr__(self, "axes", orthonormal_axes(rows_of_levels(self.Z, self.dim)))
+            object.__setattr__(self, "axes", self._own_axes())
+
+    def _own_axes(self) -> np.ndarray:
+        x, axes = rows_of_levels(self.Z, self.dim), np.zeros((self.dim, self.dim))
+        for predictor in set(self.predictors):  # whose parts of a row are rows of their own
+            own = np.flatnonzero(np.equal(self.predictors, predictor))
+            axes[np.ix_(own, own)] = orthonormal_axes(x[:, own])
+        return axes
 
     def with_design(self, columns: tuple[str, ...], Z: sparse.csr_array) -> RandomTerm:
         """Return the term of other effects or on other rows, along axes of its own."""
-        return replace(self, columns=columns, Z=Z, axes=np.zeros((0, 0)))
+        predictors = self.predictors if len(columns) == self.dim else ()
+        return replace(self, columns=columns, Z=Z, axes=np.zeros((0, 0)), predictors=predictors)
 
     @property
     def dim(self) -> int:

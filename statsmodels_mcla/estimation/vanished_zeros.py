@@ -42,9 +42,10 @@ class VanishedZeros:
     @classmethod
     def of(cls, design: MixedDesign, params: Array) -> VanishedZeros | None:
         """Return the zero part if it inflates zeros, by one probability that is small at these parameters."""
-        family, k = not_zero_inflated(design.family), design.family.zero_predictor
-        if family is None or k is None:
+        family = not_zero_inflated(design.family)
+        if family is None:
             return None
+        k = design.family.predictors.index("zi")
         D = len(design.family.directions)
         X = design.X[k::D]
         columns = np.flatnonzero(np.abs(X).max(axis=0) > 0)
@@ -60,8 +61,8 @@ class VanishedZeros:
 
     def limit(self, design: MixedDesign) -> MixedDesign:
         """Return the design of the family without the zero part."""
-        old, new, k = design.family.directions, self.family.directions, design.family.zero_predictor
-        within = np.insert(new.matrix, k or 0, 0.0, axis=1)  # its directions, as those of the whole
+        old, new, k = design.family.directions, self.family.directions, design.family.predictors.index("zi")
+        within = np.insert(new.matrix, k, 0.0, axis=1)  # its directions, as those of the whole
         places = [int(np.flatnonzero((old.matrix == way).all(axis=1))[0]) for way in within]
         rows = (np.arange(0, design.n_rows, len(old))[:, None] + places).ravel()
         w = design.w[rows]

@@ -146,6 +146,7 @@ from statsmodels_mcla.families.row_terms import (
 )
 from statsmodels_mcla.families.smooth_density import SmoothDensity
 from statsmodels_mcla.families.student import StudentT
+from statsmodels_mcla.families.surfaces import Surface
 from statsmodels_mcla.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
 from statsmodels_mcla.families.tweedie import Tweedie
 
@@ -186,6 +187,7 @@ __all__ = [
     "RowTerms",
     "SmoothDensity",
     "StudentT",
+    "Surface",
     "Tail",
     "TruncatedNegativeBinomial",
     "TruncatedPoisson",

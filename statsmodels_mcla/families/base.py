@@ -84,14 +84,14 @@ class ConditionalFamily(Distribution):
         return ("",)
 
     @property
-    def zero_predictor(self) -> int | None:
-        """Number of the linear predictor of a zero part, by whose probability the mean is less."""
-        return None
-
-    @property
     def directions(self) -> Directions:
         """Rows of the design that a row of the data becomes: one for one predictor."""
         return directions_of(len(self.predictors))
+
+    def ways(self, endog: Array) -> Array:
+        """Return the part of each linear predictor in each direction of rows with these responses, (n, D, K)."""
+        matrix = self.directions.matrix
+        return np.broadcast_to(matrix, (len(endog), *matrix.shape))
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ class Beta(SmoothDensity):
         return gammaln(precision) - gammaln(a) - gammaln(b) + (a - 1.0) * np.log(y) + (b - 1.0) * np.log1p(-y)
 
     def _check_support(self, y: Array) -> None:
-        refuse((y <= 0) | (y >= 1), y, self.name, "proportions between 0 and 1, neither of them included")
+        needs = "proportions between 0 and 1, neither of them included (ziformula and oiformula have them)"
+        refuse((y <= 0) | (y >= 1), y, self.name, needs)
 
     def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
         return np.clip(super().start_mean(y, w, v), 0.01, 0.99)

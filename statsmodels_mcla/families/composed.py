@@ -1,8 +1,9 @@
-"""Families with a predictor for the zero part, and one for the dispersion, beside that of the mean.
+"""Families with predictors for the zero part, for ones, and for the dispersion, beside that of the mean.
 
 Zeros come from a process of their own with probability p, logit p = eta_zi (Lambert, 1992, Technometrics 34, 1-14): on
 top of those of a count (zero inflation), or all of them where the family has none (hurdle; Mullahy, 1986, J. Econom.
-33, 341-365).  The logarithm of a dispersion is eta_disp.
+33, 341-365).  Of proportions that are not zero, a part q is one, logit q = eta_oi (Ospina and Ferrari, 2012, Comput.
+Stat. Data Anal. 56, 1609-1623).  The logarithm of a dispersion is eta_disp.
 """
 
 # Implementations of the interface that base.py documents: it also says what each argument is for.
@@ -27,6 +28,7 @@ from statsmodels_mcla.families.gaussian import GaussianIdentity
 from statsmodels_mcla.families.jets import (
     Jet,
     exp,
+    expit,
     gammaln,
     log,
     log1p,
@@ -50,6 +52,7 @@ from statsmodels_mcla.families.row_terms import (
     without_lost_draws,
 )
 from statsmodels_mcla.families.smooth_density import SmoothDensity, floored
+from statsmodels_mcla.families.surfaces import Surface, along
 from statsmodels_mcla.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
 from statsmodels_mcla.families.zero_part import ZeroPart
 from statsmodels_mcla.numerics import Array, Number
@@ -86,6 +89,7 @@ DENSITIES: dict[type[ConditionalFamily], LogDensity] = {
 }
 WITH_ZEROS = (PoissonLog, NegativeBinomialLog, NegativeBinomial1, GeneralizedPoisson)
 WITHOUT_ZEROS = (TruncatedPoisson, TruncatedNegativeBinomial, GammaLog, Beta)
+WITHOUT_ONES = (Beta,)
 DISPERSED = (
     NegativeBinomialLog,
     NegativeBinomial1,
@@ -97,27 +101,45 @@ DISPERSED = (
 
 
 @dataclass(frozen=True)
+class WithEnds(Surface):
+    """A mean with ones, and then zeros, of processes of their own."""
+
+    curve: MeanLink
+    zi: bool
+    oi: bool
+
+    def value(self, *etas: Jet) -> Jet:
+        out, ends = along(self.curve, etas[0]), list(etas[1:])
+        if self.oi:
+            out = 1.0 - (1.0 - out) * expit(-ends.pop())
+        return out * expit(-ends.pop()) if self.zi else out
+
+
+@dataclass(frozen=True)
 class Composed(SmoothDensity):
-    """A family with predictors for the zero part or the dispersion; mu is the array (K, ...) of linear predictors.
+    """A family with predictors for zeros, ones or the dispersion; mu is the array (K, ...) of linear predictors.
 
     Parameters
     ----------
     base : ConditionalFamily
         Of the response that is not from the zero part.
-    zi, disp : bool
+    zi, disp, oi : bool
         Which predictors there are.
     """
 
     base: ConditionalFamily
     zi: bool
     disp: bool
+    oi: bool = False
 
     simple_mean: ClassVar[bool] = False
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        zeros = "Hurdle" if isinstance(self.base, WITHOUT_ZEROS) else "ZeroInflated"
-        return (zeros if self.zi else "") + self.base.name.removeprefix("Truncated")
+        ends = "Zero" * self.zi + "One" * self.oi
+        hurdle = self.hurdle and not isinstance(self.base, WITHOUT_ONES)
+        inflated = "Hurdle" if hurdle else f"{ends}Inflated" if ends else ""
+        return inflated + self.base.name.removeprefix("Truncated")
 
     @property
     def discrete(self) -> bool:  # type: ignore[override]
@@ -125,7 +147,7 @@ class Composed(SmoothDensity):
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        return ("", *(["zi"] if self.zi else []), *(["disp"] if self.disp else []))
+        return ("", *(name for name in ("zi", "oi", "disp") if getattr(self, name)))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -153,19 +175,31 @@ class Composed(SmoothDensity):
         rest = psi[len(others) :]
         if self.disp:
             rest = (exp(others[-1]), *rest)
-        zero = y == 0
         density = DENSITIES.get(type(self.base)) or getattr(self.base, "log_density")  # noqa: B009
-        f = density(np.where(zero, self.base.blank_row()[0], y) if self.hurdle else y, v, mean, *rest)
+        f = density(self._of_base(y), v, mean, *rest)
+        if self.oi:
+            one = others[int(self.zi)]
+            f = select(y == 1, -softplus(-one), f - softplus(one))
         if not self.zi:
             return f
         inside, outside = -softplus(-others[0]), -softplus(others[0])
         f = f + outside
-        return select(zero, inside if self.hurdle else _log_add(inside, f), f)
+        return select(y == 0, inside if self.hurdle else _log_add(inside, f), f)
+
+    def _at_ends(self, y: Array) -> np.ndarray:
+        """Responses that are certain to be of a process of their own."""
+        zeros = np.equal(y, 0) if self.hurdle else np.zeros(np.shape(y), bool)
+        return np.asarray(zeros | np.equal(y, 1) if self.oi else zeros, bool)
+
+    def _of_base(self, y: Array) -> Array:
+        """Responses of the base, anything of it in the place of the others."""
+        ends = self._at_ends(y)
+        return np.where(ends, self.base.blank_row()[0], y) if ends.any() else y
 
     @property
     def _calculus(self) -> ZeroPart | ByJets:
         """Derivatives of the log density of rows of weight one."""
-        return ByJets(self) if self.disp else ZeroPart(self.base, self.hurdle)
+        return ByJets(self) if self.disp or self.oi else ZeroPart(self.base, self.hurdle)
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         step, etas = len(self.directions), self.directions.apart(eta)
@@ -227,10 +261,10 @@ class Composed(SmoothDensity):
 
     def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData] | None:
         inner = None if self.disp else self.base.limit(y, w, v)
-        return inner if inner is None else (Composed(inner[0], self.zi, False), RowData(y, w, v))
+        return inner if inner is None else (Composed(inner[0], self.zi, False, self.oi), RowData(y, w, v))
 
     def at_boundary(self) -> tuple[ConditionalFamily, ...]:
-        without = () if self.hurdle or not self.zi else (compose(self.base, zi=False, disp=self.disp),)
+        without = () if self.hurdle or not self.zi else (compose(self.base, disp=self.disp),)
         return (*super().at_boundary(), *without)
 
     # -- data --------------------------------------------------------------------------------
@@ -239,39 +273,40 @@ class Composed(SmoothDensity):
         return ConditionalFamily.row_data(self.base, endog, n_trials, freq_weights, var_weights)
 
     def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
-        weights = np.broadcast_to(np.asarray(freq_weights, float), endog.shape)
-        if self.hurdle:
-            weights, endog = (
-                np.where(endog == 0, 0.0, weights),
-                np.where(endog == 0, self.base.blank_row()[0], endog),
-            )
-        return self.base.constant(endog, n_trials, weights, var_weights)
+        weights = np.where(self._at_ends(endog), 0.0, freq_weights)
+        return self.base.constant(self._of_base(endog), n_trials, weights, var_weights)
 
     def check_response(self, endog: Any, n_trials: Any = None) -> Response:
         values = np.asarray(endog, dtype=object)
-        if not self.zi:
+        for number, wanted, argument in ((0, self.zi, "ziformula"), (1, self.oi, "oiformula")):
+            if wanted and not np.any(values == number):
+                raise ValueError(
+                    f"endog has no {('zeros', 'ones')[number]}, so that there is nothing for {argument} to explain: "
+                    "leave it out"
+                )
+        ends = self._at_ends(values)
+        if not ends.any():
             return self.base.check_response(endog, n_trials)
-        if not np.any(values == 0):
-            raise ValueError(
-                "endog has no zeros, so that there is nothing for ziformula to explain: leave it out"
-            )
-        if not self.hurdle:
-            return self.base.check_response(endog, n_trials)
-        known = self.base.check_response(np.where(values == 0, self.base.blank_row()[0], values), n_trials)
-        zero = np.asarray(values == 0, bool).reshape(known.endog.shape)
-        return known._replace(endog=np.where(zero, 0.0, known.endog))
+        if ends.all():
+            raise ValueError(f"endog: all responses are at the ends, and none is of family {self.base.name}")
+        known = self.base.check_response(np.where(ends, self.base.blank_row()[0], values), n_trials)
+        whole = np.where(ends, values, 0.0).astype(float).reshape(known.endog.shape)
+        return known._replace(endog=np.where(ends.reshape(whole.shape), whole, known.endog))
 
     def start_predictors(self, y: Array, w: Array, v: Number) -> tuple[Array, ...]:
         D = len(self.directions)
         y, w, v = (_first(np.asarray(part), D, -1) for part in (y, w, v))
-        seen = y > 0 if self.zi else np.ones(len(y), bool)
+        seen = self._seen(y)
         own = self.base.start_mean(np.where(seen, y, np.average(y[seen], weights=w[seen])), w, v)
         parts = [self.base.link_function.eta(own)]
         if self.zi:
-            none = np.average(~seen, weights=w)
+            none = np.average(y == 0, weights=w)
             if not self.hurdle:
                 none = max(none - float(np.average(np.exp(-own), weights=w)), 0.1 * none)
             parts.append(np.full(len(y), special.logit(np.clip(none, 0.02, 0.95))))
+        if self.oi:
+            ones = np.average(y[y > 0] == 1, weights=w[y > 0])
+            parts.append(np.full(len(y), special.logit(np.clip(ones, 0.02, 0.95))))
         if self.disp:
             phi = self.base.start_phi(y[seen], own[seen], freq_weights=w[seen], var_weights=_of(v, seen))
             parts.append(np.full(len(y), np.log(np.atleast_1d(phi)[0])))
@@ -281,11 +316,15 @@ class Composed(SmoothDensity):
     def start_parameters(self, y: Array, w: Array, v: Number, eta: Array) -> Any:
         D = len(self.directions)
         y, w, v, eta = (_first(np.asarray(part), D, -1) for part in (y, w, v, eta))
-        seen = y > 0 if self.zi else np.ones(len(y), bool)
+        seen = self._seen(y)
         phi = self.base.start_phi(
             y[seen], self.base.mean(eta[seen]), freq_weights=w[seen], var_weights=_of(v, seen)
         )
         return np.atleast_1d(phi)[1:] if self.disp else phi
+
+    def _seen(self, y: Array) -> np.ndarray:
+        """Responses that tell of the base."""
+        return np.asarray((y > 0) & ~self._at_ends(y) if self.zi else ~self._at_ends(y))
 
     # -- facts of the distribution -----------------------------------------------------------
 
@@ -295,31 +334,35 @@ class Composed(SmoothDensity):
     def mean(self, eta: Array) -> Array:
         return eta
 
-    def split_predictors(self, mu: Array, phi: Any) -> tuple[Array, Array, Any]:
-        """Return location and dispersion of the base, and the probability of the zero part between them."""
-        zero = special.expit(mu[1]) if self.zi else np.zeros(mu.shape[1:])
-        return self.base.mean(mu[0]), zero, np.exp(mu[-1]) if self.disp else phi
+    def _split(self, mu: Array, phi: Any) -> tuple[Array, Array, Array, Any]:
+        """Return location and dispersion of the base, and between them P(zero part) and P(one) of the others."""
+        nothing = np.zeros(mu.shape[1:])
+        zero = special.expit(mu[1]) if self.zi else nothing
+        one = special.expit(mu[1 + self.zi]) if self.oi else nothing
+        return self.base.mean(mu[0]), zero, one, np.exp(mu[-1]) if self.disp else phi
 
     def predictable(self, phi: Any) -> dict[str, Predictable]:
         base = self.base.predictable(np.nan if self.disp else phi)
-        own = base["mean"].curve if self.base.simple_mean or not self.disp else None
+        own = self.base.mean_curve(phi) if self.base.simple_mean or not self.disp else None
         out = {"linear": base["linear"], "conditional": Predictable(self.link_function)}
-        if own is not None:  # of a response that is not from the zero part
-            out = {"mean": Predictable(own, 0, self.link_function if self.zi else None), **out}
+        if own is not None:
+            ends = tuple(range(1 + self.zi + self.oi))
+            mean = WithEnds(ends, own, self.zi, self.oi) if len(ends) > 1 else own
+            out = {"mean": Predictable(mean, 0, self.link_function if len(ends) > 1 else None), **out}
         if self.zi:
             out["zprob"] = Predictable(LOGIT, 1)
+        if self.oi:
+            out["oneprob"] = Predictable(LOGIT, 1 + self.zi)
         if self.disp:
             out["dispersion"] = Predictable(LOG, len(self.predictors) - 1)
         return out
 
-    @property
-    def zero_predictor(self) -> int | None:
-        return 1 if self.zi else None
-
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
-        location, zero, own = self.split_predictors(mu, phi)
-        mean = self.base.mean_curve(own).mean(mu[0])
-        return (1.0 - zero) * (self.base.variance(location, own) + zero * mean**2)
+        location, zero, one, own = self._split(mu, phi)
+        base = self.base.mean_curve(own).mean(mu[0])
+        spread = (1.0 - one) * (self.base.variance(location, own) + one * (1.0 - base) ** 2)
+        mean = one + (1.0 - one) * base
+        return (1.0 - zero) * (spread + zero * mean**2)
 
     def sample(
         self,
@@ -329,8 +372,10 @@ class Composed(SmoothDensity):
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:
-        location, zero, own = self.split_predictors(mu, phi)
+        location, zero, one, own = self._split(mu, phi)
         other = self.base.sample(rng, location, own, n_trials, var_weights)
+        if self.oi:
+            other = np.where(rng.random(location.shape) < one, 1.0, other)
         return np.where(rng.random(location.shape) < zero, 0.0, other)
 
     def cdf(
@@ -341,12 +386,15 @@ class Composed(SmoothDensity):
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:
-        location, zero, own = self.split_predictors(mu, phi)
+        location, zero, one, own = self._split(mu, phi)
         other = self.base.cdf(endog, location, own, n_trials, var_weights)
+        other = np.where(np.asarray(endog) >= 1, one, 0.0) + (1.0 - one) * other if self.oi else other
         return np.where(np.asarray(endog) >= 0, zero, 0.0) + (1.0 - zero) * other
 
 
-def compose(base: ConditionalFamily, *, zi: bool, disp: bool) -> ConditionalFamily:
+def compose(
+    base: ConditionalFamily, *, zi: bool = False, disp: bool = False, oi: bool = False
+) -> ConditionalFamily:
     """Return a family with more predictors.
 
     Raises
@@ -357,11 +405,12 @@ def compose(base: ConditionalFamily, *, zi: bool, disp: bool) -> ConditionalFami
     for wanted, name, kinds in (
         (zi, "ziformula", WITH_ZEROS + WITHOUT_ZEROS),
         (disp, "dispformula", DISPERSED),
+        (oi, "oiformula", WITHOUT_ONES),
     ):
         if wanted and not isinstance(base, kinds):
             listed = ", ".join(f"{kind.name} ({kind().link})" for kind in kinds)
             raise ValueError(f"{name} is not known for family {base.name} ({base.link}); it is for {listed}")
-    return Composed(base, zi, disp) if zi or disp else base
+    return Composed(base, zi, disp, oi) if zi or disp or oi else base
 
 
 def without_predictors(family: Any) -> Any:

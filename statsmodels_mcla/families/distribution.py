@@ -8,16 +8,18 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from statsmodels_mcla.families.links import IDENTITY, MeanLink
+from statsmodels_mcla.families.surfaces import Surface
 from statsmodels_mcla.numerics import Array, Number
 
 
 class Predictable(NamedTuple):
-    """A function of a linear predictor that can be predicted."""
+    """A function of linear predictors that can be predicted."""
 
-    curve: MeanLink
+    curve: MeanLink | Surface
     predictor: int = 0
+    """Number of the linear predictor, of which a surface knows its own."""
     interval: MeanLink | None = None
-    """Scale of its intervals; None for that of the linear predictor."""
+    """Scale of its intervals, which surfaces need; None for that of the linear predictor."""
 
 
 class Distribution(ABC):

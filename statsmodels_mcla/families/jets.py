@@ -137,6 +137,12 @@ def softplus(x: Jet) -> Jet:
     return x.through(np.logaddexp(0.0, x.value), p, p * special.expit(-x.value))
 
 
+def expit(x: Jet) -> Jet:
+    """Return 1 / (1 + e^-x)."""
+    p, q = special.expit(x.value), special.expit(-x.value)
+    return x.through(p, p * q, p * q * (q - p))
+
+
 def log1mexp(x: Jet) -> Jet:
     """Return log(1 - e^-x) at x > 0: from the larger of both (Maechler, 2012)."""
     at = x.value

@@ -29,7 +29,7 @@ def overdispersed(family: ConditionalFamily) -> ConditionalFamily | None:
     wider = OVERDISPERSED.get(type(base))
     if wider is None:
         return None
-    return compose(wider(), zi=family.zero_predictor is not None, disp=False)
+    return compose(wider(), zi="zi" in family.predictors)
 
 
 def not_overdispersed(family: ConditionalFamily) -> ConditionalFamily | None:

@@ -142,7 +142,7 @@ def _without_bars(node: Any, found: list[BarTerm]) -> str:
 
 
 def read_bar(node: Any) -> BarTerm:
-    """Read ``(inner | group)`` or ``(inner || group)``."""
+    """Read ``(inner | group)``, ``(inner || group)`` or ``(inner | label | group)``."""
     text = source_of(node)
     if len(node.args) == 1:
         raise _error("nothing stands left of the bar; write (1 | g) for a random intercept", node)
@@ -150,6 +150,14 @@ def read_bar(node: Any) -> BarTerm:
     correlated = not (group.type == "|" and len(group.args) == 1)
     if not correlated:
         (group,) = group.args
+    label = ""
+    if _is_labelled(inner):
+        inner, name = inner.args
+        label = source_of(name)
+        if not correlated:
+            raise _error(
+                "|| says that effects are independent, and a label that they are not; keep one", node
+            )
     if any(bars_in(inner)) or any(bars_in(group)):
         raise _error("one bar term cannot stand inside another; add them: (1 | a) + (1 | b)", node)
     if node.origin.start == inner.origin.start:
@@ -158,7 +166,14 @@ def read_bar(node: Any) -> BarTerm:
             f"For an elementwise 'or' of columns write I({text})",
             node,
         )
-    return BarTerm(text, source_of(inner), source_of(group), correlated)
+    return BarTerm(text, source_of(inner), source_of(group), correlated, label)
+
+
+def _is_labelled(inner: Any) -> bool:
+    """Whether what stands left of a bar is ``inner | label``, without parentheses of its own."""
+    if inner.type != "|" or len(inner.args) != 2 or inner.origin.start != inner.args[0].origin.start:
+        return False
+    return source_of(inner.args[1]).isidentifier()
 
 
 def _nodes(node: Any) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from warnings import warn
 
@@ -19,7 +19,14 @@ from statsmodels_mcla.formula.estimable import estimable_columns, with_columns
 from statsmodels_mcla.formula.factors import names_in, reading, refuse_uncoded
 from statsmodels_mcla.formula.missing import missing_by_factor, named_terms
 from statsmodels_mcla.formula.namespace import Names
-from statsmodels_mcla.formula.random_effects import mixedlm_bar, named_after, read_bars, with_groups
+from statsmodels_mcla.formula.random_effects import (
+    labelled_terms,
+    mixedlm_bar,
+    named_after,
+    read_bars,
+    with_groups,
+)
+from statsmodels_mcla.formula.shared_effects import PlacedTerm, joined
 from statsmodels_mcla.formula.tables import by_label, plain, rows_of, settled, table
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 from statsmodels_mcla.formula.updating import FormulaCall
@@ -134,11 +141,11 @@ def read_model(
     keep = _complete(plain(frame, used), rows, named, env, missing)
     rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     frame = settled(plain(frame if keep.all() else frame.loc[keep], used), used)
-    random = read_bars(bars, frame, env)
-    random += read_components(vc_formulas or {}, frame, env)
-    random += named_after(groups, read_bars(grouped, frame, env))
-    random += _further_effects(further, frame, env)
-    if not random:
+    placed = [PlacedTerm(term, label=label) for label, term in labelled_terms(bars, frame, env)]
+    placed += map(PlacedTerm, read_components(vc_formulas or {}, frame, env))
+    placed += map(PlacedTerm, named_after(groups, read_bars(grouped, frame, env)))
+    placed += _further_effects(further, frame, env)
+    if not placed:
         raise FormulaError(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
             "effects, use statsmodels GLM"
@@ -166,7 +173,7 @@ def read_model(
     return FormulaData(
         _response(endog) if intercept else _ordered(endog, frame),
         pd.concat(matrices, axis=1) if parts else matrices[0],
-        tuple(random),
+        tuple(joined(placed)),
         rows,
         frame,
         frozenset(used),
@@ -186,7 +193,11 @@ def read_model(
     )
 
 
-NOTHING = {"ziformula": "0", "dispformula": "1"}  # what says that there is no such predictor
+NOTHING = {
+    "ziformula": "0",
+    "oiformula": "0",
+    "dispformula": "1",
+}  # what says that there is no such predictor
 
 
 def further_formulas(**formulas: Any) -> dict[str, str]:
@@ -209,12 +220,12 @@ def further_formulas(**formulas: Any) -> dict[str, str]:
 Further = Mapping[str, tuple[str, list[Any]]]
 
 
-def _further_effects(further: Further, frame: pd.DataFrame, env: EvalEnvironment) -> list[RandomTerm]:
+def _further_effects(further: Further, frame: pd.DataFrame, env: EvalEnvironment) -> list[PlacedTerm]:
     """Random effects of further predictors."""
     return [
-        replace(term, name=f"{name}: {term.name}", predictor=number)
+        PlacedTerm(term, number, name, label)
         for number, (name, (_, bars)) in enumerate(further.items(), 1)
-        for term in read_bars(bars, frame, env)
+        for label, term in labelled_terms(bars, frame, env)
     ]
 
 

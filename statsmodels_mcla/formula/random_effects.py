@@ -73,9 +73,16 @@ def read_random_terms(
 
 def read_bars(bar_terms: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment) -> list[RandomTerm]:
     """Build the random terms of a formula: see `read_random_terms`."""
+    return [term for _, term in labelled_terms(bar_terms, frame, env)]
+
+
+def labelled_terms(
+    bar_terms: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment
+) -> list[tuple[str, RandomTerm]]:
+    """Build the random terms of a formula, each with its label."""
     bars = [bar for written in bar_terms for bar in expand(written)]
     learnt = learn_factors(map(terms_of_bar, bars), frame, env)
-    terms = [read_bar(bar, frame, env, learnt) for bar in bars]
+    terms = [(bar.label, read_bar(bar, frame, env, learnt)) for bar in bars]
     _check_overlaps(bars, learnt)
     return terms
 
@@ -188,7 +195,11 @@ def expand(bar: BarTerm) -> list[BarTerm]:
     if not bar.correlated:
         terms = one_sided_terms(bar.inner, f"`{bar.text}`")
         inner = ["1" if term == INTERCEPT else f"0 + {term.name()}" for term in terms]
-    return [BarTerm(bar.text, side, term.name()) for term in grouping_terms(bar) for side in inner]
+    return [
+        BarTerm(bar.text, side, term.name(), label=bar.label)
+        for term in grouping_terms(bar)
+        for side in inner
+    ]
 
 
 def _quoted(column: str) -> str:

@@ -29,9 +29,12 @@ class BarTerm:
         Right of the bar: factors joined by ``:`` or ``/``.
     correlated : bool
         False for ``||``.
+    label : str
+        The ``p`` of ``(1 | p | g)``: terms under one label have one covariance matrix, in whichever predictors.
     """
 
     text: str
     inner: str
     group: str
     correlated: bool = True
+    label: str = ""

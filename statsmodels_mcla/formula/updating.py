@@ -161,8 +161,8 @@ def _with_bar(bars: list[BarTerm], bar: BarTerm, sign: str) -> list[BarTerm]:
     return left
 
 
-def _key(bar: BarTerm) -> tuple[str, str, bool]:
-    return "".join(bar.inner.split()), "".join(bar.group.split()), bar.correlated
+def _key(bar: BarTerm) -> tuple[str, str, bool, str]:
+    return "".join(bar.inner.split()), "".join(bar.group.split()), bar.correlated, bar.label
 
 
 def _in_parentheses(bar: BarTerm) -> str:

@@ -13,7 +13,7 @@ def with_predictors(family: Any, further: Mapping[str, str]) -> Any:
     """Return a family with further linear predictors; itself where there are no formulas of any."""
     if not further:
         return family
-    return compose(conditional_family(family), zi="zi" in further, disp="disp" in further)
+    return compose(conditional_family(family), **dict.fromkeys(further, True))
 
 
 def remember_formula(model: Any, read: FormulaData, formula: str) -> None:

@@ -184,6 +184,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         groups: Any = None,
         re_formula: str | None = None,
         ziformula: str = "~ 0",
+        oiformula: str = "~ 0",
         dispformula: str = "~ 1",
         subset: Any = None,
         offset: Any = None,
@@ -209,11 +210,12 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
             Default: Binomial.
         groups, re_formula : optional
             Random effects as in statsmodels' `MixedLM`.
-        ziformula, dispformula : str
-            Predictors of the zero part, logit P(zero), and of the logarithm of the dispersion, with random effects like
-            ``formula``, as in glmmTMB: ``"~ x + (1 | g)"``.  By default there is no zero part, and one dispersion.
-            Zeros inflate those of counts; of families without zeros they are all (hurdle).  Names of effects begin
-            with ``zi:`` and ``disp:``.
+        ziformula, oiformula, dispformula : str
+            Predictors of the zero part, logit P(zero), of ones among proportions, logit P(one, if not zero), and of the
+            logarithm of the dispersion, with random effects like ``formula``, as in glmmTMB: ``"~ x + (1 | g)"``.  By
+            default there is no zero part, there are no ones, and one dispersion.  Zeros inflate those of counts; of
+            families without zeros they are all (hurdle).  Names of effects begin with ``zi:``, ``oi:`` and ``disp:``.
+            Effects under one label have one covariance matrix, as in brms: ``(1 | p | g)`` in two of the formulas.
         subset : array_like, optional
             Rows of ``data`` to use: booleans or index labels.
         offset, exposure, freq_weights, var_weights : str or array_like, optional
@@ -241,7 +243,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         env = environment(eval_env, 1)
         rows = {"offset": offset, "exposure": exposure}
         rows |= {"freq_weights": freq_weights, "var_weights": var_weights}
-        further = further_formulas(ziformula=ziformula, dispformula=dispformula)
+        further = further_formulas(ziformula=ziformula, oiformula=oiformula, dispformula=dispformula)
         whole = with_predictors(family_instance("binomial" if family is None else family), further)
         intercept = conditional_family(whole).intercept
         read = read_model(

@@ -68,9 +68,9 @@ def is_positive_definite(A: Array) -> bool:
 
 
 def covariance_root(G: Array) -> Array:
-    """Root R with R R' = G of a covariance matrix (d, d) that may be singular."""
+    """Root R with R R' = G of covariance matrices (..., d, d) that may be singular."""
     values, vectors = np.linalg.eigh(G)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
 
 
 def homogeneous(draws: Array) -> Array:

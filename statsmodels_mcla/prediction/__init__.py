@@ -14,7 +14,14 @@ from statsmodels_mcla.prediction.conditional_moments import (
 )
 from statsmodels_mcla.prediction.given_parameters import predicted_from
 from statsmodels_mcla.prediction.information_criteria import ConditionalAIC, conditional_aic, leverages
-from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products, prior_basis
+from statsmodels_mcla.prediction.linear_predictors import (
+    JointRows,
+    Law,
+    LinearRows,
+    Placed,
+    Products,
+    prior_basis,
+)
 from statsmodels_mcla.prediction.mixed_prediction import MixedPrediction, Predicted
 from statsmodels_mcla.prediction.model_checks import (
     Groups,
@@ -26,7 +33,12 @@ from statsmodels_mcla.prediction.model_checks import (
     uniformity,
     zeros,
 )
-from statsmodels_mcla.prediction.new_rows import fixed_predictions, fixed_rows, prediction_rows
+from statsmodels_mcla.prediction.new_rows import (
+    PredictionRows,
+    fixed_predictions,
+    fixed_rows,
+    prediction_rows,
+)
 from statsmodels_mcla.prediction.predictive_distribution import PredictiveLaw
 from statsmodels_mcla.prediction.random_effects import (
     EffectMoments,
@@ -49,6 +61,7 @@ __all__ = [
     "ConditionalAIC",
     "EffectMoments",
     "Groups",
+    "JointRows",
     "Law",
     "LinearRows",
     "MixedPrediction",
@@ -57,6 +70,7 @@ __all__ = [
     "Placed",
     "Places",
     "Predicted",
+    "PredictionRows",
     "PredictiveLaw",
     "Products",
     "Series",

@@ -20,17 +20,16 @@ their part of the derivative into dh/dpsi.  Two errors follow:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
 
 import numpy as np
 
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
-from statsmodels_mcla.families import IDENTITY, LOGIT, MeanLink, NormalMean
+from statsmodels_mcla.families import IDENTITY, MeanLink, NormalMean, Surface
 from statsmodels_mcla.likelihood.monte_carlo import by_replicate
 from statsmodels_mcla.numerics import Array, transpose
-from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
+from statsmodels_mcla.prediction.linear_predictors import JointRows, Law, LinearRows, Placed, Products
 
 ROWS = 2**16  # rows without draws at a time
 PSI_STEP = 1e-4  # of differences in a parameter of the family
@@ -66,29 +65,6 @@ class MomentFunction:
 
 
 LINEAR = MomentFunction(IDENTITY, True)
-
-
-@dataclass(frozen=True)
-class Outside(MeanLink):
-    """Probability that a response is not from the zero part."""
-
-    name: ClassVar[str] = "outside"
-    strip: ClassVar[float] = LOGIT.strip
-
-    def mean(self, eta: Array) -> Array:
-        """See `MeanLink`."""
-        return LOGIT.mean(-eta)
-
-    def mean_deriv(self, eta: Array) -> Array:
-        """See `MeanLink`."""
-        return -LOGIT.mean_deriv(eta)
-
-    def eta(self, mu: Array) -> Array:
-        """See `MeanLink`."""
-        return -LOGIT.eta(mu)
-
-
-OUTSIDE = MomentFunction(Outside())
 
 
 @dataclass(frozen=True)
@@ -179,7 +155,7 @@ def moments_of(
     rows: LinearRows,
     errors: ParameterErrors,
     which: str = "mean",
-    zero: LinearRows | None = None,
+    joint: JointRows | None = None,
 ) -> list[Moments]:
     """Moments of linear predictors, and of what is predicted from them; arguments and refusals as for `moments`.
 
@@ -189,23 +165,24 @@ def moments_of(
     ----------
     which : str
         A name among the family's `predictable`.
-    zero : LinearRows, optional
-        Linear predictors of a zero part, by whose probability what is predicted is less.
+    joint : JointRows, optional
+        All linear predictors that a surface depends on.
     """
     design, family = fitted.design, fitted.design.family
     psi = fitted.params[design.layout.family]
 
-    def curve_at(psi: Array) -> MeanLink:
+    def curve_at(psi: Array) -> MeanLink | Surface:
         return family.predictable(psi if len(psi) > 1 else float(psi[0]) if len(psi) else 1.0)[which].curve
 
     curve, shifted = curve_at(psi), []
     steps = PSI_STEP * np.maximum(np.abs(psi), PSI_STEP)
     if any(curve_at(psi + step) != curve for step in np.diag(steps)):
         shifted = [curve_at(psi + sign * step) for step in np.diag(steps) for sign in (1.0, -1.0)]
-    curves = [MomentFunction(c) for c in (curve, *shifted)]
-    linear, *found = moments(fitted, rows, [LINEAR, *([] if zero is not None else curves)], errors)
-    if zero is not None:
-        found = moments_of_products(fitted, rows, zero, curves, errors)
+    curves = [curve, *shifted]
+    functions = [LINEAR, *(MomentFunction(c) for c in curves if isinstance(c, MeanLink))]
+    linear, *found = moments(fitted, rows, functions, errors)
+    if joint is not None:
+        found = joint_moments(fitted, joint, [c for c in curves if isinstance(c, Surface)], errors)
     chosen, *others = found
     for k in range(len(others) // 2):
         change = (others[2 * k].mean - others[2 * k + 1].mean) / (2.0 * steps[k])
@@ -213,36 +190,44 @@ def moments_of(
     return [linear, chosen]
 
 
-def moments_of_products(
-    fitted: Fitted,
-    rows: LinearRows,
-    zero: LinearRows,
-    curves: Sequence[MomentFunction],
-    errors: ParameterErrors,
+def joint_moments(
+    fitted: Fitted, joint: JointRows, surfaces: Sequence[Surface], errors: ParameterErrors
 ) -> list[Moments]:
-    """Moments of h(eta) (1 - p) given the data, logit p = eta_zero: as `moments`, with rows of both predictors."""
-    first, second = (_Setting.of(fitted, part, errors) for part in (rows, zero))
-    out = [Moments.empty(len(rows), fitted.design.n_params) for _ in curves]
-    placed = Placed.of(fitted, rows, zero)
+    """Moments of functions of several linear predictors given the data: as `moments`, one a surface."""
+    settings = [_Setting.of(fitted, part, errors) for part in joint.rows]
+    cov = _joint_covariances(fitted, joint, settings)
+    out = [Moments.empty(len(cov), fitted.design.n_params) for _ in surfaces]
+    placed = Placed.of(fitted, *joint.rows)
+
+    def cross_slope(index: np.ndarray, bends: Mapping[tuple[int, int], Array]) -> Array:
+        parts = [bends[pair][..., None] * basis[index] for pair, basis in joint.cross.items()]
+        return np.asarray(
+            sum(parts, np.zeros((*index.shape, len(settings[0].of_theta)))) @ settings[0].of_theta
+        )
+
     for a in range(0, len(placed.without_draws), ROWS):
         index = placed.without_draws[a : a + ROWS]
-        outside = _prior_moments(second, index, OUTSIDE)
-        for target, curve in zip(out, curves, strict=True):
-            target.put(index, _independent(_prior_moments(first, index, curve), outside, errors))
+        etas = [setting.fixed[index] for setting in settings]
+        for target, surface in zip(out, surfaces, strict=True):
+            h = surface.normal_mean(etas, cov[index])
+            slope = cross_slope(index, h.bends)
+            for k, setting in enumerate(settings):
+                slope = slope + setting.direct_slope(index, h.slopes[k], h.bends[k, k])
+            var = np.maximum(h.square - h.mean**2, 0.0)
+            nothing = np.full(len(index), np.nan)
+            target.put(index, Moments(h.mean, var, slope, errors.monte_carlo_var(slope), nothing))
 
     def of_draws(law: Law, index: np.ndarray, products: Products) -> list[Moments]:
-        mine, its = (products.part(s) for s in (slice(0, index.shape[1]), slice(index.shape[1], None)))
-        outside = OUTSIDE.over_draws(its.Zb + second.fixed[index][..., None], second.spread[index])
-        eta = mine.Zb + first.fixed[index][..., None]
+        L, v = index.shape[1], law.v[:, None]
+        own = [products.part(slice(k * L, (k + 1) * L)) for k in range(len(settings))]
+        etas = [part.Zb + s.fixed[index][..., None] for part, s in zip(own, settings, strict=True)]
         found = []
-        for curve in curves:
-            h = curve.over_draws(eta, first.spread[index])
-            value, square = h.mean * outside.mean, h.square * outside.square
-            parts = [
-                (first, mine, h.d_eta * outside.mean, h.d_var * outside.mean),
-                (second, its, h.mean * outside.d_eta, h.mean * outside.d_var),
-            ]
-            found.append(_moments_over_draws(law, index, value, square, parts, errors)[0])
+        for surface in surfaces:
+            h = surface.normal_mean(etas, cov[index][:, :, None])
+            parts = [(s, own[k], h.slopes[k], h.bends[k, k]) for k, s in enumerate(settings)]
+            bends = {pair: (h.bends[pair] * v).sum(axis=-1) for pair in joint.cross}
+            direct = cross_slope(index, bends)
+            found.append(_moments_over_draws(law, index, h.mean, h.square, parts, errors, direct)[0])
         return found
 
     for index, parts in placed.map(of_draws):
@@ -251,12 +236,13 @@ def moments_of_products(
     return out
 
 
-def _independent(a: Moments, b: Moments, errors: ParameterErrors) -> Moments:
-    """Moments of a product of what is independent."""
-    x, z = a.mean, b.mean
-    slope = a.slope * z[:, None] + b.slope * x[:, None]
-    var = a.var * b.var + a.var * z**2 + b.var * x**2
-    return Moments(x * z, var, slope, errors.monte_carlo_var(slope), np.full(len(x), np.nan))
+def _joint_covariances(fitted: Fitted, joint: JointRows, settings: Sequence[_Setting]) -> Array:
+    """Covariances (N, K, K) of the normal parts of several linear predictors."""
+    theta = fitted.reduction.extend(fitted.params)[fitted.reduction.layout.covariance]
+    cov = np.stack([s.spread for s in settings], axis=-1)[..., None] * np.eye(len(settings))
+    for (i, j), basis in joint.cross.items():
+        cov[:, i, j] = cov[:, j, i] = basis @ theta
+    return cov
 
 
 @dataclass(frozen=True)
@@ -322,9 +308,15 @@ Part = tuple[_Setting, Products, Array, Array]
 
 
 def _moments_over_draws(
-    law: Law, index: np.ndarray, value: Array, square: Array, parts: Sequence[Part], errors: ParameterErrors
+    law: Law,
+    index: np.ndarray,
+    value: Array,
+    square: Array,
+    parts: Sequence[Part],
+    errors: ParameterErrors,
+    direct: Array | float = 0.0,
 ) -> tuple[Moments, Array, Array]:
-    """Moments of values (K, L, m) and their squares, with what they have of each linear predictor.
+    """Moments of values (K, L, m) and their squares, with what they have of each linear predictor and further slopes.
 
     Returns
     -------
@@ -339,7 +331,6 @@ def _moments_over_draws(
     squares += square - value**2
     var = (squares * v).sum(axis=-1)
     centred *= v
-    direct: Array = np.zeros(())
     for setting, products, in_eta, in_var in parts:
         d_eta, d_var = ((part * v).sum(axis=-1) for part in (in_eta, in_var))
         own = setting.direct_slope(index, d_eta, d_var)
@@ -347,7 +338,7 @@ def _moments_over_draws(
         for j, velocity in enumerate(products.velocities, setting.n_fixed):
             own[..., j] += (in_eta * velocity * v).sum(axis=-1)
         direct = direct + own
-    slope, mean_mc_var = _errors_of_mean(law, centred, direct, errors)
+    slope, mean_mc_var = _errors_of_mean(law, centred, np.asarray(direct), errors)
     return Moments(mean, var, slope, mean_mc_var, np.full(index.shape, np.nan)), centred, squares
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from statsmodels_mcla.data import MixedModel
-from statsmodels_mcla.families import LOGIT
+from statsmodels_mcla.families import Surface
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.new_rows import fixed_rows
 
@@ -36,7 +36,8 @@ def predicted_from(
         raise ValueError(f"params: the mean of family {family.name} depends on all {len(names)} parameters")
     found = family.predictable(model.design.split(values)[2] if whole else 1.0)[which]
     masks = [model.inputs.predictor_of_column == k for k in range(len(family.predictors))]
-    mean = found.curve.mean(rows.X @ (masks[0] * values[:fixed]) + rows.offset)
-    if which == "mean" and family.zero_predictor is not None:
-        mean = mean * LOGIT.mean(-(rows.X @ (masks[family.zero_predictor] * values[:fixed])))
-    return mean
+    etas = [rows.X @ (mask * values[:fixed]) for mask in masks]
+    etas[0] = etas[0] + rows.offset
+    if isinstance(found.curve, Surface):
+        return np.asarray(found.curve.at([etas[k] for k in found.curve.predictors]).value)
+    return found.curve.mean(etas[found.predictor])

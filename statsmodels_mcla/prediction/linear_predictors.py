@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -84,6 +85,38 @@ class LinearRows:
         """Rows at other loadings, from their change (a,)."""
         Z = sum((tie * change for tie, change in zip(self.ties, loadings, strict=True)), self.Z)
         return replace(self, Z=sp.csr_array(Z))
+
+
+@dataclass(frozen=True)
+class JointRows:
+    """Several linear predictors of the same rows.
+
+    Attributes
+    ----------
+    rows : tuple of LinearRows
+        One a predictor.
+    cross : dict
+        Derivatives (N, size of theta) of the covariance of the normal parts of two of them, by their places i < j;
+        covariances are linear in theta.
+    """
+
+    rows: tuple[LinearRows, ...]
+    cross: dict[tuple[int, int], Array]
+
+    @classmethod
+    def of(cls, rows_of: Callable[[tuple[int, ...]], LinearRows], predictors: Sequence[int]) -> JointRows:
+        """Rows of some predictors, from the rows of sums of predictors."""
+        rows = [rows_of((k,)) for k in predictors]
+        cross = {}
+        for i, j in combinations(range(len(rows)), 2):
+            both = rows_of((predictors[i], predictors[j])).prior - rows[i].prior - rows[j].prior
+            if both.any():
+                cross[i, j] = 0.5 * both
+        return cls(tuple(rows), cross)
+
+    def moved(self, loadings: Array) -> JointRows:
+        """Rows at other loadings, from their change (a,)."""
+        return replace(self, rows=tuple(part.moved(loadings) for part in self.rows))
 
 
 def prior_basis(reduction: Reduction, Z: sp.csr_array) -> Array:
@@ -200,7 +233,7 @@ class Placed:
     column : ndarray (N, widest)
         Columns of a row's nonzero entries of Z and its ties, filled up with the first of them.
     entries : tuple of ndarray (N, widest)
-        Entries of Z and of each tie there, filled up with zeros; then those of the second rows, if there are any.
+        Entries of Z and of each tie there, filled up with zeros; then those of the other rows, if there are any.
     block : ndarray (N,)
         Block of a row's effects; -1: it has none, -2: effects of several blocks.
     """
@@ -212,9 +245,9 @@ class Placed:
     block: np.ndarray
 
     @classmethod
-    def of(cls, fitted: Fitted, rows: LinearRows, second: LinearRows | None = None) -> Placed:
-        """Find the blocks of the rows; of pairs of rows, whose products then stand one after another."""
-        parts = [rows] if second is None else [rows, second]
+    def of(cls, fitted: Fitted, rows: LinearRows, *others: LinearRows) -> Placed:
+        """Find the blocks of the rows; of several rows together, whose products then stand one after another."""
+        parts = [rows, *others]
         matrices = [M for part in parts for M in (part.Z, *part.ties)]
         pattern = sp.csr_array(sum((abs(M) for M in matrices[1:]), abs(matrices[0])))
         pattern.eliminate_zeros()

@@ -60,8 +60,14 @@ class Predicted:
     @property
     def link(self) -> MeanLink:
         """From linear predictors to what is predicted, or what intervals are built on."""
-        found = self._predictable(self.law)
-        return found.interval or found.curve
+        return self._scale(self.law)
+
+    def _scale(self, law: PredictiveLaw) -> MeanLink:
+        found = self._predictable(law)
+        scale = found.interval or found.curve
+        if not isinstance(scale, MeanLink):
+            raise TypeError(f"no scale is known for intervals of {self.which!r}")
+        return scale
 
     def _predictable(self, law: PredictiveLaw) -> Predictable:
         return law.family.predictable(law.phi)[self.which]
@@ -91,19 +97,19 @@ class Predicted:
         def at(fitted: Fitted, cov: Array) -> Array:
             change = fitted.params - law.fitted.params
             step = change[fitted.design.layout.covariance]
-            zero = None if law.zero is None else law.zero.moved(step)
+            joint = None if law.joint is None else law.joint.moved(step)
             rows, others = law.rows.moved(step), tuple(other.moved(step) for other in law.others)
             errors = replace(law.errors, cov_params=cov)
-            return function(replace(law, fitted=fitted, rows=rows, zero=zero, others=others, errors=errors))
+            return function(replace(law, fitted=fitted, rows=rows, joint=joint, others=others, errors=errors))
 
         return vary_draws(law.fitted, law.errors.cov_params, self.variation(), at)
 
     def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
-        linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which, law.zero)
+        linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which, law.joint)
         se, centre, spread = self._se(chosen, law.errors), linear.mean, self._se(linear, law.errors)
         scale = self._predictable(law).interval
         if scale is None and self.random == "marginal" and self.which == "mean":
-            scale = self._predictable(law).curve
+            scale = self._scale(law)
         if scale is not None:
             with np.errstate(divide="ignore", invalid="ignore"):  # means at the end of their range
                 centre = scale.eta(chosen.mean)

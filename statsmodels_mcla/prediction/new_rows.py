@@ -155,7 +155,7 @@ def prediction_rows(
     exog_vc: Any = None,
     n_trials: Any = None,
     var_weights: Any = None,
-    predictor: int = 0,
+    predictors: tuple[int, ...] = (0,),
 ) -> PredictionRows:
     """Complete rows to predict for with their random effects.
 
@@ -169,8 +169,8 @@ def prediction_rows(
         Random-effects design of new rows, where it cannot be read from a table.
     n_trials, var_weights : str or array_like, optional
         Of a new observation; those of the model for its own rows, otherwise one.
-    predictor : int
-        Number of the linear predictor.
+    predictors : tuple of int
+        Numbers of the linear predictors of which the rows are the sum.
 
     Raises
     ------
@@ -202,11 +202,12 @@ def prediction_rows(
     take = np.flatnonzero(complete)
     X, offset = fixed.X, fixed.offset
     if len(model.conditional_family.predictors) > 1:
-        X = X * (inputs.predictor_of_column == predictor)
-        offset = offset if predictor == 0 else np.zeros(n)
-        Z = sp.csr_array(Z @ sp.diags_array((inputs.predictor_of_effect == predictor).astype(float)))
-        sizes = [t.whole.size for t in reduction.terms]
-        prior = prior * np.repeat([t.predictor == predictor for t in model.random_terms], sizes)
+        X = X * np.isin(inputs.predictor_of_column, predictors)
+        offset = offset if 0 in predictors else np.zeros(n)
+        Z = sp.csr_array(Z @ sp.diags_array(np.isin(inputs.predictor_of_effect, predictors).astype(float)))
+        mine = [np.isin(t.predictors, predictors) for t in model.random_terms]
+        pairs = zip(mine, (t.whole.lower for t in reduction.terms), strict=True)
+        prior = prior * np.concatenate([own[i] & own[j] for own, (i, j) in pairs])
     rows = LinearRows.of(fitted, X[take], offset[take], Z[take], prior[take])
     return PredictionRows(rows, complete, fixed.index, *(v[take] for v in of_observation))
 

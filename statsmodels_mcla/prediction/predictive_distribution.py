@@ -21,7 +21,7 @@ from statsmodels_mcla.estimation import Fitted, ParameterErrors, Varied
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, covariance_root
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments
-from statsmodels_mcla.prediction.linear_predictors import Law, LinearRows, Placed, Products
+from statsmodels_mcla.prediction.linear_predictors import JointRows, Law, LinearRows, Placed, Products
 
 SLICES = 41
 SCORES = np.linspace(-4.0, 4.0, SLICES - 1)
@@ -62,8 +62,8 @@ class PredictiveLaw:
     errors : ParameterErrors
     family : ConditionalFamily
     n_trials, var_weights : ndarray (N,)
-    zero : LinearRows, optional
-        Linear predictors of the zero part, where the mean of the response depends on it.
+    joint : JointRows, optional
+        All linear predictors that what is predicted depends on, where they are several.
     others : tuple of LinearRows
         Linear predictors after the first, in their order.
     """
@@ -74,7 +74,7 @@ class PredictiveLaw:
     family: ConditionalFamily
     n_trials: Array
     var_weights: Array
-    zero: LinearRows | None = None
+    joint: JointRows | None = None
     others: tuple[LinearRows, ...] = ()
 
     @property

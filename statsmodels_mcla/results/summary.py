@@ -29,6 +29,7 @@ Facts = list[tuple[str, str]]
 PREDICTORS = {
     "": "Fixed effects",
     "zi": "Fixed effects of the zero part, logit P(zero)",
+    "oi": "Fixed effects of the ones, logit P(one, if not zero)",
     "disp": "Fixed effects of the dispersion, log",
 }
 TITLE = "Generalized Linear Mixed Model Results"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from responses import SEVERAL_PREDICTORS, ResponseModel
 
-from statsmodels_mcla.families import SmoothDensity, TruncatedNegativeBinomial, TruncatedPoisson
+from statsmodels_mcla.families import SmoothDensity, Surface, TruncatedNegativeBinomial, TruncatedPoisson
 from statsmodels_mcla.families.by_jets import ByJets
 from statsmodels_mcla.families.directions import Directions
 from statsmodels_mcla.families.zero_part import ZeroPart
@@ -32,8 +32,10 @@ class Rows:
             -0.8, 0.8, (K, N, 2)
         )
         self.endog = np.asarray(model.sample(rng, self.eta[..., 0], model.psi, np.ones(N)), float)
-        if self.family.hurdle or self.family.zi:
+        if self.family.zi:
             self.endog[:3] = 0.0
+        if self.family.oi:
+            self.endog[3:6] = 1.0
         self.freq = rng.integers(1, 4, N).astype(float)
         numbers = self.family.row_data(self.endog, 1.0, self.freq, np.ones(N))
         self.data = [np.repeat(part, len(self.ways))[:, None] for part in numbers]
@@ -179,6 +181,62 @@ def test_counts_without_zeros_by_hand_are_those_of_jets(family: Any) -> None:
             np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)
 
 
+def value_of(curve: Any, eta: Any) -> Any:
+    """What is predicted from predictors (K, n)."""
+    return (
+        curve.at([eta[k] for k in curve.predictors]).value
+        if isinstance(curve, Surface)
+        else curve.mean(eta[0])
+    )
+
+
+@every
+def test_surfaces_and_their_means_over_normal_predictors(model: ResponseModel) -> None:
+    """Against a dense trapezoid rule in the predictors themselves; slopes against differences."""
+    family = Rows(model).family
+    centre = np.array([model.intercept, *[-0.5] * (len(family.predictors) - 1)])
+    L = np.array([[0.5, 0.0], [0.3, 0.4]])
+    for found in family.predictable(model.phi).values():
+        curve = found.curve
+        if not isinstance(curve, Surface):
+            continue
+        eta, K = [np.array([centre[k]]) for k in curve.predictors], len(curve.predictors)
+        at, h = curve.at(eta), 1e-3
+        for i in range(K):
+            step = [h * (k == i) for k in range(K)]
+
+            def moved(x: float, step: Any = step) -> Any:
+                return curve.at([e + x / h * s for e, s in zip(eta, step, strict=True)])  # noqa: B023
+
+            np.testing.assert_allclose(at.d[i], central(lambda x: moved(x).value, h), rtol=1e-8, atol=1e-10)
+            for j in range(i, K):
+                wanted = central(lambda x, j=j: moved(x).d[j], h)
+                np.testing.assert_allclose(at.h.get((i, j), 0.0), wanted, rtol=1e-7, atol=1e-9)
+        cov = np.zeros((1, K, K))
+        cov[0, :2, :2] = L @ L.T
+        grid = np.linspace(-8.0, 8.0, 161)
+        u, v = (axis.ravel() for axis in np.meshgrid(grid, grid))
+        weight = np.exp(-0.5 * (u**2 + v**2))
+        weight /= weight.sum()
+
+        def mean(cov: Any) -> Any:
+            A = np.linalg.cholesky(cov[0, :2, :2])
+            shift = [A[0, 0] * u, A[1, 0] * u + A[1, 1] * v, *[0.0 * u] * (K - 2)]  # noqa: B023
+            return weight @ curve.at([e + s for e, s in zip(eta, shift, strict=True)]).value  # noqa: B023
+
+        whole = curve.normal_mean(eta, cov)
+        np.testing.assert_allclose(whole.mean, mean(cov), rtol=1e-8)
+        for i, j in ((0, 0), (0, 1), (1, 1)):
+            step = np.zeros((1, K, K))
+            step[0, i, j] = step[0, j, i] = 1.0
+            np.testing.assert_allclose(
+                whole.bends[i, j],
+                central(lambda x, s=step, at=cov: mean(at + x * s), 1e-3),
+                rtol=1e-6,
+                atol=1e-9,
+            )
+
+
 @every
 def test_facts_are_those_of_samples(model: ResponseModel) -> None:
     family, size = Rows(model).family, 40_000
@@ -188,9 +246,8 @@ def test_facts_are_those_of_samples(model: ResponseModel) -> None:
     at = eta[:, None]
     known = family.predictable(model.phi)
     if "mean" in known:
-        mean, variance = known["mean"].curve.mean(at[0])[0], family.variance(at, model.phi)[0]
-        if "zprob" in known:  # the mean is of responses that are not from the zero part
-            mean *= 1.0 - known["zprob"].curve.mean(at[known["zprob"].predictor])[0]
+        curve, variance = known["mean"].curve, family.variance(at, model.phi)[0]
+        mean = value_of(curve, at)[0]
         assert abs(draws.mean() - mean) < 4.5 * draws.std() / np.sqrt(size)
         kurtosis = max(float(((draws - mean) ** 4).mean() / variance**2), 3.0)
         assert abs(draws.var() - variance) < 6.0 * variance * np.sqrt(kurtosis / size)

@@ -24,6 +24,7 @@ COARSE = np.linspace(-7.0, 7.0, 43)
 COARSE_WEIGHTS = stats.norm.logpdf(COARSE) + np.log(COARSE[1] - COARSE[0])
 _expit = special.expit
 FURTHER = ((-0.7, 0.5), (-0.4, 0.4))  # fixed effects of further predictors, in their order
+CORRELATION = 0.6  # of the random intercepts of two predictors, where they share a covariance matrix
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class ResponseModel:
     intercept, sd : float
         Of a simulated model with a random intercept.
     formulas : tuple of (str, str)
-        Further predictors, "zi" and "disp", and their formulas: "~ x" or "~ x + (1 | g)".  Their fixed effects are
-        `FURTHER` where the model is simulated; eta then is (K, ...).
+        Further predictors, "zi", "oi" and "disp", and their formulas: "~ x" or "~ x + (1 | g)", or "~ x + (1 | p | g)"
+        for an intercept that is correlated with that of the mean.  Their fixed effects are `FURTHER` where the model is
+        simulated; eta then is (K, ...).
     """
 
     name: str
@@ -67,17 +69,29 @@ class ResponseModel:
 
     def formula(self, fixed: str = "x") -> str:
         left = "y + failures" if self.has_trials else "y"
-        return f"{left} ~ {fixed} + (1 | g)"
+        return f"{left} ~ {fixed} + {'(1 | p | g)' if self.correlated else '(1 | g)'}"
+
+    @property
+    def correlated(self) -> bool:
+        return any("| p |" in formula for _, formula in self.formulas)
 
     def data(self, seed: int = 0, groups: int = 20, size: int = 8) -> pd.DataFrame:
         """Simulated rows."""
         rng = np.random.default_rng([seed, *self.name.encode()])
         g = np.repeat(np.arange(groups), size)
         x = rng.uniform(-1, 1, len(g))
-        eta = self.intercept - 0.4 * x + rng.normal(0, self.sd, groups)[g]
+        first = rng.normal(0, self.sd, groups)
+        eta = self.intercept - 0.4 * x + first[g]
         if self.formulas:
+            rho = CORRELATION if self.correlated else 0.0
             further = [
-                a + b * x + (rng.normal(0, self.sd, groups)[g] if "|" in formula else 0.0)
+                a
+                + b * x
+                + (
+                    (rho * first + np.sqrt(1 - rho**2) * rng.normal(0, self.sd, groups))[g]
+                    if "|" in formula
+                    else 0.0
+                )
                 for (a, b), (_, formula) in zip(FURTHER, self.formulas, strict=False)
             ]
             eta = np.stack([eta, *further])
@@ -108,17 +122,21 @@ class ResponseModel:
         return float(special.logsumexp(np.add.reduceat(logf, first, axis=0) + LOG_WEIGHTS, axis=1).sum())
 
     def _loglike_of_several(self, data: pd.DataFrame, params: Array) -> float:
-        """As `loglike`, of models whose further predictors may have a random intercept each."""
+        """As `loglike`, of models whose further predictors may have a random intercept each, one correlated."""
         K, x = 1 + len(self.formulas), data["x"].to_numpy()[:, None]
         random = [True, *("|" in formula for _, formula in self.formulas)]
-        variances = iter(params[2 * K : 2 * K + sum(random)])
-        psi = tuple(params[2 * K + sum(random) :])
+        count, pairs = sum(random), int(self.correlated)
+        theta = params[2 * K : 2 * K + count + pairs]
+        psi = tuple(params[2 * K + count + pairs :])
+        L = np.linalg.cholesky(
+            np.array([[theta[0], theta[1]], [theta[1], theta[2]]]) if pairs else np.diag(theta)
+        )
         nodes, log_weights = (NODES, LOG_WEIGHTS) if sum(random) == 1 else (COARSE, COARSE_WEIGHTS)
         axes = np.meshgrid(*[nodes] * sum(random), indexing="ij")
         weights = sum(np.meshgrid(*[log_weights] * sum(random), indexing="ij")).ravel()
-        points = iter(axis.ravel() for axis in axes)
+        points = iter(L @ np.stack([axis.ravel() for axis in axes]))
         eta = [
-            params[2 * k] + params[2 * k + 1] * x + (np.sqrt(next(variances)) * next(points) if has else 0.0)
+            params[2 * k] + params[2 * k + 1] * x + (next(points) if has else 0.0)
             for k, has in enumerate(random)
         ]
         eta = np.stack(np.broadcast_arrays(*eta))
@@ -366,6 +384,29 @@ def _hurdle(
     return {"log_density": joint, "sample": both}
 
 
+def _with_ends(zi: bool) -> dict[str, Callable[..., Any]]:
+    """Beta proportions, with zeros of probability expit(eta_1), and ones among those that are not zero."""
+
+    def chances(eta: Array) -> tuple[Array, Array, Array]:
+        zero = _expit(eta[1]) if zi else 0.0 * eta[0]
+        one = (1 - zero) * _expit(eta[1 + zi])
+        return zero, one, 1 - zero - one
+
+    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
+        zero, one, between = chances(eta)
+        inside = np.where((y > 0) & (y < 1), y, 0.5)
+        law = stats.beta(_expit(eta[0]) * psi[0], _expit(-eta[0]) * psi[0])
+        return np.log(np.where(y == 0, zero, np.where(y == 1, one, between * law.pdf(inside))))
+
+    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
+        zero, one, _ = chances(eta)
+        u = rng.random(zero.shape)
+        between = rng.beta(_expit(eta[0]) * psi[0], _expit(-eta[0]) * psi[0])
+        return np.where(u < zero, 0.0, np.where(u < zero + one, 1.0, between))
+
+    return {"log_density": log_density, "sample": sample}
+
+
 def _nb2(eta: Array, alpha: Any) -> Any:
     return stats.nbinom(1 / alpha, 1 / (1 + alpha * np.exp(eta)))
 
@@ -393,6 +434,32 @@ SEVERAL_PREDICTORS = [
         psi=(),
         formulas=(("zi", "~ x + (1 | g)"),),
         intercept=1.0,
+    ),
+    ResponseModel(
+        "zero-inflated poisson, one covariance",
+        _sm.Poisson(),
+        **_zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
+        psi=(),
+        formulas=(("zi", "~ x + (1 | p | g)"),),
+        intercept=1.0,
+        sd=1.0,
+    ),
+    ResponseModel(
+        "zero-one-inflated beta",
+        families.Beta(),
+        **_with_ends(zi=True),
+        psi=(5.0,),
+        formulas=(("zi", "~ x"), ("oi", "~ x")),
+        discrete=False,
+    ),
+    ResponseModel(
+        "one-inflated beta, correlated",
+        families.Beta(),
+        **_with_ends(zi=False),
+        psi=(5.0,),
+        formulas=(("oi", "~ x + (1 | p | g)"),),
+        discrete=False,
+        sd=0.8,
     ),
     ResponseModel(
         "zero-inflated nb",

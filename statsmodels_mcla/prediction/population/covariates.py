@@ -17,9 +17,10 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.estimation import Fitted
+from statsmodels_mcla.families import Surface
 from statsmodels_mcla.formula import names_in
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction.linear_predictors import LinearRows, prior_basis
+from statsmodels_mcla.prediction.linear_predictors import JointRows, LinearRows, prior_basis
 from statsmodels_mcla.prediction.new_rows import design_info_of, fixed_rows, prediction_rows
 
 STEP = 1e-3  # between the nodes of derivatives, in standard deviations of the column
@@ -151,12 +152,15 @@ class CovariateRows:
             raise ValueError("there is no covariate that varies, and so no marginal effect")
         return names
 
-    def zero_rows(self, frame: pd.DataFrame, offset: Array) -> LinearRows | None:
-        """Rows of the zero part, by whose probability the mean of changed data is less; None if there is none."""
-        predictor = self.model.conditional_family.zero_predictor
-        return None if predictor is None else self.rows(frame, offset, predictor)
+    def joint_rows(self, frame: pd.DataFrame, offset: Array) -> JointRows | None:
+        """Rows of all predictors that the mean of changed data depends on; None if that is the first alone."""
+        design = self.fitted.design
+        curve = design.family.predictable(design.split(self.fitted.params)[2])["mean"].curve
+        if not isinstance(curve, Surface):
+            return None
+        return JointRows.of(lambda numbers: self.rows(frame, offset, numbers), curve.predictors)
 
-    def rows(self, frame: pd.DataFrame, offset: Array, predictor: int = 0) -> LinearRows:
+    def rows(self, frame: pd.DataFrame, offset: Array, predictors: tuple[int, ...] = (0,)) -> LinearRows:
         """Design rows of changed data (a whole number of copies of these rows where no formula reads them).
 
         Raises
@@ -168,7 +172,7 @@ class CovariateRows:
         if self.prior is not None:
             prior = np.tile(self.prior, (len(frame) // len(self.prior), 1))
             return self.without_effects(fixed.X, fixed.offset, prior)
-        found = prediction_rows(self.model, self.fitted, fixed, self.random, predictor=predictor)
+        found = prediction_rows(self.model, self.fitted, fixed, self.random, predictors=predictors)
         if not found.complete.all():
             row = frame.iloc[int(np.flatnonzero(~found.complete)[0])]
             shown = ", ".join(f"{name} = {row[name]}" for name in self.covariates)

@@ -12,7 +12,7 @@ import pandas as pd
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import moments_of
-from statsmodels_mcla.prediction.linear_predictors import LinearRows
+from statsmodels_mcla.prediction.linear_predictors import JointRows, LinearRows
 from statsmodels_mcla.prediction.population.covariates import Covariate, CovariateRows
 
 
@@ -28,19 +28,19 @@ class MarginalChange:
     weights : ndarray (K, N)
     scale : ndarray (N,)
         Values that the sum is multiplied by: those of the covariate in elasticities.
-    zero : LinearRows (K N,), optional
-        Of the zero part, by whose probability the means are less.
+    joint : JointRows (K N,), optional
+        All linear predictors that the means depend on, where they are several.
     """
 
     name: str
     rows: LinearRows
     weights: Array
     scale: Array
-    zero: LinearRows | None = None
+    joint: JointRows | None = None
 
     def values(self, fitted: Fitted, errors: ParameterErrors, *, relative: bool) -> tuple[Array, Array]:
         """Effects in every row (N,), and their derivatives (N, P) in the fitted parameters."""
-        found = moments_of(fitted, self.rows, errors, zero=self.zero)[-1]
+        found = moments_of(fitted, self.rows, errors, joint=self.joint)[-1]
         mean, slope = found.mean, found.slope
         if relative:
             mean, slope = np.log(mean), slope / mean[:, None]
@@ -94,8 +94,8 @@ class Margins:
             for label, frames, weights in self._steps(self.source.covariates[name], dummy=dummy, count=count):
                 changed = pd.concat(frames, ignore_index=True)
                 at = changed, np.tile(self.offset, len(frames))
-                rows, zero = self.source.rows(*at), self.source.zero_rows(*at)
-                out.append(MarginalChange(label, rows, weights, scale, zero))
+                rows, joint = self.source.rows(*at), self.source.joint_rows(*at)
+                out.append(MarginalChange(label, rows, weights, scale, joint))
         return out
 
     def _steps(

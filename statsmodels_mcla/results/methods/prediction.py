@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NoReturn
 
 import pandas as pd
 
 from statsmodels_mcla.data import checked_count, inputs_of, refuse_unknown, simulate_responses
-from statsmodels_mcla.families import Predictable
+from statsmodels_mcla.families import Predictable, Surface
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
-    LinearRows,
+    JointRows,
     MixedPrediction,
     Predicted,
+    PredictionRows,
     PredictiveLaw,
     conditional_effects,
     fixed_predictions,
@@ -147,11 +149,12 @@ class PredictionMethods(ResultsBase):
         names = ", ".join(map(repr, self._predictable))
         return f"which must be one of {names} for family {self.model.conditional_family.name}, got {which!r}"
 
-    def _predictor(self, which: str) -> int:
-        """Number of the linear predictor that a prediction is of."""
+    def _predictors(self, which: str) -> tuple[int, ...]:
+        """Numbers of the linear predictors that a prediction is of."""
         if which not in self._predictable:
             raise ValueError(self._listed(which))
-        return self._predictable[which].predictor
+        found = self._predictable[which]
+        return found.curve.predictors if isinstance(found.curve, Surface) else (found.predictor,)
 
     def get_prediction(
         self,
@@ -192,15 +195,19 @@ class PredictionMethods(ResultsBase):
         refuse_unknown(self.get_prediction, unknown)
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
         family = fitted.design.family  # its limit, where a dispersion is zero
-        predictor = self._predictor(which)
+        predictors = self._predictors(which)
         fixed = fixed_rows(self.model, exog, transform, offset, exposure)
-        at = prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights, predictor)
-        zero, others = None, list[LinearRows]()
+
+        @cache
+        def rows_of(numbers: tuple[int, ...]) -> PredictionRows:
+            return prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights, numbers)
+
+        at, joint, others = rows_of(predictors[:1]), None, ()
+        if len(predictors) > 1:
+            joint = JointRows.of(lambda numbers: rows_of(numbers).rows, predictors)
         if which == "mean":
-            parts = self.model, fitted, fixed, random, exog_vc
-            others = [prediction_rows(*parts, predictor=k).rows for k in range(1, len(family.predictors))]
-            zero = None if family.zero_predictor is None else others[family.zero_predictor - 1]
-        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, zero, tuple(others))
+            others = tuple(rows_of((k,)).rows for k in range(1, len(family.predictors)))
+        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, joint, others)
         source = Predicted(law, which, random, self.estimates.cov.variation_later)
         source.here  # noqa: B018 - what cannot be predicted is refused now
         labels = at.index if row_labels is None else pd.Index(row_labels)

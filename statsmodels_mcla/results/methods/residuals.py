@@ -95,7 +95,7 @@ class ResidualMethods(PredictionMethods):
         if count == 1:
             return None
         rows = (
-            prediction_rows(self.model, fitted, fixed_rows(self.model), "conditional", predictor=k).rows
+            prediction_rows(self.model, fitted, fixed_rows(self.model), "conditional", predictors=(k,)).rows
             for k in range(count)
         )
         return np.stack([moments(fitted, own, [LINEAR], errors)[0].mean for own in rows])
