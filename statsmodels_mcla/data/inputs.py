@@ -262,16 +262,19 @@ def read_arrays(
         None if of_column is None else np.asarray(of_column, int),
     )
     _check_predictors(inputs, family)
-    if family.intercept:
-        for k in range(len(family.predictors)):
-            own = inputs.predictor_of_column == k
-            check_full_rank(X[inputs.used][:, own], [c for c, mine in zip(columns, own, strict=True) if mine])
-    else:
-        check_full_rank_beside_constant(X[inputs.used], columns, family.name)
+    _refuse_offset(inputs, family)
+    for k in range(len(family.predictors)):
+        own = inputs.predictor_of_column == k
+        named = [c for c, mine in zip(columns, own, strict=True) if mine]
+        if family.intercept or k > 0:
+            check_full_rank(X[inputs.used][:, own], named)
+        else:
+            check_full_rank_beside_constant(X[inputs.used][:, own], named, family.name)
+            _refuse_twice(inputs, X[inputs.used])
     used = np.flatnonzero(inputs.used)
     counted = [replace(t, Z=t.Z[used]) for t in terms]
     refuse_unidentified_covariances(counted)
-    own = [t for t in counted if t.predictor == 0]
+    own = [t.of_predictor(0) for t in counted if 0 in t.predictors]
     of_mean = X[used][:, inputs.predictor_of_column == 0]
     refuse_exact_fit(inputs.endog.to_numpy()[used], of_mean, own, inputs.offset[used], family)
     return inputs
@@ -281,12 +284,37 @@ def _check_predictors(inputs: ModelInputs, family: ConditionalFamily) -> None:
     """Refuse columns of linear predictors that the family has not."""
     count = len(family.predictors)
     known = inputs.predictor_of_column
-    alike = known.shape == (inputs.exog.shape[1],) and set(known.tolist()) == set(range(count))
+    needed = set(
+        range(0 if family.intercept else 1, count)
+    )  # a location beside thresholds may have no column
+    alike = known.shape == (inputs.exog.shape[1],) and needed <= set(known.tolist()) <= set(range(count))
     if not alike and (count > 1 or inputs.of_column is not None):
         raise ValueError(
             f"of_column must say for each of the {inputs.exog.shape[1]} columns of exog which of the {count} linear "
             f"predictors of family {family.name} it is part of (0 to {count - 1}), and leave none without a column; "
             f"got {known.tolist()}"
+        )
+
+
+def _refuse_twice(inputs: ModelInputs, X: Array) -> None:
+    """Refuse effects of a location beside thresholds that all thresholds have too."""
+    both = np.flatnonzero(inputs.predictor_of_column <= 1)
+    if len(both) > len(np.flatnonzero(inputs.predictor_of_column == 0)):
+        try:
+            check_full_rank(X[:, both], list(inputs.exog.columns[both]))
+        except ValueError as error:
+            raise ValueError(
+                f"nominal: what thresholds depend on cannot stand in the formula of the location too, where it is the "
+                f"same for all of them; leave it out of the formula ({error})"
+            ) from error
+
+
+def _refuse_offset(inputs: ModelInputs, family: ConditionalFamily) -> None:
+    """Refuse an offset where every linear predictor is that of a category."""
+    if "" not in family.predictors and inputs.offset.any():
+        raise ValueError(
+            f"offset is not known for family {family.name}, whose linear predictors are the log odds of categories: it "
+            "would be of one of them only; leave it out"
         )
 
 

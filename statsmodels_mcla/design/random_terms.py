@@ -99,6 +99,13 @@ class RandomTerm:
         predictors = self.predictors if len(columns) == self.dim else ()
         return replace(self, columns=columns, Z=Z, axes=np.zeros((0, 0)), predictors=predictors)
 
+    def of_predictor(self, number: int) -> RandomTerm:
+        """Return the part of the term in one linear predictor."""
+        own = np.equal(self.predictors, number)
+        columns = tuple(c for c, mine in zip(self.columns, own, strict=True) if mine)
+        Z = sparse.csr_array(self.Z[:, np.tile(own, self.n_levels)])
+        return replace(self, columns=columns, Z=Z, axes=np.zeros((0, 0)), predictors=(number,) * len(columns))
+
     @property
     def dim(self) -> int:
         """Number of effects of one level, d."""

@@ -118,6 +118,7 @@ from statsmodels_mcla.families.links import (
     Tail,
 )
 from statsmodels_mcla.families.lognormal import LogNormal
+from statsmodels_mcla.families.multinomial import Multinomial
 from statsmodels_mcla.families.nested_families import (
     not_overdispersed,
     not_zero_inflated,
@@ -175,6 +176,7 @@ __all__ = [
     "Jet",
     "LogNormal",
     "MeanLink",
+    "Multinomial",
     "NegativeBinomial1",
     "NormalMean",
     "OrderedBeta",

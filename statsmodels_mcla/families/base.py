@@ -49,6 +49,8 @@ class ConditionalFamily(Distribution):
         Whether rows with equal ``eta`` can be merged by adding their ``y`` and ``w``.
     intercept : bool
         Whether the linear predictor may have an intercept: not if the parameters of the family take its place.
+    categorical : bool
+        Whether the response is a category, which has a name.
     discrete : bool
         Whether the response is a count, so that residuals need a randomised distribution function.
     quadratic : bool
@@ -65,6 +67,7 @@ class ConditionalFamily(Distribution):
     dispersion: ClassVar[str | None] = None
     mergeable: ClassVar[bool] = False
     intercept: ClassVar[bool] = True
+    categorical: ClassVar[bool] = False
     discrete: ClassVar[bool] = False
     quadratic: ClassVar[bool] = False
     exponential: ClassVar[bool] = True

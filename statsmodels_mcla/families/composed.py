@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -32,6 +32,7 @@ from statsmodels_mcla.families.jets import (
     gammaln,
     log,
     log1p,
+    log_add,
     log_rising,
     reciprocal,
     select,
@@ -39,19 +40,13 @@ from statsmodels_mcla.families.jets import (
 )
 from statsmodels_mcla.families.links import LOG, LOGIT, MeanLink
 from statsmodels_mcla.families.negative_binomial import NegativeBinomialLog
+from statsmodels_mcla.families.ordered import Cumulative
 from statsmodels_mcla.families.parameter_scale import ParameterScale
+from statsmodels_mcla.families.partial_odds import PartialOdds
 from statsmodels_mcla.families.poisson import PoissonLog
-from statsmodels_mcla.families.row_terms import (
-    BEYOND,
-    BlockTerms,
-    DispersionTerms,
-    Response,
-    RowData,
-    RowTerms,
-    Workspace,
-    without_lost_draws,
-)
-from statsmodels_mcla.families.smooth_density import SmoothDensity, floored
+from statsmodels_mcla.families.row_terms import Response, RowData
+from statsmodels_mcla.families.several_predictors import SeveralPredictors, first_direction
+from statsmodels_mcla.families.smooth_density import floored
 from statsmodels_mcla.families.surfaces import Surface, along
 from statsmodels_mcla.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
 from statsmodels_mcla.families.zero_part import ZeroPart
@@ -116,7 +111,7 @@ class WithEnds(Surface):
 
 
 @dataclass(frozen=True)
-class Composed(SmoothDensity):
+class Composed(SeveralPredictors):
     """A family with predictors for zeros, ones or the dispersion; mu is the array (K, ...) of linear predictors.
 
     Parameters
@@ -131,8 +126,6 @@ class Composed(SmoothDensity):
     zi: bool
     disp: bool
     oi: bool = False
-
-    simple_mean: ClassVar[bool] = False
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -184,7 +177,7 @@ class Composed(SmoothDensity):
             return f
         inside, outside = -softplus(-others[0]), -softplus(others[0])
         f = f + outside
-        return select(y == 0, inside if self.hurdle else _log_add(inside, f), f)
+        return select(y == 0, inside if self.hurdle else log_add(inside, f), f)
 
     def _at_ends(self, y: Array) -> np.ndarray:
         """Responses that are certain to be of a process of their own."""
@@ -198,66 +191,7 @@ class Composed(SmoothDensity):
 
     @property
     def _calculus(self) -> ZeroPart | ByJets:
-        """Derivatives of the log density of rows of weight one."""
-        return ByJets(self) if self.disp or self.oi else ZeroPart(self.base, self.hurdle)
-
-    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
-        step, etas = len(self.directions), self.directions.apart(eta)
-        with np.errstate(all="ignore"):
-            found = self._calculus.second(_first(y, step), _first(v, step), etas, phi)
-        return self._row_terms(found, _first(w, step), eta)
-
-    def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
-        step, etas = len(self.directions), self.directions.apart(eta)
-        with np.errstate(all="ignore"):
-            found = self._calculus.complete(_first(y, step), _first(v, step), etas, phi)
-        return self._parameter_terms(found, _first(w, step), eta)
-
-    def complete_blocks(
-        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
-    ) -> tuple[BlockTerms, DispersionTerms]:
-        step, etas = len(self.directions), self.directions.apart(eta)
-        w = _first(w, step)
-        with np.errstate(all="ignore"):
-            found = self._calculus.complete(_first(y, step), _first(v, step), etas, phi)
-        terms = self._row_terms(found, w, eta)
-        own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
-        return own, self._parameter_terms(found, w, eta)
-
-    def _row_terms(self, found: Jet, w: Array, eta: Array) -> RowTerms:
-        """Terms of rows in directions, from those of rows of weight one."""
-        ways, K = self.directions, len(self.predictors)
-        etas = ways.apart(eta)
-        logf = np.where(np.isnan(found.value), -np.inf, found.value)
-        logf = np.where(np.isnan(sum(etas)), np.nan, logf)
-        d1 = ways.together([w * found.d[k] for k in range(K)], eta)
-        d2 = ways.hessian({pair: w * part for pair, part in found.h.items() if pair[1] < K}, eta)
-        return RowTerms(ways.together([w * logf], eta), _cut(d1), _cut(d2))
-
-    def _parameter_terms(self, found: Jet, w: Array, eta: Array) -> DispersionTerms:
-        ways, K = self.directions, len(self.predictors)
-        own = range(K, K + len(self.parameters))
-        one = [ways.together([w * found.d[i]], eta) for i in own]
-        two = [[ways.together([w * found.h[min(i, j), max(i, j)]], eta) for j in own] for i in own]
-        mixed = [ways.together([w * found.h.get((k, i), 0.0) for k in range(K)], eta) for i in own]
-        return DispersionTerms(*(_cut(np.array(part)) for part in (one, two, mixed)))
-
-    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
-        ways = self.directions
-        y, w, v = (_first(part, len(ways)) for part in (y, w, v))
-        with np.errstate(all="ignore"):
-            cubes = self._calculus.cubes(y, v, ways.apart(eta), phi, ways.matrix)
-        return _cut(ways.cubic([w * part for part in cubes], eta))
-
-    def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
-        ways = self.directions
-        y, w, v = (_first(part, len(ways)) for part in (y, w, v))
-        etas = ways.apart(eta)
-        with np.errstate(all="ignore"):
-            at = self._calculus.second(y, v, etas, phi).h
-            bends = self._calculus.bends(y, v, etas, phi)
-        slopes = [ways.hessian({pair: w * part for pair, part in bend.items()}, eta, at) for bend in bends]
-        return _cut(np.array(slopes))
+        return super()._calculus if self.disp or self.oi else ZeroPart(self.base, self.hurdle)
 
     def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData] | None:
         inner = None if self.disp else self.base.limit(y, w, v)
@@ -295,7 +229,7 @@ class Composed(SmoothDensity):
 
     def start_predictors(self, y: Array, w: Array, v: Number) -> tuple[Array, ...]:
         D = len(self.directions)
-        y, w, v = (_first(np.asarray(part), D, -1) for part in (y, w, v))
+        y, w, v = (first_direction(np.asarray(part), D, -1) for part in (y, w, v))
         seen = self._seen(y)
         own = self.base.start_mean(np.where(seen, y, np.average(y[seen], weights=w[seen])), w, v)
         parts = [self.base.link_function.eta(own)]
@@ -315,7 +249,7 @@ class Composed(SmoothDensity):
 
     def start_parameters(self, y: Array, w: Array, v: Number, eta: Array) -> Any:
         D = len(self.directions)
-        y, w, v, eta = (_first(np.asarray(part), D, -1) for part in (y, w, v, eta))
+        y, w, v, eta = (first_direction(np.asarray(part), D, -1) for part in (y, w, v, eta))
         seen = self._seen(y)
         phi = self.base.start_phi(
             y[seen], self.base.mean(eta[seen]), freq_weights=w[seen], var_weights=_of(v, seen)
@@ -330,9 +264,6 @@ class Composed(SmoothDensity):
 
     def concentrated_at(self, y: Array) -> Array:
         return self.base.concentrated_at(y)
-
-    def mean(self, eta: Array) -> Array:
-        return eta
 
     def _split(self, mu: Array, phi: Any) -> tuple[Array, Array, Array, Any]:
         """Return location and dispersion of the base, and between them P(zero part) and P(one) of the others."""
@@ -393,7 +324,12 @@ class Composed(SmoothDensity):
 
 
 def compose(
-    base: ConditionalFamily, *, zi: bool = False, disp: bool = False, oi: bool = False
+    base: ConditionalFamily,
+    *,
+    zi: bool = False,
+    disp: bool = False,
+    oi: bool = False,
+    nominal: bool = False,
 ) -> ConditionalFamily:
     """Return a family with more predictors.
 
@@ -406,36 +342,20 @@ def compose(
         (zi, "ziformula", WITH_ZEROS + WITHOUT_ZEROS),
         (disp, "dispformula", DISPERSED),
         (oi, "oiformula", WITHOUT_ONES),
+        (nominal, "nominal", (Cumulative,)),
     ):
         if wanted and not isinstance(base, kinds):
             listed = ", ".join(f"{kind.name} ({kind().link})" for kind in kinds)
             raise ValueError(f"{name} is not known for family {base.name} ({base.link}); it is for {listed}")
+    if isinstance(base, Cumulative):
+        return PartialOdds(base) if nominal else base
     return Composed(base, zi, disp, oi) if zi or disp or oi else base
 
 
 def without_predictors(family: Any) -> Any:
     """Return the family of the first linear predictor alone: what `compose` was given."""
-    return family.base if isinstance(family, Composed) else family
-
-
-def _first(part: Any, step: int, axis: int = -2) -> Any:
-    """Numbers of rows, from those of their directions."""
-    if np.ndim(part) < -axis or np.shape(part)[axis] == 1:
-        return part
-    return part[..., ::step, :] if axis == -2 else part[..., ::step]
+    return family.base if isinstance(family, (Composed, PartialOdds)) else family
 
 
 def _of(v: Any, rows: Array) -> Any:
     return v[rows] if np.ndim(v) else v
-
-
-def _cut(part: Array) -> Array:
-    """Keep derivatives within floating point; where they are lost the row has no weight."""
-    if np.abs(part).max(initial=0.0) <= BEYOND:
-        return part
-    return np.clip(np.nan_to_num(part, nan=0.0), -BEYOND, BEYOND)
-
-
-def _log_add(a: Jet, b: Jet) -> Jet:
-    """Return log(e^a + e^b)."""
-    return a + softplus(b - a)

@@ -143,6 +143,11 @@ def expit(x: Jet) -> Jet:
     return x.through(p, p * q, p * q * (q - p))
 
 
+def log_add(a: Jet, b: Jet) -> Jet:
+    """Return log(e^a + e^b)."""
+    return a + softplus(b - a)
+
+
 def log1mexp(x: Jet) -> Jet:
     """Return log(1 - e^-x) at x > 0: from the larger of both (Maechler, 2012)."""
     at = x.value

@@ -11,19 +11,18 @@ parameters, and take the place of the intercept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy import special
 
+from statsmodels_mcla.families.categories import Categories
 from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.links import CLOGLOG, IDENTITY, LOGIT, PROBIT, Identity, MeanLink
 from statsmodels_mcla.families.parameter_scale import POSITIVE, REAL, ParameterScale
-from statsmodels_mcla.families.response_checks import refuse
-from statsmodels_mcla.families.row_terms import Response
 from statsmodels_mcla.families.smooth_density import STEP, SmoothDensity
 from statsmodels_mcla.numerics import LOG_2PI, Array, Number
 
@@ -146,7 +145,7 @@ class CategoryProbability(MeanLink):
 
 
 @dataclass(frozen=True)
-class Cumulative(SmoothDensity):
+class Cumulative(Categories, SmoothDensity):
     """Ordered categories by a cumulative link.
 
     Parameters
@@ -156,7 +155,7 @@ class Cumulative(SmoothDensity):
     threshold : {"flexible", "symmetric", "equidistant"}
         Free thresholds; distances that are the same on both sides of the centre; equal distances.
     labels, values : tuple, optional
-        Names of the categories, and their numbers; a model takes them from its response.
+        See `Categories`.
 
     Raises
     ------
@@ -170,7 +169,6 @@ class Cumulative(SmoothDensity):
     values: tuple[float, ...] = ()
 
     name: ClassVar[str] = "Cumulative"
-    discrete: ClassVar[bool] = True
     simple_mean: ClassVar[bool] = False
     intercept: ClassVar[bool] = False
     far: ClassVar[float] = np.inf
@@ -193,7 +191,7 @@ class Cumulative(SmoothDensity):
 
     @property
     def link_function(self) -> MeanLink:
-        return LatentLocation(float(self._latent.link.latent_variance or 0.0))
+        return LatentLocation(float(self.latent_law.link.latent_variance or 0.0))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -204,7 +202,8 @@ class Cumulative(SmoothDensity):
         return self._thresholds.scale
 
     @property
-    def _latent(self) -> Latent:
+    def latent_law(self) -> Latent:
+        """The latent distribution."""
         return LATENT[self.latent]
 
     @property
@@ -212,47 +211,6 @@ class Cumulative(SmoothDensity):
         return THRESHOLDS[self.threshold](self.labels)
 
     # -- data --------------------------------------------------------------------------------
-
-    def of_response(self, endog: Any) -> Cumulative:
-        if self.labels:
-            return self
-        raw = np.asarray(endog).ravel()
-        known = raw[
-            [v is not None and v == v for v in raw.tolist()]
-        ]  # missing ones are not equal to themselves
-        dtype: Any = getattr(endog, "dtype", None)
-        if hasattr(dtype, "categories"):
-            if not dtype.ordered:
-                raise ValueError(
-                    f"endog: family {self.name} needs ordered categories, and those of the response have no order; "
-                    "make it pd.Categorical(response, categories=[lowest, ..., highest], ordered=True)"
-                )
-            seen = set(known.tolist())
-            labels = [c for c in dtype.categories if c in seen]
-            values = np.arange(1.0, len(labels) + 1.0)
-        else:
-            numbers = [
-                isinstance(v, (int, float, np.number, np.bool_)) and float(v).is_integer() for v in known
-            ]
-            refuse(~np.array(numbers, bool), known, self.name, NEEDS)
-            values = np.unique(known.astype(float))
-            refuse(values < 0, values, self.name, NEEDS)
-            labels = [int(v) for v in values]
-        if len(labels) < 2:
-            raise ValueError(f"endog: family {self.name} needs two categories or more; got {labels}")
-        return replace(self, labels=tuple(map(str, labels)), values=tuple(values.tolist()))
-
-    def check_response(self, endog: Any, n_trials: Any = None) -> Response:
-        if n_trials is not None:
-            raise ValueError(f"n_trials is for the Binomial family only; got family {self.name}")
-        raw = np.asarray(endog)
-        raw = raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw
-        if raw.ndim != 1:
-            raise ValueError(f"endog must have one column for family {self.name}; got shape {raw.shape}")
-        codes = dict(zip(self.labels, self.values, strict=True)) | {v: v for v in self.values}
-        found = np.array([codes.get(v if isinstance(v, str) else float(v), np.nan) for v in raw.tolist()])
-        refuse(np.isnan(found), raw.astype(object), self.name, f"the categories {', '.join(self.labels)}")
-        return Response(found, np.ones(len(found)))
 
     def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
         return np.zeros(len(y))
@@ -272,7 +230,7 @@ class Cumulative(SmoothDensity):
             low, high = float(mu.min()) - 12.0, float(mu.max()) + 12.0
             for _ in range(60):
                 middle = 0.5 * (low + high)
-                above = np.average(self._latent.link.mean(middle - mu), weights=weights) > share
+                above = np.average(self.latent_law.link.mean(middle - mu), weights=weights) > share
                 low, high = (low, middle) if above else (middle, high)
             tau[k] = middle + 1e-6 * k
         psi = np.linalg.lstsq(self._thresholds.matrix, tau, rcond=None)[0]
@@ -281,18 +239,15 @@ class Cumulative(SmoothDensity):
     # -- density -----------------------------------------------------------------------------
 
     def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
-        category = np.searchsorted(np.array(self.values), y)
+        category = self.category(y)
         A = self._thresholds.matrix
         zero = np.zeros((1, A.shape[1]))
         upper = _threshold(np.concatenate([A, zero])[category], psi, category == len(A), np.inf)
         lower = _threshold(np.concatenate([zero, A])[category], psi, category == 0, -np.inf)
-        return _log_difference(self._latent, upper - eta, lower - eta)
+        return log_difference(self.latent_law, upper - eta, lower - eta)
 
     def _step_of(self, k: int, at: float) -> float:
         return STEP
-
-    def blank_row(self) -> tuple[float, float, float]:
-        return (self.values[0], 0.0, 0.0)
 
     # -- facts of the distribution -----------------------------------------------------------
 
@@ -300,10 +255,10 @@ class Cumulative(SmoothDensity):
         return np.asarray(self._thresholds.matrix @ np.atleast_1d(phi))
 
     def mean_curve(self, phi: Any) -> MeanLink:
-        return OrderedMean(self._latent.link, tuple(self._tau(phi).tolist()), self.values)
+        return OrderedMean(self.latent_law.link, tuple(self._tau(phi).tolist()), self.values)
 
     def predictable(self, phi: Any) -> dict[str, Predictable]:
-        tau, curve = self._tau(phi).tolist(), self._latent.link
+        tau, curve = self._tau(phi).tolist(), self.latent_law.link
         ends = zip([-np.inf, *tau], [*tau, np.inf], strict=True)
         chances = [Predictable(CategoryProbability(curve, low, high), 0, LOGIT) for low, high in ends]
         found = {"mean": Predictable(self.mean_curve(phi)), "linear": Predictable(IDENTITY)}
@@ -311,7 +266,7 @@ class Cumulative(SmoothDensity):
 
     def probabilities(self, eta: Array, phi: Any) -> Array:
         """Return the probability of each category at ``eta``, (..., J)."""
-        below = self._latent.link.mean(self._tau(phi) - np.asarray(eta)[..., None])
+        below = self.latent_law.link.mean(self._tau(phi) - np.asarray(eta)[..., None])
         return np.diff(below, prepend=0.0, append=1.0)
 
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
@@ -329,7 +284,7 @@ class Cumulative(SmoothDensity):
         u = rng.random(np.shape(mu))
         category = np.zeros(np.shape(mu), int)
         for tau in self._tau(phi):
-            category += u > self._latent.link.mean(tau - mu)
+            category += u > self.latent_law.link.mean(tau - mu)
         return np.array(self.values)[category]
 
     def cdf(
@@ -344,11 +299,8 @@ class Cumulative(SmoothDensity):
         place = np.searchsorted(np.array(self.values), endog, side="right")
         at = np.concatenate([[-np.inf], self._tau(phi), [np.inf]])[place]
         with np.errstate(over="ignore"):
-            inside = self._latent.link.mean(np.where(np.isfinite(at), at, 0.0) - mu)
+            inside = self.latent_law.link.mean(np.where(np.isfinite(at), at, 0.0) - mu)
         return np.where(np.isfinite(at), inside, (at > 0).astype(float))
-
-
-NEEDS = "an ordered pandas Categorical or integers that are not negative"
 
 
 class Thresholds(NamedTuple):
@@ -407,7 +359,7 @@ def _threshold(rows: Array, psi: tuple[Jet, ...], absent: Array, instead: float)
     return out
 
 
-def _log_difference(latent: Latent, upper: Jet, lower: Jet) -> Jet:
+def log_difference(latent: Latent, upper: Jet, lower: Jet) -> Jet:
     """Return log(F(upper) - F(lower)), from the tail that is nearer."""
     a, b = upper.value, lower.value
     low, high = np.isfinite(b), np.isfinite(a)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import patsy
 from patsy import DesignInfo, EvalEnvironment, PatsyError
 
 from statsmodels_mcla.design import RandomTerm
+from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula.bars import formula_terms, split_formula
 from statsmodels_mcla.formula.estimable import estimable_columns, with_columns
 from statsmodels_mcla.formula.factors import names_in, reading, refuse_uncoded
@@ -26,7 +27,7 @@ from statsmodels_mcla.formula.random_effects import (
     read_bars,
     with_groups,
 )
-from statsmodels_mcla.formula.shared_effects import PlacedTerm, joined
+from statsmodels_mcla.formula.shared_effects import PlacedTerm, joined, prefixed
 from statsmodels_mcla.formula.tables import by_label, plain, rows_of, settled, table
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 from statsmodels_mcla.formula.updating import FormulaCall
@@ -85,8 +86,8 @@ def read_model(
     rows: dict[str, Any],
     env: EvalEnvironment,
     missing: str,
-    subset: Any = None,
-    intercept: bool = True,
+    subset: Any,
+    family: ConditionalFamily,
     predictors: Mapping[str, str] | None = None,
 ) -> FormulaData:
     """Read the fixed part by patsy and the random terms into sparse matrices, on rows that are complete.
@@ -103,10 +104,11 @@ def read_model(
     missing : {"drop", "raise", "none"}
     subset : array_like, optional
         Booleans or index labels.
-    intercept : bool
-        Whether the family has use for one; one of ordered categories has thresholds in its place.
+    family : ConditionalFamily
+        It knows the linear predictors of a response, and whether that of the mean has an intercept.
     predictors : dict, optional
-        One-sided formulas of further linear predictors, by the names that stand before those of their effects.
+        One-sided formulas of further linear predictors, by the names that stand before those of their effects; that of
+        "nominal" is for all which are not named here.  Without it these have the formula itself.
 
     Raises
     ------
@@ -124,6 +126,8 @@ def read_model(
     if groups is None and re_formula is not None:
         raise FormulaError("re_formula needs groups: say which column groups the rows")
     further = {name: split_formula(text) for name, text in (predictors or {}).items()}
+    if further.get("nominal", ("", []))[1]:
+        raise FormulaError("nominal takes no random effects: they belong to the location, in the formula")
     grouped = [] if groups is None else [mixedlm_bar(groups, re_formula)]
 
     def all_terms() -> list[tuple[str, list[Any]]]:
@@ -150,28 +154,23 @@ def read_model(
             f"no random effects: add a term such as (1 | group) to {formula!r}, or vc_formulas; without random "
             "effects, use statsmodels GLM"
         )
-    for name in {factor.name() for term in named[0][1] for factor in term.factors} & set(frame.columns):
-        refuse_uncoded(name, frame[name])
-    with reading(fixed, frame.dtypes):
-        endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
-    for factor, facts in exog.design_info.factor_infos.items():
-        if (
-            facts.type == "categorical" and factor.name() not in frame.columns
-        ):  # an expression that gives dates is known only now
-            refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
-    _refuse_one_level(exog.design_info)
-    if not intercept:
-        exog = _without_intercept(exog)
+    endog, exog = _matrices(fixed, named[0][1], frame, env)
+    exog = exog if family.intercept else _without_intercept(exog)
     columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
     info = with_columns(exog.design_info, columns)
-    matrices, parts = _further_designs(further, frame, env, _counted(endog, rows))
-    matrices.insert(0, exog[info.column_names])
+    response = _category(endog, frame) if family.categorical else _response(endog)
+    names = family.of_response(response).predictors
+    texts = _further_texts(fixed, further, names)
+    matrices, parts = _further_designs(texts, frame, env, _counted(endog, rows))
+    matrices.insert(0, exog[info.column_names].rename(columns=lambda column: prefixed(names[0], column)))
+    if names[0]:  # every predictor has the effects of the formula
+        placed = [PlacedTerm(one.term, k, name, one.label) for k, name in enumerate(names) for one in placed]
     formulas = [fixed, *(text for text, _ in parts.values())]
     expressions = {
         factor.name() for text in formulas for term in formula_terms(text) for factor in term.factors
     }
     return FormulaData(
-        _response(endog) if intercept else _ordered(endog, frame),
+        response,
         pd.concat(matrices, axis=1) if parts else matrices[0],
         tuple(joined(placed)),
         rows,
@@ -197,7 +196,25 @@ NOTHING = {
     "ziformula": "0",
     "oiformula": "0",
     "dispformula": "1",
+    "nominal": "1",
 }  # what says that there is no such predictor
+
+
+def _matrices(
+    fixed: str, terms: Sequence[Any], frame: pd.DataFrame, env: EvalEnvironment
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Response and fixed effects of a formula with these terms."""
+    for name in {factor.name() for term in terms for factor in term.factors} & set(frame.columns):
+        refuse_uncoded(name, frame[name])
+    with reading(fixed, frame.dtypes):
+        endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
+    for factor, facts in exog.design_info.factor_infos.items():
+        if (
+            facts.type == "categorical" and factor.name() not in frame.columns
+        ):  # an expression that gives dates is known only now
+            refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
+    _refuse_one_level(exog.design_info)
+    return endog, exog
 
 
 def further_formulas(**formulas: Any) -> dict[str, str]:
@@ -229,13 +246,21 @@ def _further_effects(further: Further, frame: pd.DataFrame, env: EvalEnvironment
     ]
 
 
+def _further_texts(fixed: str, further: Further, names: Sequence[str]) -> dict[str, str]:
+    """Fixed parts of the predictors after the first: their own, that of "nominal", or that of the formula."""
+    known = {name: text for name, (text, _) in further.items()}
+    rest = known.get("nominal", f"~ {fixed.partition('~')[2]}")
+    return {name: known.get(name, rest) for name in names[1:]}
+
+
 def _further_designs(
-    further: Further, frame: pd.DataFrame, env: EvalEnvironment, counted: np.ndarray
+    texts: Mapping[str, str], frame: pd.DataFrame, env: EvalEnvironment, counted: np.ndarray
 ) -> tuple[list[pd.DataFrame], dict[str, tuple[str, DesignInfo]]]:
     """Fixed effects of further predictors."""
     matrices, parts = [], {}
-    for name, (text, _) in further.items():
-        matrix, info = _one_sided(text, frame, env, counted)
+    known = {text: _one_sided(text, frame, env, counted) for text in dict.fromkeys(texts.values())}
+    for name, text in texts.items():
+        matrix, info = known[text]
         matrices.append(matrix.add_prefix(f"{name}: "))
         parts[name] = (text, info)
     return matrices, parts
@@ -354,8 +379,8 @@ def _without_intercept(exog: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _ordered(endog: pd.DataFrame, frame: pd.DataFrame) -> pd.Series | pd.DataFrame:
-    """Response of ordered categories as it is in the data; numbers as they are."""
+def _category(endog: pd.DataFrame, frame: pd.DataFrame) -> pd.Series | pd.DataFrame:
+    """Response of categories as it is in the data; numbers as they are."""
     factors = endog.design_info.factor_infos
     if not any(facts.type == "categorical" for facts in factors.values()):
         return endog.iloc[:, 0] if endog.shape[1] == 1 else endog
@@ -394,7 +419,13 @@ def with_design_info(state: dict[str, Any]) -> dict[str, Any]:
         env = names.environment(data.formula)
         with suppress(PatsyError):
             matrices = patsy.dmatrices(data.formula, frame, env, NA_action="raise", return_type="dataframe")
-            data.model_spec = with_columns(matrices[1].design_info, data.fe_names)
+            first = state["conditional_family"].predictors[0]
+            own = [
+                c.removeprefix(prefixed(first, ""))
+                for c in data.fe_names
+                if c.startswith(prefixed(first, ""))
+            ]
+            data.model_spec = with_columns(matrices[1].design_info, own)
             data.parts = {}
             for name, text in data.part_formulas.items():
                 info = patsy.dmatrix(text, frame, env, NA_action="raise").design_info

@@ -88,7 +88,8 @@ class ClonableModel(LikelihoodModel):
         place = {name: k for k, name in enumerate(family.predictors)}
         names = [own.predictors[k] for k in inputs.predictor_of_column]
         kept = [name in place for name in names]
-        if any(own.predictors[t.predictor] not in place for t in inputs.terms) or kept.count(False) > 1:
+        of_terms = {own.predictors[k] for t in inputs.terms for k in t.predictors}
+        if of_terms - set(place) or kept.count(False) > 1:
             raise ValueError(
                 "the zero part has more effects than an intercept, and the model without it, some parameters fewer, of "
                 "which the law of a test is not known: fit ziformula='~ 1'"
@@ -99,7 +100,9 @@ class ClonableModel(LikelihoodModel):
             of_column.append(place[name])
         order = np.argsort(of_column, kind="stable")
         exog, columns = exog.iloc[:, order], np.array(of_column)[order]
-        terms = tuple(replace(t, predictor=place[own.predictors[t.predictor]]) for t in inputs.terms)
+        terms = tuple(
+            replace(t, predictors=tuple(place[own.predictors[k]] for k in t.predictors)) for t in inputs.terms
+        )
         changed = replace(inputs, exog=exog, terms=terms, of_column=columns)
         return type(self)(changed, exog, family=family, of_column=columns)
 

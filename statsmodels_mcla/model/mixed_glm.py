@@ -186,6 +186,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         ziformula: str = "~ 0",
         oiformula: str = "~ 0",
         dispformula: str = "~ 1",
+        nominal: str = "~ 1",
         subset: Any = None,
         offset: Any = None,
         exposure: Any = None,
@@ -216,6 +217,8 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
             default there is no zero part, there are no ones, and one dispersion.  Zeros inflate those of counts; of
             families without zeros they are all (hurdle).  Names of effects begin with ``zi:``, ``oi:`` and ``disp:``.
             Effects under one label have one covariance matrix, as in brms: ``(1 | p | g)`` in two of the formulas.
+        nominal : str
+            Ordered categories: what thresholds depend on, as in R's ordinal (partial proportional odds).
         subset : array_like, optional
             Rows of ``data`` to use: booleans or index labels.
         offset, exposure, freq_weights, var_weights : str or array_like, optional
@@ -243,11 +246,13 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         env = environment(eval_env, 1)
         rows = {"offset": offset, "exposure": exposure}
         rows |= {"freq_weights": freq_weights, "var_weights": var_weights}
-        further = further_formulas(ziformula=ziformula, oiformula=oiformula, dispformula=dispformula)
+        further = further_formulas(
+            ziformula=ziformula, oiformula=oiformula, dispformula=dispformula, nominal=nominal
+        )
         whole = with_predictors(family_instance("binomial" if family is None else family), further)
-        intercept = conditional_family(whole).intercept
+        known = conditional_family(whole)
         read = read_model(
-            formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, intercept, further
+            formula, data, vc_formulas, groups, re_formula, rows, env, missing, subset, known, further
         )
         model = cls(
             read.endog,
@@ -257,7 +262,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
             missing="raise",
             formula=read.fixed,
             model_spec=read.design_info,
-            of_column=read.of_column if further else None,
+            of_column=read.of_column if read.parts else None,
             **read.rows,
         )
         remember_formula(model, read, formula)

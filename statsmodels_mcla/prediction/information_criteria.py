@@ -193,7 +193,9 @@ class _Setting:
         used = np.flatnonzero(inputs.used)
         X, offset = inputs.fixed_rows(family, used)
         kept = [replace(term, Z=sp.csr_array(term.Z[used])) for term in inputs.terms]
-        Z = sp.csr_array(sp.hstack([term.Z for term in in_directions(kept, inputs.ways(family, used))], format="csr"))
+        Z = sp.csr_array(
+            sp.hstack([term.Z for term in in_directions(kept, inputs.ways(family, used))], format="csr")
+        )
         prior = np.zeros((len(X), sum(t.whole.size for t in fitted.reduction.terms)))
         return cls(fitted, LinearRows.of(fitted, X, offset, Z, prior), _Rows.of(inputs, family, used))
 

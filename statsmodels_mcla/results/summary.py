@@ -150,7 +150,7 @@ def _parts(results: TableMethods) -> tuple[list[tuple[slice, str]], list[tuple[s
     last = fixed + sum(t.size for t in results.facts.terms)
     apart = not non_negative[last:].all()
     slices = consecutive_slices([count for _, count in results.facts.predictors])
-    titles = [PREDICTORS[name] for name, _ in results.facts.predictors]
+    titles = [PREDICTORS.get(name, f"Fixed effects of {name}") for name, _ in results.facts.predictors]
     kinds = ["Variances"]
     kinds += [] if non_negative[fixed:last].all() else ["covariances"]
     kinds += ["dispersion"] if not apart and last < total else []

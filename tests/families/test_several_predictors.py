@@ -19,6 +19,13 @@ every = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
 N = 25
 
 
+def centre_of(model: ResponseModel, K: int) -> Any:
+    """Linear predictors to look around."""
+    if model.fixed:
+        return np.array([effects.get("1", 0.0) for effects in model.fixed])
+    return np.array([model.intercept, *[-0.5] * (K - 1)])
+
+
 class Rows:
     """Rows of a model in directions, as its family's kernels take them."""
 
@@ -28,13 +35,11 @@ class Rows:
         self.model, self.family = model, built.conditional_family
         self.ways = self.family.directions
         K = len(self.family.predictors)
-        self.eta = np.array([model.intercept, *[-0.5] * (K - 1)])[:, None, None] + rng.uniform(
-            -0.8, 0.8, (K, N, 2)
-        )
+        self.eta = centre_of(model, K)[:, None, None] + rng.uniform(-0.5, 0.5, (K, N, 2))
         self.endog = np.asarray(model.sample(rng, self.eta[..., 0], model.psi, np.ones(N)), float)
-        if self.family.zi:
+        if "zi" in self.family.predictors:
             self.endog[:3] = 0.0
-        if self.family.oi:
+        if "oi" in self.family.predictors:
             self.endog[3:6] = 1.0
         self.freq = rng.integers(1, 4, N).astype(float)
         numbers = self.family.row_data(self.endog, 1.0, self.freq, np.ones(N))
@@ -43,7 +48,7 @@ class Rows:
 
     def spread(self, eta: Any) -> Any:
         """Direction rows (N D, m) of predictors (K, N, m)."""
-        return np.einsum("dk,knm->ndm", self.ways.matrix, eta).reshape(-1, eta.shape[2])
+        return np.einsum("ndk,knm->ndm", self.family.ways(self.endog), eta).reshape(-1, eta.shape[2])
 
     def rows(self, eta: Any, phi: Any = None) -> Any:
         return self.family.rows(*self.data, self.spread(eta), self.model.phi if phi is None else phi)
@@ -51,7 +56,7 @@ class Rows:
     def along(self, part: Any, t: Any, power: int) -> Any:
         """Sum over directions of a part times (c't)^power, row by row (N, m)."""
         split = part.reshape(N, len(self.ways), -1)
-        return np.einsum("ndm,d->nm", split, (self.ways.matrix @ t) ** power)
+        return np.einsum("ndm,nd->nm", split, (self.family.ways(self.endog) @ t) ** power)
 
 
 def central(f: Any, h: float) -> Any:
@@ -194,7 +199,7 @@ def value_of(curve: Any, eta: Any) -> Any:
 def test_surfaces_and_their_means_over_normal_predictors(model: ResponseModel) -> None:
     """Against a dense trapezoid rule in the predictors themselves; slopes against differences."""
     family = Rows(model).family
-    centre = np.array([model.intercept, *[-0.5] * (len(family.predictors) - 1)])
+    centre = centre_of(model, len(family.predictors))
     L = np.array([[0.5, 0.0], [0.3, 0.4]])
     for found in family.predictable(model.phi).values():
         curve = found.curve
@@ -241,7 +246,7 @@ def test_surfaces_and_their_means_over_normal_predictors(model: ResponseModel) -
 def test_facts_are_those_of_samples(model: ResponseModel) -> None:
     family, size = Rows(model).family, 40_000
     K = len(family.predictors)
-    eta = np.array([model.intercept, *[-0.5] * (K - 1)])
+    eta = centre_of(model, K)
     draws = family.sample(np.random.default_rng(5), np.repeat(eta[:, None], size, axis=1), model.phi)
     at = eta[:, None]
     known = family.predictable(model.phi)

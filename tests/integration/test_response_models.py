@@ -59,9 +59,11 @@ def prediction(result: Any, **options: Any) -> Any:
 
 OFFERED: dict[str, Ask] = {
     "summary": lambda r, _: [len(str(r.summary()))],
-    "prediction": lambda r, m: prediction(r, exog=m.data().iloc[::20], random="conditional"),
-    "prediction of new rows": lambda r, m: prediction(r, exog=m.data(1).iloc[:3], random="marginal"),
-    "linear prediction": lambda r, _: prediction(r, which="linear", random="conditional"),
+    "prediction": lambda r, m: prediction(r, exog=m.data().iloc[::20], which=m.which, random="conditional"),
+    "prediction of new rows": lambda r, m: prediction(
+        r, exog=m.data(1).iloc[:3], which=m.which, random="marginal"
+    ),
+    "linear prediction": lambda r, m: prediction(r, which=m.linear, random="conditional"),
     "get_margeff": lambda r, _: r.get_margeff(random="marginal").summary_frame(),
     "population_averaged": lambda r, _: r.population_averaged().params,
     "residuals": lambda r, _: np.column_stack([r.fittedvalues, r.resid_response, r.resid_pearson]),
@@ -82,7 +84,8 @@ FOR_ONE_PREDICTOR = ("population_averaged", "score test")
 
 def offered(model: ResponseModel, name: str) -> bool:
     """Whether results offer it: not all of it where there are several predictors."""
-    return not (model.formulas and name in FOR_ONE_PREDICTOR)
+    without_mean = model.which != "mean" and name == "residuals"
+    return not (without_mean or (len(model.effects) > 1 and name in FOR_ONE_PREDICTOR))
 
 
 @every
@@ -90,7 +93,7 @@ def offered(model: ResponseModel, name: str) -> bool:
 def test_offered_also_after_pickling(model: ResponseModel, name: str) -> None:
     fit = small_fit_of(model)
     if not offered(model, name):
-        with pytest.raises(ValueError, match="is not known"):
+        with pytest.raises(ValueError, match=r"is not known|which must be one of 'prob: 1'"):
             OFFERED[name](fit, model)
         return
     with warnings.catch_warnings():
@@ -285,7 +288,7 @@ def test_probabilities_of_categories() -> None:
     one = fit.get_prediction(model.data().iloc[:5], which="prob: 2")
     low, high = one.conf_int().T
     assert np.all((low > 0) & (low < one.predicted_mean) & (one.predicted_mean < high) & (high < 1))
-    with pytest.raises(ValueError, match="which='prob' is for ordered categories"):
+    with pytest.raises(ValueError, match="which='prob' is for categories"):
         fit_of(model_named("beta")).predict(which="prob")
 
 

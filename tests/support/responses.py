@@ -7,7 +7,7 @@ psi of the family, neither of which shares code with the package.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,29 @@ class ResponseModel:
     sd: float = 0.6
     discrete: bool = True
     formulas: tuple[tuple[str, str], ...] = ()
+    fixed: tuple[dict[str, float], ...] = field(default=(), hash=False)
+    """True effects of columns ("1" for an intercept) of each predictor, where they are others than `FURTHER`."""
+    everywhere: bool = False
+    """Whether every predictor has the random effects of the formula."""
+    label: bool = False
+    which: str = "mean"
+    linear: str = "linear"
+
+    @property
+    def effects(self) -> tuple[dict[str, float], ...]:
+        """True effects of each predictor."""
+        first = {"1": self.intercept, "x": -0.4}
+        return self.fixed or (
+            first,
+            *({"1": a, "x": b} for (a, b), _ in zip(FURTHER, self.formulas, strict=False)),
+        )
+
+    @property
+    def random(self) -> list[bool]:
+        """Which predictors have a random intercept."""
+        if self.fixed:
+            return [self.everywhere or k == 0 for k in range(len(self.fixed))]
+        return [True, *("|" in formula for _, formula in self.formulas)]
 
     @property
     def phi(self) -> Any:
@@ -73,7 +96,7 @@ class ResponseModel:
 
     @property
     def correlated(self) -> bool:
-        return any("| p |" in formula for _, formula in self.formulas)
+        return self.label or any("| p |" in formula for _, formula in self.formulas)
 
     def data(self, seed: int = 0, groups: int = 20, size: int = 8) -> pd.DataFrame:
         """Simulated rows."""
@@ -81,33 +104,30 @@ class ResponseModel:
         g = np.repeat(np.arange(groups), size)
         x = rng.uniform(-1, 1, len(g))
         first = rng.normal(0, self.sd, groups)
-        eta = self.intercept - 0.4 * x + first[g]
-        if self.formulas:
-            rho = CORRELATION if self.correlated else 0.0
-            further = [
-                a
-                + b * x
-                + (
-                    (rho * first + np.sqrt(1 - rho**2) * rng.normal(0, self.sd, groups))[g]
-                    if "|" in formula
-                    else 0.0
-                )
-                for (a, b), (_, formula) in zip(FURTHER, self.formulas, strict=False)
-            ]
-            eta = np.stack([eta, *further])
+        z = np.random.default_rng(seed + 99).uniform(-1, 1, len(g))
+        columns, rho = {"1": 1.0, "x": x, "z": z}, CORRELATION if self.correlated else 0.0
+        etas = [sum(value * columns[name] for name, value in effects.items()) for effects in self.effects]
+        etas[0] = etas[0] + first[g]
+        for k in range(1, len(etas)):
+            if self.random[k]:
+                own = rho * first + np.sqrt(1 - rho**2) * rng.normal(0, self.sd, groups)
+                etas[k] = etas[k] + own[g]
+        eta = np.stack([np.broadcast_to(one, len(g)) for one in etas]) if len(etas) > 1 else etas[0]
         trials = rng.integers(2, 9, len(g))
         y = self.sample(rng, eta, self.psi, trials)
         return pd.DataFrame(
-            {"y": y, "x": x, "g": [f"g{k:02d}" for k in g], "failures": trials - y, "trials": trials}
+            {"y": y, "x": x, "g": [f"g{k:02d}" for k in g], "failures": trials - y, "trials": trials, "z": z}
         )
 
     def model(self, data: pd.DataFrame, **rows: Any) -> MCLAMixedGLM:
-        further = {f"{name}formula": formula for name, formula in self.formulas}
+        further = {
+            name if name == "nominal" else f"{name}formula": formula for name, formula in self.formulas
+        }
         return MCLAMixedGLM.from_formula(self.formula(), data=data, family=self.family, **further, **rows)
 
     def loglike(self, data: pd.DataFrame, params: Array) -> float:
         """Log-likelihood of (fixed effects, variance, psi), by the trapezoid rule over each random intercept."""
-        if self.formulas:
+        if len(self.effects) > 1:
             return self._loglike_of_several(data, params)
         has = 1 if self.family.intercept else 0
         beta = params[: has + 1]
@@ -123,11 +143,13 @@ class ResponseModel:
 
     def _loglike_of_several(self, data: pd.DataFrame, params: Array) -> float:
         """As `loglike`, of models whose further predictors may have a random intercept each, one correlated."""
-        K, x = 1 + len(self.formulas), data["x"].to_numpy()[:, None]
-        random = [True, *("|" in formula for _, formula in self.formulas)]
+        random, columns = self.random, {"1": np.ones((len(data), 1))}
+        columns |= {name: data[name].to_numpy()[:, None] for name in ("x", "z")}
+        beta = iter(params)
+        fixed = [sum(next(beta) * columns[name] for name in effects) for effects in self.effects]
+        rest = np.array(list(beta))
         count, pairs = sum(random), int(self.correlated)
-        theta = params[2 * K : 2 * K + count + pairs]
-        psi = tuple(params[2 * K + count + pairs :])
+        theta, psi = rest[: count + pairs], tuple(rest[count + pairs :])
         L = np.linalg.cholesky(
             np.array([[theta[0], theta[1]], [theta[1], theta[2]]]) if pairs else np.diag(theta)
         )
@@ -135,10 +157,7 @@ class ResponseModel:
         axes = np.meshgrid(*[nodes] * sum(random), indexing="ij")
         weights = sum(np.meshgrid(*[log_weights] * sum(random), indexing="ij")).ravel()
         points = iter(L @ np.stack([axis.ravel() for axis in axes]))
-        eta = [
-            params[2 * k] + params[2 * k + 1] * x + (next(points) if has else 0.0)
-            for k, has in enumerate(random)
-        ]
+        eta = [own + (next(points) if has else 0.0) for own, has in zip(fixed, random, strict=True)]
         eta = np.stack(np.broadcast_arrays(*eta))
         with np.errstate(all="ignore"):
             logf = self.log_density(
@@ -419,7 +438,72 @@ _beta = _of(
     "logpdf",
 )
 
+
+def _partial_odds() -> dict[str, Callable[..., Any]]:
+    """Thresholds eta[1:] of a logistic variable of location eta[0]."""
+
+    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
+        below = _expit(eta[1:] - eta[0])
+        below = np.concatenate([0 * below[:1], below, 0 * below[:1] + 1])
+        k = np.broadcast_to(np.asarray(y, int), below.shape[1:])[None]
+        return np.log(np.take_along_axis(below, k, 0) - np.take_along_axis(below, k - 1, 0))[0]
+
+    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
+        return 1 + (eta[0] + rng.logistic(size=eta.shape[1]) > eta[1:]).sum(axis=0)
+
+    return {"log_density": log_density, "sample": sample}
+
+
+def _multinomial() -> dict[str, Callable[..., Any]]:
+    """Categories 1, 2, ... of log odds eta against the first."""
+
+    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
+        odds = np.concatenate([0 * eta[:1], eta])
+        k = np.broadcast_to(np.asarray(y, int), odds.shape[1:])[None]
+        return np.take_along_axis(odds - special.logsumexp(odds, axis=0), k - 1, 0)[0]
+
+    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
+        return 1 + np.argmax(
+            np.concatenate([0 * eta[:1], eta]) + rng.gumbel(size=(len(eta) + 1, eta.shape[1])), axis=0
+        )
+
+    return {"log_density": log_density, "sample": sample}
+
+
 SEVERAL_PREDICTORS = [
+    ResponseModel(
+        "partial proportional odds",
+        families.Cumulative(),
+        **_partial_odds(),
+        psi=(),
+        intercept=0.0,
+        formulas=(("nominal", "~ z"),),
+        fixed=({"x": -0.4}, {"1": -1.0, "z": 0.3}, {"1": 0.4, "z": 0.6}, {"1": 1.5, "z": -0.2}),
+        sd=0.8,
+    ),
+    ResponseModel(
+        "multinomial",
+        families.Multinomial(),
+        **_multinomial(),
+        psi=(),
+        fixed=({"1": 0.2, "x": -0.4}, {"1": -0.2, "x": 0.7}),
+        everywhere=True,
+        sd=1.0,
+        which="prob: 2",
+        linear="linear: 3",
+    ),
+    ResponseModel(
+        "multinomial, correlated",
+        families.Multinomial(),
+        **_multinomial(),
+        psi=(),
+        fixed=({"1": 0.2, "x": -0.4}, {"1": -0.2, "x": 0.7}),
+        everywhere=True,
+        label=True,
+        sd=1.2,
+        which="prob: 2",
+        linear="linear: 3",
+    ),
     ResponseModel(
         "zero-inflated poisson",
         _sm.Poisson(),

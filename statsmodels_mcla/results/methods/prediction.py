@@ -94,7 +94,8 @@ class PredictionMethods(ResultsBase):
         which : str
             "mean" of the response (binomial: probability of success) or "linear" predictor; by family also
             "conditional" (mean before zeros are left out or added), "zprob" (probability of the zero part),
-            "dispersion", and "prob" (a table of the probabilities of ordered categories).
+            "oneprob" (of one, if not zero), "dispersion", and "prob" (a table of the probabilities of categories, which
+            is the mean where they have no order).
         random : {"none", "conditional", "marginal"}
             Random effects of zero; their law given the data, integrated over (a level that is new, or missing, has
             its prior law); or their prior law, integrated over: the average over the population.
@@ -115,10 +116,10 @@ class PredictionMethods(ResultsBase):
             If an argument does not fit, or there is no such mean (the inverse link over normal effects).
         """
         refuse_unknown(self.predict, unknown)
-        if which == "prob":
+        if which == "prob" or (which == "mean" and which not in self._predictable):
             chances = [name for name in self._predictable if name.startswith("prob: ")]
             if not chances:
-                raise ValueError(f"which='prob' is for ordered categories; {self._listed(which)}")
+                raise ValueError(f"which='prob' is for categories; {self._listed(which)}")
             options = {"exog_vc": exog_vc}
             parts = {
                 name.removeprefix("prob: "): self.predict(
@@ -205,7 +206,7 @@ class PredictionMethods(ResultsBase):
         at, joint, others = rows_of(predictors[:1]), None, ()
         if len(predictors) > 1:
             joint = JointRows.of(lambda numbers: rows_of(numbers).rows, predictors)
-        if which == "mean":
+        if which == "mean" and not family.categorical:
             others = tuple(rows_of((k,)).rows for k in range(1, len(family.predictors)))
         law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, joint, others)
         source = Predicted(law, which, random, self.estimates.cov.variation_later)

@@ -1,0 +1,244 @@
+"""Models of categories: thresholds that depend on covariates against R's ordinal, multinomial logit against MNLogit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from statsmodels_mcla import MCLAMixedGLM, families
+from statsmodels_mcla.estimation.search.glm_start import fit_without_random_effects
+
+WINE = pd.read_csv(Path(__file__).parents[1] / "reference" / "wine.csv")
+
+# clm(rating ~ temp, nominal = ~ contact, link = ...), ordinal 2022.11-16: log-likelihood; thresholds, contact's effect
+# on each, temp; standard errors in the same order
+CLM: dict[str, tuple[float, list[float], list[float]]] = {
+    "logit": (
+        -86.208553231,
+        [
+            -1.323043357,
+            1.246443545,
+            3.550043610,
+            4.660247067,
+            -1.615059212,
+            -1.511567331,
+            -1.674755697,
+            -1.050622928,
+            2.519044774,
+        ],
+        [
+            0.5622761517,
+            0.4748239784,
+            0.6560233932,
+            0.8604026802,
+            1.1618005348,
+            0.5906413747,
+            0.6488373067,
+            0.8965108894,
+            0.5350469787,
+        ],
+    ),
+    "probit": (
+        -85.326678639,
+        [
+            -0.7829404445,
+            0.7521184023,
+            2.1322657097,
+            2.7543749300,
+            -0.8229142753,
+            -0.8892050574,
+            -1.0093660634,
+            -0.5818492664,
+            1.5113821645,
+        ],
+        [
+            0.3177752936,
+            0.2706811718,
+            0.3673609709,
+            0.4511519251,
+            0.5649761064,
+            0.3430751313,
+            0.3796671612,
+            0.4799910342,
+            0.2939522061,
+        ],
+    ),
+    "cloglog": (
+        -85.587476375,
+        [
+            -1.5784173818,
+            0.3478381085,
+            1.8712936462,
+            2.4218350366,
+            -1.4639052537,
+            -0.9822724473,
+            -1.0726302961,
+            -0.4985109822,
+            1.6497300214,
+        ],
+        [
+            0.5047509417,
+            0.2643823828,
+            0.3880883588,
+            0.4264534428,
+            1.1185263728,
+            0.4188792869,
+            0.3953244482,
+            0.4033148876,
+            0.3482911200,
+        ],
+    ),
+}
+
+
+def without_effects(model: MCLAMixedGLM) -> tuple[float, Any, Any]:
+    """Log-likelihood, estimates and standard errors of the model without random effects."""
+    design, start = model.design, fit_without_random_effects(model.design)
+    numbers = (part[:, None] for part in (design.y, design.w, design.v))
+    rows = design.family.rows(*numbers, (design.X @ start.beta + design.offset)[:, None])
+    cov = np.linalg.inv(design.X.T @ (design.X * -rows.d2))
+    return float(rows.logf.sum()) + design.constant, start.beta, np.sqrt(np.diag(cov))
+
+
+@pytest.mark.parametrize("link", CLM)
+def test_partial_odds_are_those_of_clm(link: str) -> None:
+    model = MCLAMixedGLM.from_formula(
+        "rating ~ temp + (1 | judge)", data=WINE, family=families.Cumulative(link), nominal="~ contact"
+    )
+    llf, beta, bse = without_effects(model)
+    truth, params, errors = CLM[link]
+    order = [8, 0, 4, 1, 5, 2, 6, 3, 7]
+    assert model.data.fe_names[:3] == ["temp[T.warm]", "1|2: Intercept", "1|2: contact[T.yes]"]
+    assert llf == pytest.approx(truth, abs=1e-7)
+    np.testing.assert_allclose(beta, np.array(params)[order], rtol=1e-4)
+    np.testing.assert_allclose(bse, np.array(errors)[order], rtol=1e-4)
+
+
+def test_thresholds_of_their_own_contain_proportional_odds() -> None:
+    """A factor of two categories has one threshold, so that what it depends on is a location."""
+    two = WINE.assign(high=(WINE["rating"] > 3).astype(int))
+    call = {"data": two, "family": families.Cumulative()}
+    plain = MCLAMixedGLM.from_formula("high ~ temp + contact + (1 | judge)", **call).fit_laplace()
+    nominal = MCLAMixedGLM.from_formula(
+        "high ~ temp + (1 | judge)", nominal="~ contact", **call
+    ).fit_laplace()
+    assert nominal.llf == pytest.approx(plain.llf, abs=1e-6)
+    assert nominal.params["0|1: contact[T.yes]"] == pytest.approx(-plain.params["contact[T.yes]"], abs=1e-4)
+    only = MCLAMixedGLM.from_formula(
+        "high ~ 1 + (1 | judge)", nominal="~ contact + temp", **call
+    ).fit_laplace()
+    assert only.llf == pytest.approx(plain.llf, abs=1e-6)
+
+
+def categories(seed: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(25), 10)
+    x = rng.uniform(-1, 1, len(g))
+    odds = np.stack(
+        [0.0 * x, 0.3 - 0.5 * x + rng.normal(0, 1.0, 25)[g], -0.3 + 0.7 * x + rng.normal(0, 1.0, 25)[g]]
+    )
+    place = np.argmax(odds + rng.gumbel(size=odds.shape), axis=0)
+    return pd.DataFrame({"y": np.array(["bus", "car", "train"])[place], "x": x, "g": g})
+
+
+def test_multinomial_is_that_of_statsmodels() -> None:
+    data = categories()
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=families.Multinomial())
+    llf, beta, bse = without_effects(model)
+    theirs = sm.MNLogit(np.unique(data["y"], return_inverse=True)[1], sm.add_constant(data["x"])).fit(disp=0)
+    assert llf == pytest.approx(theirs.llf, abs=1e-7)
+    np.testing.assert_allclose(beta, np.asarray(theirs.params).T.ravel(), rtol=1e-4)
+    np.testing.assert_allclose(bse, np.asarray(theirs.bse).T.ravel(), rtol=1e-4)
+
+
+def test_two_categories_are_a_binomial_response() -> None:
+    data = categories()
+    data["car"] = (data["y"] == "car").astype(int)
+    ours = MCLAMixedGLM.from_formula("car ~ x + (1 | g)", data=data, family=families.Multinomial()).fit(rng=1)
+    theirs = MCLAMixedGLM.from_formula("car ~ x + (1 | g)", data=data, family=sm.families.Binomial()).fit(
+        rng=1
+    )
+    assert ours.params.index.tolist() == ["1: Intercept", "1: x", "1: g Var"]
+    error = np.hypot(ours.mcse, theirs.mcse.to_numpy()).to_numpy()
+    assert np.all(np.abs(ours.params.to_numpy() - theirs.params.to_numpy()) < 5.0 * error + 1e-6)
+    np.testing.assert_allclose(ours.bse, theirs.bse, rtol=0.01)
+
+
+def test_the_first_category_is_the_reference() -> None:
+    data = categories()
+    data["mode"] = pd.Categorical(data["y"], ["train", "bus", "car"])
+    model = MCLAMixedGLM.from_formula("mode ~ x + (1 | g)", data=data, family=families.Multinomial())
+    names = ["bus: Intercept", "bus: x", "car: Intercept", "car: x"]
+    assert model.data.fe_names == names
+    assert model.data.vc_names == ["bus: g Var", "car: g Var"]
+    other = MCLAMixedGLM.from_formula("y ~ x + (1 | p | g)", data=data, family=families.Multinomial())
+    here = MCLAMixedGLM.from_formula("mode ~ x + (1 | p | g)", data=data, family=families.Multinomial())
+    assert other.data.vc_names == ["car: g Var", "car: g x train: g Cov", "train: g Var"]
+    # with correlated effects the reference is a matter of names
+    assert here.fit_laplace().llf == pytest.approx(other.fit_laplace().llf, abs=1e-4)
+
+
+def test_predictions_are_a_table_of_probabilities() -> None:
+    data = categories()
+    fit = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=families.Multinomial()).fit_laplace()
+    table = fit.predict(data.iloc[:4], random="marginal")
+    assert list(table.columns) == ["bus", "car", "train"]
+    np.testing.assert_allclose(table.sum(axis=1), 1.0, rtol=1e-9)
+    drawn = fit.simulate(3000, rng=2).iloc[:4].to_numpy()
+    for k, label in enumerate(table.columns, 1):
+        share = (drawn == k).mean(axis=1)
+        assert np.all(np.abs(share - table[label]) < 5.0 * np.sqrt(share * (1 - share) / 3000))
+    odds = fit.predict(data.iloc[:4], which="linear: car")
+    chances = fit.predict(data.iloc[:4])
+    np.testing.assert_allclose(odds, np.log(chances["car"] / chances["bus"]), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"formula": "y ~ x + (1 | g)", "offset": "x"}, "offset is not known for family Multinomial"),
+        ({"formula": "x ~ 1 + (1 | g)"}, "family Multinomial needs text, a pandas Categorical or integers"),
+        (
+            {"formula": "y ~ x + (1 | g)", "nominal": "~ x"},
+            "nominal is not known for family Multinomial .*Cumulative",
+        ),
+        ({"formula": "one ~ x + (1 | g)"}, "two categories or more"),
+    ],
+)
+def test_what_is_no_multinomial_model(call: dict[str, Any], message: str) -> None:
+    data = categories().assign(one="a")
+    with pytest.raises(ValueError, match=message):
+        MCLAMixedGLM.from_formula(**call, data=data, family=families.Multinomial())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"nominal": "contact"}, "nominal must be a one-sided formula"),
+        ({"nominal": "~ contact + (1 | judge)"}, "nominal takes no random effects"),
+        ({"nominal": "~ contact + temp"}, "cannot stand in the formula of the location too.*temp"),
+        (
+            {"nominal": "~ contact", "family": sm.families.Poisson()},
+            "nominal is not known for family Poisson",
+        ),
+        (
+            {"nominal": "~ contact", "family": families.Cumulative(threshold="symmetric")},
+            "thresholds that are 'flexible'",
+        ),
+    ],
+)
+def test_what_thresholds_cannot_depend_on(call: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MCLAMixedGLM.from_formula(
+            **{
+                "formula": "rating ~ temp + (1 | judge)",
+                "data": WINE,
+                "family": families.Cumulative(),
+                **call,
+            }
+        )
