@@ -20,6 +20,8 @@ from statsmodels_mcla import MCLAMixedGLM, families
 Array = np.ndarray
 NODES = np.linspace(-8.5, 8.5, 103)
 LOG_WEIGHTS = stats.norm.logpdf(NODES) + np.log(NODES[1] - NODES[0])
+DENSE = np.linspace(-8.5, 8.5, 801)
+DENSE_WEIGHTS = stats.norm.logpdf(DENSE) + np.log(DENSE[1] - DENSE[0])
 COARSE = np.linspace(-7.0, 7.0, 43)
 COARSE_WEIGHTS = stats.norm.logpdf(COARSE) + np.log(COARSE[1] - COARSE[0])
 _expit = special.expit
@@ -125,23 +127,24 @@ class ResponseModel:
         }
         return MCLAMixedGLM.from_formula(self.formula(), data=data, family=self.family, **further, **rows)
 
-    def loglike(self, data: pd.DataFrame, params: Array) -> float:
+    def loglike(self, data: pd.DataFrame, params: Array, *, fine: bool = False) -> float:
         """Log-likelihood of (fixed effects, variance, psi), by the trapezoid rule over each random intercept."""
         if len(self.effects) > 1:
-            return self._loglike_of_several(data, params)
+            return self._loglike_of_several(data, params, fine=fine)
         has = 1 if self.family.intercept else 0
         beta = params[: has + 1]
         eta = beta[-1] * data["x"].to_numpy() + (beta[0] if has else 0.0)
         psi = tuple(params[has + 2 :])
-        z = np.sqrt(params[has + 1]) * NODES
+        nodes, log_weights = (DENSE, DENSE_WEIGHTS) if fine else (NODES, LOG_WEIGHTS)
+        z = np.sqrt(params[has + 1]) * nodes
         column = (data[name].to_numpy()[:, None] for name in ("y", "trials"))
         y, trials = column
         with np.errstate(all="ignore"):
             logf = self.log_density(y, eta[:, None] + z, psi, trials)
         _, first = np.unique(data["g"], return_index=True)
-        return float(special.logsumexp(np.add.reduceat(logf, first, axis=0) + LOG_WEIGHTS, axis=1).sum())
+        return float(special.logsumexp(np.add.reduceat(logf, first, axis=0) + log_weights, axis=1).sum())
 
-    def _loglike_of_several(self, data: pd.DataFrame, params: Array) -> float:
+    def _loglike_of_several(self, data: pd.DataFrame, params: Array, *, fine: bool) -> float:
         """As `loglike`, of models whose further predictors may have a random intercept each, one correlated."""
         random, columns = self.random, {"1": np.ones((len(data), 1))}
         columns |= {name: data[name].to_numpy()[:, None] for name in ("x", "z")}
@@ -153,7 +156,9 @@ class ResponseModel:
         L = np.linalg.cholesky(
             np.array([[theta[0], theta[1]], [theta[1], theta[2]]]) if pairs else np.diag(theta)
         )
-        nodes, log_weights = (NODES, LOG_WEIGHTS) if sum(random) == 1 else (COARSE, COARSE_WEIGHTS)
+        nodes, log_weights = (NODES, LOG_WEIGHTS) if fine else (COARSE, COARSE_WEIGHTS)
+        if count == 1:
+            nodes, log_weights = (DENSE, DENSE_WEIGHTS) if fine else (NODES, LOG_WEIGHTS)
         axes = np.meshgrid(*[nodes] * sum(random), indexing="ij")
         weights = sum(np.meshgrid(*[log_weights] * sum(random), indexing="ij")).ravel()
         points = iter(L @ np.stack([axis.ravel() for axis in axes]))
