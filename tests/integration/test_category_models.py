@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,87 +14,9 @@ import statsmodels.api as sm
 from statsmodels_mcla import MCLAMixedGLM, families
 from statsmodels_mcla.estimation.search.glm_start import fit_without_random_effects
 
-WINE = pd.read_csv(Path(__file__).parents[1] / "reference" / "wine.csv")
-
-# clm(rating ~ temp, nominal = ~ contact, link = ...), ordinal 2022.11-16: log-likelihood; thresholds, contact's effect
-# on each, temp; standard errors in the same order
-CLM: dict[str, tuple[float, list[float], list[float]]] = {
-    "logit": (
-        -86.208553231,
-        [
-            -1.323043357,
-            1.246443545,
-            3.550043610,
-            4.660247067,
-            -1.615059212,
-            -1.511567331,
-            -1.674755697,
-            -1.050622928,
-            2.519044774,
-        ],
-        [
-            0.5622761517,
-            0.4748239784,
-            0.6560233932,
-            0.8604026802,
-            1.1618005348,
-            0.5906413747,
-            0.6488373067,
-            0.8965108894,
-            0.5350469787,
-        ],
-    ),
-    "probit": (
-        -85.326678639,
-        [
-            -0.7829404445,
-            0.7521184023,
-            2.1322657097,
-            2.7543749300,
-            -0.8229142753,
-            -0.8892050574,
-            -1.0093660634,
-            -0.5818492664,
-            1.5113821645,
-        ],
-        [
-            0.3177752936,
-            0.2706811718,
-            0.3673609709,
-            0.4511519251,
-            0.5649761064,
-            0.3430751313,
-            0.3796671612,
-            0.4799910342,
-            0.2939522061,
-        ],
-    ),
-    "cloglog": (
-        -85.587476375,
-        [
-            -1.5784173818,
-            0.3478381085,
-            1.8712936462,
-            2.4218350366,
-            -1.4639052537,
-            -0.9822724473,
-            -1.0726302961,
-            -0.4985109822,
-            1.6497300214,
-        ],
-        [
-            0.5047509417,
-            0.2643823828,
-            0.3880883588,
-            0.4264534428,
-            1.1185263728,
-            0.4188792869,
-            0.3953244482,
-            0.4033148876,
-            0.3482911200,
-        ],
-    ),
-}
+REFERENCE = Path(__file__).parents[1] / "reference"
+WINE = pd.read_csv(REFERENCE / "wine.csv")
+TRUTH = json.loads((REFERENCE / "ordered_and_bounded.json").read_text())
 
 
 def without_effects(model: MCLAMixedGLM) -> tuple[float, Any, Any]:
@@ -105,18 +28,41 @@ def without_effects(model: MCLAMixedGLM) -> tuple[float, Any, Any]:
     return float(rows.logf.sum()) + design.constant, start.beta, np.sqrt(np.diag(cov))
 
 
-@pytest.mark.parametrize("link", CLM)
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
 def test_partial_odds_are_those_of_clm(link: str) -> None:
     model = MCLAMixedGLM.from_formula(
         "rating ~ temp + (1 | judge)", data=WINE, family=families.Cumulative(link), nominal="~ contact"
     )
     llf, beta, bse = without_effects(model)
-    truth, params, errors = CLM[link]
+    truth, params, errors = (TRUTH[f"clm_{link}"][name] for name in ("llf", "params", "se"))
     order = [8, 0, 4, 1, 5, 2, 6, 3, 7]
     assert model.data.fe_names[:3] == ["temp[T.warm]", "1|2: Intercept", "1|2: contact[T.yes]"]
     assert llf == pytest.approx(truth, abs=1e-7)
     np.testing.assert_allclose(beta, np.array(params)[order], rtol=1e-4)
     np.testing.assert_allclose(bse, np.array(errors)[order], rtol=1e-4)
+
+
+def test_wine_is_that_of_quadrature_in_ordinal() -> None:
+    fit = MCLAMixedGLM.from_formula(
+        "rating ~ temp + contact + (1 | judge)", data=WINE, family=families.Cumulative()
+    ).fit(rng=1)
+    truth = TRUTH["clmm"]
+    assert fit.llf == pytest.approx(truth["llf"], abs=5 * fit.llf_mcse + 1e-4)
+    np.testing.assert_allclose(fit.params, truth["params"], rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(np.delete(fit.bse.to_numpy(), 2), truth["se"], rtol=0.01)
+
+
+def test_gasoline_is_that_of_glmmtmb() -> None:
+    data = pd.read_csv(REFERENCE / "gasoline.csv")
+    fit = MCLAMixedGLM.from_formula(
+        "Q('yield') ~ I((temp - 300) / 100) + (1 | batch)",
+        data=data,
+        family=families.Beta(),
+    ).fit_laplace()
+    truth = TRUTH["gasoline"]
+    assert fit.llf == pytest.approx(truth["llf"], abs=1e-4)
+    np.testing.assert_allclose(fit.params, truth["params"], rtol=2e-3)
+    np.testing.assert_allclose(fit.bse[: fit.k_fe], truth["se"], rtol=5e-3)
 
 
 def test_thresholds_of_their_own_contain_proportional_odds() -> None:
