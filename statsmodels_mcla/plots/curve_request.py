@@ -21,6 +21,11 @@ from statsmodels_mcla.plots.grids import (
 )
 from statsmodels_mcla.plots.style import shortened
 
+OTHERS = {
+    "zprob": "probability of the zero part",
+    "oneprob": "probability of one, if not zero",
+    "conditional": "mean beside the zero part",
+}
 POPULATION = {"marginal": "population average", "none": "random effects zero"}
 
 
@@ -114,8 +119,6 @@ class CurveRequest:
         kinds = (random,) if isinstance(random, str) else tuple(random)
         group, levels = _group_of(groups)
         _check_columns(frame, {"x": [x], "by": [by], "groups": [group], "at": asked})
-        if which not in ("mean", "linear"):
-            raise ValueError(f"which must be 'mean' or 'linear', got {which!r}")
         if any(kind not in POPULATION for kind in kinds):
             raise ValueError(f"random must be 'marginal', 'none' or a sequence of them, got {random!r}")
         if not kinds and group is None:
@@ -141,6 +144,8 @@ class CurveRequest:
         """What the vertical axis shows."""
         if self.which == "linear":
             return f"linear predictor ({self.model.conditional_family.link})"
+        if self.which != "mean":
+            return OTHERS.get(self.which, self.which.replace("prob: ", "probability of "))
         name = shortened(self.model.endog_names.split(", ")[0], 44)
         per = " per trial" if np.any(self.model.n_trials > 1) else ""
         exposure = self._row_columns.get("exposure", "")
@@ -246,7 +251,7 @@ class CurveRequest:
         """
         model, exposure = self.model, self._row_columns.get("exposure", "")
         rates = exposure is None or self.at.get(exposure) == 1.0
-        if self.which == "linear" or not self.random or (np.any(model.offset != 0.0) and not rates):
+        if self.which != "mean" or not self.random or (np.any(model.offset != 0.0) and not rates):
             return []
         rows = np.ones(len(self.frame), dtype=bool)
         held = {c: v for c, v in self.held.items() if c != exposure}

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -57,6 +58,12 @@ def prediction(result: Any, **options: Any) -> Any:
     return result.get_prediction(**options).summary_frame(mcse=False)
 
 
+def closed(figure: Any) -> int:
+    """Number of axes of a figure, which is closed."""
+    plt.close(figure)
+    return len(figure.axes)
+
+
 OFFERED: dict[str, Ask] = {
     "summary": lambda r, _: [len(str(r.summary()))],
     "prediction": lambda r, m: prediction(r, exog=m.data().iloc[::20], which=m.which, random="conditional"),
@@ -70,6 +77,9 @@ OFFERED: dict[str, Ask] = {
     "resid_quantile": lambda r, _: r.resid_quantile(nsim=20, rng=1, scale="normal"),
     "simulate": lambda r, _: r.simulate(2, rng=1),
     "simulate conditional": lambda r, _: r.simulate(2, rng=1, random="conditional"),
+    "check": lambda r, _: r.check(nsim=40, rng=1).table["pvalue"].dropna(),
+    "plot_fit": lambda r, m: [closed(r.plot_fit("x", which=m.which))],
+    "plot_residuals": lambda r, _: [closed(r.plot_residuals(nsim=40, rng=1))],
     "clone_with": lambda r, _: r.model.clone_with(r.simulate(rng=2)[0]).fit_laplace().params,
     "robust": lambda r, _: r.with_cov_type("robust").bse[~r.boundary],
     "get_influence": lambda r, _: r.get_influence().d_params.dropna(axis=0),

@@ -696,7 +696,7 @@ def test_linear_predictors_have_no_observed_averages() -> None:
         ({"x": "time", "groups": "patient"}, "groups: the data have no column 'patient'"),
         ({"x": "time", "groups": {"patientID": ["nobody"]}}, "groups: patientID has no level 'nobody'"),
         ({"x": "time", "groups": {}}, "groups must name one column"),
-        ({"x": "time", "which": "median"}, "which must be 'mean' or 'linear'"),
+        ({"x": "time", "which": "median"}, "which must be one of 'mean', 'linear' for family"),
         ({"x": "time", "random": "conditional"}, "random must be 'marginal', 'none'"),
         ({"x": "time", "random": ()}, "no curve to draw"),
     ],

@@ -70,6 +70,10 @@ class VarianceShares:
             If the method is unknown or does not suit the family and link.
         """
         family = design.family
+        if len(family.predictors) > 1:
+            raise ValueError(
+                f"family {family.name} has no variance shares: its effects are in several linear predictors"
+            )
         if not family.simple_mean and family.link_function.latent_variance is None:
             raise ValueError(
                 f"family {family.name} has no variance shares on the scale of the link: its mean is not that of the "

@@ -112,8 +112,12 @@ class CheckMethods(PredictionMethods):
     @property
     def fitted_part(self) -> tuple[Array, str]:
         """Linear predictor of random effects zero, (N,), and what to call it."""
-        fitted = np.asarray(self.predict(which="linear", random="none"))
-        return fitted, f"linear predictor, random effects zero ({self.model.conditional_family.link})"
+        family = self.model.conditional_family
+        name = f"linear: {family.predictors[0]}".removesuffix(
+            ": "
+        )  # of several categories, that of the first
+        fitted = np.asarray(self.predict(which=name, random="none"))
+        return fitted, f"{name.replace('linear', 'linear predictor')}, random effects zero ({family.link})"
 
     def check(
         self,

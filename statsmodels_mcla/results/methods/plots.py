@@ -216,8 +216,8 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
         groups : str or dict, optional
             Grouping column, or a dict of it and some of its levels: curves of single groups given the data, over
             each group's own values of ``x`` and with its own covariates.
-        which : {"mean", "linear"}
-            Mean of the response or linear predictor.
+        which : str
+            "mean" of the response, "linear" predictor, or what else `predict` knows of the family: "zprob", "prob: A".
         random : {"marginal", "none"} or sequence of them
             Curves of the population: averages over the random effects, or the curve of a group whose effects are
             zero. An empty sequence leaves them out.
