@@ -5,8 +5,9 @@ numbers ``y`` (response), ``w`` (weight) and ``v`` (variance weight), the log de
 derivatives in the linear predictor ``eta`` and in the dispersion. `conditional_family` finds it for
 a statsmodels family instance; `supported` lists what there is.
 
-A response model may have several linear predictors (`Composed`: zero part, dispersion) and several parameters;
-ARCHITECTURE.md says how.
+A response model may have several linear predictors and several parameters; ARCHITECTURE.md says how. `compose` adds
+predictors of a zero part, of ones and of the dispersion to a family, and makes thresholds of `Cumulative` depend on
+covariates; `Multinomial` has one a category.
 
 Each density is written on the scale where it is most stable (counts, Gamma and inverse Gaussian in
 the log of the mean, the Gaussian in the mean, binomial links as logs of both tails); a second link

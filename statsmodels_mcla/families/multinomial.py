@@ -44,7 +44,9 @@ class Multinomial(Categories, SeveralPredictors):
     """Unordered categories: text, a pandas Categorical (of which the first category is the reference), or integers.
 
     Each other category has a linear predictor with the effects of the formula, the random ones too: ``(1 | g)`` is an
-    independent intercept a category, ``(1 | p | g)``, under a label, is correlated ones.
+    independent intercept a category, ``(1 | p | g)``, under a label, is correlated ones.  Independent effects depend on
+    which category is the reference; correlated ones, whose covariance is free, do not.  With J categories a row costs
+    about J^3 / 6 rows of one predictor.
 
     Parameters
     ----------

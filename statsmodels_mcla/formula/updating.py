@@ -36,7 +36,7 @@ class FormulaCall:
     @property
     def arguments(self) -> dict[str, Any]:
         """Arguments of `MCLAMixedGLM.from_formula` that are not formula, data and family."""
-        further = {f"{name}formula": text for name, text in self.further.items()}
+        further = {n if n == "nominal" else f"{n}formula": text for n, text in self.further.items()}
         return {
             "vc_formulas": self.vc_formulas,
             "groups": self.groups,

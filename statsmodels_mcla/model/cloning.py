@@ -143,7 +143,18 @@ class ClonableModel(LikelihoodModel):
         return out
 
     def with_fixed(self, columns: Sequence[str]) -> Any:
-        """Model with some of the columns of the fixed effects; further linear predictors keep theirs."""
+        """Model with some of the columns of the fixed effects; further linear predictors keep theirs.
+
+        Raises
+        ------
+        ValueError
+            If every linear predictor has the effects of the formula.
+        """
+        if self.conditional_family.predictors[0]:
+            raise ValueError(
+                f"family {self.conditional_family.name} has the effects of a formula in the predictors of all categories: "
+                "leave a term out of all of them with update()"
+            )
         inputs = inputs_of(self)
         of = pd.Series(inputs.predictor_of_column, inputs.exog.columns)
         kept = [*columns, *of.index[of > 0]]
