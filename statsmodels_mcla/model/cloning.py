@@ -152,8 +152,8 @@ class ClonableModel(LikelihoodModel):
         """
         if self.conditional_family.predictors[0]:
             raise ValueError(
-                f"family {self.conditional_family.name} has the effects of a formula in the predictors of all categories: "
-                "leave a term out of all of them with update()"
+                f"family {self.conditional_family.name} has the effects of a formula in the predictors of all "
+                "categories: leave a term out of all of them with update()"
             )
         inputs = inputs_of(self)
         of = pd.Series(inputs.predictor_of_column, inputs.exog.columns)

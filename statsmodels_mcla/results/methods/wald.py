@@ -283,6 +283,12 @@ class WaldResults(ResultsBase):
 
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
         """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too."""
+        family = self.model.conditional_family
+        if family.predictors[0]:
+            raise ValueError(
+                f"wald_test_terms is not known for family {family.name}, whose terms are in the predictors of all "
+                "categories: use drop1(), or wald_test of their names"
+            )
         found = super().wald_test_terms(*args, **kwargs)
         if not self.estimates.drawn:
             return found
