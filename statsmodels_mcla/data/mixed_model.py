@@ -9,6 +9,7 @@ import numpy as np
 from statsmodels_mcla.data.inputs import ModelInputs
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.interface import cut
 from statsmodels_mcla.numerics import Array
 
 
@@ -62,3 +63,11 @@ class MixedModel(Protocol):
 
     def with_unit_weights(self) -> Any:
         """Return the model with as many rows as the frequency weights add up to."""
+
+
+def described(model: MixedModel) -> str:
+    """Say in one line what a model is, whether it was made by a formula or from arrays."""
+    facts = model.facts
+    effects = [*model.data.fe_names, *(f"(1 | {term.name})" for term in facts.terms)]
+    formula = getattr(model, "full_formula", None) or f"{model.endog_names} ~ {' + '.join(effects)}"
+    return f"{cut(formula)}, {facts.family} ({facts.link}), {facts.n_rows} rows"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from scipy import sparse
+
+from statsmodels_mcla.interface import WithoutInternals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +42,7 @@ class TermDesign(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class RandomTerm:
+class RandomTerm(WithoutInternals):
     """Random effects that share one covariance matrix.
 
     The d effects of one level are N(0, G), with G unstructured and the same for all L levels; levels
@@ -84,6 +86,11 @@ class RandomTerm:
             )
         if len(self.axes) != self.dim:
             object.__setattr__(self, "axes", orthonormal_axes(rows_of_levels(self.Z, self.dim)))
+
+    _internal: ClassVar = frozenset({"Z", "axes", "design", "predictor", "with_design"})
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.text or self.name}, {self.n_levels} levels x {', '.join(self.columns)}>"
 
     def with_design(self, columns: tuple[str, ...], Z: sparse.csr_array) -> RandomTerm:
         """Return the term of other effects or on other rows, along axes of its own."""

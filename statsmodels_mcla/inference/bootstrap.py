@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from statsmodels_mcla.data import check_alpha
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array
 
 METHODS = ("percentile", "basic", "normal")
 
 
 @dataclass(frozen=True)
-class Bootstrap:
+class Bootstrap(ShownByTable):
     """Estimates of simulated data sets.
 
     Attributes
@@ -36,6 +38,14 @@ class Bootstrap:
     failed: np.ndarray
     singular: np.ndarray
     non_negative: np.ndarray
+
+    _internal: ClassVar = frozenset({"non_negative"})
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__}: {len(self.estimates)} simulated data sets refitted, {self.n_failed} failed, "
+            f"{self.n_singular} singular; summary_frame() has errors and limits>"
+        )
 
     @property
     def used(self) -> pd.DataFrame:

@@ -32,6 +32,7 @@ from statsmodels_mcla.inference.independent_units import (
     unit_scores,
     units_of,
 )
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, differences
@@ -209,7 +210,7 @@ def _stationary(gradient: Array, hessian: Array, third: Array, maxiter: int = 50
 
 
 @dataclass(frozen=True)
-class BlockInfluence:
+class BlockInfluence(ShownByTable):
     """What leaving out each independent block would change.
 
     Attributes
@@ -229,6 +230,13 @@ class BlockInfluence:
     distance: Array
     n_fitted: int
     _vary: Callable[[], Varied] | None
+
+    def __repr__(self) -> str:
+        worst = int(np.argmax(self.distance))
+        return (
+            f"<{type(self).__name__}: {len(self.d_params)} blocks left out one at a time, Cook's distance at most "
+            f"{self.cooks_distance[0][worst]:.3g} ({self.d_params.index[worst]}); summary_frame() has them>"
+        )
 
     @cached_property
     def _mcse(self) -> Array:

@@ -15,6 +15,7 @@ from scipy import stats
 from statsmodels_mcla.data import MixedModel, check_alpha, simulate_responses
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.inference.term_tests import wald_term_tests
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array, child, generator
 from statsmodels_mcla.plots import plot_power
 
@@ -22,7 +23,7 @@ Test = str | Callable[[Any], float]
 
 
 @dataclass(frozen=True)
-class PowerCurve:
+class PowerCurve(ShownByTable):
     """Power of a test for some sizes of a design.
 
     Attributes
@@ -83,6 +84,12 @@ class PowerCurve:
         matplotlib.figure.Figure
         """
         return plot_power(self.summary_frame(alpha), level=self.alpha, alpha=alpha, ax=ax)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{n}: {p:.2g}" for n, p in (self.pvalues < self.alpha).mean().items())
+        return (
+            f"<{type(self).__name__}: power by number of levels of {self.column}, {shown}; plot() draws it>"
+        )
 
     def __str__(self) -> str:
         return str(self.summary_frame().to_string(float_format=lambda v: f"{v:.3g}"))

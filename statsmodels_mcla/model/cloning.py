@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
 from patsy import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
-from statsmodels_mcla.data import ModelInputs, inputs_of
+from statsmodels_mcla.data import MixedModel, ModelInputs, described, inputs_of
 from statsmodels_mcla.families import ConditionalFamily, without_predictors
 from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
+from statsmodels_mcla.interface import WithoutInternals
 
 
-class ClonableModel(LikelihoodModel):
+class ClonableModel(WithoutInternals, LikelihoodModel):
     """A model that can be had again with another response, other terms or other data."""
 
     inputs: ModelInputs
@@ -24,6 +25,28 @@ class ClonableModel(LikelihoodModel):
     family: Any
     formula: str
     full_formula: str
+
+    _internal: ClassVar = frozenset(
+        {
+            "conditional_family",
+            "design",
+            "facts",
+            "fit_constrained",
+            "full_formula",
+            "information",
+            "initialize",
+            "inputs",
+            "non_negative",
+            "null_model",
+            "score_obs",
+            "with_fixed",
+            "with_rows",
+            "with_unit_weights",
+        }
+    )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {described(cast(MixedModel, self))}>"
 
     def clone_with(self, endog: Any) -> Any:
         """Model of the same rows, designs, weights and offset, with another response.

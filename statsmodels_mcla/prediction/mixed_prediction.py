@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from statsmodels_mcla.estimation import (
     z_of,
 )
 from statsmodels_mcla.families import MeanLink, Predictable
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import (
     Moments,
@@ -116,7 +117,7 @@ class Predicted:
 
 
 @dataclass(frozen=True)
-class MixedPrediction:
+class MixedPrediction(ShownByTable):
     """Predictions of a mixed model.
 
     Attributes
@@ -134,6 +135,12 @@ class MixedPrediction:
     row_labels: pd.Index | None
     complete: np.ndarray = field(repr=False)
     source: Predicted = field(repr=False)
+
+    _internal: ClassVar = frozenset({"complete", "source"})
+
+    def __repr__(self) -> str:
+        shown = f"{self.which} of {len(self.complete)} rows, random={self.random!r}"
+        return f"<{type(self).__name__}: {shown}; summary_frame() has them>"
 
     def _filled(self, values: Array) -> Array:
         out = np.full((len(self.complete), *values.shape[1:]), np.nan)

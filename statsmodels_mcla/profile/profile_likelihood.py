@@ -14,6 +14,7 @@ from scipy.interpolate import CubicHermiteSpline
 from statsmodels_mcla.data import check_alpha, checked_numbers
 from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
 from statsmodels_mcla.exceptions import warn_user
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.profile.profiler import Limit, Profiler
 from statsmodels_mcla.profile.quantities import End
@@ -24,7 +25,7 @@ FARTHEST = float(stats.norm.isf(0.005))  # of zeta in a table: enough for 99 % i
 
 
 @dataclass(frozen=True)
-class ProfileLikelihood:
+class ProfileLikelihood(WithoutInternals):
     """Profile likelihood of one quantity.
 
     Attributes
@@ -48,6 +49,13 @@ class ProfileLikelihood:
     _estimate: float = field(repr=False)
     _scale: OuterScale = field(repr=False)
     _ends: tuple[End, End] = field(repr=False)
+
+    def __repr__(self) -> str:
+        shown = f"{self.name}, {len(self.table)} points about {self.estimate:.6g}"
+        return f"<{type(self).__name__}: {shown}; table has them>"
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html())
 
     def __str__(self) -> str:
         return f"Profile likelihood of {self.name}: estimate {self.estimate:.6g}, llf {self.llf:.4f}\n{self.table}"

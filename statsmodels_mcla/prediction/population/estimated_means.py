@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import Estimates, Fitted, ParameterErrors, wald_limits, wald_pvalues, z_of
 from statsmodels_mcla.families import IDENTITY, LOG, MeanLink
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments, moments_of
 from statsmodels_mcla.prediction.linear_predictors import LinearRows
@@ -81,7 +82,7 @@ class Means:
 
 
 @dataclass(frozen=True, repr=False)
-class Shown:
+class Shown(WithoutInternals):
     """Estimates in a table, their errors by the delta method.
 
     Attributes
@@ -102,6 +103,10 @@ class Shown:
     scale: MeanLink
     head: str
     notes: tuple[str, ...]
+
+    _internal: ClassVar = frozenset(
+        {"estimates", "families", "functions", "head", "means", "of", "scale", "tested"}
+    )
 
     @property
     def estimate(self) -> Array:

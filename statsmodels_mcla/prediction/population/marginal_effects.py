@@ -12,7 +12,7 @@ from statsmodels_mcla.prediction.population.parameter_functions import FunctionT
 METHODS = {"dydx": "dy/dx", "eyex": "d(lny)/d(lnx)", "dyex": "dy/d(lnx)", "eydx": "d(lny)/dx"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MarginalEffects(FunctionTables):
     """Marginal effects of the columns of ``exog`` on the mean, as statsmodels' discrete models give them.
 
@@ -36,6 +36,9 @@ class MarginalEffects(FunctionTables):
     mcse: Array
 
     title: ClassVar[str] = "MCLAMixedGLM Marginal Effects"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: of {', '.join(self.names)}, {self.margeff_options['at']}; summary() has them>"
 
     @property
     def functions(self) -> ParameterFunctions:

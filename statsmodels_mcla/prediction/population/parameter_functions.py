@@ -22,6 +22,7 @@ from statsmodels_mcla.estimation import (
     wald_limits,
     wald_pvalues,
 )
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array, standard_deviations
 
 
@@ -119,10 +120,14 @@ class ParameterFunctions:
         return pd.DataFrame(dict(zip(names, columns, strict=True)), index=self.names)
 
 
-class FunctionTables:
+class FunctionTables(ShownByTable):
     """Limits and tables of `ParameterFunctions`, for classes that show them by their own names."""
 
     title: ClassVar[str]
+    _internal: ClassVar = frozenset({"estimates", "facts", "functions", "heads", "title"})
+
+    def __str__(self) -> str:
+        return str(self.summary())
 
     @property
     def functions(self) -> ParameterFunctions:

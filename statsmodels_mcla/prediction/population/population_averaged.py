@@ -11,7 +11,7 @@ from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.population.parameter_functions import FunctionTables, ParameterFunctions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PopulationAveraged(FunctionTables):
     """Coefficients of the population average; see `MarginMethods.population_averaged`.
 
@@ -48,8 +48,8 @@ class PopulationAveraged(FunctionTables):
     def _series(self, values: Array) -> pd.Series:
         return pd.Series(values, index=self.estimates.names)
 
-    def __str__(self) -> str:
-        return str(self.summary())
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.estimates.names)} coefficients; summary() has them>"
 
     @property
     def params(self) -> pd.Series:
