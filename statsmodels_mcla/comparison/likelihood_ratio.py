@@ -75,12 +75,26 @@ class RestrictionTest(WithoutInternals):
         )
 
     def summary(self) -> str:
-        """Say it in one line."""
+        """Say it in one line.
+
+        Examples
+        --------
+        >>> print(results.score_test("hilo").summary())
+        Score test: statistic 0.5586 (MCSE 5.5e-08), 1 restriction, p-value 0.4548 (MCSE 2.2e-08) from chi2(1)
+        """
         return str(self)
 
 
 class LikelihoodRatioTest(RestrictionTest):
-    """Likelihood-ratio test, 2 (llf - restricted llf), with common random numbers if the random effects are alike."""
+    """Likelihood-ratio test, 2 (llf - restricted llf), with common random numbers if the random effects are alike.
+
+    Examples
+    --------
+    >>> test = results.compare_lr_test(model.update(". ~ . - week").fit(rng=1))
+    >>> statistic, pvalue, df = test
+    >>> round(statistic, 2), round(pvalue, 4), df
+    (8.67, 0.0032, 1)
+    """
 
     title: ClassVar[str] = "Likelihood-ratio test"
 

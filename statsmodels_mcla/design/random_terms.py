@@ -68,6 +68,13 @@ class RandomTerm(WithoutInternals):
         square is the identity), wherever covariates are counted from and in whatever units.  From Z by default.
     predictor : int
         Number of the linear predictor that the term is part of.
+
+    Examples
+    --------
+    >>> model.random_terms[0]
+    <RandomTerm: (1 | ID), 50 levels x Intercept>
+    >>> model.random_terms[0].levels[:3]
+    ('X01', 'X02', 'X03')
     """
 
     name: str

@@ -162,6 +162,21 @@ class Cumulative(SmoothDensity):
     ------
     ValueError
         If ``latent`` or ``threshold`` is unknown.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla.families import Cumulative
+    >>> epil = datasets.epil.load_pandas().data
+    >>> epil["grade"] = epil["y"].clip(upper=3)  # none, one, two, more
+    >>> ordered = smf.mcla_mixedglm("grade ~ lbase + trt + (1 | subject)", data=epil, family=Cumulative("logit"))
+    >>> ordered.fit(rng=1).params.round(2)
+    trt[T.progabide]   -0.93
+    lbase               1.71
+    subject Var         0.99
+    0|1                -3.63
+    1|2                -2.86
+    2|3                -2.15
+    dtype: float64
     """
 
     latent: str = "logit"

@@ -31,6 +31,19 @@ class Bootstrap(ShownByTable):
         with a variance of zero, which are not.
     non_negative : ndarray of bool (P,)
         Variances and dispersions.
+
+    Examples
+    --------
+    >>> found = results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1)
+    >>> found
+    <Bootstrap: 20 simulated data sets refitted, 0 failed, 0 singular; summary_frame() has errors and limits>
+    >>> found.bse.round(2)
+    Intercept         0.49
+    trt[T.drug+]      0.53
+    trt[T.placebo]    0.61
+    week              0.04
+    ID Var            0.88
+    dtype: float64
     """
 
     params: pd.Series
@@ -63,7 +76,14 @@ class Bootstrap(ShownByTable):
         return int(self.singular.sum())
 
     def cov_params(self) -> pd.DataFrame:
-        """Covariance of the estimates, (P, P)."""
+        """Covariance of the estimates, (P, P).
+
+        Examples
+        --------
+        >>> found = results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1)
+        >>> found.cov_params().shape
+        (5, 5)
+        """
         return self.used.cov()
 
     @property
@@ -109,6 +129,16 @@ class Bootstrap(ShownByTable):
         ------
         ValueError
             If an argument is out of range, or fewer than two refits did not fail.
+
+        Examples
+        --------
+        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).conf_int().round(1)
+                          0    1
+        Intercept       1.4  3.3
+        trt[T.drug+]   -0.9  1.0
+        trt[T.placebo] -0.0  1.9
+        week           -0.2 -0.1
+        ID Var          0.3  3.4
         """
         return self._limits(alpha, method)[0]
 
@@ -123,6 +153,11 @@ class Bootstrap(ShownByTable):
         Returns
         -------
         DataFrame (P, 2)
+
+        Examples
+        --------
+        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).conf_int_mcse().shape
+        (5, 2)
         """
         return self._limits(alpha, method)[1]
 
@@ -161,6 +196,11 @@ class Bootstrap(ShownByTable):
         -------
         DataFrame
             A row a parameter.
+
+        Examples
+        --------
+        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).summary_frame().columns.tolist()
+        ['coef', 'bias', 'bias_mcse', 'std err', 'std err_mcse', '[0.025', '0.975]']
         """
         limits = self.conf_int(alpha, method)
         return pd.DataFrame(

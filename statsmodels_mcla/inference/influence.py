@@ -223,6 +223,15 @@ class BlockInfluence(ShownByTable):
         d' C^- d, for the changes d of the parameters, those at the boundary left out, and their covariance C.
     n_fitted : int
         Rank of C: fewer than P at the boundary and where a correlation is one.
+
+    Examples
+    --------
+    >>> influence = results.get_influence()
+    >>> influence.dfbetas.round(2).head(2)
+             Intercept  trt[T.drug+]  trt[T.placebo]  week  ID Var
+    block
+    ID: X01       0.01          0.00            0.11  0.00    0.04
+    ID: X02      -0.07         -0.05           -0.03  0.07   -0.18
     """
 
     d_params: pd.DataFrame
@@ -282,6 +291,16 @@ class BlockInfluence(ShownByTable):
         -------
         DataFrame
             Indexed by block label.
+
+        Examples
+        --------
+        >>> results.get_influence().summary_frame().round(2).head(2)
+                 cooks_d  dfb_Intercept  ...  dfb_week  dfb_ID Var
+        block                            ...
+        ID: X01     0.00           0.01  ...      0.00        0.04
+        ID: X02     0.01          -0.07  ...      0.07       -0.18
+        <BLANKLINE>
+        [2 rows x 6 columns]
         """
         out = self.dfbetas.add_prefix("dfb_")
         out.insert(0, "cooks_d", self.cooks_distance[0])

@@ -36,6 +36,12 @@ class PowerCurve(ShownByTable):
         Level of the test.
     request : dict
         What was asked for, the seed among it: more simulations of the same are others, and these again.
+
+    Examples
+    --------
+    >>> curve = results.power("week", {"ID": [20, 50]}, nsim=20, rng=1, n_jobs=1)
+    >>> curve
+    <PowerCurve: power by number of levels of ID, 20: 0.4, 50: 0.9; plot() draws it>
     """
 
     column: str
@@ -56,6 +62,14 @@ class PowerCurve(ShownByTable):
         DataFrame
             By size: ``power``, ``ci_lower``, ``ci_upper``, ``trials`` and ``failed``, fits without a p-value, which
             count as tests that find nothing.
+
+        Examples
+        --------
+        >>> results.power("week", {"ID": [20, 50]}, nsim=20, rng=1, n_jobs=1).summary_frame().round(1)
+            power  ci_lower  ci_upper  trials  failed
+        ID
+        20    0.4       0.2       0.6      20       0
+        50    0.9       0.7       1.0      20       0
         """
         check_alpha(alpha)
         found, trials = (self.pvalues < self.alpha).sum(axis=0), len(self.pvalues)
@@ -82,6 +96,10 @@ class PowerCurve(ShownByTable):
         Returns
         -------
         matplotlib.figure.Figure
+
+        Examples
+        --------
+        >>> figure = results.power("week", {"ID": [20, 50]}, nsim=20, rng=1, n_jobs=1).plot()
         """
         return plot_power(self.summary_frame(alpha), level=self.alpha, alpha=alpha, ax=ax)
 
@@ -136,9 +154,11 @@ def _pvalue(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what fails has no p-value, and is counted
         try:
-            return pvalue_of(getattr(model.clone_with(y), method)(**options), test)
+            found = getattr(model.clone_with(y), method)(**options)
         except (FloatingPointError, np.linalg.LinAlgError):
             return float("nan")
+        # a data set whose likelihood has no maximum has estimates without a covariance
+        return float("nan") if np.isnan(found.estimates.cov.matrix).all() else pvalue_of(found, test)
 
 
 def pvalue_of(results: Any, test: Test) -> float:

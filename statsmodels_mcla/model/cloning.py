@@ -69,7 +69,13 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
 
         Examples
         --------
-        >>> again = model.clone_with(results.simulate(rng=1)[0]).fit()  # doctest: +SKIP
+        >>> simulated = results.simulate(rng=1)[0]
+        >>> model.clone_with(simulated).fit(rng=1).fe_params.round(2)
+        Intercept         2.15
+        trt[T.drug+]      0.76
+        trt[T.placebo]    1.43
+        week             -0.20
+        dtype: float64
         """
         return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
 
@@ -199,6 +205,13 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         ------
         ValueError
             If the model was not made by a formula, or the new one cannot be read.
+
+        Examples
+        --------
+        >>> model.update(". ~ . - week")
+        <MCLAMixedGLM: y == 'y' ~ trt + (1 | ID), Binomial (logit), 220 rows>
+        >>> model.update("- trt", subset=data["week"] > 0)
+        <MCLAMixedGLM: y == 'y' ~ week + (1 | ID), Binomial (logit), 170 rows>
         """
         if not hasattr(self.data, "frame"):
             raise ValueError("formula: the model was not made by a formula, and cannot be updated by one")

@@ -98,6 +98,23 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
     -----
     ``params`` holds the fixed effects, then variances and covariances of the random effects, then the
     dispersion if the family has one.  Log-likelihoods include all constants.
+
+    Examples
+    --------
+    >>> import statsmodels.api as sm
+    >>> from statsmodels_mcla import MCLAMixedGLM, datasets
+    >>> data = datasets.bacteria.load_pandas().data
+    >>> family = sm.families.Binomial()
+    >>> model = MCLAMixedGLM.from_formula("(y == 'y') ~ trt + week + (1 | ID)", data=data, family=family)
+    >>> model
+    <MCLAMixedGLM: (y == 'y') ~ trt + week + (1 | ID), Binomial (logit), 220 rows>
+    >>> results = model.fit(rng=1)
+    >>> results.fe_params.round(2)
+    Intercept         1.84
+    trt[T.drug+]      0.52
+    trt[T.placebo]    1.32
+    week             -0.15
+    dtype: float64
     """
 
     _formula_max_endog = 2
@@ -232,6 +249,16 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         ------
         ValueError
             If a formula cannot be read; the message shows the term.
+
+        Examples
+        --------
+        >>> import statsmodels.api as sm
+        >>> epil = datasets.epil.load_pandas().data
+        >>> MCLAMixedGLM.from_formula("y ~ lbase * trt + (1 | subject)", data=epil, family=sm.families.Poisson())
+        <MCLAMixedGLM: y ~ lbase * trt + (1 | subject), Poisson (log), 236 rows>
+        >>> herds = datasets.cbpp.load_pandas().data
+        >>> MCLAMixedGLM.from_formula("incidence + I(size - incidence) ~ period + (1 | herd)", data=herds)
+        <MCLAMixedGLM: incidence + I(size - incidence) ~ period + (1 | herd), Binomial (logit), 56 rows>
         """
         refuse_unknown(cls.from_formula, unknown)
         if data is None and isinstance(vc_formulas, pd.DataFrame):  # as in smf: the formula, then the data
@@ -299,6 +326,17 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         Warns
         -----
         ConvergenceWarning, SingularFitWarning, SeparationWarning
+
+        Examples
+        --------
+        >>> laplace = model.fit_laplace()
+        >>> laplace.params.round(2)
+        Intercept         1.82
+        trt[T.drug+]      0.52
+        trt[T.placebo]    1.32
+        week             -0.14
+        ID Var            1.31
+        dtype: float64
         """
         refuse_unknown(self.fit_laplace, unknown)
         check_positive(gtol=gtol, maxiter=maxiter)
@@ -384,6 +422,20 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         Warnings of `statsmodels_mcla.exceptions` tell what is wrong with a fit.
 
         Afterwards `loglike`, `score` and `hessian` are those of the draws made at the maximum.
+
+        Examples
+        --------
+        >>> results = model.fit(rng=1)
+        >>> results.params.round(3)
+        Intercept         1.841
+        trt[T.drug+]      0.520
+        trt[T.placebo]    1.325
+        week             -0.146
+        ID Var            1.446
+        dtype: float64
+        >>> bool((results.mcse / results.bse).max() < 0.01)
+        True
+        >>> coarse = model.fit(rng=1, mcse_tol=0.1, max_seconds=10)
         """
         del full_output
         started = time.perf_counter()

@@ -38,6 +38,20 @@ class ProfileLikelihood(WithoutInternals):
         By value of the quantity: ``llf``, the profile log-likelihood; ``mcse``, the Monte Carlo error of its
         difference from the maximum; ``zeta``, the signed root of twice that difference, which is standard normal
         in large samples.
+
+    Examples
+    --------
+    >>> profile = results.profile_likelihood("week", grid=[-0.25, -0.2, -0.1, -0.05])
+    >>> profile.table["zeta"].round(2)
+    value
+    -0.250000   -1.94
+    -0.200000   -1.04
+    -0.145535    0.00
+    -0.100000    0.90
+    -0.050000    1.92
+    Name: zeta, dtype: float64
+    >>> profile([-0.15, -0.12]).round(2)
+    array([-0.09,  0.5 ])
     """
 
     name: str
@@ -77,6 +91,15 @@ class ProfileLikelihood(WithoutInternals):
         ------
         ValueError
             If the points do not reach that far.
+
+        Examples
+        --------
+        >>> results.profile_likelihood("week").conf_int().round(3)
+        lower        -0.251
+        upper        -0.048
+        lower mcse    0.000
+        upper mcse    0.000
+        Name: week, dtype: float64
         """
         check_alpha(alpha)
         target = float(stats.norm.isf(0.5 * alpha))

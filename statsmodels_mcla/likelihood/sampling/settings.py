@@ -43,6 +43,16 @@ class BlockSampling:
 
     For Gaussian responses with the identity link the effects given the data are normal; by default, so is the
     proposal.  All weights are then equal, and the likelihood is exact.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import BlockSampling
+    >>> model.fit(rng=1, sampling=BlockSampling(df=10, centre="mode")).fe_params.round(2)
+    Intercept         1.84
+    trt[T.drug+]      0.52
+    trt[T.placebo]    1.32
+    week             -0.15
+    dtype: float64
     """
 
     df: float | None = None
@@ -90,6 +100,18 @@ class JointSampling:
         Probabilities of the t(0, D*), N(u*, D*) and N(u*, curvature^-1) parts.  p1 > 0 bounds the weights.
     zeta : float
         Degrees of freedom of the t part.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import JointSampling
+    >>> herds = datasets.cbpp.load_pandas().data
+    >>> joint = smf.mcla_mixedglm("incidence + I(size - incidence) ~ period + (1 | herd)", data=herds)
+    >>> joint.fit(rng=1, sampling=JointSampling(), nsample=20000).fe_params.round(1)
+    Intercept     -1.4
+    period[T.2]   -1.0
+    period[T.3]   -1.1
+    period[T.4]   -1.6
+    dtype: float64
     """
 
     p1: float = 1 / 3

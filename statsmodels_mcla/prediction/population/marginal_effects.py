@@ -27,6 +27,14 @@ class MarginalEffects(FunctionTables):
     names : list of str
     margeff_options : dict
         What was asked for.
+
+    Examples
+    --------
+    >>> margins = results.get_margeff()
+    >>> margins
+    <MarginalEffects: of trt[T.drug+], trt[T.placebo], week, overall; summary() has them>
+    >>> margins.margeff.round(3), margins.margeff_se.round(3)
+    (array([ 0.08 ,  0.162, -0.017]), array([0.103, 0.087, 0.006]))
     """
 
     margeff: Array

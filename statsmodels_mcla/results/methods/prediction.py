@@ -49,6 +49,14 @@ class SimulationResults(ResultsBase):
         ------
         ValueError
             If an argument is out of range, or the family has no mean at most random effects (inverse link).
+
+        Examples
+        --------
+        >>> results.simulate(nsim=3, rng=1).mean().round(2)
+        0    0.80
+        1    0.78
+        2    0.80
+        dtype: float64
         """
         refuse_unknown(self.simulate, unknown)
         nsim = checked_count("nsim", nsim)
@@ -111,6 +119,23 @@ class PredictionMethods(ResultsBase):
         ------
         ValueError
             If an argument does not fit, or there is no such mean (the inverse link over normal effects).
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> new = pd.DataFrame({"trt": ["placebo", "drug"], "week": [2, 2], "ID": ["X01", "somebody new"]})
+        >>> results.predict(new).round(3)
+        0    0.947
+        1    0.825
+        dtype: float64
+        >>> results.predict(new, random="conditional").round(3)
+        0    0.948
+        1    0.773
+        dtype: float64
+        >>> results.predict(new, random="marginal").round(3)
+        0    0.912
+        1    0.773
+        dtype: float64
         """
         refuse_unknown(self.predict, unknown)
         if which == "prob":
@@ -188,6 +213,20 @@ class PredictionMethods(ResultsBase):
         ------
         ValueError
             As in `predict`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> new = pd.DataFrame({"trt": ["placebo", "drug"], "week": [2, 2]})
+        >>> prediction = results.get_prediction(new, random="marginal")
+        >>> prediction
+        <MixedPrediction: mean of 2 rows, random='marginal'; summary_frame() has them>
+        >>> prediction.summary_frame().round(3)
+            mean  mean_se  mean_ci_lower  ...  obs_ci_lower  obs_ci_upper  mcse
+        0  0.912    0.034          0.818  ...           0.0           1.0   0.0
+        1  0.773    0.069          0.611  ...           0.0           1.0   0.0
+        <BLANKLINE>
+        [2 rows x 7 columns]
         """
         refuse_unknown(self.get_prediction, unknown)
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
