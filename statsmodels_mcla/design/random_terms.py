@@ -94,7 +94,7 @@ class RandomTerm(WithoutInternals):
         if len(self.axes) != self.dim:
             object.__setattr__(self, "axes", orthonormal_axes(rows_of_levels(self.Z, self.dim)))
 
-    _internal: ClassVar = frozenset({"Z", "axes", "design", "predictor", "with_design"})
+    _internal: ClassVar = frozenset({"axes", "design", "predictor", "with_design"})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.text or self.name}, {self.n_levels} levels x {', '.join(self.columns)}>"

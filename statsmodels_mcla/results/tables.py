@@ -75,7 +75,14 @@ class MixedSummary(Summary):
     """
 
     def as_text(self) -> str:
-        """Tables one above the other, all of one width."""
+        """Tables one above the other, all of one width.
+
+        Examples
+        --------
+        >>> text = results.summary().as_text()
+        >>> len(text.splitlines()) > 20
+        True
+        """
         widths = [_width(table.as_text()) for table in self.tables]
         texts = [
             _spread(table, max(widths) - width) for table, width in zip(self.tables, widths, strict=True)

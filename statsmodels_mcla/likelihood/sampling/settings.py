@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from statsmodels_mcla.design import Bucket
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, gaussian_at_mode, gaussian_fit
 from statsmodels_mcla.likelihood.sampling.proposals import MixtureProposal, Proposal
 
@@ -14,7 +16,7 @@ MANY = 20  # effects of a block beyond which it is drawn from a normal
 
 
 @dataclass(frozen=True)
-class BlockSampling:
+class BlockSampling(WithoutInternals):
     """Default importance sampling: one multivariate t a block.
 
     Parameters
@@ -61,6 +63,7 @@ class BlockSampling:
 
     joint = False
     adapts = True
+    _internal: ClassVar = frozenset({"adapts", "gaussian", "joint", "shape"})
 
     def __post_init__(self) -> None:
         if self.df is not None and not self.df > 2:
@@ -91,7 +94,7 @@ class BlockSampling:
 
 
 @dataclass(frozen=True)
-class JointSampling:
+class JointSampling(WithoutInternals):
     """Importance sampling of the R package glmm: all effects at once, from a three-part mixture.
 
     Parameters
@@ -121,6 +124,7 @@ class JointSampling:
 
     joint = True
     adapts = True
+    _internal: ClassVar = frozenset({"adapts", "joint", "proposal"})
 
     def __post_init__(self) -> None:
         p = np.array([self.p1, self.p2, self.p3], float)
