@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,19 @@ def test_the_right_columns_run(path: Path) -> None:
 def test_a_wrong_cell_is_found() -> None:
     cells = list(rows_of("| a | b |\n|---|---|\n| `f(x \\| y)` | `m.nothing()`; more: `g(1 \\| 2)` |\n"))
     assert [s for cell in cells for s in statements(cell)] == ["m.nothing()", "g(1 | 2)"]
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
+    page = '<h1 id="top"></h1><a href="#top">a</a><a href="other.html#there">b</a><a href="https://example.org">c</a>'
+    (tmp_path / "index.html").write_text(page, "utf-8")
+    (tmp_path / "other.html").write_text('<p id="there"></p>', "utf-8")
+    check = [sys.executable, str(ROOT / ".ci" / "links"), str(tmp_path)]
+    assert "2 internal links, 0 lead" in subprocess.run(check, check=True, capture_output=True, text=True).stdout
+    (tmp_path / "other.html").write_text('<p id="elsewhere"></p><a href="gone.html">d</a>', "utf-8")
+    found = subprocess.run(check, check=False, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert "index.html: other.html#there" in found.stdout
+    assert "other.html: gone.html" in found.stdout
 
 
 def documented() -> dict[str, Any]:
