@@ -162,7 +162,8 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
                 missing=missing,
                 of_column=of_column,
             )
-        super().__init__(inputs.endog, inputs.exog, hasconst=None, **kwargs)
+        columns = inputs.exog.shape[1]  # none with ordered categories and random effects alone
+        super().__init__(inputs.endog, inputs.exog, hasconst=None if columns else False, **kwargs)
         self.inputs = inputs
         self.n_trials, self.offset = inputs.n_trials, inputs.offset
         self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
