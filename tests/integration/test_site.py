@@ -68,7 +68,9 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(page, "utf-8")
     (tmp_path / "other.html").write_text('<p id="there"></p>', "utf-8")
     check = [sys.executable, str(ROOT / ".ci" / "links"), str(tmp_path)]
-    assert "2 internal links, 0 lead" in subprocess.run(check, check=True, capture_output=True, text=True).stdout
+    assert (
+        "2 internal links, 0 lead" in subprocess.run(check, check=True, capture_output=True, text=True).stdout
+    )
     (tmp_path / "other.html").write_text('<p id="elsewhere"></p><a href="gone.html">d</a>', "utf-8")
     found = subprocess.run(check, check=False, capture_output=True, text=True)
     assert found.returncode == 1
