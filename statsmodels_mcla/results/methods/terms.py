@@ -107,10 +107,10 @@ class TermMethods(ScoreTestResults):
         Examples
         --------
         >>> results.anova(type=2).round(3)
-              Chisq  Df  Pr(>Chisq)   MCSE  MCSE Pr
+              Chisq  Df  Pr(>Chisq)
         term
-        trt   4.121   2       0.127  0.001      0.0
-        week  8.030   1       0.005  0.000      0.0
+        trt   4.121   2       0.127
+        week  8.030   1       0.005
         """
         if type not in (2, 3):
             raise ValueError(f"type must be 2 or 3, got {type!r}")
