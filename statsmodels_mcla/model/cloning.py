@@ -39,6 +39,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
             "non_negative",
             "null_model",
             "score_obs",
+            "with_family",
             "with_fixed",
             "with_rows",
             "with_unit_weights",
