@@ -41,6 +41,9 @@ class MixedModel(Protocol):
     df_resid: float
     formula: str
 
+    def map_partitions(self, results: Any, function: Any, to: Any = None) -> list[Any]:
+        """See `MixedGLMResults.map_partitions`."""
+
     def clone_with(self, endog: Any) -> Any:
         """Return the model with another response."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -136,7 +136,27 @@ def orthonormal_axes(x: np.ndarray) -> np.ndarray:
     array([[ 1., -1.],
            [ 1.,  1.]])
     """
+    return axes_of_roots([row_root(x)])
+
+
+class RowRoot(NamedTuple):
+    """Upper triangular R (k, d) with R'R = x'x, and the number of rows x."""
+
+    R: np.ndarray
+    rows: int
+
+
+def row_root(x: np.ndarray) -> RowRoot:
+    """Root of rows (n, d), of those without missing values."""
     x = x[np.isfinite(x).all(axis=1)]
+    length = np.sqrt((x * x).sum(axis=0))
+    unit = np.where(length > 0, length, 1.0)
+    return RowRoot(np.asarray(np.linalg.qr(x / unit, mode="r")) * unit, len(x))
+
+
+def axes_of_roots(roots: Sequence[RowRoot]) -> np.ndarray:
+    """Axes as `orthonormal_axes` has them, of the rows of several parts."""
+    x = np.concatenate([root.R for root in roots])
     length = np.sqrt((x * x).sum(axis=0))
     unit = np.where(length > 0, length, 1.0)
     R = np.zeros((x.shape[1],) * 2)
@@ -148,7 +168,7 @@ def orthonormal_axes(x: np.ndarray) -> np.ndarray:
         R[j], R[:, j] = 0.0, 0.0
         R[j, j] = 1.0
     inverse = np.triu(np.linalg.inv(R))
-    return np.asarray(np.sqrt(max(len(x), 1)) * inverse / unit[:, None])
+    return np.asarray(np.sqrt(max(sum(root.rows for root in roots), 1)) * inverse / unit[:, None])
 
 
 def level_major(codes: np.ndarray, x: np.ndarray, n_levels: int) -> sparse.csr_array:

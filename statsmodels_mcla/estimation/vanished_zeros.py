@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.families import ConditionalFamily, not_zero_inflated
 from statsmodels_mcla.numerics import Array
 
@@ -40,11 +40,12 @@ class VanishedZeros:
     unit: float
 
     @classmethod
-    def of(cls, design: MixedDesign, params: Array) -> VanishedZeros | None:
+    def of(cls, facts: DesignFacts, params: Array) -> VanishedZeros | None:
         """Return the zero part if it inflates zeros, by one probability that is small at these parameters."""
-        family, k = not_zero_inflated(design.family), design.family.zero_predictor
+        family, k = not_zero_inflated(facts.family), facts.family.zero_predictor
         if family is None or k is None:
             return None
+        design = facts.here
         D = len(design.family.directions)
         X = design.X[k::D]
         columns = np.flatnonzero(np.abs(X).max(axis=0) > 0)

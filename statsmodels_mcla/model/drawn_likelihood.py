@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from statsmodels_mcla.data import check_start_params
-from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.design import DesignFacts, RandomTerm
 from statsmodels_mcla.estimation import laplace_maximum
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.search import DrawSettings
@@ -24,7 +24,7 @@ class CurrentDraws:
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
         As reduced by the fit.
     position : Position
     reduction : Reduction
@@ -35,7 +35,7 @@ class CurrentDraws:
 
     def __init__(
         self,
-        design: MixedDesign,
+        design: DesignFacts,
         position: Position,
         reduction: Reduction,
         sampler: Sampler,
@@ -75,7 +75,7 @@ class CurrentDraws:
 class DrawnLikelihood(ClonableModel):
     """`loglike`, `score` and `hessian` over the draws made last."""
 
-    design: MixedDesign
+    design: DesignFacts
     random_terms: tuple[RandomTerm, ...]
     non_negative: np.ndarray
     _current: CurrentDraws | None

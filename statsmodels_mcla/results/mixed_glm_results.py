@@ -7,6 +7,7 @@ other random numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -80,6 +81,29 @@ class MixedGLMResults(
     def fitted(self) -> Fitted:
         """The maximum with the draws made there, in the parameters that were fitted."""
         return self.estimates.fitted
+
+    def map_partitions(self, function: Callable[[Any], Any], to: Any = None) -> list[Any]:
+        """What a function says of each partition of the data, made where its rows are.
+
+        Parameters
+        ----------
+        function : callable
+            Of the results as one partition sees them: the estimates are those of all rows, and random effects,
+            predictions, residuals and simulations those of the rows of the partition, whose number is
+            ``model.partition``.
+        to : path, optional
+            Directory; each value, a DataFrame or Series, is written there as ``part-00000.parquet``.
+
+        Returns
+        -------
+        list
+            Values of the function, or paths of the files, in the order of the partitions.
+
+        Examples
+        --------
+        >>> results.map_partitions(lambda part: part.random_effects_frame(), "effects")  # doctest: +SKIP
+        """
+        return self.model.map_partitions(self, function, to)
 
     def remove_data(self) -> None:
         """Remove the data, and with them what needs them: predictions, random effects, profiles.

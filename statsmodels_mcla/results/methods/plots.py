@@ -45,7 +45,7 @@ def weights_of_block(fitted: Fitted, block: int) -> Array:
     def of_chunk(draws: WeightedDraws) -> Array:
         return draws.v[draws.bucket.blocks == block]
 
-    wanted = np.arange(max(fitted.design.n_blocks, 1)) == block
+    wanted = np.arange(max(fitted.design.here.n_blocks, 1)) == block
     found = over_draws(fitted.design, fitted.params, fitted.position.draws, of_chunk, wanted=wanted)
     return np.concatenate(found)[0]
 

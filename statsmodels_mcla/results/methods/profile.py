@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.data import inputs_of
+from statsmodels_mcla.data import refuse_removed
 from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
 from statsmodels_mcla.profile import ProfileLikelihood, profile, profile_limits
 from statsmodels_mcla.results.methods.base import Labelled
@@ -21,7 +21,7 @@ class ProfileResults(WaldResults):
     @cached_property
     def _maximum(self) -> ObjectiveMaximum:
         """The likelihood that was maximised, and where it is largest: the start of all profiles."""
-        inputs_of(self.model)
+        refuse_removed(self.model)
         return ObjectiveMaximum.of(self.estimates, self.model.design)
 
     def conf_int(
