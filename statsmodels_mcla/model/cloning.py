@@ -28,6 +28,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
 
     _internal: ClassVar = frozenset(
         {
+            "map_partitions",
             "conditional_family",
             "design",
             "facts",

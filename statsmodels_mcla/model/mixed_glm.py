@@ -310,6 +310,19 @@ class MCLAMixedGLM(FittingModel):
         -----
         The numbers do not depend on who works and in which order, to the bit, nor, up to the order of summation, on how
         the same rows are cut.
+
+        Examples
+        --------
+        >>> first = data["ID"].isin(data["ID"].unique()[:25])
+        >>> loaders = [lambda: data[first], lambda: data[~first]]
+        >>> parts = MCLAMixedGLM.from_partitions("(y == 'y') ~ trt + week + (1 | ID)", loaders)
+        >>> parts.fit(rng=1).params.round(2)
+        Intercept         1.84
+        trt[T.drug+]      0.52
+        trt[T.placebo]    1.32
+        week             -0.15
+        ID Var            1.45
+        dtype: float64
         """
         refuse_unknown(cls.from_partitions, unknown)
         rows = {"offset": offset, "exposure": exposure}

@@ -35,6 +35,12 @@ class PartitionedMixedGLM(FittingModel):
     """Generalized linear mixed model of data in partitions, as `MCLAMixedGLM.from_partitions` makes it.
 
     Fits, tests and intervals are those of `MCLAMixedGLM`; what needs all rows in one process says so.
+
+    Examples
+    --------
+    >>> loaders = [lambda: data]
+    >>> MCLAMixedGLM.from_partitions("(y == 'y') ~ week + (1 | ID)", loaders).fit_laplace().llf
+    -101.10
     """
 
     design: PartitionedDesign
@@ -95,7 +101,14 @@ class PartitionedMixedGLM(FittingModel):
     def update(
         self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
     ) -> PartitionedMixedGLM:
-        """Model of the same partitions with another formula; arguments as in `MCLAMixedGLM.update`."""
+        """Model of the same partitions with another formula; arguments as in `MCLAMixedGLM.update`.
+
+        Examples
+        --------
+        >>> parts = MCLAMixedGLM.from_partitions("(y == 'y') ~ trt + week + (1 | ID)", [lambda: data])
+        >>> parts.update(". ~ . - trt").fit_laplace().fe_params.index.tolist()
+        ['Intercept', 'week']
+        """
         if data is not None or subset is not None:
             raise ValueError(
                 "data, subset: other rows are other partitions; make their model with from_partitions"
