@@ -1,59 +1,40 @@
-"""Generalized linear mixed models by Monte Carlo likelihood approximation, for statsmodels.
+"""Generalized linear mixed models by maximum likelihood, for statsmodels.
 
-Model: y_i | u follows a family with linear predictor eta = X beta + Z u + offset, u ~ N(0, Sigma(theta)).
+A formula as in lme4, results as in statsmodels, and for every number the Monte Carlo error that it carries:
 
-Notation
---------
-==================== =======================================================================================
-y, w, v              response, weight and dispersion weight of a row (`families` says what they hold)
-X, Z                 designs of the fixed effects beta and of the random effects u
-eta                  linear predictor
-G, L                 covariance matrix of one level's effects in a term, and its Cholesky factor: G = L L'
-theta, phi           all variances and covariances; dispersion
-params               (beta, theta, phi), natural scale
-b, Lambda            standardised effects: u = Lambda b, b ~ N(0, I)
-B, n, q, m           blocks of a bucket; rows, effects and draws of a block: arrays are (B, n, m) or (B, q, m)
-g, log_w, v_k        importance density, log importance weight, normalised weight of draw k
-U, V                 Hessian of the Monte Carlo log-likelihood, Monte Carlo variance of its score
-==================== =======================================================================================
+>>> import statsmodels.api as sm
+>>> import statsmodels_mcla.formula.api as smf
+>>> from statsmodels_mcla import datasets
+>>> data = datasets.epil.load_pandas().data
+>>> model = smf.mcla_mixedglm("y ~ lbase * trt + (1 | subject)", data=data, family=sm.families.Poisson())
+>>> results = model.fit(rng=1)
+>>> results.fe_params.round(2)
+Intercept                 1.81
+trt[T.progabide]         -0.36
+lbase                     0.89
+lbase:trt[T.progabide]    0.27
+dtype: float64
 
-One fit
--------
-`formula.read_model` reads formula and frame, or users give arrays; `data` checks and aligns them:
-`ModelInputs`.  `ModelInputs.design` makes the `MixedDesign`: numbers alone, cut into independent blocks, which
-lie stacked by shape in buckets.  `laplace_maximum` gives the start and the first ranks of the covariance
-matrices.  `monte_carlo_maximum` goes from position to position: `Sampler.at(params)` finds the conditional
-modes of every block, builds an importance density around each, and returns a `Position` with frozen draws;
-`evaluate(design, params, draws)` makes the draws chunk by chunk, weighs them, and returns an `Evaluation`:
-value, score, Hessian and their Monte Carlo errors.  The next position is at the maximum seen from the last,
-with more draws where the error comes from, until it is small enough.  `Estimates` is the fit as a record, which
-all that is computed afterwards takes, and `results` what users read of it.  Frozen dataclasses hold all of
-this; only `MCLAMixedGLM` remembers its latest draws.
+What to call
+------------
+=============================================== ==========================================================
+``smf.mcla_mixedglm(formula, data=, family=)``  the model; the same as `MCLAMixedGLM.from_formula`
+``MCLAMixedGLM(endog, exog, exog_vc, ident)``   the model, from arrays
+``model.fit(rng=1)``                            maximum likelihood, to the precision ``mcse_tol``
+``model.fit_laplace()``                         Laplace's approximation, as lme4 has it
+``results.summary()``, ``.tidy()``              tables
+``results.t_test``, ``.anova()``, ``.drop1()``  tests of coefficients and of terms
+``results.compare_lr_test(other)``, `anova`     comparisons of models
+``results.conf_int(method="profile")``          intervals
+``results.predict(new, random="marginal")``     predictions; ``get_prediction`` has their errors
+``results.emmeans("x")``, ``.get_margeff()``    means and effects
+``results.random_effects_frame()``              the groups
+``results.check(rng=1)``, ``.plot_residuals()`` does the model hold?
+`BlockSampling`, `JointSampling`                how random effects are drawn
+=============================================== ==========================================================
 
-Packages, lowest first
-----------------------
-================ =======================================================================================
-numerics         arithmetic that knows nothing of models: arrays, small matrices, random streams
-execution        who does the work, in which order, and what is shown meanwhile
-datasets         data that come with the package
-exceptions       warnings
-families         densities of y given eta, with exact derivatives
-covariance       the covariance Sigma(theta) of the effects, and its factors
-design           rows and effects as the likelihood takes them: frozen, numeric, in blocks
-likelihood       the integral over the effects: Laplace's approximation, draws, sums over draws
-data, formula    what users hand over, checked and aligned; reading formulas
-estimation       from a likelihood to its maximum, the ranks there, and the draws made there
-plots            pictures (matplotlib, imported when one is asked for)
-inference        covariances of the estimates, tests and intervals
-prediction       linear predictors and functions of them: given the data, for new rows, over the population
-profile          profile likelihoods
-comparison       tests of nested models
-results          what users read: statsmodels' results classes
-model            what users call: `MCLAMixedGLM`
-================ =======================================================================================
-
-``help(statsmodels_mcla.design)`` and so on say what each owns; ARCHITECTURE.md in the repository says where new code
-goes.
+``help(statsmodels_mcla.families)`` has the families that statsmodels lacks, `datasets` the data of all examples,
+``statsmodels_mcla.exceptions`` the warnings.  Every method has an example: ``help(results.conf_int)``.
 """
 
 from statsmodels_mcla import datasets

@@ -20,7 +20,16 @@ __all__ = [
 
 
 class MCLAWarning(ModelWarning):
-    """Parent of every warning of this package."""
+    """Parent of every warning of this package.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from statsmodels_mcla.exceptions import MCLAWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", MCLAWarning)  # a doubtful fit becomes an error
+    ...     results = model.fit(rng=1)
+    """
 
 
 class SingularFitWarning(MCLAWarning):

@@ -37,7 +37,13 @@ def anova(*results: Any, names: Any = None, rng: Any = 0) -> pd.DataFrame:
 
     Examples
     --------
-    >>> anova(small.fit(rng=1), large.fit(rng=1))  # doctest: +SKIP
+    >>> from statsmodels_mcla import anova
+    >>> smaller = model.update(". ~ . - trt").fit(rng=1)
+    >>> anova(smaller, results)[["npar", "logLik", "Chisq", "Df", "Pr(>Chisq)"]].round(2)
+                                        npar  logLik  Chisq   Df  Pr(>Chisq)
+    model
+    y == 'y' ~ week + (1 | ID)             3 -100.82    NaN  NaN         NaN
+    (y == 'y') ~ trt + week + (1 | ID)     5  -98.71   4.22  2.0        0.12
     """
     if len(results) < 2:
         raise ValueError("results: anova compares two or more fits, one after another as arguments")

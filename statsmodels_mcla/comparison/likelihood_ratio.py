@@ -20,13 +20,14 @@ from statsmodels_mcla.comparison.nesting import Nesting, nesting_of
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, at_its_ranks
 from statsmodels_mcla.estimation.constrained import difference_error
 from statsmodels_mcla.exceptions import warn_user
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import generator, seed_of
 
 WRONG_WAY = 0.1  # statistic below zero by more than this, and by four Monte Carlo errors, is told
 
 
-@dataclass(frozen=True)
-class RestrictionTest:
+@dataclass(frozen=True, repr=False)
+class RestrictionTest(WithoutInternals):
     """Test of a restricted model; unpacks as ``statistic, pvalue, df``.
 
     Attributes
@@ -52,12 +53,16 @@ class RestrictionTest:
     distribution: ChiBarSquare
 
     title: ClassVar[str] = "Test"
+    _internal: ClassVar = frozenset({"of", "title"})
 
     @classmethod
     def of(cls, statistic: float, mcse: float, distribution: ChiBarSquare) -> Any:
         """Test with the p-value of a statistic."""
         error = np.hypot(distribution.slope(statistic) * mcse, distribution.mcse(statistic))
         return cls(statistic, distribution.sf(statistic), distribution.df, mcse, float(error), distribution)
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __iter__(self) -> Iterator[float]:
         return iter((self.statistic, self.pvalue, self.df))
@@ -70,12 +75,26 @@ class RestrictionTest:
         )
 
     def summary(self) -> str:
-        """Say it in one line."""
+        """Say it in one line.
+
+        Examples
+        --------
+        >>> print(results.score_test("hilo").summary())
+        Score test: statistic 0.5586 (MCSE 5.5e-08), 1 restriction, p-value 0.4548 (MCSE 2.2e-08) from chi2(1)
+        """
         return str(self)
 
 
 class LikelihoodRatioTest(RestrictionTest):
-    """Likelihood-ratio test, 2 (llf - restricted llf), with common random numbers if the random effects are alike."""
+    """Likelihood-ratio test, 2 (llf - restricted llf), with common random numbers if the random effects are alike.
+
+    Examples
+    --------
+    >>> test = results.compare_lr_test(model.update(". ~ . - week").fit(rng=1))
+    >>> statistic, pvalue, df = test
+    >>> round(statistic, 2), round(pvalue, 4), df
+    (8.67, 0.0032, 1)
+    """
 
     title: ClassVar[str] = "Likelihood-ratio test"
 

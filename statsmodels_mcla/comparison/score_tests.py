@@ -33,7 +33,14 @@ DRAWS = 1024  # a block, for the observed information
 
 
 class ScoreTest(RestrictionTest):
-    """Score test of terms that the fit does not have."""
+    """Score test of terms that the fit does not have.
+
+    Examples
+    --------
+    >>> test = results.score_test("(0 + week | ID)")
+    >>> round(test.pvalue, 2), str(test.distribution)
+    (0.25, 'chi-bar-square, 0.5 chi2(0) + 0.5 chi2(1)')
+    """
 
     title: ClassVar[str] = "Score test"
 

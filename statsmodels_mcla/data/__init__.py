@@ -6,9 +6,24 @@ The next of its kind: a check that names the argument and the way out, called be
 """
 
 from statsmodels_mcla.data.argument_checks import check_alpha, check_positive, checked_count, checked_numbers
-from statsmodels_mcla.data.array_checks import check_start_params, finite_matrix, row_vector, terms_of_arrays
-from statsmodels_mcla.data.inputs import ModelInputs, in_directions, inputs_of, read_arrays, total_offset
-from statsmodels_mcla.data.mixed_model import MixedModel
+from statsmodels_mcla.data.array_checks import (
+    check_full_rank,
+    check_start_params,
+    finite_matrix,
+    row_vector,
+    terms_of_arrays,
+)
+from statsmodels_mcla.data.inputs import (
+    ModelInputs,
+    in_directions,
+    inputs_of,
+    read_arrays,
+    read_rows,
+    refuse_removed,
+    refuse_residual_effects,
+    total_offset,
+)
+from statsmodels_mcla.data.mixed_model import MixedModel, described
 from statsmodels_mcla.data.simulated_responses import draw_effects, simulate_responses
 from statsmodels_mcla.data.unknown_arguments import refuse_unknown
 
@@ -16,15 +31,20 @@ __all__ = [
     "MixedModel",
     "ModelInputs",
     "check_alpha",
+    "check_full_rank",
     "check_positive",
     "check_start_params",
     "checked_count",
     "checked_numbers",
+    "described",
     "draw_effects",
     "finite_matrix",
     "in_directions",
     "inputs_of",
     "read_arrays",
+    "read_rows",
+    "refuse_removed",
+    "refuse_residual_effects",
     "refuse_unknown",
     "row_vector",
     "simulate_responses",

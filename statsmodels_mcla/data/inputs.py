@@ -25,7 +25,7 @@ from statsmodels_mcla.data.exact_fit import refuse_exact_fit
 from statsmodels_mcla.data.unidentified import refuse_unidentified_covariances
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
 from statsmodels_mcla.families import ConditionalFamily, RowData
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, thrifty
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,10 @@ class ModelInputs:
 
     def design(self, family: ConditionalFamily) -> MixedDesign:
         """Rows of positive weight as the likelihood takes them, identical ones merged."""
+        return merge_identical_rows(self.unmerged(family))
+
+    def unmerged(self, family: ConditionalFamily) -> MixedDesign:
+        """Rows of positive weight as the likelihood takes them."""
         used = self.used
         pick = slice(None) if used.all() else np.flatnonzero(used)
         data = self.row_data(family, pick)
@@ -83,7 +87,8 @@ class ModelInputs:
         data = RowData(*(np.repeat(part, len(family.directions)) for part in data))
         terms = in_directions(terms, self.ways(family, pick))
         X, offset = self.fixed_rows(family, pick)
-        return merge_identical_rows(MixedDesign(*data, offset, X, terms, family, self.constant(family, pick)))
+        data, offset = RowData(*map(thrifty, data)), thrifty(offset)
+        return MixedDesign(*data, offset, X, terms, family, self.constant(family, pick))
 
     def fixed_rows(self, family: ConditionalFamily, rows: Any) -> tuple[Array, Array]:
         """Fixed-effects design and offset of some rows, a row a direction of the family's predictors."""
@@ -176,6 +181,12 @@ def in_directions(terms: Sequence[RandomTerm], ways: Array) -> tuple[RandomTerm,
     return tuple(out)
 
 
+def refuse_removed(model: Any) -> None:
+    """Refuse a model whose data were removed."""
+    if model.design is None:
+        raise ValueError("the data of this fit were removed (remove_data): fit the model again for this")
+
+
 def inputs_of(model: Any) -> ModelInputs:
     """Inputs of a model, unless its data were removed."""
     inputs: ModelInputs | None = model.inputs
@@ -211,6 +222,46 @@ def read_arrays(
     """
     if isinstance(endog, ModelInputs):
         return endog
+    inputs = read_rows(
+        endog,
+        exog,
+        exog_vc,
+        ident,
+        family,
+        fep_names=fep_names,
+        vcp_names=vcp_names,
+        vc_names=vc_names,
+        offset=offset,
+        exposure=exposure,
+        freq_weights=freq_weights,
+        var_weights=var_weights,
+        random_terms=random_terms,
+        missing=missing,
+        of_column=of_column,
+    )
+    check_whole(inputs, family)
+    return inputs
+
+
+def read_rows(
+    endog: Any,
+    exog: Any,
+    exog_vc: Any,
+    ident: Any,
+    family: ConditionalFamily,
+    *,
+    fep_names: Sequence[str] | None,
+    vcp_names: Sequence[str] | None,
+    vc_names: Sequence[str] | None,
+    offset: Any,
+    exposure: Any,
+    freq_weights: Any,
+    var_weights: Any,
+    random_terms: Sequence[RandomTerm] | None,
+    missing: str,
+    of_column: Any = None,
+) -> ModelInputs:
+    """Check what can be said of some of the rows of a model; arguments as in `read_arrays`."""
     if np.ndim(endog) == 0:
         raise ValueError(f"endog must hold one response a row, got {endog!r}")
     n = len(endog)
@@ -243,7 +294,6 @@ def read_arrays(
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
     response, var_weights = family.read_response(np.asarray(kept), weights["var_weights"])
-    _refuse_residual_effects(terms, len(X), family)
 
     columns = _column_names(exog, fep_names, X.shape[1])
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
@@ -251,7 +301,7 @@ def read_arrays(
     if isinstance(kept, pd.DataFrame):
         name = ", ".join(map(str, kept.columns))
     index = kept.index if labelled else None
-    inputs = ModelInputs(
+    return ModelInputs(
         pd.Series(response.endog, index=index, name="y" if name is None else str(name)),
         response.n_trials,
         pd.DataFrame(X, index=index, columns=columns),
@@ -261,7 +311,21 @@ def read_arrays(
         var_weights,
         None if of_column is None else np.asarray(of_column, int),
     )
+
+
+def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
+    """Check what can be said of all rows of a model together.
+
+    Raises
+    ------
+    ValueError
+        If effects cannot be told apart, or reproduce the response.
+    """
+    n = len(inputs.endog)
+    full = [(t.name, len(t.levels)) for t in inputs.terms if _is_one_each(t, n)]
+    refuse_residual_effects(full, n, family)
     _check_predictors(inputs, family)
+    X, columns = inputs.exog.to_numpy(), list(inputs.exog.columns)
     _refuse_offset(inputs, family)
     for k in range(len(family.predictors)):
         own = inputs.predictor_of_column == k
@@ -272,12 +336,11 @@ def read_arrays(
             check_full_rank_beside_constant(X[inputs.used][:, own], named, family.name)
             _refuse_twice(inputs, X[inputs.used])
     used = np.flatnonzero(inputs.used)
-    counted = [replace(t, Z=t.Z[used]) for t in terms]
+    counted = [replace(t, Z=t.Z[used]) for t in inputs.terms]
     refuse_unidentified_covariances(counted)
     own = [t.of_predictor(0) for t in counted if 0 in t.predictors]
     of_mean = X[used][:, inputs.predictor_of_column == 0]
     refuse_exact_fit(inputs.endog.to_numpy()[used], of_mean, own, inputs.offset[used], family)
-    return inputs
 
 
 def _check_predictors(inputs: ModelInputs, family: ConditionalFamily) -> None:
@@ -318,14 +381,26 @@ def _refuse_offset(inputs: ModelInputs, family: ConditionalFamily) -> None:
         )
 
 
-def _refuse_residual_effects(terms: tuple[RandomTerm, ...], n: int, family: ConditionalFamily) -> None:
-    """One effect a row is the residual of a Gaussian response: their variances cannot be told apart."""
-    for term in terms:
-        entries = term.Z.data
-        one_each = term.Z.nnz == n and bool(np.all(entries == entries[0]))
-        if family.quadratic and len(term.levels) >= n and one_each:
+def _is_one_each(term: RandomTerm, n: int) -> bool:
+    """Whether each row has one effect, with the same factor."""
+    return term.Z.nnz == n and bool(np.all(term.Z.data == term.Z.data[0]))
+
+
+def refuse_residual_effects(terms: Sequence[tuple[str, int]], n: int, family: ConditionalFamily) -> None:
+    """One effect a row is the residual of a Gaussian response: their variances cannot be told apart.
+
+    Parameters
+    ----------
+    terms : sequence of (str, int)
+        Name and number of levels of terms with one effect a row.
+    n : int
+        Rows.
+    family : ConditionalFamily
+    """
+    for name, levels in terms:
+        if family.quadratic and levels >= n:
             raise ValueError(
-                f"the random term {term.name!r} has as many levels as there are rows ({n}): in a Gaussian model its "
+                f"the random term {name!r} has as many levels as there are rows ({n}): in a Gaussian model its "
                 "variance cannot be told apart from the scale; drop the term"
             )
 

@@ -9,6 +9,7 @@ import numpy as np
 from statsmodels_mcla.data.inputs import ModelInputs
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.interface import cut
 from statsmodels_mcla.numerics import Array
 
 
@@ -40,6 +41,9 @@ class MixedModel(Protocol):
     df_resid: float
     formula: str
 
+    def map_partitions(self, results: Any, function: Any, to: Any = None) -> list[Any]:
+        """See `MixedGLMResults.map_partitions`."""
+
     def clone_with(self, endog: Any) -> Any:
         """Return the model with another response."""
 
@@ -62,3 +66,11 @@ class MixedModel(Protocol):
 
     def with_unit_weights(self) -> Any:
         """Return the model with as many rows as the frequency weights add up to."""
+
+
+def described(model: MixedModel) -> str:
+    """Say in one line what a model is, whether it was made by a formula or from arrays."""
+    facts = model.facts
+    effects = [*model.data.fe_names, *(f"(1 | {term.name})" for term in facts.terms)]
+    formula = getattr(model, "full_formula", None) or f"{model.endog_names} ~ {' + '.join(effects)}"
+    return f"{cut(formula)}, {facts.family} ({facts.link}), {facts.n_rows} rows"

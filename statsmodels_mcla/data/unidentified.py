@@ -67,7 +67,8 @@ def _grams(term: RandomTerm) -> Array:
     if d < 2:
         return out
     for i in range(d):
-        for j in np.flatnonzero(np.equal(term.predictors, term.predictors[i])):  # others have rows of their own
+        own = np.flatnonzero(np.equal(term.predictors, term.predictors[i]))
+        for j in own.tolist():  # others have rows of their own
             products = term.Z[:, i::d].multiply(term.Z[:, j::d])
             out[:, i, j] = np.asarray(products.sum(axis=0)).ravel()
     return np.asarray(term.axes.T @ out @ term.axes) / max(n, 1)

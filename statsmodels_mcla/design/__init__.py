@@ -6,31 +6,54 @@ The next of its kind: another way to hold a block is a class beside `Bucket`; an
 more slice of `ParameterLayout`.
 """
 
+from statsmodels_mcla.design.blocks import Stacking
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.coordinates import SearchScale
+from statsmodels_mcla.design.design_facts import DesignFacts, RowsElsewhere
 from statsmodels_mcla.design.effect_rows import EffectRows, SparseRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
-from statsmodels_mcla.design.names import TermFacts, facts_of, parameter_names, term_keys
+from statsmodels_mcla.design.names import Facts, TermFacts, facts_of, parameter_names, term_keys
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
-from statsmodels_mcla.design.random_terms import NewRows, RandomTerm, TermDesign, index_dtype, level_major
-from statsmodels_mcla.design.row_merging import merge_identical_rows
+from statsmodels_mcla.design.random_terms import (
+    NewRows,
+    RandomTerm,
+    RowRoot,
+    TermDesign,
+    axes_of_roots,
+    index_dtype,
+    level_major,
+    row_root,
+    rows_of_levels,
+)
+from statsmodels_mcla.design.row_merging import merge_identical_rows, merged_rows, row_groups, saves
 
 __all__ = [
     "Bucket",
+    "DesignFacts",
     "EffectRows",
+    "Facts",
     "MixedDesign",
     "NewRows",
     "ParameterLayout",
     "Parameters",
     "RandomTerm",
+    "RowRoot",
+    "RowsElsewhere",
     "SearchScale",
     "SparseRows",
+    "Stacking",
     "TermDesign",
     "TermFacts",
+    "axes_of_roots",
     "facts_of",
     "index_dtype",
     "level_major",
     "merge_identical_rows",
+    "merged_rows",
     "parameter_names",
+    "row_groups",
+    "row_root",
+    "rows_of_levels",
+    "saves",
     "term_keys",
 ]

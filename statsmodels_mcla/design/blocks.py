@@ -10,7 +10,7 @@ with n rows each, never in a Python loop over blocks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,13 +21,63 @@ from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.effect_rows import DenseRows, EffectRows, SparseRows
 from statsmodels_mcla.design.random_terms import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, thrifty
 
 Index = np.ndarray
 LARGE = 64  # effects a block beyond which products of sparse matrices are cheaper,
 SPARSE = 10  # where no more than one in so many of their entries is not zero
 PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
 SPARE = 1024  # or no more rows than so many, which take less time than another bucket
+
+
+@dataclass(frozen=True)
+class Stacking:
+    """Which bucket the blocks of each shape belong to, and where those of one part of the data have their place in it.
+
+    Random numbers go by bucket and place: parts that know the shapes of the whole have the draws of the whole.
+
+    Attributes
+    ----------
+    shapes : ndarray of int (S, 1 + terms)
+        Rows, and levels of each term, of a block; distinct, in lexicographic order.
+    length : ndarray of int (S,)
+        Rows that they are filled up to.
+    bucket : ndarray of int (S,)
+    first : ndarray of int (buckets,)
+        Blocks of each bucket in the parts before this one.
+    """
+
+    shapes: Index
+    length: Index
+    bucket: Index
+    first: Index
+
+    @classmethod
+    def of(cls, shapes: Index, counts: Index) -> Stacking:
+        """From distinct shapes and the number of blocks of each."""
+        length = _padded_lengths(shapes, counts)
+        stacked, bucket = np.unique(np.column_stack([length, shapes[:, 1:]]), axis=0, return_inverse=True)
+        return cls(shapes, length, bucket.ravel(), np.zeros(len(stacked), int))
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[tuple[Index, Index]]) -> list[Stacking]:
+        """Stacking of each of several parts, whose distinct shapes and numbers of blocks are given."""
+        every, place = np.unique(np.concatenate([shapes for shapes, _ in parts]), axis=0, return_inverse=True)
+        cuts = np.cumsum([len(shapes) for shapes, _ in parts])[:-1]
+        counts = np.zeros((len(parts), len(every)), int)
+        for own, where, (_, count) in zip(counts, np.split(place.ravel(), cuts), parts, strict=True):
+            own[where] = count
+        whole = cls.of(every, counts.sum(axis=0))
+        of_bucket = np.zeros((len(parts), len(whole.first)), int)
+        for k, bucket in enumerate(whole.bucket):
+            of_bucket[:, bucket] += counts[:, k]
+        return [replace(whole, first=first) for first in np.cumsum(of_bucket, axis=0) - of_bucket]
+
+    def find(self, shapes: Index) -> Index:
+        """Places of blocks' shapes among the distinct ones."""
+        known = {tuple(shape): k for k, shape in enumerate(self.shapes.tolist())}
+        distinct, inverse = np.unique(shapes, axis=0, return_inverse=True)
+        return np.array([known[tuple(shape)] for shape in distinct.tolist()], int)[inverse.ravel()]
 
 
 @dataclass(frozen=True)
@@ -88,6 +138,18 @@ def block_graph(levels: EffectLevels, Z: sp.csr_array) -> BlockGraph:
     return BlockGraph(of_row, of_effect, int(of_row.max(initial=-1)) + 1)
 
 
+def block_shapes(graph: BlockGraph, levels: EffectLevels) -> Index:
+    """Rows, and levels of each term, of every block, (B, 1 + terms)."""
+    used = np.flatnonzero(graph.of_effect >= 0)
+    n_terms = len(levels.dims)
+    term = levels.term[levels.of_effect[used]]
+    counts = np.bincount(graph.of_effect[used] * n_terms + term, minlength=graph.n_blocks * n_terms)
+    rows = np.bincount(graph.of_row, minlength=graph.n_blocks)
+    return np.column_stack(
+        [rows, counts.reshape(graph.n_blocks, n_terms) // np.maximum(levels.dims, 1)]
+    ).astype(int)
+
+
 def stacked_blocks(
     graph: BlockGraph,
     levels: EffectLevels,
@@ -95,8 +157,12 @@ def stacked_blocks(
     columns: RowColumns,
     Z: sp.csr_array,
     family: ConditionalFamily,
+    stacking: Stacking | None = None,
 ) -> tuple[Bucket, ...]:
-    """Stack the blocks of a graph by shape, with so many standard effects a level of each term."""
+    """Stack the blocks of a graph by shape, with so many standard effects a level of each term.
+
+    The shapes are those of these blocks, unless a stacking says that there are others elsewhere.
+    """
     used = np.flatnonzero(graph.of_effect >= 0)
     effects = used[np.argsort(graph.of_effect[used], kind="stable")]
     rows = np.argsort(graph.of_row, kind="stable")
@@ -106,15 +172,16 @@ def stacked_blocks(
     effect_place = np.full(len(graph.of_effect), -1)
     effect_place[effects] = np.arange(len(effects)) - first_effect[graph.of_effect[effects]]
 
-    dims, n_terms = levels.dims, len(levels.dims)
-    term_of_effect = levels.term[levels.of_effect[effects]]
-    counts = np.bincount(
-        graph.of_effect[effects] * n_terms + term_of_effect, minlength=graph.n_blocks * n_terms
-    )
-    counts = counts.reshape(graph.n_blocks, n_terms) // np.maximum(dims, 1)
-    lengths = _padded_lengths(np.diff(first_row), counts)
-    distinct, bucket_of_block = np.unique(np.column_stack([lengths, counts]), axis=0, return_inverse=True)
+    dims = levels.dims
+    shapes = block_shapes(graph, levels)
+    if stacking is None:
+        stacking = Stacking.of(*np.unique(shapes, axis=0, return_counts=True))
+    kind = stacking.find(shapes)
+    lengths = stacking.length[kind]
+    numbers, bucket_of_block = np.unique(stacking.bucket[kind], return_inverse=True)
     bucket_of_block = bucket_of_block.ravel()
+    _, of_number = np.unique(stacking.bucket[kind], return_index=True)
+    distinct = np.column_stack([lengths, shapes[:, 1:]])[of_number]
     place_in_bucket = np.empty(graph.n_blocks, int)
 
     def rows_of_effects(blocks: Index, n: int, sizes: tuple[tuple[int, int], ...], k: int) -> EffectRows:
@@ -154,6 +221,7 @@ def stacked_blocks(
             for column, value in zip((columns.y, columns.w, columns.offset), family.blank_row(), strict=True)
         )
         v, X = np.where(inside, columns.v[r], 1.0), np.where(inside[..., None], columns.X[r], 0.0)
+        w, v, offset = thrifty(w), thrifty(v), thrifty(offset)
         levels_k = tuple(int(c) for c in shape[1:])
         out.append(
             Bucket(
@@ -171,6 +239,8 @@ def stacked_blocks(
                 X,
                 rows_of_effects(blocks, n, tuple(zip(levels_k, dims.tolist(), strict=True)), k),
                 family.specialise(y, w),
+                int(numbers[k]),
+                int(stacking.first[numbers[k]]) + np.arange(len(blocks)),
             )
         )
     return tuple(out)
@@ -197,23 +267,22 @@ class _Entries(NamedTuple):
         )
 
 
-def _padded_lengths(lengths: Index, levels: Index) -> Index:
-    """Rows that each block is filled up to, so that few distinct shapes remain."""
+def _padded_lengths(shapes: Index, counts: Index) -> Index:
+    """Rows that blocks of each shape are filled up to, so that few distinct shapes remain."""
+    lengths = shapes[:, 0]
     out = lengths.astype(int)
-    _, kind = np.unique(levels, axis=0, return_inverse=True)
+    _, kind = np.unique(shapes[:, 1:], axis=0, return_inverse=True)
     kind = kind.ravel()
-    order = np.lexsort((-lengths, kind))  # longest first within each kind
-    change = np.flatnonzero(np.diff(kind[order]) | np.diff(lengths[order])) + 1
     top = filled = actual = 0
     current = -1
-    for run in np.split(order, change):
-        n, count, this = int(lengths[run[0]]), len(run), int(kind[run[0]])
+    for k in np.lexsort((-lengths, kind)):  # longest first within each kind
+        n, count, this = int(lengths[k]), int(counts[k]), int(kind[k])
         if this != current or filled + top * count > max(
             PADDING * (actual + n * count), actual + n * count + SPARE
         ):
             current, top, filled, actual = this, n, 0, 0
         filled, actual = filled + top * count, actual + n * count
-        out[run] = top
+        out[k] = top
     return out
 
 

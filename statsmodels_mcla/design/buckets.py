@@ -14,7 +14,7 @@ from statsmodels_mcla.numerics import Array
 
 Index = np.ndarray
 
-_BY_BLOCK = ("blocks", "rows", "effects", "drawn", "y", "w", "v", "offset", "X")
+_BY_BLOCK = ("blocks", "rows", "effects", "drawn", "y", "w", "v", "offset", "X", "places")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class Bucket:
         Along the axes of the terms (see `ReducedTerm`).
     family : ConditionalFamily
         Specialised to the rows of the bucket.
+    number : int
+        Of the bucket,
+    places : ndarray (B,)
+        and of its blocks in it, where there are others elsewhere (see `Stacking`).
     """
 
     blocks: Index
@@ -58,6 +62,8 @@ class Bucket:
     X: Array
     Z: EffectRows
     family: ConditionalFamily
+    number: int
+    places: Index
 
     @property
     def n_blocks(self) -> int:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import block_diag
 
-from statsmodels_mcla.covariance import Covariance, CovarianceTerm, Loadings, ReducedTerm
-from statsmodels_mcla.design.blocks import BlockGraph, EffectLevels, RowColumns, block_graph, stacked_blocks
+from statsmodels_mcla.covariance import ReducedTerm
+from statsmodels_mcla.design.blocks import (
+    BlockGraph,
+    EffectLevels,
+    RowColumns,
+    Stacking,
+    block_graph,
+    block_shapes,
+    stacked_blocks,
+)
 from statsmodels_mcla.design.buckets import Bucket
-from statsmodels_mcla.design.parameter_layout import ParameterLayout
+from statsmodels_mcla.design.design_facts import DesignFacts
 from statsmodels_mcla.design.random_terms import RandomTerm, orthonormal_axes
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
-class MixedDesign:
+class MixedDesign(DesignFacts):
     """Validated data of a generalized linear mixed model.
 
     Attributes
@@ -38,6 +47,10 @@ class MixedDesign:
         The part of the log-likelihood that depends on the data alone.
     reduced : tuple of ReducedTerm, optional
         How the effects of each term are made of standard ones; at full rank by default.
+    stacking : Stacking, optional
+        Of the blocks of a design that this one is a part of.
+    first_block : int
+        Number of blocks in the parts before it.
     """
 
     y: Array
@@ -49,6 +62,37 @@ class MixedDesign:
     family: ConditionalFamily
     constant: float
     reduced: tuple[ReducedTerm, ...] | None = None
+    stacking: Stacking | None = None
+    first_block: int = 0
+
+    def keep(self, function: Callable[..., Any], *kept: Any, **here: Any) -> Any:
+        """See `DesignFacts`."""
+        return function(self, *kept, **here)
+
+    def map(self, function: Callable[..., T], *kept: Any, **here: Any) -> list[T]:
+        """See `DesignFacts`."""
+        return [function(self, *kept, **here)]
+
+    def placed(self, stacking: Stacking, first_block: int) -> MixedDesign:
+        """Return the design as a part of another one."""
+        out = replace(self, stacking=stacking, first_block=first_block)
+        out.__dict__["graph"] = self.graph  # which takes long
+        return out
+
+    @property
+    def here(self) -> MixedDesign:
+        """See `DesignFacts`."""
+        return self
+
+    def lowered(self, reduced: Sequence[ReducedTerm] | None, *, at_limit: bool) -> MixedDesign:
+        """See `DesignFacts`."""
+        limit = self.family.limit(self.y, self.w, self.v) if at_limit else None
+        out = self if limit is None else replace(self, family=limit[0], **limit[1]._asdict())
+        if reduced is None:
+            return out
+        pairs = [(t, own) for t, own in zip(self.terms, reduced, strict=True) if own.rank]
+        own = tuple(replace(own, levels=t.n_levels) for t, own in pairs)
+        return replace(out, terms=tuple(t for t, _ in pairs), reduced=own)
 
     @property
     def n_rows(self) -> int:
@@ -59,39 +103,6 @@ class MixedDesign:
     def n_fixed(self) -> int:
         """Number of fixed effects, p."""
         return self.X.shape[1]
-
-    @property
-    def n_family(self) -> int:
-        """Number of parameters of the family."""
-        return len(self.family.parameters)
-
-    @property
-    def positive(self) -> np.ndarray:
-        """Places of the family's parameters that are positive."""
-        return np.arange(self.n_params)[self.layout.family][self.family.parameter_scale.positive]
-
-    @property
-    def n_params(self) -> int:
-        """Length of params."""
-        return self.layout.size
-
-    @cached_property
-    def layout(self) -> ParameterLayout:
-        """Where each parameter lies: fixed effects, loadings (or what has as many: see `Loadings`), dispersion."""
-        return ParameterLayout((self.n_fixed,), self.loadings.size, self.n_family)
-
-    @cached_property
-    def covariance(self) -> Covariance:
-        """Structure of the covariance of the effects."""
-        return Covariance(tuple(CovarianceTerm(t.name, t.columns) for t in self.terms))
-
-    @cached_property
-    def loadings(self) -> Loadings:
-        """How the effects are made of standard ones."""
-        if self.reduced is not None:
-            return Loadings(self.reduced)
-        pairs = zip(self.covariance.terms, self.terms, strict=True)
-        return Loadings(tuple(ReducedTerm.of(c, t.n_levels, axes=t.axes) for c, t in pairs))
 
     @cached_property
     def fixed_axes(self) -> Array:
@@ -104,9 +115,10 @@ class MixedDesign:
         return self._side_by_side([t.Z for t in self.terms])
 
     def _side_by_side(self, parts: list[sp.csr_array]) -> sp.csr_array:
+        if len(parts) == 1:
+            return parts[0]
         return sp.csr_array(sp.hstack(parts, format="csr") if parts else (self.n_rows, 0))
 
-    @cached_property
     def _along_axes(self) -> sp.csr_array:
         """Random-effects design (N, Q) along the axes of its terms: what blocks are computed with."""
         pairs = zip(self.terms, self.loadings.terms, strict=True)
@@ -118,30 +130,6 @@ class MixedDesign:
     def levels(self) -> EffectLevels:
         """Which level and term each effect belongs to."""
         return EffectLevels.of(self.terms)
-
-    def split(self, params: Array) -> tuple[Array, Array, Any]:
-        """Fixed effects, loadings and dispersion: 1.0 if the family has none, psi if it has several parameters."""
-        parts = self.layout.split(params)
-        psi = parts.family
-        return parts.fixed, parts.covariance, psi if len(psi) > 1 else float(psi[0]) if len(psi) else 1.0
-
-    def jacobian(self, params: Array) -> Array:
-        """Derivative of (beta, variances and covariances, dispersion) in the parameters, (P natural, P)."""
-        parts = self.layout.split(params)
-        inner = [
-            t.jacobian(parts.covariance[s])
-            for t, s in zip(self.loadings.terms, self.loadings.slices, strict=True)
-        ]
-        return block_diag(np.eye(self.n_fixed), *inner, np.eye(self.n_family))
-
-    @cached_property
-    def unit_labels(self) -> list[str]:
-        """Name of each level: term and level."""
-        return [
-            level if level.startswith(t.name) else f"{t.name}: {level}"
-            for t in self.terms
-            for level in map(str, t.levels)
-        ]
 
     @cached_property
     def graph(self) -> BlockGraph:
@@ -161,9 +149,14 @@ class MixedDesign:
         return self.graph.n_blocks
 
     @cached_property
+    def shapes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct shapes of its blocks, and the number of blocks of each (see `Stacking`)."""
+        return np.unique(block_shapes(self.graph, self.levels), axis=0, return_counts=True)
+
+    @cached_property
     def buckets(self) -> tuple[Bucket, ...]:
         """Blocks stacked by shape: the factorised form of the likelihood."""
-        return self._stacked(self.graph)
+        return self._stacked(self.graph, self.stacking)
 
     @cached_property
     def joint(self) -> tuple[Bucket, ...]:
@@ -171,20 +164,31 @@ class MixedDesign:
         one = np.zeros(self.n_rows, int), np.zeros(self.Z.shape[1], int)
         return self._stacked(BlockGraph(*one, 1))
 
-    def _stacked(self, graph: BlockGraph) -> tuple[Bucket, ...]:
+    def _stacked(self, graph: BlockGraph, stacking: Stacking | None = None) -> tuple[Bucket, ...]:
         rows = RowColumns(self.y, self.w, self.v, self.offset, self.X)
-        return stacked_blocks(graph, self.levels, self.loadings.ranks, rows, self._along_axes, self.family)
+        parts = graph, self.levels, self.loadings.ranks, rows, self._along_axes(), self.family
+        return stacked_blocks(*parts, stacking)
 
     @cached_property
     def block_labels(self) -> list[str]:
         """Name of each block: its levels, the first few of them."""
-        effects = np.flatnonzero(self.graph.of_effect >= 0)
+        return self.labels_of_blocks(np.arange(self.n_blocks))
+
+    def labels_of_blocks(self, blocks: np.ndarray) -> list[str]:
+        """Names of some blocks."""
+        effects = np.flatnonzero(np.isin(self.graph.of_effect, blocks))
         pairs = np.unique(np.column_stack([self.graph.of_effect, self.levels.of_effect])[effects], axis=0)
-        first = np.searchsorted(pairs[:, 0], np.arange(self.n_blocks + 1))
+        first, stop = (np.searchsorted(pairs[:, 0], blocks, side=side) for side in ("left", "right"))
         out = []
-        for a, b in pairwise(first):
+        for a, b in zip(first, stop, strict=True):
             # once each: a term may be in two parts
-            levels = list(dict.fromkeys(self.unit_labels[u] for u in pairs[a:b, 1]))
+            levels = list(dict.fromkeys(self._label(u) for u in pairs[a:b, 1]))
             more = f", ... ({len(levels)} levels)" if len(levels) > 2 else ""
             out.append(", ".join(levels[:2]) + more if levels else "rows without random effects")
         return out
+
+    def _label(self, unit: int) -> str:
+        """Name of a level, counted over all terms: term and level."""
+        term = self.terms[self.levels.term[unit]]
+        level = str(term.levels[unit - int(np.searchsorted(self.levels.term, self.levels.term[unit]))])
+        return level if level.startswith(term.name) else f"{term.name}: {level}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from scipy import sparse
+
+from statsmodels_mcla.interface import WithoutInternals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +42,7 @@ class TermDesign(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class RandomTerm:
+class RandomTerm(WithoutInternals):
     """Random effects that share one covariance matrix.
 
     The d effects of one level are N(0, G), with G unstructured and the same for all L levels; levels
@@ -66,6 +68,13 @@ class RandomTerm:
         square is the identity), wherever covariates are counted from and in whatever units.  From Z by default.
     predictors : tuple of int (d,)
         Number of the linear predictor that each of the d effects is part of; the first by default.
+
+    Examples
+    --------
+    >>> model.random_terms[0]
+    <RandomTerm: (1 | ID), 50 levels x Intercept>
+    >>> model.random_terms[0].levels[:3]
+    ('X01', 'X02', 'X03')
     """
 
     name: str
@@ -93,6 +102,11 @@ class RandomTerm:
             own = np.flatnonzero(np.equal(self.predictors, predictor))
             axes[np.ix_(own, own)] = orthonormal_axes(x[:, own])
         return axes
+
+    _internal: ClassVar = frozenset({"axes", "design", "predictors", "with_design"})
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.text or self.name}, {self.n_levels} levels x {', '.join(self.columns)}>"
 
     def with_design(self, columns: tuple[str, ...], Z: sparse.csr_array) -> RandomTerm:
         """Return the term of other effects or on other rows, along axes of its own."""
@@ -139,7 +153,27 @@ def orthonormal_axes(x: np.ndarray) -> np.ndarray:
     array([[ 1., -1.],
            [ 1.,  1.]])
     """
+    return axes_of_roots([row_root(x)])
+
+
+class RowRoot(NamedTuple):
+    """Upper triangular R (k, d) with R'R = x'x, and the number of rows x."""
+
+    R: np.ndarray
+    rows: int
+
+
+def row_root(x: np.ndarray) -> RowRoot:
+    """Root of rows (n, d), of those without missing values."""
     x = x[np.isfinite(x).all(axis=1)]
+    length = np.sqrt((x * x).sum(axis=0))
+    unit = np.where(length > 0, length, 1.0)
+    return RowRoot(np.asarray(np.linalg.qr(x / unit, mode="r")) * unit, len(x))
+
+
+def axes_of_roots(roots: Sequence[RowRoot]) -> np.ndarray:
+    """Axes as `orthonormal_axes` has them, of the rows of several parts."""
+    x = np.concatenate([root.R for root in roots])
     length = np.sqrt((x * x).sum(axis=0))
     unit = np.where(length > 0, length, 1.0)
     R = np.zeros((x.shape[1],) * 2)
@@ -151,7 +185,7 @@ def orthonormal_axes(x: np.ndarray) -> np.ndarray:
         R[j], R[:, j] = 0.0, 0.0
         R[j, j] = 1.0
     inverse = np.triu(np.linalg.inv(R))
-    return np.asarray(np.sqrt(max(len(x), 1)) * inverse / unit[:, None])
+    return np.asarray(np.sqrt(max(sum(root.rows for root in roots), 1)) * inverse / unit[:, None])
 
 
 def level_major(codes: np.ndarray, x: np.ndarray, n_levels: int) -> sparse.csr_array:

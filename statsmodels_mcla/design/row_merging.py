@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,10 +28,26 @@ def merge_identical_rows(design: MixedDesign) -> MixedDesign:
     """
     if design.n_rows < 2:
         return design
+    groups = row_groups(design)
+    return merged_rows(design, groups) if saves(len(groups.first), len(groups.group)) else design
+
+
+def saves(distinct: int, rows: int) -> bool:
+    """Whether so many distinct rows are few enough to be worth it."""
+    return distinct <= 0.6 * rows
+
+
+class RowGroups(NamedTuple):
+    """Group of each row of the data, and the first row of each group."""
+
+    group: Index
+    first: Index
+
+
+def merged_rows(design: MixedDesign, groups: RowGroups) -> MixedDesign:
+    """Add up the rows of each group."""
+    group, first = groups
     family, D = design.family, len(design.family.directions)
-    group, first = _row_groups(design, D)
-    if len(first) > 0.6 * len(group):
-        return design
     rows = (D * first[:, None] + np.arange(D)).ravel()
     terms = tuple(replace(t, Z=sp.csr_array(t.Z[rows])) for t in design.terms)
 
@@ -48,10 +65,10 @@ def merge_identical_rows(design: MixedDesign) -> MixedDesign:
     )
 
 
-def _row_groups(design: MixedDesign, D: int) -> tuple[Index, Index]:
-    """Group of each row of the data, D rows of the design each, and the first row of each group."""
-    Z = design.Z
-    Z.sort_indices()
+def row_groups(design: MixedDesign) -> RowGroups:
+    """Rows that are alike: rows of the data, D rows of the design each."""
+    D = len(design.family.directions)
+    Z = design.Z.sorted_indices()
     widest = int(np.diff(Z.indptr).max(initial=0))
     columns: list[np.ndarray] = [design.X, design.offset[:, None]]
     if not design.family.mergeable:
@@ -70,4 +87,7 @@ def _row_groups(design: MixedDesign, D: int) -> tuple[Index, Index]:
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
     if not np.array_equal(table[first][group], table):  # two rows share a hash
         _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    return group.ravel(), first
+    order = np.argsort(first)  # in the order of the rows, so that blocks are numbered alike, merged or not
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return RowGroups(rank[group.ravel()], first[order])

@@ -21,17 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.fitted import Fitted
-from statsmodels_mcla.likelihood.monte_carlo import BATCHES, evaluate
-from statsmodels_mcla.likelihood.sampling import TiltedDraws
+from statsmodels_mcla.likelihood.monte_carlo import BATCHES, SETS, evaluate
+from statsmodels_mcla.likelihood.sampling import DrawPart, TiltedDraws
 from statsmodels_mcla.numerics import Array, transpose
 
-SETS = 4  # of blocks whose replicates are told apart: the more groups, the less noise in the errors
 STEP = 1e-2  # of differences in the parameters, in standard errors
 # factors of steps and of deviations, tried in turn until covariance matrices are positive definite there
 TRIES = np.array([1.0, -1.0, *(sign * 0.1**k for k in range(1, 12) for sign in (1.0, -1.0)), 0.1**12])
@@ -86,7 +87,7 @@ class Variation:
             found = evaluate(
                 fitted.design, params, fitted.position.draws, score_errors=True, executor=fitted.executor
             )
-            return _in_groups(found.score_errors), found.hessian
+            return np.concatenate(transpose(found.score_errors)), found.hessian
 
         errors, hessian = at(fitted.params)
         cov = -np.linalg.inv(hessian)
@@ -153,10 +154,15 @@ def vary_draws(
     there = []
     for batch, (d_params, d_cov) in enumerate(zip(moves.d_params, moves.d_cov, strict=True)):
         more = np.log1p(moves.scale * np.sqrt(BATCHES / (BATCHES - 1.0)))
-        draws = tuple(TiltedDraws(part, batch, BATCHES, more) for part in drawn.position.draws)
+        draws = drawn.design.keep(partial(_tilted, batch, more), drawn.position.draws)
         position = replace(drawn.position, params=drawn.params + moves.scale * d_params, draws=draws)
         there.append(function(replace(drawn, position=position), cov + moves.scale * d_cov))
     return Varied.of(here, there, moves.scale)
+
+
+def _tilted(batch: int, more: float, design: MixedDesign, draws: Sequence[DrawPart]) -> tuple[DrawPart, ...]:
+    """Draws of which those of one batch of replicates weigh more."""
+    return tuple(TiltedDraws(part, batch, BATCHES, more) for part in draws)
 
 
 @dataclass(frozen=True)
@@ -247,11 +253,6 @@ def z_of(both: Array) -> Array:
 def _sums(deviations: Array) -> Array:
     """Sum over the sets of blocks: one group a batch of replicates."""
     return np.asarray(deviations.reshape(-1, BATCHES, *deviations.shape[1:]).sum(axis=0))
-
-
-def _in_groups(errors: Array) -> Array:
-    """Sums (G, P) of the score errors (B, P, batches) of blocks: each batch of each set of blocks is a group."""
-    return np.concatenate([errors[k::SETS].sum(axis=0).T for k in range(min(SETS, len(errors)))])
 
 
 def _inside(fitted: Fitted, params: Array) -> bool:

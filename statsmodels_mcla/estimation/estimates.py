@@ -18,6 +18,10 @@ from statsmodels_mcla.numerics import Array
 T = TypeVar("T")
 
 
+def _nothing_to_make() -> NoReturn:
+    raise NotImplementedError
+
+
 class Later(Generic[T]):
     """A value that is made when it is first asked for, and shared by all that hold this."""
 
@@ -27,8 +31,8 @@ class Later(Generic[T]):
     @classmethod
     def made(cls, value: T) -> Later[T]:
         """Return one whose value is known."""
-        out = cls(lambda: value)
-        out()
+        out = cls(_nothing_to_make)
+        out._value, out._make = value, None
         return out
 
     def __call__(self) -> T:
@@ -166,6 +170,18 @@ class Estimates:
         return (variation.merged() if slow else variation).through(
             lambda params, cov: function(extend(params), carry(params, cov))
         )
+
+    def sent(self) -> Estimates:
+        """Estimates that can be sent: all that is made later has been made, and the draws stay where they are."""
+        made = [
+            replace(c, matrix_later=Later.made(c.matrix), variation_later=Later.made(c.variation))
+            for c in (self.information, self.cov)
+        ]
+        return replace(self, information=made[0], cov=made[1], maximum=Later(_nothing_to_make))
+
+    def of_part(self, fitted: Fitted) -> Estimates:
+        """The fit as a part of the rows sees it."""
+        return replace(self, reduction=fitted.reduction, maximum=Later.made(fitted))
 
     def without_data(self) -> Estimates:
         """Keep what can be known without the data, and drop the draws."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.execution import Executor
+from statsmodels_mcla.execution import SERIAL, Executor
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
-from statsmodels_mcla.likelihood.sampling import Position, Sampler
+from statsmodels_mcla.likelihood.sampling import DrawRule, Position, Sampler
 from statsmodels_mcla.numerics import Array, child
 
 EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, and at least for one of more
@@ -30,7 +32,7 @@ class Fitted:
 
     Attributes
     ----------
-    design : MixedDesign
+    design : DesignFacts
         Whose parameters are the fitted ones (see `Reduction`); identical rows merged.
     reduction : Reduction
         Between the parameters and effects of ``design`` and those of the model.
@@ -42,11 +44,26 @@ class Fitted:
         Does the work over the draws.
     """
 
-    design: MixedDesign
+    design: DesignFacts
     reduction: Reduction
     sampler: Sampler
     position: Position
     executor: Executor
+
+    @property
+    def kept(self) -> tuple[Any, ...]:
+        """All that is kept where the rows are: modes, draws, and what the sampler makes them of."""
+        position, sampler = self.position, self.sampler
+        return position.modes, position.draws, sampler.sizes, sampler.epochs, sampler.made
+
+    @classmethod
+    def of_part(
+        cls, design: MixedDesign, reduction: Reduction, rule: DrawRule, params: Array, kept: Sequence[Any]
+    ) -> Fitted:
+        """The maximum as a part of the rows sees it, from what is kept there."""
+        modes, draws, sizes, epochs, made = kept
+        sampler = Sampler(design, rule, sizes, epochs, made)
+        return cls(design, reduction, sampler, Position(params, modes, draws), SERIAL)
 
     @property
     def params(self) -> Array:
@@ -99,8 +116,8 @@ class Fitted:
         """
         sampler = self.sampler
         seed = child(sampler.seed, EXPECTATION_STREAM)
-        rows = sum(b.rows.size for b in sampler.buckets if b.n_drawn > 1)
-        sampler = with_expectation_draws(replace(sampler, seed=seed), min(WORK // max(rows, 1), MOST_DRAWS))
+        rows = sum(self.design.map(partial(_rows_of_several, sampler.rule)))
+        sampler = with_expectation_draws(sampler.with_rule(seed=seed), min(WORK // max(rows, 1), MOST_DRAWS))
         return replace(self, sampler=sampler, position=sampler.at(self.params))
 
     @cached_property
@@ -116,6 +133,16 @@ def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
     """
     if sampler.sampling.joint:
         return sampler
-    sampler = replace(sampler, exact=False)
+    sampler = sampler.with_rule(exact=False)
     one, more = EXPECTATION_DRAWS[0], max(EXPECTATION_DRAWS[1], several)
-    return sampler.grown(tuple(np.full(b.n_blocks, one if b.n_drawn < 2 else more) for b in sampler.buckets))
+    return sampler.grown(sampler.design.keep(partial(_by_effects, sampler.rule, one, more)))
+
+
+def _rows_of_several(rule: DrawRule, design: MixedDesign) -> int:
+    """Rows of blocks of several effects, those that they are filled up with counted too."""
+    return sum(b.rows.size for b in rule.buckets(design) if b.n_drawn > 1)
+
+
+def _by_effects(rule: DrawRule, one: int, more: int, design: MixedDesign) -> tuple[np.ndarray, ...]:
+    """Draws of blocks with one effect, and of those with more."""
+    return tuple(np.full(b.n_blocks, one if b.n_drawn < 2 else more) for b in rule.buckets(design))

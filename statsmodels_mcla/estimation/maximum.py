@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts
 from statsmodels_mcla.estimation.boundary import (
     LIMIT,
     Reduction,
@@ -94,7 +94,7 @@ class MonteCarloMaximum:
     params : ndarray (P,)
         Natural parameters of the whole model.
     reduction : Reduction
-    design : MixedDesign
+    design : DesignFacts
         The reduced one.
     fit : MonteCarloFit
         In the parameters that were fitted.
@@ -102,12 +102,12 @@ class MonteCarloMaximum:
 
     params: Array
     reduction: Reduction
-    design: MixedDesign
+    design: DesignFacts
     fit: MonteCarloFit
 
 
 def laplace_maximum(
-    design: MixedDesign,
+    design: DesignFacts,
     gtol: float = 1e-4,
     maxiter: int = 200,
     disp: bool = False,
@@ -118,9 +118,9 @@ def laplace_maximum(
     After the deadline, a reading of `time.perf_counter`, the best parameters so far are returned.
     """
     start = fit_without_random_effects(design)
-    recession = recession_of(design, start.eta, start.phi)
+    recession = recession_of(design, start.beta, start.phi)
     if recession is not None and recession.has_limit:
-        limit = laplace_maximum(recession.limit(design), gtol, maxiter, disp, deadline)
+        limit = laplace_maximum(recession.limit(design.here), gtol, maxiter, disp, deadline)
         return _far_out(design, recession, limit)
     if recession is not None:  # nothing is left to estimate: go where it is nearly flat, and no further
         start = fit_without_random_effects(design, SEPARATED_STEPS)
@@ -146,16 +146,16 @@ def laplace_maximum(
     zeros = VanishedZeros.of(design, params)
     if zeros is None or found.endless:
         return found
-    less = laplace_maximum(zeros.limit(design), gtol, maxiter, disp, deadline)
+    less = laplace_maximum(zeros.limit(design.here), gtol, maxiter, disp, deadline)
     lost = fit.evaluation.value - less.fit.evaluation.value
     return found if lost > LOST or less.endless else _without_zeros(design, zeros, found, less)
 
 
 def _without_zeros(
-    design: MixedDesign, zeros: VanishedZeros, found: LaplaceMaximum, less: LaplaceMaximum
+    design: DesignFacts, zeros: VanishedZeros, found: LaplaceMaximum, less: LaplaceMaximum
 ) -> LaplaceMaximum:
     """Maximum of a family whose zero part vanishes, from that of the family without it."""
-    params = zeros.far(design, less.params)
+    params = zeros.far(design.here, less.params)
     reduction = replace(with_ranks(design, params, less.reduction.ranks), at_limit=less.reduction.at_limit)
     reduced, fitted = reduction.reduce(design), reduction.restrict(params)
     scale = search_scale(reduced, found.start)
@@ -164,9 +164,9 @@ def _without_zeros(
     return replace(found, params=params, reduction=reduction, fit=fit, without_zeros=(zeros, less))
 
 
-def _far_out(design: MixedDesign, recession: Recession, limit: LaplaceMaximum) -> LaplaceMaximum:
+def _far_out(design: DesignFacts, recession: Recession, limit: LaplaceMaximum) -> LaplaceMaximum:
     """Maximum of a likelihood that rises for ever, from that of its limit: where it is nearly flat, and no further."""
-    params = recession.far(design, limit.params)
+    params = recession.far(design.here, limit.params)
     reduction = replace(with_ranks(design, params, limit.reduction.ranks), at_limit=limit.reduction.at_limit)
     start = replace(
         fit_without_random_effects(design, SEPARATED_STEPS),
@@ -186,7 +186,7 @@ def _far_out(design: MixedDesign, recession: Recession, limit: LaplaceMaximum) -
 
 
 def monte_carlo_maximum(
-    design: MixedDesign,
+    design: DesignFacts,
     draws: DrawSettings,
     settings: FitSettings,
     start: GLMStart,
@@ -200,7 +200,7 @@ def monte_carlo_maximum(
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
         Of the whole model.
     draws : DrawSettings
     settings : FitSettings
@@ -246,7 +246,7 @@ def _check_full_rank(reduction: Reduction) -> None:
 Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
 
 
-def _after(design: MixedDesign, size: float, trail: list[MonteCarloMaximum], settings: FitSettings) -> Step:
+def _after(design: DesignFacts, size: float, trail: list[MonteCarloMaximum], settings: FitSettings) -> Step:
     """Say where to go after some fits, the last of which is the latest."""
     found, before = trail[-1], trail[-2] if len(trail) > 1 else None
     fit, reduction = found.fit, found.reduction
@@ -269,7 +269,7 @@ def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
     return flat_terms(found.reduction, found.fit.position.params, se)
 
 
-def _down(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> Step | None:
+def _down(design: DesignFacts, size: float, trail: list[MonteCarloMaximum]) -> Step | None:
     """Lower ranks where nothing is lost."""
     found = trail[-1]
     lower, params = reduction_without_loss(design, found.params, size)
@@ -285,7 +285,7 @@ def _down(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> S
     return None
 
 
-def _up(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> Step:
+def _up(design: DesignFacts, size: float, trail: list[MonteCarloMaximum]) -> Step:
     """Higher ranks where the likelihood rises; a maximum left because little was lost did not lose nothing."""
     found = trail[-1]
     grown = grown_reduction(design, found.reduction, found.design, found.fit.position, size)
@@ -299,7 +299,7 @@ def _up(design: MixedDesign, size: float, trail: list[MonteCarloMaximum]) -> Ste
     return known[-1] if known[-1].fit.converged and not _flat(known[-1]) else found
 
 
-def with_dispersion(design: MixedDesign, found: MonteCarloMaximum) -> tuple[Reduction, Array] | None:
+def with_dispersion(design: DesignFacts, found: MonteCarloMaximum) -> tuple[Reduction, Array] | None:
     """Leave a dispersion of zero where the likelihood rises from there, and say where to go on."""
     free = replace(found.reduction, at_limit=False)
     params, phi = found.params.copy(), free.layout.family

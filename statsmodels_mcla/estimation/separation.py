@@ -21,15 +21,20 @@ classify every single row correctly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts, MixedDesign, RowsElsewhere
 from statsmodels_mcla.estimation.search import LaplaceFit
+from statsmodels_mcla.execution import remade
+from statsmodels_mcla.likelihood.laplace import Modes
 from statsmodels_mcla.numerics import Array
 
 MARGIN = 1e-9  # of the largest residual: smaller ones prove nothing
@@ -40,28 +45,81 @@ MOST_STEPS = 60  # of half as far again, which reach what is flat in rows that h
 FLAT = 1e-7  # of the largest entry: changes of X d and entries of d below are round-off
 
 
-def overlapping(design: MixedDesign, sign: Array, eta: Array, phi: float) -> bool:
+def overlapping(design: DesignFacts, beta: Array, phi: Any) -> bool:
     """Whether the linear predictors of a fit without random effects prove that there is no separation.
+
+    So it is, too, where there is no row that could be separated.
 
     Parameters
     ----------
-    design : MixedDesign
-    sign : ndarray (N,)
-        Of each row, as `ConditionalFamily.open_direction` gives it.
-    eta : ndarray (N,)
-        Linear predictors near the maximum.
+    design : DesignFacts
+    beta : ndarray (p,)
+        Fixed effects near the maximum.
     phi : float
     """
-    X = design.X
-    terms = design.family.rows(design.y[:, None], design.w[:, None], design.v[:, None], eta[:, None], phi)
-    r, W = terms.d1[:, 0], np.maximum(-terms.d2[:, 0], 0.0)
-    if not (np.all(np.isfinite(r)) and np.all(np.isfinite(W))):
+    rows = design.keep(partial(_residuals, beta, phi))
+    parts = design.map(_score_sums, rows)
+    if not any(part.signed for part in parts):
+        return True
+    if not all(part.finite for part in parts):
         return False
+    information, score = (np.sum([getattr(part, name) for part in parts], axis=0) for name in _SCORES)
     # the least change of r, in units of its variance, that fulfils the score equations exactly
-    r = r - W * (X @ np.linalg.lstsq(X.T @ (X * W[:, None]), X.T @ r, rcond=None)[0])
-    fulfilled = np.abs(X.T @ r) <= 1e-3 * MARGIN * (np.abs(X).T @ np.abs(r))
-    signed = sign != 0.0
-    return bool(fulfilled.all() and np.all((sign * r)[signed] > MARGIN * np.abs(r).max()))
+    change = np.linalg.lstsq(information, score, rcond=None)[0]
+    proofs = design.map(partial(_proof, change), rows)
+    left, size = (np.sum([getattr(proof, name) for proof in proofs], axis=0) for name in ("left", "size"))
+    fulfilled = np.abs(left) <= 1e-3 * MARGIN * size
+    largest = max(proof.largest for proof in proofs)
+    return bool(fulfilled.all() and min(proof.smallest for proof in proofs) > MARGIN * largest)
+
+
+class _Residuals(NamedTuple):
+    """First derivative, curvature and sign of each row."""
+
+    r: Array
+    W: Array
+    sign: Array
+
+
+class _ScoreSums(NamedTuple):
+    signed: bool
+    finite: bool
+    information: Array
+    score: Array
+
+
+_SCORES = "information", "score"
+
+
+@remade
+def _residuals(beta: Array, phi: Any, design: MixedDesign) -> _Residuals:
+    y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
+    terms = design.family.rows(y, w, v, (design.offset + design.X @ beta)[:, None], phi)
+    sign = design.family.open_direction(design.y, design.w)
+    sign = np.zeros(design.n_rows) if sign is None else sign
+    return _Residuals(terms.d1[:, 0], np.maximum(-terms.d2[:, 0], 0.0), sign)
+
+
+def _score_sums(design: MixedDesign, rows: _Residuals) -> _ScoreSums:
+    finite = bool(np.all(np.isfinite(rows.r)) and np.all(np.isfinite(rows.W)))
+    information = design.X.T @ (design.X * rows.W[:, None])
+    return _ScoreSums(bool(np.any(rows.sign)), finite, information, design.X.T @ rows.r)
+
+
+class _Proof(NamedTuple):
+    """X'r, the size of its terms, the largest r, and the smallest in the direction of its row."""
+
+    left: Array
+    size: Array
+    largest: float
+    smallest: float
+
+
+def _proof(change: Array, design: MixedDesign, rows: _Residuals) -> _Proof:
+    X, r = design.X, rows.r - rows.W * (design.X @ change)
+    signed = rows.sign != 0.0
+    smallest = float((rows.sign * r)[signed].min()) if signed.any() else np.inf
+    return _Proof(X.T @ r, np.abs(X).T @ np.abs(r), float(np.abs(r).max()), smallest)
 
 
 @dataclass(frozen=True)
@@ -127,21 +185,22 @@ class Recession:
         return params
 
 
-def recession_of(design: MixedDesign, eta: Array | None = None, phi: float = 1.0) -> Recession | None:
+def recession_of(facts: DesignFacts, beta: Array | None = None, phi: Any = 1.0) -> Recession | None:
     """Find a direction of the fixed effects without a finite maximum; None if there is none.
 
     Parameters
     ----------
-    design : MixedDesign
-    eta : ndarray (N,), optional
-        Linear predictors of a fit without random effects, which spare the search where they can.
+    facts : DesignFacts
+    beta : ndarray (p,), optional
+        Of a fit without random effects, which spares the search where it can.
     phi : float
         Dispersion of that fit.
     """
+    if beta is not None and overlapping(facts, beta, phi):
+        return None
+    design = _rows_to_search(facts)
     sign = design.family.open_direction(design.y, design.w)
     if sign is None or not np.any(sign):
-        return None
-    if eta is not None and overlapping(design, sign, eta, phi):
         return None
     size = np.abs(design.X).max(axis=0)
     X = design.X / size
@@ -162,6 +221,17 @@ def recession_of(design: MixedDesign, eta: Array | None = None, phi: float = 1.0
     kept = np.sort(order[_independent(X[~certain][:, order])])
     direction = direction / size
     return Recession(direction / np.abs(direction).max(), certain, kept)
+
+
+def _rows_to_search(facts: DesignFacts) -> MixedDesign:
+    try:
+        return facts.here
+    except RowsElsewhere as error:
+        raise RowsElsewhere(
+            "fixed effects seem to separate the responses (a combination of them predicts some perfectly), or nearly "
+            "so, and the search for that needs all rows in one process: drop or merge categories that have successes "
+            "or failures only"
+        ) from error
 
 
 def _independent(X: Array) -> np.ndarray:
@@ -197,7 +267,7 @@ def _rising_direction(rows: Array) -> Array | None:
         active = np.concatenate([active, worst])
 
 
-def separating_terms(design: MixedDesign, fit: LaplaceFit, params: Array, curvature: float) -> list[int]:
+def separating_terms(design: DesignFacts, fit: LaplaceFit, params: Array, curvature: float) -> list[int]:
     """Random-effect terms whose variances have no finite maximum; empty if there is none.
 
     Parameters
@@ -210,20 +280,30 @@ def separating_terms(design: MixedDesign, fit: LaplaceFit, params: Array, curvat
     curvature : float
         Information about one row's linear predictor.
     """
-    sign = design.family.open_direction(design.y, design.w)
-    if sign is None or not np.all(sign):
-        return []
-    eta = np.empty(design.n_rows)
-    for bucket, mode in zip(fit.design.buckets, fit.evaluation.modes, strict=True):
-        inside = bucket.rows >= 0
-        eta[bucket.rows[inside]] = mode.eta[inside]
-    if not np.all(sign * (eta - design.offset) > 0):
+    if not all(fit.design.map(_classified, fit.evaluation.modes)):
         return []
     out = []
     matrices = design.covariance.matrices(design.split(params)[1])
-    for k, (term, G) in enumerate(zip(design.terms, matrices, strict=True)):
-        blocks = sp.kron(sp.eye_array(len(term.levels)), G)
-        variance = float((term.Z @ blocks).multiply(term.Z).sum()) / design.n_rows
+    for k, G in enumerate(matrices):
+        variance = sum(design.map(partial(_variance, k, G))) / design.n_rows
         if variance * curvature > LARGE_SD**2:
             out.append(k)
     return out
+
+
+def _classified(design: MixedDesign, modes: Sequence[Modes]) -> bool:
+    """Whether the conditional modes classify every single row correctly."""
+    sign = design.family.open_direction(design.y, design.w)
+    if sign is None or not np.all(sign):
+        return False
+    eta = np.empty(design.n_rows)
+    for bucket, mode in zip(design.buckets, modes, strict=True):
+        inside = bucket.rows >= 0
+        eta[bucket.rows[inside]] = mode.eta[inside]
+    return bool(np.all(sign * (eta - design.offset) > 0))
+
+
+def _variance(k: int, G: Array, design: MixedDesign) -> float:
+    """Sum over rows of the prior variance of a term's part of eta."""
+    term = design.terms[k]
+    return float((term.Z @ sp.kron(sp.eye_array(len(term.levels)), G)).multiply(term.Z).sum())

@@ -7,13 +7,16 @@ A mode far from the draws shows in none of their weights, so it is looked for by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.fitted import Fitted
 from statsmodels_mcla.likelihood.laplace import Modes, conditional_modes
-from statsmodels_mcla.likelihood.sampling import BlockDraws, spherical_t_logpdf
+from statsmodels_mcla.likelihood.sampling import BlockDraws, DrawPart, spherical_t_logpdf
 from statsmodels_mcla.numerics import LOG_2PI, Array
 
 STARTS = 8  # random starts a block, and one where every linear predictor has the other sign
@@ -25,7 +28,7 @@ FEW = 10.0  # expected draws around a mode that make it reached
 class SecondMode(NamedTuple):
     """A mode that the draws do not reach."""
 
-    block: int
+    block: str
     share: float  # of the law of the effects given the data, by Laplace's approximation
 
 
@@ -39,12 +42,20 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
     design, params = fitted.design, fitted.params
     if design.family.log_concave or fitted.sampler.sampling.joint:
         return None
+    found = [
+        mode for mode in design.map(partial(_unreached, params), fitted.position.draws) if mode is not None
+    ]
+    return max(found, key=lambda mode: mode.share) if found else None
+
+
+def _unreached(params: Array, design: MixedDesign, draws: Sequence[DrawPart]) -> SecondMode | None:
+    """Largest of the modes of some blocks that their draws do not reach."""
     beta, loadings, phi = design.split(params)
     factors = design.loadings.factors(loadings)
     rng = np.random.Generator(np.random.PCG64(0))
     share = np.zeros(design.n_blocks)
     with np.errstate(all="ignore"):
-        for part in fitted.position.draws:
+        for part in draws:
             if not isinstance(part, BlockDraws) or not part.bucket.n_drawn:
                 continue
             bucket, anchor = part.bucket, part.anchor
@@ -66,7 +77,9 @@ def unreached_mode(fitted: Fitted) -> SecondMode | None:
                     share[bucket.blocks], np.where(found, np.nan_to_num(ratio / (1.0 + ratio)), 0.0)
                 )
     worst = int(np.argmax(share))
-    return SecondMode(worst, float(share[worst])) if share[worst] > LARGE else None
+    if share[worst] <= LARGE:
+        return None
+    return SecondMode(design.labels_of_blocks(np.array([worst]))[0], float(share[worst]))
 
 
 def _starts(main: Modes, rng: np.random.Generator) -> list[Array]:

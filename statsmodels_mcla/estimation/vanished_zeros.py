@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.families import ConditionalFamily, not_zero_inflated
 from statsmodels_mcla.numerics import Array
 
@@ -40,12 +40,13 @@ class VanishedZeros:
     unit: float
 
     @classmethod
-    def of(cls, design: MixedDesign, params: Array) -> VanishedZeros | None:
+    def of(cls, facts: DesignFacts, params: Array) -> VanishedZeros | None:
         """Return the zero part if it inflates zeros, by one probability that is small at these parameters."""
-        family = not_zero_inflated(design.family)
+        family = not_zero_inflated(facts.family)
         if family is None:
             return None
-        k = design.family.predictors.index("zi")
+        k = facts.family.predictors.index("zi")
+        design = facts.here
         D = len(design.family.directions)
         X = design.X[k::D]
         columns = np.flatnonzero(np.abs(X).max(axis=0) > 0)

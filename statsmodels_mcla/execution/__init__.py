@@ -1,11 +1,13 @@
 """Who does the work, in which order, and what is shown meanwhile.
 
-Owns executors, the threads of BLAS, and progress bars.  What the work is, and how it is cut into pieces, is said by
+Owns executors, values that are kept where parts of the data are, the threads of BLAS, and progress bars.
+What the work is, and how it is cut into pieces, is said by
 those who have it done.
 The next of its kind: another executor with the ``map`` of `Executor`; nothing else need change.
 """
 
 from statsmodels_mcla.execution.blas import on_one_blas_thread
+from statsmodels_mcla.execution.engines import executor_of
 from statsmodels_mcla.execution.executor import (
     SERIAL,
     Executor,
@@ -15,17 +17,26 @@ from statsmodels_mcla.execution.executor import (
     Until,
     checked_n_jobs,
 )
+from statsmodels_mcla.execution.journal import Journal, PartitionError
 from statsmodels_mcla.execution.progress import tell, with_progress
+from statsmodels_mcla.execution.workplace import Kept, Part, Workplace, remade
 
 __all__ = [
     "SERIAL",
     "Executor",
+    "Journal",
+    "Kept",
     "OutOfTime",
+    "Part",
+    "PartitionError",
     "Processes",
     "Threads",
     "Until",
+    "Workplace",
     "checked_n_jobs",
+    "executor_of",
     "on_one_blas_thread",
+    "remade",
     "tell",
     "with_progress",
 ]

@@ -161,6 +161,21 @@ class Cumulative(Categories, SmoothDensity):
     ------
     ValueError
         If ``latent`` or ``threshold`` is unknown.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla.families import Cumulative
+    >>> epil = datasets.epil.load_pandas().data
+    >>> epil["grade"] = epil["y"].clip(upper=3)  # none, one, two, more
+    >>> ordered = smf.mcla_mixedglm("grade ~ lbase + trt + (1 | subject)", data=epil, family=Cumulative("logit"))
+    >>> ordered.fit(rng=1).params.round(1)
+    trt[T.progabide]   -0.9
+    lbase               1.7
+    subject Var         1.0
+    0|1                -3.6
+    1|2                -2.9
+    2|3                -2.1
+    dtype: float64
     """
 
     latent: str = "logit"

@@ -54,6 +54,18 @@ class OrderedBeta(SmoothDensity):
 
     P(0) = 1 - expit(eta - lower), P(1) = expit(eta - upper), and what is between has a beta law of mean expit(eta): one
     linear predictor for all three, so that a covariate that raises proportions makes ones likelier and zeros less so.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla.families import OrderedBeta
+    >>> herds = datasets.cbpp.load_pandas().data
+    >>> herds["share"] = herds["incidence"] / herds["size"]  # zeros among them
+    >>> smf.mcla_mixedglm("share ~ period + (1 | herd)", data=herds, family=OrderedBeta()).fit(rng=1).fe_params.round(2)
+    Intercept     -1.16
+    period[T.2]   -0.65
+    period[T.3]   -0.48
+    period[T.4]   -1.02
+    dtype: float64
     """
 
     name: ClassVar[str] = "OrderedBeta"

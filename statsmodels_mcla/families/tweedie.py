@@ -29,7 +29,20 @@ MOST_TERMS = 20_000
 
 @dataclass(frozen=True)
 class Tweedie(SmoothDensity):
-    """Responses that are zero or positive, variance scale * mu^power, with the power estimated."""
+    """Responses that are zero or positive, variance scale * mu^power, with the power estimated.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla.families import Tweedie
+    >>> herds = datasets.cbpp.load_pandas().data
+    >>> herds["share"] = herds["incidence"] / herds["size"]  # zeros among them
+    >>> smf.mcla_mixedglm("share ~ period + (1 | herd)", data=herds, family=Tweedie()).fit(rng=1).fe_params.round(2)
+    Intercept     -1.53
+    period[T.2]   -1.09
+    period[T.3]   -0.91
+    period[T.4]   -1.67
+    dtype: float64
+    """
 
     name: ClassVar[str] = "Tweedie"
 

@@ -12,10 +12,12 @@ The random terms themselves, as matrices, are `design`'s.  The next of its kind:
 is a reader beside these, called by `read_model`.
 """
 
+from statsmodels_mcla.formula.bar_design import check_independent
 from statsmodels_mcla.formula.bars import split_formula
 from statsmodels_mcla.formula.design_terms import conditions_of, relatives_of, term_named
-from statsmodels_mcla.formula.estimable import with_columns
+from statsmodels_mcla.formula.estimable import estimable_columns, with_columns
 from statsmodels_mcla.formula.factors import environment, names_in, reading
+from statsmodels_mcla.formula.learnt_formula import LearntFormula, WrittenFormula, bars_of
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.model_reader import (
     FormulaData,
@@ -36,10 +38,15 @@ __all__ = [
     "FormulaData",
     "FormulaError",
     "FormulaWarning",
+    "LearntFormula",
+    "WrittenFormula",
     "as_frame",
+    "bars_of",
     "by_label",
+    "check_independent",
     "conditions_of",
     "environment",
+    "estimable_columns",
     "further_formulas",
     "incomplete_rows",
     "labelled_like",

@@ -6,7 +6,7 @@ the (n, d) design of one level's effects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +52,35 @@ class Patsy:
         cls, bar: BarTerm, frame: pd.DataFrame, env: EvalEnvironment, learnt: Mapping[str, Learnt]
     ) -> Patsy:
         """Let patsy see the data of a term, whose factors have seen them."""
+        _check_inner(one_sided_terms(bar.inner, f"`{bar.text}`"), bar.text, learnt)
+        return cls.of_chunks(bar, lambda: iter([frame]), frame.dtypes, env, learnt)
+
+    @classmethod
+    def of_chunks(
+        cls,
+        bar: BarTerm,
+        chunks: Callable[[], Iterator[pd.DataFrame]],
+        dtypes: pd.Series,
+        env: EvalEnvironment,
+        learnt: Mapping[str, Learnt],
+    ) -> Patsy:
+        """Let patsy see the data of a term chunk by chunk."""
         terms = one_sided_terms(bar.inner, f"`{bar.text}`")
         (grouping,) = grouping_terms(bar)
-        _check_inner(terms, bar.text, learnt)
-        with reading(bar.text, frame.dtypes):
-            (inner,) = design_matrix_builders([terms], lambda: iter([frame]), env)
+        with reading(bar.text, dtypes):
+            (inner,) = design_matrix_builders([terms], chunks, env)
         return cls(inner, tuple(learnt[factor.name()].factor for factor in grouping.factors))
+
+    def term(self, bar: BarTerm, frame: pd.DataFrame) -> RandomTerm:
+        """Random term of rows of which others are elsewhere: their levels are those that these rows have."""
+        with reading(bar.text, frame.dtypes):
+            x = self.matrix(frame)
+            values = [factor.value(frame) for factor in self.groups]
+        columns = tuple(self.inner.column_names)
+        _check_complete(bar, x, columns, values, self.groups)
+        levels, observed, codes = _coded(values, self.groups, len(frame))
+        labels = _labels(levels, observed)
+        return RandomTerm(bar.group, columns, labels, level_major(codes, x, len(labels)), bar.text)
 
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
         """(n, d) inner design; NaN in rows where one of its factors is missing."""
@@ -105,13 +128,7 @@ class BarDesign:
 
     def labels(self) -> tuple[Any, ...]:
         """Levels as the data have them, ``"a1:b1"`` for an interaction."""
-        if len(self.levels) == 1:
-            return tuple(self.levels[0][k] for k in self.observed)
-        index, pieces = self.observed, []
-        for level in reversed(self.levels):
-            index, code = np.divmod(index, len(level))
-            pieces.append([str(level[k]) for k in code])
-        return tuple(":".join(row) for row in zip(*reversed(pieces), strict=True))
+        return _labels(self.levels, self.observed)
 
     def rebuild(self, data: pd.DataFrame | Mapping[str, Any], fitted: pd.DataFrame | None = None) -> NewRows:
         """Evaluate the term on new rows, with the levels and transforms of the fitted ones.
@@ -198,11 +215,8 @@ def read_bar(
         x = patsy.matrix(frame)
     values = [learnt[factor.name].value for factor in patsy.groups]
     _check_complete(bar, x, columns, values, patsy.groups)
-    _check_independent(bar, x, columns)
-    coded = [level_codes(value, factor.name) for value, factor in zip(values, patsy.groups, strict=True)]
-    levels = tuple(level for _, level in coded)
-    combined = _interaction([code for code, _ in coded], levels, len(frame))
-    observed, codes = np.unique(combined, return_inverse=True)
+    check_independent(bar, x, columns)
+    levels, observed, codes = _coded(values, patsy.groups, len(frame))
     named = [
         *(factor.name() for factor in patsy.inner.factor_infos),
         *(factor.name for factor in patsy.groups),
@@ -216,6 +230,28 @@ def read_bar(
             "between levels needs at least two; remove the term"
         )
     return RandomTerm(bar.group, columns, labels, level_major(codes, x, len(labels)), bar.text, design)
+
+
+def _coded(
+    values: Sequence[Any], factors: Sequence[Factor], n: int
+) -> tuple[tuple[tuple[Any, ...], ...], np.ndarray, np.ndarray]:
+    """Levels of each factor of a grouping, the combinations that occur, and which one each row has."""
+    coded = [level_codes(value, factor.name) for value, factor in zip(values, factors, strict=True)]
+    levels = tuple(level for _, level in coded)
+    combined = _interaction([code for code, _ in coded], levels, n)
+    observed, codes = np.unique(combined, return_inverse=True)
+    return levels, observed, codes
+
+
+def _labels(levels: Sequence[Sequence[Any]], observed: np.ndarray) -> tuple[Any, ...]:
+    """Combinations of levels as the data have them, ``"a1:b1"`` of several factors."""
+    if len(levels) == 1:
+        return tuple(levels[0][k] for k in observed)
+    index, pieces = observed, []
+    for level in reversed(levels):
+        index, code = np.divmod(index, len(level))
+        pieces.append([str(level[k]) for k in code])
+    return tuple(":".join(row) for row in zip(*reversed(pieces), strict=True))
 
 
 def _interaction(codes: Sequence[np.ndarray], levels: Sequence[Sequence[Any]], n: int) -> np.ndarray:
@@ -271,7 +307,7 @@ def _check_complete(
         )
 
 
-def _check_independent(bar: BarTerm, x: np.ndarray, columns: Sequence[str]) -> None:
+def check_independent(bar: BarTerm, x: np.ndarray, columns: Sequence[str]) -> None:
     """Refuse effects whose covariance matrix no data could determine."""
     size = np.linalg.norm(x, axis=0)
     if np.any(size == 0.0):

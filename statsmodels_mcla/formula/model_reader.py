@@ -135,13 +135,13 @@ def read_model(
         return [*own, *(term for part in further.values() for term in named_terms(*part, None))]
 
     named = all_terms()
-    used = _columns_named(rows.values(), named)
+    used = columns_named(rows.values(), named)
     frame = table(data, used)
     frame = frame if subset is None else rows_of(frame, subset)
     if grouped:
         grouped[0], frame = with_groups(grouped[0], groups, frame)
         named = all_terms()
-    given, rows = rows, _row_values(rows, frame)
+    given, rows = rows, row_values(rows, frame)
     keep = _complete(plain(frame, used), rows, named, env, missing)
     rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     frame = settled(plain(frame if keep.all() else frame.loc[keep], used), used)
@@ -156,12 +156,12 @@ def read_model(
         )
     endog, exog = _matrices(fixed, named[0][1], frame, env)
     exog = exog if family.intercept else _without_intercept(exog)
-    columns = estimable_columns(exog.design_info, exog.to_numpy()[_counted(endog, rows)])
+    columns = estimable_columns(exog.design_info, exog.to_numpy()[counted_rows(endog, rows)])
     info = with_columns(exog.design_info, columns)
-    response = _category(endog, frame) if family.categorical else _response(endog)
+    response = _category(endog, frame) if family.categorical else response_of(endog)
     names = family.of_response(response).predictors
     texts = _further_texts(fixed, further, names)
-    matrices, parts = _further_designs(texts, frame, env, _counted(endog, rows))
+    matrices, parts = _further_designs(texts, frame, env, counted_rows(endog, rows))
     matrices.insert(0, exog[info.column_names].rename(columns=lambda column: prefixed(names[0], column)))
     if names[0]:  # every predictor has the effects of the formula
         placed = [PlacedTerm(one.term, k, name, one.label) for k, name in enumerate(names) for one in placed]
@@ -213,7 +213,7 @@ def _matrices(
             facts.type == "categorical" and factor.name() not in frame.columns
         ):  # an expression that gives dates is known only now
             refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
-    _refuse_one_level(exog.design_info)
+    refuse_one_level(exog.design_info)
     return endog, exog
 
 
@@ -272,12 +272,12 @@ def _one_sided(
     """Fixed effects of a further predictor."""
     with reading(text, frame.dtypes):
         matrix = patsy.dmatrix(text, frame, env, NA_action="raise", return_type="dataframe")
-    _refuse_one_level(matrix.design_info)
+    refuse_one_level(matrix.design_info)
     info = with_columns(matrix.design_info, estimable_columns(matrix.design_info, matrix.to_numpy()[counted]))
     return matrix[info.column_names], info
 
 
-def _columns_named(arguments: Iterable[Any], terms: list[tuple[str, list[Any]]]) -> set[str]:
+def columns_named(arguments: Iterable[Any], terms: list[tuple[str, list[Any]]]) -> set[str]:
     """Names that arguments and expressions mention, columns or not."""
     codes = {factor.name() for _, listed in terms for term in listed for factor in term.factors}
     return {"groups"} | {name for name in arguments if isinstance(name, str)}.union(*map(names_in, codes))
@@ -317,7 +317,7 @@ def _complete(
     return ~bad
 
 
-def _counted(endog: pd.DataFrame, rows: Mapping[str, Any]) -> np.ndarray:
+def counted_rows(endog: pd.DataFrame, rows: Mapping[str, Any]) -> np.ndarray:
     """Rows that the likelihood counts: with weight, and with trials."""
     out = np.ones(len(endog), dtype=bool)
     for name in ("freq_weights", "var_weights"):
@@ -328,7 +328,7 @@ def _counted(endog: pd.DataFrame, rows: Mapping[str, Any]) -> np.ndarray:
     return out
 
 
-def _row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+def row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
     """One number a row for each argument that is given."""
     out: dict[str, Any] = dict.fromkeys(rows)
     for name, value in rows.items():
@@ -348,7 +348,7 @@ def _row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
     return out
 
 
-def _response(endog: pd.DataFrame) -> pd.DataFrame | pd.Series:
+def response_of(endog: pd.DataFrame) -> pd.DataFrame | pd.Series:
     """Response as numbers: a logical one counts True."""
     info = endog.design_info
     joint = [term.name() for term in info.terms if len(term.factors) > 1]
@@ -393,7 +393,8 @@ def _category(endog: pd.DataFrame, frame: pd.DataFrame) -> pd.Series | pd.DataFr
     return pd.Series(np.asarray(categories, object)[codes], index=endog.index, name=name).astype(dtype)
 
 
-def _refuse_one_level(info: DesignInfo) -> None:
+def refuse_one_level(info: DesignInfo) -> None:
+    """Refuse factors that do not vary."""
     for factor, facts in info.factor_infos.items():
         if facts.type == "categorical" and len(facts.categories) < 2:
             raise FormulaError(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from statsmodels_mcla.data import check_alpha
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array
 
 METHODS = ("percentile", "basic", "normal")
 
 
 @dataclass(frozen=True)
-class Bootstrap:
+class Bootstrap(ShownByTable):
     """Estimates of simulated data sets.
 
     Attributes
@@ -29,6 +31,19 @@ class Bootstrap:
         with a variance of zero, which are not.
     non_negative : ndarray of bool (P,)
         Variances and dispersions.
+
+    Examples
+    --------
+    >>> found = results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1)
+    >>> found
+    <Bootstrap: 20 simulated data sets refitted, 0 failed, 0 singular; summary_frame() has errors and limits>
+    >>> found.bse.round(2)
+    Intercept         0.49
+    trt[T.drug+]      0.53
+    trt[T.placebo]    0.61
+    week              0.04
+    ID Var            0.88
+    dtype: float64
     """
 
     params: pd.Series
@@ -36,6 +51,14 @@ class Bootstrap:
     failed: np.ndarray
     singular: np.ndarray
     non_negative: np.ndarray
+
+    _internal: ClassVar = frozenset({"non_negative"})
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__}: {len(self.estimates)} simulated data sets refitted, {self.n_failed} failed, "
+            f"{self.n_singular} singular; summary_frame() has errors and limits>"
+        )
 
     @property
     def used(self) -> pd.DataFrame:
@@ -53,7 +76,14 @@ class Bootstrap:
         return int(self.singular.sum())
 
     def cov_params(self) -> pd.DataFrame:
-        """Covariance of the estimates, (P, P)."""
+        """Covariance of the estimates, (P, P).
+
+        Examples
+        --------
+        >>> found = results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1)
+        >>> found.cov_params().shape
+        (5, 5)
+        """
         return self.used.cov()
 
     @property
@@ -99,6 +129,16 @@ class Bootstrap:
         ------
         ValueError
             If an argument is out of range, or fewer than two refits did not fail.
+
+        Examples
+        --------
+        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).conf_int().round(1)
+                          0    1
+        Intercept       1.4  3.3
+        trt[T.drug+]   -0.9  1.0
+        trt[T.placebo] -0.0  1.9
+        week           -0.2 -0.1
+        ID Var          0.3  3.4
         """
         return self._limits(alpha, method)[0]
 
@@ -113,6 +153,11 @@ class Bootstrap:
         Returns
         -------
         DataFrame (P, 2)
+
+        Examples
+        --------
+        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).conf_int_mcse().shape
+        (5, 2)
         """
         return self._limits(alpha, method)[1]
 
@@ -151,6 +196,11 @@ class Bootstrap:
         -------
         DataFrame
             A row a parameter.
+
+        Examples
+        --------
+        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).summary_frame().columns.tolist()
+        ['coef', 'bias', 'bias_mcse', 'std err', 'std err_mcse', '[0.025', '0.975]']
         """
         limits = self.conf_int(alpha, method)
         return pd.DataFrame(

@@ -24,6 +24,12 @@ class MonteCarloContrasts(ContrastResults):
     ----------
     mcse, sd_mcse, statistic_mcse, pvalue_mcse : ndarray (k,)
         Monte Carlo standard errors of effects, standard errors, statistics and p-values.
+
+    Examples
+    --------
+    >>> test = results.t_test("week = 0")
+    >>> float(test.effect[0].round(3)), bool(test.mcse[0] < 1e-4)
+    (-0.146, True)
     """
 
     def __init__(
@@ -63,11 +69,26 @@ class MonteCarloContrasts(ContrastResults):
         return self._errors.pvalues(law=self._law)
 
     def conf_int_mcse(self, alpha: float = 0.05) -> Array:
-        """Monte Carlo standard errors of the limits that ``conf_int`` gives, (k, 2)."""
+        """Monte Carlo standard errors of the limits that ``conf_int`` gives, (k, 2).
+
+        Examples
+        --------
+        >>> bool((results.t_test("week = 0").conf_int_mcse() < 1e-4).all())
+        True
+        """
         return self._errors.limits(alpha, law=self._law)
 
     def adjusted_pvalues_mcse(self, pvalues: Array, adjust: Callable[[Array], Array]) -> Array:
-        """Monte Carlo standard errors of p-values (k,) after an adjustment for their number."""
+        """Monte Carlo standard errors of p-values (k,) after an adjustment for their number.
+
+        Examples
+        --------
+        >>> from statsmodels.stats.multitest import multipletests
+        >>> test = results.t_test(["trt[T.placebo] = 0", "week = 0"])
+        >>> errors = test.adjusted_pvalues_mcse(test.pvalue, lambda p: multipletests(p, method="holm")[1])
+        >>> bool((errors < 1e-3).all())
+        True
+        """
         here, step = adjust(pvalues), STEP * np.maximum(pvalues, np.finfo(float).tiny)
         slopes = [(adjust(pvalues + move) - here) / move.sum() for move in np.diag(step)]
         raw = self._errors.both.through(lambda both: wald_pvalues(z_of(both), law=self._law))
@@ -83,7 +104,14 @@ class MonteCarloContrasts(ContrastResults):
         ]
 
     def summary_frame(self, xname: Any = None, alpha: float = 0.05, *, mcse: bool = False) -> pd.DataFrame:
-        """Table of the contrasts; with ``mcse``, after statsmodels' columns come the Monte Carlo errors of each."""
+        """Table of the contrasts; with ``mcse``, after statsmodels' columns come the Monte Carlo errors of each.
+
+        Examples
+        --------
+        >>> results.t_test("week = 0").summary_frame(mcse=True)[["coef", "mcse", "std err mcse"]].round(4)
+              coef  mcse  std err mcse
+        c0 -0.1455   0.0           0.0
+        """
         frame: pd.DataFrame = super().summary_frame(xname=xname, alpha=alpha)
         if not mcse:
             return frame
@@ -91,7 +119,19 @@ class MonteCarloContrasts(ContrastResults):
         return frame.assign(**dict(zip(names, self._columns(alpha), strict=True)))
 
     def summary(self, xname: Any = None, alpha: float = 0.05, title: str | None = None) -> SimpleTable:
-        """Table of the contrasts; below each row of numbers their Monte Carlo errors."""
+        """Table of the contrasts; below each row of numbers their Monte Carlo errors.
+
+        Examples
+        --------
+        >>> print(results.t_test("week = 0").summary())
+                                     Test for Constraints
+        ==============================================================================
+                         coef    std err          z      P>|z|      [0.025      0.975]
+        ------------------------------------------------------------------------------
+        c0            -0.1455      0.051     -2.834      0.005      -0.246      -0.045
+          MCSE        9.4e-06    3.7e-06    3.9e-05    5.6e-07     1.7e-05     3.3e-06
+        ==============================================================================
+        """
         table = super().summary(xname=xname, alpha=alpha, title=title)
         rows = [[f"{value:.2g}" for value in row] for row in zip(*self._columns(alpha), strict=True)]
         errors = SimpleTable(rows, stubs=["  MCSE"] * len(rows), datatypes=[0] * len(rows[0]))
@@ -107,6 +147,12 @@ class MonteCarloWaldTest(ContrastResults):
     Attributes
     ----------
     statistic_mcse, pvalue_mcse : ndarray or float
+
+    Examples
+    --------
+    >>> test = results.wald_test("week = 0")
+    >>> round(float(test.pvalue), 4), test.pvalue_mcse < 1e-5
+    (0.0046, True)
     """
 
     def __init__(self, found: ContrastResults, statistic: Varied) -> None:
@@ -129,7 +175,16 @@ class MonteCarloWaldTest(ContrastResults):
 
 
 class MonteCarloTermTests(WaldTestResults):
-    """Wald tests of all terms, as statsmodels has them, with Monte Carlo errors in the table."""
+    """Wald tests of all terms, as statsmodels has them, with Monte Carlo errors in the table.
+
+    Examples
+    --------
+    >>> results.wald_test_terms().table.round(3)
+               statistic  pvalue  df_constraint  statistic mcse  pvalue mcse
+    Intercept     10.624   0.001              1           0.002          0.0
+    trt            4.121   0.127              2           0.001          0.0
+    week           8.030   0.005              1           0.000          0.0
+    """
 
     def __init__(self, found: WaldTestResults, tests: Sequence[MonteCarloWaldTest]) -> None:
         """Add Monte Carlo errors to a table, from the test in each of its rows."""

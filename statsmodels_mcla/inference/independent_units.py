@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.data import ModelInputs
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.estimation import Estimates, Fitted
 from statsmodels_mcla.likelihood.laplace import modes_of_buckets
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
@@ -108,10 +108,10 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     rows = np.flatnonzero(used & alone)
 
     # blocks of the fitted design lie within those of the whole; merged rows are the same in both
-    graph = fitted.design.graph
+    graph = fitted.design.here.graph
     _, first = np.unique(graph.of_row, return_index=True)
     of_block = whole.of_model_block[design.graph.of_row[first]]
-    empty = np.diff(_stored(fitted.design.Z).indptr)[first] == 0
+    empty = np.diff(_stored(fitted.design.here.Z).indptr)[first] == 0
     of_block = np.where(empty, -1, of_block)
 
     data = inputs.row_data(design.family, rows)
@@ -176,7 +176,7 @@ def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array)
     return scores_by_unit(units, fitted.design, params, found)
 
 
-def scores_by_unit(units: Units, design: MixedDesign, params: Array, found: Evaluation) -> Array:
+def scores_by_unit(units: Units, design: DesignFacts, params: Array, found: Evaluation) -> Array:
     """Score of each unit (units, k) from an evaluation at given parameters."""
     everything = np.ones(len(units.rows), bool)
     return _by_unit(units, design, params, units.of_block, found.blocks.score, everything)
@@ -219,7 +219,7 @@ def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, cov: Array
 
 
 def _by_unit(
-    units: Units, design: MixedDesign, params: Array, of_block: np.ndarray, scores: Array, alone: np.ndarray
+    units: Units, design: DesignFacts, params: Array, of_block: np.ndarray, scores: Array, alone: np.ndarray
 ) -> Array:
     """Add up the scores of blocks, and those of rows without random effects, over units.
 

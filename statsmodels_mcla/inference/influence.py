@@ -32,6 +32,7 @@ from statsmodels_mcla.inference.independent_units import (
     unit_scores,
     units_of,
 )
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, differences
@@ -209,7 +210,7 @@ def _stationary(gradient: Array, hessian: Array, third: Array, maxiter: int = 50
 
 
 @dataclass(frozen=True)
-class BlockInfluence:
+class BlockInfluence(ShownByTable):
     """What leaving out each independent block would change.
 
     Attributes
@@ -222,6 +223,15 @@ class BlockInfluence:
         d' C^- d, for the changes d of the parameters, those at the boundary left out, and their covariance C.
     n_fitted : int
         Rank of C: fewer than P at the boundary and where a correlation is one.
+
+    Examples
+    --------
+    >>> influence = results.get_influence()
+    >>> influence.dfbetas.round(2).head(2)
+             Intercept  trt[T.drug+]  trt[T.placebo]  week  ID Var
+    block
+    ID: X01       0.01          0.00            0.11  0.00    0.04
+    ID: X02      -0.07         -0.05           -0.03  0.07   -0.18
     """
 
     d_params: pd.DataFrame
@@ -229,6 +239,13 @@ class BlockInfluence:
     distance: Array
     n_fitted: int
     _vary: Callable[[], Varied] | None
+
+    def __repr__(self) -> str:
+        worst = int(np.argmax(self.distance))
+        return (
+            f"<{type(self).__name__}: {len(self.d_params)} blocks left out one at a time, Cook's distance at most "
+            f"{self.cooks_distance[0][worst]:.3g} ({self.d_params.index[worst]}); summary_frame() has them>"
+        )
 
     @cached_property
     def _mcse(self) -> Array:
@@ -274,6 +291,16 @@ class BlockInfluence:
         -------
         DataFrame
             Indexed by block label.
+
+        Examples
+        --------
+        >>> results.get_influence().summary_frame().round(2).head(2)
+                 cooks_d  dfb_Intercept  ...  dfb_week  dfb_ID Var
+        block                            ...
+        ID: X01     0.00           0.01  ...      0.00        0.04
+        ID: X02     0.01          -0.07  ...      0.07       -0.18
+        <BLANKLINE>
+        [2 rows x 6 columns]
         """
         out = self.dfbetas.add_prefix("dfb_")
         out.insert(0, "cooks_d", self.cooks_distance[0])

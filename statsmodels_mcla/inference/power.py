@@ -15,6 +15,7 @@ from scipy import stats
 from statsmodels_mcla.data import MixedModel, check_alpha, simulate_responses
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.inference.term_tests import wald_term_tests
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array, child, generator
 from statsmodels_mcla.plots import plot_power
 
@@ -22,7 +23,7 @@ Test = str | Callable[[Any], float]
 
 
 @dataclass(frozen=True)
-class PowerCurve:
+class PowerCurve(ShownByTable):
     """Power of a test for some sizes of a design.
 
     Attributes
@@ -35,6 +36,12 @@ class PowerCurve:
         Level of the test.
     request : dict
         What was asked for, the seed among it: more simulations of the same are others, and these again.
+
+    Examples
+    --------
+    >>> curve = results.power("week", {"ID": [20, 50]}, nsim=20, rng=1, n_jobs=1)
+    >>> curve
+    <PowerCurve: power by number of levels of ID, 20: 0.4, 50: 0.9; plot() draws it>
     """
 
     column: str
@@ -55,6 +62,14 @@ class PowerCurve:
         DataFrame
             By size: ``power``, ``ci_lower``, ``ci_upper``, ``trials`` and ``failed``, fits without a p-value, which
             count as tests that find nothing.
+
+        Examples
+        --------
+        >>> results.power("week", {"ID": [20, 50]}, nsim=20, rng=1, n_jobs=1).summary_frame().round(1)
+            power  ci_lower  ci_upper  trials  failed
+        ID
+        20    0.4       0.2       0.6      20       0
+        50    0.9       0.7       1.0      20       0
         """
         check_alpha(alpha)
         found, trials = (self.pvalues < self.alpha).sum(axis=0), len(self.pvalues)
@@ -81,8 +96,18 @@ class PowerCurve:
         Returns
         -------
         matplotlib.figure.Figure
+
+        Examples
+        --------
+        >>> figure = results.power("week", {"ID": [20, 50]}, nsim=20, rng=1, n_jobs=1).plot()
         """
         return plot_power(self.summary_frame(alpha), level=self.alpha, alpha=alpha, ax=ax)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{n}: {p:.2g}" for n, p in (self.pvalues < self.alpha).mean().items())
+        return (
+            f"<{type(self).__name__}: power by number of levels of {self.column}, {shown}; plot() draws it>"
+        )
 
     def __str__(self) -> str:
         return str(self.summary_frame().to_string(float_format=lambda v: f"{v:.3g}"))
@@ -129,9 +154,11 @@ def _pvalue(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what fails has no p-value, and is counted
         try:
-            return pvalue_of(getattr(model.clone_with(y), method)(**options), test)
+            found = getattr(model.clone_with(y), method)(**options)
         except (FloatingPointError, np.linalg.LinAlgError):
             return float("nan")
+        # a data set whose likelihood has no maximum has estimates without a covariance
+        return float("nan") if np.isnan(found.estimates.cov.matrix).all() else pvalue_of(found, test)
 
 
 def pvalue_of(results: Any, test: Test) -> float:

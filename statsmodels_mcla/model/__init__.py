@@ -6,5 +6,6 @@ The next of its kind: an argument of ``fit`` is checked in `fit_arguments`, a wa
 """
 
 from statsmodels_mcla.model.mixed_glm import MCLAMixedGLM
+from statsmodels_mcla.model.partitioned_glm import PartitionedMixedGLM
 
-__all__ = ["MCLAMixedGLM"]
+__all__ = ["MCLAMixedGLM", "PartitionedMixedGLM"]

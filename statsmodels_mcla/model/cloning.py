@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
 from patsy import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
-from statsmodels_mcla.data import ModelInputs, inputs_of
+from statsmodels_mcla.data import MixedModel, ModelInputs, described, inputs_of
 from statsmodels_mcla.families import ConditionalFamily, without_predictors
 from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
+from statsmodels_mcla.interface import WithoutInternals
 
 
-class ClonableModel(LikelihoodModel):
+class ClonableModel(WithoutInternals, LikelihoodModel):
     """A model that can be had again with another response, other terms or other data."""
 
     inputs: ModelInputs
@@ -24,6 +25,30 @@ class ClonableModel(LikelihoodModel):
     family: Any
     formula: str
     full_formula: str
+
+    _internal: ClassVar = frozenset(
+        {
+            "map_partitions",
+            "conditional_family",
+            "design",
+            "facts",
+            "fit_constrained",
+            "full_formula",
+            "information",
+            "initialize",
+            "inputs",
+            "non_negative",
+            "null_model",
+            "score_obs",
+            "with_family",
+            "with_fixed",
+            "with_rows",
+            "with_unit_weights",
+        }
+    )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {described(cast(MixedModel, self))}>"
 
     def clone_with(self, endog: Any) -> Any:
         """Model of the same rows, designs, weights and offset, with another response.
@@ -46,7 +71,13 @@ class ClonableModel(LikelihoodModel):
 
         Examples
         --------
-        >>> again = model.clone_with(results.simulate(rng=1)[0]).fit()  # doctest: +SKIP
+        >>> simulated = results.simulate(rng=1)[0]
+        >>> model.clone_with(simulated).fit(rng=1).fe_params.round(2)
+        Intercept         2.15
+        trt[T.drug+]      0.76
+        trt[T.placebo]    1.43
+        week             -0.20
+        dtype: float64
         """
         return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
 
@@ -190,6 +221,13 @@ class ClonableModel(LikelihoodModel):
         ------
         ValueError
             If the model was not made by a formula, or the new one cannot be read.
+
+        Examples
+        --------
+        >>> model.update(". ~ . - week")
+        <MCLAMixedGLM: y == 'y' ~ trt + (1 | ID), Binomial (logit), 220 rows>
+        >>> model.update("- trt", subset=data["week"] > 0)
+        <MCLAMixedGLM: y == 'y' ~ week + (1 | ID), Binomial (logit), 170 rows>
         """
         if not hasattr(self.data, "frame"):
             raise ValueError("formula: the model was not made by a formula, and cannot be updated by one")

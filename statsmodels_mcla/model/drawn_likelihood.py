@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from statsmodels_mcla.data import check_start_params
-from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.design import DesignFacts, RandomTerm
 from statsmodels_mcla.estimation import laplace_maximum
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.search import DrawSettings
@@ -24,7 +24,7 @@ class CurrentDraws:
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
         As reduced by the fit.
     position : Position
     reduction : Reduction
@@ -35,7 +35,7 @@ class CurrentDraws:
 
     def __init__(
         self,
-        design: MixedDesign,
+        design: DesignFacts,
         position: Position,
         reduction: Reduction,
         sampler: Sampler,
@@ -75,7 +75,7 @@ class CurrentDraws:
 class DrawnLikelihood(ClonableModel):
     """`loglike`, `score` and `hessian` over the draws made last."""
 
-    design: MixedDesign
+    design: DesignFacts
     random_terms: tuple[RandomTerm, ...]
     non_negative: np.ndarray
     _current: CurrentDraws | None
@@ -97,6 +97,12 @@ class DrawnLikelihood(ClonableModel):
             Where to build the importance density; default: the Laplace fit.
         nsample, rng, sampling, quasi
             As in `fit`.
+
+        Examples
+        --------
+        >>> model.draw(results.params, nsample=256, rng=1)
+        >>> round(model.loglike(results.params), 2)
+        -98.71
         """
         design = self.design
         if params is None:
@@ -146,6 +152,12 @@ class DrawnLikelihood(ClonableModel):
         ------
         ValueError
             If there are more or fewer parameters, or a covariance matrix is not positive definite.
+
+        Examples
+        --------
+        >>> model.draw(results.params, rng=1)
+        >>> round(model.loglike(results.params), 2)
+        -98.71
         """
         return self._evaluate(params)[0].value
 
@@ -161,6 +173,12 @@ class DrawnLikelihood(ClonableModel):
         -------
         ndarray (P,)
             NaN for covariance matrices that a fit found to be singular.
+
+        Examples
+        --------
+        >>> model.draw(results.params, rng=1)
+        >>> bool(abs(model.score(results.params)).max() < 0.1)
+        True
         """
         return self._evaluate(params)[1].derivatives(params)[0]
 
@@ -176,6 +194,13 @@ class DrawnLikelihood(ClonableModel):
         -------
         ndarray (P, P)
             NaN for covariance matrices that a fit found to be singular.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> model.draw(results.params, rng=1)
+        >>> np.sqrt(np.diag(np.linalg.inv(-model.hessian(results.params)))).round(2)
+        array([0.56, 0.67, 0.66, 0.05, 0.96])
         """
         return self._evaluate(params)[1].derivatives(params)[1]
 

@@ -107,9 +107,10 @@ def warn_maximum(
 
 def running_off(model: MixedModel, params: Array) -> dict[str, float]:
     """Linear predictors beside the mean's that reach the end of their range, with the value that is farthest out."""
-    family, inputs = model.conditional_family, model.inputs
+    family = model.conditional_family
     if len(family.predictors) == 1:
         return {}
+    inputs = model.inputs
     none = np.zeros((inputs.Z.shape[1], 1))
     eta = inputs.linear_predictors(family, model.design.split(params)[0], none)[:, inputs.used, 0]
     far = {name: float(row[np.argmax(np.abs(row))]) for name, row in zip(family.predictors, eta, strict=True)}
@@ -124,7 +125,7 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
     second = unreached_mode(result.fitted) if result.converged else None
     if second is not None:
         warn_user(
-            f"the effects of block {monte_carlo.block_labels[second.block]!r} given the data have a second mode under "
+            f"the effects of block {second.block!r} given the data have a second mode under "
             f"this link, with {100 * second.share:.2g} % of their law, that the draws do not reach: estimates leave it "
             "out, and Monte Carlo errors do not show that. Use another link, or draws as wide as "
             "BlockSampling(df=3, inflate=3)",

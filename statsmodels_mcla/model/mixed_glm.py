@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.data import check_positive, read_arrays, refuse_unknown
-from statsmodels_mcla.design import RandomTerm, facts_of, parameter_names
-from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
-from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
-from statsmodels_mcla.execution import Threads
+from statsmodels_mcla.data import read_arrays, refuse_unknown
+from statsmodels_mcla.design import RandomTerm, facts_of
 from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
 from statsmodels_mcla.formula import (
     environment,
@@ -22,35 +17,16 @@ from statsmodels_mcla.formula import (
     with_design_info,
     without_design_info,
 )
-from statsmodels_mcla.inference import check_covariance
-from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
-from statsmodels_mcla.model.fit_arguments import (
-    OPTIONS,
-    check_search,
-    checked_nsample,
-    default_family_told,
-    remembered,
-    sampling_of,
-)
+from statsmodels_mcla.model.fit_arguments import default_family_told
+from statsmodels_mcla.model.fitting import FittingModel
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
-from statsmodels_mcla.model.messages import warn_maximum, warn_monte_carlo
-from statsmodels_mcla.model.predicting import PredictingModel
-from statsmodels_mcla.model.voice import Voice
-from statsmodels_mcla.numerics import seed_of
-from statsmodels_mcla.results import (
-    MCLAMixedGLMResultsWrapper,
-    MixedGLMResultsWrapper,
-    laplace_results,
-    monte_carlo_results,
-)
-
-GRACE = 0.1  # of max_seconds, for a search to end over the draws that it has
-ENDLESS_CLIMBS = 5  # where the likelihood has no maximum
+from statsmodels_mcla.model.partitioned_glm import PartitionedMixedGLM
+from statsmodels_mcla.partitions import brought_together
 
 DATA = ["inputs", "n_trials", "offset", "freq_weights", "var_weights", "random_terms", "design", "_current"]
 
 
-class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
+class MCLAMixedGLM(FittingModel):
     r"""Generalized linear mixed model, fitted by maximum likelihood.
 
     The response of a row, given random effects u ~ N(0, Sigma), follows ``family`` with linear predictor
@@ -98,6 +74,23 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
     -----
     ``params`` holds the fixed effects, then variances and covariances of the random effects, then the
     dispersion if the family has one.  Log-likelihoods include all constants.
+
+    Examples
+    --------
+    >>> import statsmodels.api as sm
+    >>> from statsmodels_mcla import MCLAMixedGLM, datasets
+    >>> data = datasets.bacteria.load_pandas().data
+    >>> family = sm.families.Binomial()
+    >>> model = MCLAMixedGLM.from_formula("(y == 'y') ~ trt + week + (1 | ID)", data=data, family=family)
+    >>> model
+    <MCLAMixedGLM: (y == 'y') ~ trt + week + (1 | ID), Binomial (logit), 220 rows>
+    >>> results = model.fit(rng=1)
+    >>> results.fe_params.round(2)
+    Intercept         1.84
+    trt[T.drug+]      0.52
+    trt[T.placebo]    1.32
+    week             -0.15
+    dtype: float64
     """
 
     _formula_max_endog = 2
@@ -145,7 +138,8 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
                 missing=missing,
                 of_column=of_column,
             )
-        super().__init__(inputs.endog, inputs.exog, hasconst=None, **kwargs)
+        columns = inputs.exog.shape[1]  # none with ordered categories and random effects alone
+        super().__init__(inputs.endog, inputs.exog, hasconst=None if columns else False, **kwargs)
         self.inputs = inputs
         self.n_trials, self.offset = inputs.n_trials, inputs.offset
         self.freq_weights, self.var_weights = inputs.freq_weights, inputs.var_weights
@@ -154,20 +148,7 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         dropped = 0 if endog is inputs else len(endog) - len(inputs.endog)
         counted = inputs.used, self.random_terms, dropped, inputs.predictor_of_column
         self.facts = facts_of(self.design, *counted)
-        self.data.fe_names = list(self.exog_names)
-        named = self.data.fe_names, self.random_terms, self.conditional_family.parameters
-        self.data.param_names = parameter_names(*named)
-        self.data.vc_names = self.data.param_names[len(self.data.fe_names) :][: self.design.covariance.size]
-        self.non_negative = np.concatenate(
-            [
-                np.zeros(self.design.n_fixed, bool),
-                self.design.covariance.is_variance,
-                self.conditional_family.parameter_scale.positive,
-            ]
-        )
-        self.nobs = float(self.freq_weights[inputs.used].sum())
-        self.df_resid = self.nobs - len(self.data.param_names)
-        self._current: CurrentDraws | None = None
+        self._describe(float(self.freq_weights[inputs.used].sum()))
         self._data_attr.extend(DATA)
         self._init_keys.extend(["family", "offset", "freq_weights", "var_weights", "random_terms"])
 
@@ -237,6 +218,16 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         ------
         ValueError
             If a formula cannot be read; the message shows the term.
+
+        Examples
+        --------
+        >>> import statsmodels.api as sm
+        >>> epil = datasets.epil.load_pandas().data
+        >>> MCLAMixedGLM.from_formula("y ~ lbase * trt + (1 | subject)", data=epil, family=sm.families.Poisson())
+        <MCLAMixedGLM: y ~ lbase * trt + (1 | subject), Poisson (log), 236 rows>
+        >>> herds = datasets.cbpp.load_pandas().data
+        >>> MCLAMixedGLM.from_formula("incidence + I(size - incidence) ~ period + (1 | herd)", data=herds)
+        <MCLAMixedGLM: incidence + I(size - incidence) ~ period + (1 | herd), Binomial (logit), 56 rows>
         """
         refuse_unknown(cls.from_formula, unknown)
         if data is None and isinstance(vc_formulas, pd.DataFrame):  # as in smf: the formula, then the data
@@ -268,175 +259,93 @@ class MCLAMixedGLM(PredictingModel, DrawnLikelihood):
         remember_formula(model, read, formula)
         return model
 
+    @classmethod
+    def from_partitions(
+        cls,
+        formula: str,
+        partitions: Any,
+        family: Any = None,
+        *,
+        offset: str | None = None,
+        exposure: str | None = None,
+        freq_weights: str | None = None,
+        var_weights: str | None = None,
+        missing: str = "drop",
+        executor: Any = None,
+        memory_limit: float | str | None = None,
+        shuffle: Any = None,
+        eval_env: Any = 0,
+        **unknown: NoReturn,
+    ) -> PartitionedMixedGLM:
+        """Model of data in partitions, which no process has to hold together.
+
+        Parameters
+        ----------
+        formula : str
+            As in `from_formula`, with random effects as in lme4.
+        partitions : Dask DataFrame, list of path, or iterable of callable
+            Paths of Parquet files, or functions without arguments that return a DataFrame each.  All rows of a group
+            are in one partition.
+        family : statsmodels family instance or str, optional
+            Default: Binomial.
+        offset, exposure, freq_weights, var_weights : str, optional
+            Columns of the partitions.
+        missing : {"drop", "raise"}
+            What to do with rows that have missing values in anything that the model uses.
+        executor : dask.distributed.Client or concurrent.futures.Executor, optional
+            Who works on the partitions; threads of this process by default.
+        memory_limit : float or str, optional
+            Bytes of a working process (``"4GB"``) above which what it keeps of a partition is dropped, to be read
+            again; no limit by default.
+        shuffle : path, optional
+            Of a Dask DataFrame whose groups straddle partitions: an empty directory that all workers can read, where
+            its rows are written as Parquet files, group by group.
+        eval_env : int or patsy.EvalEnvironment
+            As in `from_formula`.
+
+        Returns
+        -------
+        PartitionedMixedGLM
+
+        Raises
+        ------
+        ValueError
+            If the formula cannot be read, groups straddle partitions, or something is wrong in a partition, which the
+            message names.
+
+        Notes
+        -----
+        The numbers do not depend on who works and in which order, to the bit, nor, up to the order of summation, on how
+        the same rows are cut.
+
+        Examples
+        --------
+        >>> first = data["ID"].isin(data["ID"].unique()[:25])
+        >>> loaders = [lambda: data[first], lambda: data[~first]]
+        >>> parts = MCLAMixedGLM.from_partitions("(y == 'y') ~ trt + week + (1 | ID)", loaders)
+        >>> parts.fit(rng=1).params.round(2)
+        Intercept         1.84
+        trt[T.drug+]      0.52
+        trt[T.placebo]    1.32
+        week             -0.15
+        ID Var            1.45
+        dtype: float64
+        """
+        refuse_unknown(cls.from_partitions, unknown)
+        rows = {"offset": offset, "exposure": exposure}
+        rows |= {"freq_weights": freq_weights, "var_weights": var_weights}
+        given = family_instance("binomial" if family is None else family)
+        env = environment(eval_env, 1)
+        if shuffle is not None:
+            if not hasattr(partitions, "map_partitions"):
+                raise ValueError("shuffle is for a Dask DataFrame; sort other partitions by their groups")
+            partitions = brought_together(partitions, formula, shuffle)
+        return PartitionedMixedGLM(
+            cls, formula, partitions, given, rows, env, missing, executor, memory_limit
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         return without_design_info(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_design_info(state))
-
-    # -- fits ----------------------------------------------------------------------------------
-
-    @remembered
-    def fit_laplace(
-        self,
-        *,
-        gtol: float = 1e-4,
-        maxiter: int = 200,
-        disp: bool = False,
-        cov_type: str = "nonrobust",
-        cov_kwds: Mapping[str, Any] | None = None,
-        **unknown: NoReturn,
-    ) -> MixedGLMResultsWrapper:
-        """Maximise the Laplace approximation of the likelihood, as lme4's ``glmer`` does.
-
-        Parameters
-        ----------
-        gtol : float
-            Largest gradient at the end, in units of about a standard error.
-        maxiter, disp : int, bool
-            Most iterations of BFGS; print its messages.
-        cov_type, cov_kwds : str, dict, optional
-            As in `fit`.
-
-        Returns
-        -------
-        MixedGLMResultsWrapper
-            Standard errors are from the curvature of the approximation.
-
-        Warns
-        -----
-        ConvergenceWarning, SingularFitWarning, SeparationWarning
-        """
-        refuse_unknown(self.fit_laplace, unknown)
-        check_positive(gtol=gtol, maxiter=maxiter)
-        check_covariance(self, cov_type, **(cov_kwds or {}))
-        found = laplace_maximum(self.design, gtol, maxiter, disp)
-        warn_maximum(self, found, found.params, found.reduction, found.fit.converged)
-        result = laplace_results(self, found, Threads.of(None))
-        return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
-
-    @remembered
-    def fit(
-        self,
-        start_params: Any = None,
-        method: str = "minimize",
-        maxiter: int = 100,
-        full_output: bool = True,
-        disp: bool = False,
-        *,
-        nsample: int | None = None,
-        mcse_tol: float = 0.01,
-        llf_tol: float = 0.02,
-        rng: Any = None,
-        sampling: Any = None,
-        quasi: bool = True,
-        max_draws: int = 2**18,
-        max_seconds: float = np.inf,
-        n_jobs: int | None = None,
-        cov_type: str = "nonrobust",
-        cov_kwds: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> MCLAMixedGLMResultsWrapper:
-        """Maximise the Monte Carlo likelihood.
-
-        Parameters
-        ----------
-        start_params : array_like (P,), optional
-            Where to start; the Laplace fit by default.
-        method, maxiter, options
-            Optimiser of `LikelihoodModel.fit` and what it takes; by default ``minimize`` with
-            ``min_method="trust-exact"``.
-        full_output, disp : bool
-            Ignored (the optimiser's output is always kept); print a line a round.
-        nsample : int, optional
-            Draws for each block, rounded up to a power of two times 16 replicates if ``quasi``.  By default
-            the fit chooses: see ``mcse_tol``.
-        mcse_tol : float
-            Draws are added, where the error comes from, until every Monte Carlo error is at most this
-            fraction of its standard error, even if that is too large by three of its own Monte Carlo errors.
-        llf_tol : float
-            Largest Monte Carlo error wanted of the log-likelihood; it asks for no more draws once rows x
-            draws are beyond 2^26.
-        rng : int or numpy.random.Generator, optional
-            Source of randomness; the same value gives the same numbers.
-        sampling : BlockSampling, JointSampling or Proposal, optional
-            Importance density; a multivariate t for each block by default, a normal along skewed coordinates
-            for blocks of more than 20 effects.  A `Proposal` of one's own has
-            ``sample(rng, n)`` and ``logpdf(u)`` over all effects.
-        quasi : bool
-            Randomised quasi-Monte Carlo (default) or independent draws; joint densities are always drawn from
-            independently.
-        max_draws : int
-            Most draws for a block, rounded up as ``nsample`` is.
-        max_seconds : float
-            After this time no further draws are added, and after a tenth more the best answer so far is returned:
-            with the standard errors of Laplace's approximation where there was no time for better ones.
-        n_jobs : int, optional
-            Threads; all cores by default.  The numbers do not depend on it.
-        cov_type, cov_kwds : str, dict, optional
-            Covariance of the estimates and what it takes, as in ``results.with_cov_type``: ``"nonrobust"``,
-            ``"robust"``, or ``"cluster"`` with ``{"groups": ...}``.
-
-        Returns
-        -------
-        MCLAMixedGLMResultsWrapper
-
-        Raises
-        ------
-        ValueError
-            If an argument is out of range.
-
-        Notes
-        -----
-        Warnings of `statsmodels_mcla.exceptions` tell what is wrong with a fit.
-
-        Afterwards `loglike`, `score` and `hessian` are those of the draws made at the maximum.
-        """
-        del full_output
-        started = time.perf_counter()
-        check_positive(mcse_tol=mcse_tol, llf_tol=llf_tol, max_draws=max_draws, max_seconds=max_seconds)
-        if quasi not in (True, False):
-            raise ValueError(f"quasi must be True or False, got {quasi!r}")
-        refuse_unknown(self.fit, options, OPTIONS)
-        check_search(method, maxiter)
-        check_covariance(self, cov_type, **(cov_kwds or {}))
-        draws = DrawSettings(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample), max_draws)
-        if start_params is not None:
-            start_params = self._checked(start_params)
-        # 1. Laplace fit: where to start, and at which ranks of the covariance matrices
-        voice, executor = Voice(disp), Threads.of(n_jobs)
-        voice.begin(self)
-        laplace = laplace_maximum(self.design, gtol=1e-2, deadline=started + max_seconds)
-        voice.laplace(laplace, time.perf_counter() - started)
-        # a likelihood that rises for ever is worth few climbs, and no draws where nothing else is to be estimated
-        seconds, more = (0.0, 1.0 + GRACE) if laplace.without_limit else (max_seconds, GRACE)
-        settings = FitSettings(
-            mcse_tol,
-            llf_tol,
-            draws.nsample,
-            max_draws,
-            started + seconds,
-            more * max_seconds,
-            ENDLESS_CLIMBS if laplace.endless else FitSettings.climbs,
-            method,
-            maxiter,
-            options,
-            executor,
-            voice.round,
-            voice.plan,
-        )
-        first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
-        # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,
-        # and what is not finite is refused
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks)
-        # 3. what the user reads
-        self._current = CurrentDraws(
-            found.design, found.fit.position, found.reduction, found.fit.sampler, executor
-        )
-        result = monte_carlo_results(self, found, laplace, draws, executor=executor, mcse_tol=mcse_tol)
-        warn_maximum(self, laplace, found.params, found.reduction, found.fit.converged)
-        if not laplace.without_limit:  # draws around estimates that mean nothing are worth no word
-            warn_monte_carlo(result, mcse_tol if nsample is None else None)
-        result = result.with_cov_type(cov_type, **(cov_kwds or {}))
-        return MCLAMixedGLMResultsWrapper(result)

@@ -36,5 +36,12 @@ class PredictingModel(ClonableModel):
         ------
         ValueError
             If an argument does not fit; the message names it.
+
+        Examples
+        --------
+        >>> model.predict(results.params)[:3].round(3)
+        array([0.96 , 0.947, 0.93 ])
+        >>> model.predict(results.fe_params, which="linear")[:3].round(3)
+        array([3.166, 2.875, 2.584])
         """
         return predicted_from(self, params, which, exog, offset, exposure)

@@ -30,7 +30,7 @@ class Voice:
     def begin(self, model: MixedModel) -> None:
         """Say what is fitted."""
         design = model.design
-        effects = design.Z.shape[1]
+        effects = sum(t.levels * t.whole.dim for t in design.loadings.terms)
         self.say(f"   0.00 s  {design.n_rows} rows, {effects} random effects in {design.n_blocks} blocks")
 
     def laplace(self, found: LaplaceMaximum, seconds: float) -> None:

@@ -5,7 +5,14 @@ The next of its kind: a function of arrays with its own test against numpy or a 
 subject it is, and its name below.
 """
 
-from statsmodels_mcla.numerics.arrays import LOG_2PI, Array, Number, consecutive_slices, numeric_array
+from statsmodels_mcla.numerics.arrays import (
+    LOG_2PI,
+    Array,
+    Number,
+    consecutive_slices,
+    numeric_array,
+    thrifty,
+)
 from statsmodels_mcla.numerics.finite_differences import differences, extrapolated_differences
 from statsmodels_mcla.numerics.linalg import (
     covariance_root,
@@ -40,6 +47,7 @@ __all__ = [
     "seed_of",
     "standard_deviations",
     "sum_of_products",
+    "thrifty",
     "transpose",
     "weighted_sum",
 ]

@@ -21,6 +21,13 @@ def consecutive_slices(sizes: Iterable[int]) -> tuple[slice, ...]:
     return tuple(slice(a, b) for a, b in pairwise(accumulate(sizes, initial=0)))
 
 
+def thrifty(values: Array) -> Array:
+    """The same values, to be read: in next to no memory where they are all alike."""
+    if values.size and np.all(values == values.flat[0]):
+        return np.broadcast_to(values.flat[0], values.shape)
+    return values
+
+
 def numeric_array(value: Any) -> Array:
     """Floats, without taking dates for numbers of nanoseconds as numpy does.
 

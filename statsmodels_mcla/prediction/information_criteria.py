@@ -135,7 +135,7 @@ def conditional_aic(inputs: ModelInputs, fitted: Fitted, cov_mcse: Array | None)
     for index in range(SETS):
         seed = child(fitted.sampler.seed, STREAM, index)
         moved = root @ generator(seed).standard_normal(k)
-        sampler = replace(fitted.sampler, seed=seed, sizes=_halved(fitted.sampler))
+        sampler = fitted.sampler.with_rule(seed=seed).halved()
         once = setting.parts(sampler, scale.fitted(x + moved))
         again = once if cov_mcse is None else setting.parts(sampler, scale.fitted(x - moved))
         means.append(0.5 * (once + again))
@@ -169,14 +169,6 @@ def _root_of(scale: SearchScale, x: Array, cov: Array) -> Array:
     J = np.stack([scale.derivatives(x, e, np.zeros((k, k)))[0] for e in np.eye(k)])
     back = np.linalg.inv(J)
     return covariance_root(back @ cov @ back.T)
-
-
-def _halved(sampler: Sampler) -> tuple[np.ndarray, ...]:
-    """Half as many draws of each block, as its base numbers allow."""
-    return tuple(
-        np.array([sampler.numbers(k, 0).draws(int(m) // 2) for m in sizes])
-        for k, sizes in enumerate(sampler.sizes)
-    )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from statsmodels_mcla.estimation import (
     z_of,
 )
 from statsmodels_mcla.families import MeanLink, Predictable
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import (
     Moments,
@@ -122,7 +123,7 @@ class Predicted:
 
 
 @dataclass(frozen=True)
-class MixedPrediction:
+class MixedPrediction(ShownByTable):
     """Predictions of a mixed model.
 
     Attributes
@@ -133,6 +134,14 @@ class MixedPrediction:
         Rows without missing values; the others are NaN.
     source : Predicted
         Predictions of the complete rows as functions of the fit.
+
+    Examples
+    --------
+    >>> prediction = results.get_prediction(data.head(2), random="conditional")
+    >>> prediction
+    <MixedPrediction: mean of 2 rows, random='conditional'; summary_frame() has them>
+    >>> prediction.predicted_mean.round(3), prediction.se.round(3)
+    (array([0.96 , 0.948]), array([0.046, 0.057]))
     """
 
     which: str
@@ -140,6 +149,12 @@ class MixedPrediction:
     row_labels: pd.Index | None
     complete: np.ndarray = field(repr=False)
     source: Predicted = field(repr=False)
+
+    _internal: ClassVar = frozenset({"complete", "source"})
+
+    def __repr__(self) -> str:
+        shown = f"{self.which} of {len(self.complete)} rows, random={self.random!r}"
+        return f"<{type(self).__name__}: {shown}; summary_frame() has them>"
 
     def _filled(self, values: Array) -> Array:
         out = np.full((len(self.complete), *values.shape[1:]), np.nan)
@@ -196,6 +211,12 @@ class MixedPrediction:
         ------
         ValueError
             If there is no such alternative.
+
+        Examples
+        --------
+        >>> z, p = results.get_prediction(data.head(2)).linpred.t_test()
+        >>> z.round(2)
+        array([5.03, 5.  ])
         """
         if alternative not in ALTERNATIVES:
             raise ValueError(
@@ -242,12 +263,24 @@ class MixedPrediction:
         ------
         ValueError
             If an argument is out of range.
+
+        Examples
+        --------
+        >>> results.get_prediction(data.head(2)).conf_int().round(2)
+        array([[0.87, 0.99],
+               [0.85, 0.98]])
         """
         limits = self._limits(alpha, method)
         return self._filled(limits(self.source.here[0]))
 
     def conf_int_mcse(self, alpha: float = 0.05, method: str = "endpoint") -> Array:
-        """Monte Carlo standard errors of the limits of `conf_int`, (N, 2)."""
+        """Monte Carlo standard errors of the limits of `conf_int`, (N, 2).
+
+        Examples
+        --------
+        >>> bool((results.get_prediction(data.head(2)).conf_int_mcse() < 1e-3).all())
+        True
+        """
         return self._filled(self.source.varied.through(self._limits(alpha, method)).mcse)
 
     def _limits(self, alpha: float, method: str) -> Callable[[Array], Array]:
@@ -282,11 +315,27 @@ class MixedPrediction:
         -------
         ndarray (N, 2)
             NaN in rows with missing values.
+
+        Examples
+        --------
+        >>> epil = datasets.epil.load_pandas().data
+        >>> counts = smf.mcla_mixedglm("y ~ lbase + (1 | subject)", data=epil, family="poisson")
+        >>> counts.fit(rng=1).get_prediction(random="marginal").obs_conf_int()[:2]
+        array([[0., 9.],
+               [0., 9.]])
         """
         return self._filled(self._obs_limits(alpha))
 
     def obs_conf_int_mcse(self, alpha: float = 0.05) -> Array:
-        """Monte Carlo standard errors of the limits of `obs_conf_int`, (N, 2)."""
+        """Monte Carlo standard errors of the limits of `obs_conf_int`, (N, 2).
+
+        Examples
+        --------
+        >>> epil = datasets.epil.load_pandas().data
+        >>> counts = smf.mcla_mixedglm("y ~ lbase + (1 | subject)", data=epil, family="poisson")
+        >>> bool((counts.fit(rng=1).get_prediction(random="marginal").obs_conf_int_mcse()[:2] < 0.1).all())
+        True
+        """
         return self._filled(self.source.obs_limits_mcse(alpha, self._obs_limits(alpha)))
 
     def _obs_limits(self, alpha: float) -> Array:
@@ -315,6 +364,15 @@ class MixedPrediction:
             ``mean``, ``mean_se``, ``mean_ci_lower``, ``mean_ci_upper``; for means ``obs_ci_lower`` and
             ``obs_ci_upper``, see `obs_conf_int`; ``mcse``, that of the mean, and those of the other columns, named
             after them.
+
+        Examples
+        --------
+        >>> results.get_prediction(data.head(2)).summary_frame().round(3)
+            mean  mean_se  mean_ci_lower  ...  obs_ci_lower  obs_ci_upper  mcse
+        0  0.960    0.024          0.874  ...           0.0           1.0   0.0
+        1  0.947    0.029          0.852  ...           0.0           1.0   0.0
+        <BLANKLINE>
+        [2 rows x 7 columns]
         """
         columns = {"mean": self.predicted_mean, "mean_se": self.se}
         intervals: dict[str, tuple[Callable[[float], Array], Callable[[float], Array]]]

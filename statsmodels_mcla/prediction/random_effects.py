@@ -30,7 +30,7 @@ def conditional_effects(
     Effects that the data say nothing of come from their prior law.
     """
     u = draw_effects(design, design.covariance.matrices(design.split(params)[1]), rng, nsim)
-    level = rng.random((max(fitted.design.n_blocks, 1), nsim))
+    level = rng.random((max(fitted.design.here.n_blocks, 1), nsim))
 
     def of_chunk(draws: WeightedDraws) -> tuple[np.ndarray, Array]:
         below = np.cumsum(draws.v, axis=1)

@@ -14,6 +14,7 @@ from scipy.interpolate import CubicHermiteSpline
 from statsmodels_mcla.data import check_alpha, checked_numbers
 from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
 from statsmodels_mcla.exceptions import warn_user
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.profile.profiler import Limit, Profiler
 from statsmodels_mcla.profile.quantities import End
@@ -24,7 +25,7 @@ FARTHEST = float(stats.norm.isf(0.005))  # of zeta in a table: enough for 99 % i
 
 
 @dataclass(frozen=True)
-class ProfileLikelihood:
+class ProfileLikelihood(WithoutInternals):
     """Profile likelihood of one quantity.
 
     Attributes
@@ -37,6 +38,20 @@ class ProfileLikelihood:
         By value of the quantity: ``llf``, the profile log-likelihood; ``mcse``, the Monte Carlo error of its
         difference from the maximum; ``zeta``, the signed root of twice that difference, which is standard normal
         in large samples.
+
+    Examples
+    --------
+    >>> profile = results.profile_likelihood("week", grid=[-0.25, -0.2, -0.1, -0.05])
+    >>> profile.table["zeta"].round(2)
+    value
+    -0.250000   -1.94
+    -0.200000   -1.04
+    -0.145535    0.00
+    -0.100000    0.90
+    -0.050000    1.92
+    Name: zeta, dtype: float64
+    >>> profile([-0.15, -0.12]).round(2)
+    array([-0.09,  0.5 ])
     """
 
     name: str
@@ -48,6 +63,13 @@ class ProfileLikelihood:
     _estimate: float = field(repr=False)
     _scale: OuterScale = field(repr=False)
     _ends: tuple[End, End] = field(repr=False)
+
+    def __repr__(self) -> str:
+        shown = f"{self.name}, {len(self.table)} points about {self.estimate:.6g}"
+        return f"<{type(self).__name__}: {shown}; table has them>"
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html())
 
     def __str__(self) -> str:
         return f"Profile likelihood of {self.name}: estimate {self.estimate:.6g}, llf {self.llf:.4f}\n{self.table}"
@@ -69,6 +91,15 @@ class ProfileLikelihood:
         ------
         ValueError
             If the points do not reach that far.
+
+        Examples
+        --------
+        >>> results.profile_likelihood("week").conf_int().round(3)
+        lower        -0.251
+        upper        -0.048
+        lower mcse    0.000
+        upper mcse    0.000
+        Name: week, dtype: float64
         """
         check_alpha(alpha)
         target = float(stats.norm.isf(0.5 * alpha))

@@ -70,8 +70,7 @@ def _parameter(index: int, design: MixedDesign) -> Quantity:
     if index >= design.layout.family.start:
         if index not in design.positive:
             return Coordinate(index)
-        bounded = design.family.limit(design.y, design.w, design.v) is not None
-        return BoundedDispersion(-1, -1, index, (index,)) if bounded else Dispersion(index)
+        return BoundedDispersion(-1, -1, index, (index,)) if design.has_limit else Dispersion(index)
     for variance in _variances(design):
         if variance.index == index:
             return variance

@@ -5,12 +5,13 @@ The next of its kind: a thin method in the module of `methods` whose subject it 
 """
 
 from statsmodels_mcla.results.build import laplace_results, monte_carlo_results
-from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults
+from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, MixedGLMResults
 from statsmodels_mcla.results.wrappers import MCLAMixedGLMResultsWrapper, MixedGLMResultsWrapper
 
 __all__ = [
     "MCLAMixedGLMResults",
     "MCLAMixedGLMResultsWrapper",
+    "MixedGLMResults",
     "MixedGLMResultsWrapper",
     "laplace_results",
     "monte_carlo_results",

@@ -7,6 +7,7 @@ other random numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -51,7 +52,16 @@ class MixedGLMResults(
     NestedFamilyMethods,
     PowerMethods,
 ):
-    """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them."""
+    """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them.
+
+    Examples
+    --------
+    >>> laplace = model.fit_laplace()
+    >>> laplace
+    <MixedGLMResults: (y == 'y') ~ trt + week + (1 | ID), Binomial (logit), 220 rows; Laplace, llf -98.885, converged>
+    >>> laplace.llf_mcse is None
+    True
+    """
 
     @property
     def normalized_cov_params(self) -> Labelled:
@@ -72,8 +82,40 @@ class MixedGLMResults(
         """The maximum with the draws made there, in the parameters that were fitted."""
         return self.estimates.fitted
 
+    def map_partitions(self, function: Callable[[Any], Any], to: Any = None) -> list[Any]:
+        """What a function says of each partition of the data, made where its rows are.
+
+        Parameters
+        ----------
+        function : callable
+            Of the results as one partition sees them: the estimates are those of all rows, and random effects,
+            predictions, residuals and simulations those of the rows of the partition, whose number is
+            ``model.partition``.
+        to : path, optional
+            Directory; each value, a DataFrame or Series, is written there as ``part-00000.parquet``.
+
+        Returns
+        -------
+        list
+            Values of the function, or paths of the files, in the order of the partitions.
+
+        Examples
+        --------
+        >>> results.map_partitions(lambda part: part.random_effects_frame(), "effects")  # doctest: +SKIP
+        """
+        return self.model.map_partitions(self, function, to)
+
     def remove_data(self) -> None:
-        """Remove the data, and with them what needs them: predictions, random effects, profiles."""
+        """Remove the data, and with them what needs them: predictions, random effects, profiles.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> small = pickle.loads(pickle.dumps(results))
+        >>> small.remove_data()
+        >>> small.summary().tables[0].title
+        'Generalized Linear Mixed Model Results'
+        """
         self.estimates = self.estimates.without_data()
         super().remove_data()
         self.__dict__.pop("_maximum", None)
@@ -103,6 +145,12 @@ class MixedGLMResults(
         -------
         DataFrame
             Columns group, effect, levels, estimate, std err and, for Monte Carlo fits, mcse and std err mcse.
+
+        Examples
+        --------
+        >>> results.var_corr()[["group", "effect", "levels", "estimate", "std err"]].round(2)
+          group         effect  levels  estimate  std err
+        0    ID  SD(Intercept)      50       1.2      0.4
         """
         return var_corr(self.facts.terms, self.estimates)
 
@@ -137,12 +185,41 @@ class MixedGLMResults(
         ------
         ValueError
             If the models have different rows, families or methods, or the other one is not nested in this.
+
+        Examples
+        --------
+        >>> test = results.compare_lr_test(model.update(". ~ . - week").fit(rng=1))
+        >>> round(test.statistic, 2), round(test.pvalue, 4), test.df
+        (8.67, 0.0032, 1)
+        >>> import statsmodels.api as sm
+        >>> glm = sm.GLM(model.endog, model.exog, family=sm.families.Binomial()).fit()
+        >>> test = results.compare_lr_test(glm)
+        >>> round(test.pvalue, 4), str(test.distribution)
+        (0.0057, 'chi-bar-square, 0.5 chi2(0) + 0.5 chi2(1)')
         """
         return likelihood_ratio_test(self, restricted, rng)
 
 
 class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
-    """Maximum of the Monte Carlo likelihood."""
+    """Maximum of the Monte Carlo likelihood.
+
+    Examples
+    --------
+    >>> results.bse.round(2)
+    Intercept         0.56
+    trt[T.drug+]      0.67
+    trt[T.placebo]    0.66
+    week              0.05
+    ID Var            0.96
+    dtype: float64
+    >>> results.mcse.round(4)
+    Intercept         0.0002
+    trt[T.drug+]      0.0002
+    trt[T.placebo]    0.0002
+    week              0.0000
+    ID Var            0.0004
+    dtype: float64
+    """
 
     monte_carlo: MonteCarloErrors
 
@@ -152,7 +229,13 @@ class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
         return standard_deviations(self.monte_carlo.cov_mcse)
 
     def cov_mcse(self) -> Labelled:
-        """Monte Carlo covariance of ``params``, U^-1 V U^-1."""
+        """Monte Carlo covariance of ``params``, U^-1 V U^-1.
+
+        Examples
+        --------
+        >>> bool((results.cov_mcse() / results.cov_params()).abs().max().max() < 1e-4)
+        True
+        """
         return self.monte_carlo.cov_mcse
 
     @property
@@ -174,6 +257,15 @@ class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
             Indexed by block: ``draws``; ``ess``, the effective sample size; ``ess_ratio``, its fraction of the
             draws; ``k_hat``, the Pareto shape of the largest weights (above 0.7: unreliable); ``share`` of the
             Monte Carlo variance of the estimates, relative to their standard errors.
+
+        Examples
+        --------
+        >>> results.mc_diagnostics().head(3).round(2)
+                 draws    ess  ess_ratio  k_hat  share
+        block
+        ID: Z11    128  80.69       0.63  -1.38   0.06
+        ID: X08    128  80.63       0.63  -1.24   0.04
+        ID: X15    128  80.71       0.63  -1.12   0.04
         """
         return self.monte_carlo.diagnostics()
 

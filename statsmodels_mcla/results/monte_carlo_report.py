@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from statsmodels_mcla.likelihood.sampling import BlockSampling
 from statsmodels_mcla.numerics import Array
 
 if TYPE_CHECKING:
+    from statsmodels_mcla.design import MixedDesign
     from statsmodels_mcla.estimation import MonteCarloMaximum
     from statsmodels_mcla.estimation.search import DrawSettings
+    from statsmodels_mcla.likelihood.monte_carlo import Evaluated
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class MonteCarloErrors:
     bias : ndarray (P,)
     llf_mcse : float
     ess, draws, k_hat, share : ndarray (B,)
-        Effective sample size, draws, Pareto k-hat and share of the Monte Carlo variance of each block.
+        Effective sample size, draws, Pareto k-hat and share of the Monte Carlo variance of each block, or of those that
+        are told of partitions.
     block_labels : list of str
     history : DataFrame
     sampling : str
@@ -62,24 +66,27 @@ class MonteCarloErrors:
         fit = found.fit
         evaluation, precision = fit.evaluation, fit.precision
         P = len(found.params)
-        blocks = evaluation.blocks
         cov_mcse, bias = np.full((P, P), np.nan), np.full(P, np.nan)
-        share = np.full(len(blocks.ess), np.nan)
         if precision is not None:
             cov_mcse, bias = (
                 found.reduction.spread(values) for values in (precision.cov_mcse, precision.bias)
             )
-            relative = (blocks.score_var / precision.se**2).sum(axis=1)
-            share = relative / max(float(relative.sum()), np.finfo(float).tiny)
+        se = None if precision is None else precision.se
+        told = partial(_told, se, found.design.n_told, draws.sampling.joint)
+        parts = found.design.map(told, evaluation.kept)
+        ess, known_draws, k_hat, share, labels = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in BlocksTold._fields[:-1]
+        )
+        total = sum(part.total for part in parts)
         return cls(
             cov_mcse,
             bias,
             float(np.sqrt(evaluation.value_var)),
-            blocks.ess,
-            blocks.draws,
-            blocks.k_hat,
-            share,
-            ["all effects"] if draws.sampling.joint else found.design.block_labels,
+            ess,
+            known_draws,
+            k_hat,
+            share / max(total, np.finfo(float).tiny),
+            labels.tolist(),
             pd.DataFrame(fit.history),
             type(draws.sampling).__name__,
             draws.sampling == BlockSampling(),
@@ -101,6 +108,34 @@ class MonteCarloErrors:
             index=pd.Index(self.block_labels, name="block"),
         )
         return table.sort_values("share", ascending=False, kind="stable")
+
+
+class BlocksTold(NamedTuple):
+    """What is told of blocks, all of them or those that matter most."""
+
+    ess: Array
+    draws: Array
+    k_hat: Array
+    share: Array
+    labels: np.ndarray
+    total: float  # of the shares of all blocks
+
+
+def _told(
+    se: Array | None, most: int | None, joint: bool, design: MixedDesign, found: Evaluated
+) -> BlocksTold:
+    blocks = found.blocks
+    share = np.full(len(blocks.ess), np.nan) if se is None else (blocks.score_var / se**2).sum(axis=1)
+    pick = np.arange(len(share))
+    if most is not None:  # the extremes of each column
+        known = np.nan_to_num(blocks.k_hat, nan=-np.inf)
+        columns = -share, blocks.ess / blocks.draws, blocks.ess, -known
+        firsts = [np.argsort(column, kind="stable")[:most] for column in columns]
+        ends = [[int(np.argmin(blocks.draws)), int(np.argmax(blocks.draws))]]
+        pick = np.unique(np.concatenate([*firsts, *ends]))
+    labels = ["all effects"] if joint else design.labels_of_blocks(pick)
+    of_weights = blocks.ess[pick], blocks.draws[pick], blocks.k_hat[pick]
+    return BlocksTold(*of_weights, share[pick], np.array(labels, object), float(share.sum()))
 
 
 def _integer(seed: np.random.SeedSequence) -> int | None:

@@ -61,10 +61,28 @@ def three_decimals(values: object) -> list[str]:
 
 
 class MixedSummary(Summary):
-    """Tables of a fit: ``as_text``, ``as_html``, ``as_latex``, ``as_csv`` and ``as_markdown``."""
+    """Tables of a fit: ``as_text``, ``as_html``, ``as_latex``, ``as_csv`` and ``as_markdown``.
+
+    Examples
+    --------
+    >>> print(results.summary().tables[-1])
+                          Variances
+    ======================================================
+                 estimate    std err     [0.025     0.975]
+    ------------------------------------------------------
+    ID Var         1.4459     0.9592     0.0000     3.3259
+    ======================================================
+    """
 
     def as_text(self) -> str:
-        """Tables one above the other, all of one width."""
+        """Tables one above the other, all of one width.
+
+        Examples
+        --------
+        >>> text = results.summary().as_text()
+        >>> len(text.splitlines()) > 20
+        True
+        """
         widths = [_width(table.as_text()) for table in self.tables]
         texts = [
             _spread(table, max(widths) - width) for table, width in zip(self.tables, widths, strict=True)
@@ -88,7 +106,13 @@ class MixedSummary(Summary):
         return "\n\n".join([*(table.as_latex_tabular() for table in self.tables), *notes])
 
     def as_markdown(self) -> str:
-        """Pipe tables, each under its title, and the notes."""
+        """Pipe tables, each under its title, and the notes.
+
+        Examples
+        --------
+        >>> print(results.summary().as_markdown()[:30])
+        **Generalized Linear Mixed Mod
+        """
         parts = []
         for table in self.tables:
             rows = [[text.replace("|", r"\|") for text in row] for row in _cells(table)]

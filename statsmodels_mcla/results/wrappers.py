@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
@@ -53,14 +54,17 @@ else:
         _wrap_methods = union_dicts(LikelihoodResultsWrapper._wrap_methods, _methods)  # noqa: SLF001
         del _wrap_methods["conf_int"]  # those of some parameters only have labels of their own
 
-        def conf_int(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
-            """See `ProfileResults.conf_int`."""
+        def __repr__(self) -> str:
+            return repr(self._results)
+
+        @wraps(MixedGLMResults.conf_int)
+        def conf_int(self, *args: Any, **kwargs: Any) -> pd.DataFrame:  # noqa: D102
             results = self._results
             return results.labelled(results.conf_int(*args, **kwargs), *args[1:2], **kwargs)
 
-        def with_cov_type(self, cov_type: str = "robust", **kwargs: Any) -> MixedGLMResultsWrapper:
-            """See `RobustResults.with_cov_type`."""
-            return type(self)(self._results.with_cov_type(cov_type, **kwargs))
+        @wraps(MixedGLMResults.with_cov_type)
+        def with_cov_type(self, *args: Any, **kwargs: Any) -> MixedGLMResultsWrapper:  # noqa: D102
+            return type(self)(self._results.with_cov_type(*args, **kwargs))
 
     class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):
         """Labels for `MCLAMixedGLMResults`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -682,10 +681,3 @@ def test_families_are_frozen_and_pass_through() -> None:
         with pytest.raises(FrozenInstanceError):
             family.anything = 1
         assert hash(family) == hash(case.ours)
-
-
-def test_examples_of_the_documentation_run() -> None:
-    for module in (package, package.registry):
-        result = doctest.testmod(module)
-        assert result.attempted > 0
-        assert result.failed == 0

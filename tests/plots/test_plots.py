@@ -35,6 +35,7 @@ mpl.use("Agg")
 
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
+    plt.close("all")  # other tests may have left some
     yield
     plt.close("all")
 

@@ -46,6 +46,13 @@ def load_pandas() -> Dataset:
     -------
     Dataset
         With ``data``, ``names``, ``endog``, ``exog``, ``endog_name`` and ``exog_name``.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import datasets
+    >>> found = datasets.bacteria.load_pandas()
+    >>> found.endog_name, found.data.shape
+    ('y', (220, 6))
     """
     return load_table(__file__, "bacteria.csv", endog="y")
 

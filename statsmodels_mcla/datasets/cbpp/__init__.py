@@ -48,6 +48,13 @@ def load_pandas() -> Dataset:
     -------
     Dataset
         With ``data``, ``names``, ``endog``, ``exog``, ``endog_name`` and ``exog_name``.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import datasets
+    >>> found = datasets.cbpp.load_pandas()
+    >>> found.endog_name, found.data.shape
+    ('incidence', (56, 4))
     """
     return load_table(__file__, "cbpp.csv", endog="incidence", identifiers=("herd", "period"))
 

@@ -52,6 +52,13 @@ def load_pandas() -> Dataset:
     -------
     Dataset
         With ``data``, ``names``, ``endog``, ``exog``, ``endog_name`` and ``exog_name``.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import datasets
+    >>> found = datasets.epil.load_pandas()
+    >>> found.endog_name, found.data.shape
+    ('y', (236, 9))
     """
     return load_table(__file__, "epil.csv", endog="y")
 

@@ -54,6 +54,13 @@ def load_pandas() -> Dataset:
     -------
     Dataset
         With ``data``, ``names``, ``endog``, ``exog``, ``endog_name`` and ``exog_name``.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import datasets
+    >>> found = datasets.salamander.load_pandas()
+    >>> found.endog_name, found.data.shape
+    ('Mate', (360, 8))
     """
     return load_table(__file__, "salamander.csv", endog="Mate")
 

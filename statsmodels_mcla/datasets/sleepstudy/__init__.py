@@ -44,6 +44,13 @@ def load_pandas() -> Dataset:
     -------
     Dataset
         With ``data``, ``names``, ``endog``, ``exog``, ``endog_name`` and ``exog_name``.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import datasets
+    >>> found = datasets.sleepstudy.load_pandas()
+    >>> found.endog_name, found.data.shape
+    ('Reaction', (180, 3))
     """
     return load_table(__file__, "sleepstudy.csv", endog="Reaction", identifiers=("Subject",))
 

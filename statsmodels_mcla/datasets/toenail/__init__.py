@@ -51,6 +51,13 @@ def load_pandas() -> Dataset:
     -------
     Dataset
         With ``data``, ``names``, ``endog``, ``exog``, ``endog_name`` and ``exog_name``.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import datasets
+    >>> found = datasets.toenail.load_pandas()
+    >>> found.endog_name, found.data.shape
+    ('outcome', (1908, 5))
     """
     return load_table(__file__, "toenail.csv", endog="outcome", identifiers=("patientID",))
 

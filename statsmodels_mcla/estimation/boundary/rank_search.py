@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from statsmodels_mcla.covariance import ReducedTerm
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
@@ -18,12 +18,12 @@ NO_LOSS = 1e-3  # of log-likelihood
 LIMIT = 1e-6  # of log-likelihood: a dispersion that is smaller than any error of it
 
 
-def reduction_without_loss(design: MixedDesign, params: Array, size: float) -> tuple[Reduction, Array]:
+def reduction_without_loss(design: DesignFacts, params: Array, size: float) -> tuple[Reduction, Array]:
     """Lowest ranks of the covariance matrices that lose no (Laplace) likelihood.
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
         Of the whole model.
     params : ndarray (P,)
         Natural parameters; covariance matrices may be singular.
@@ -60,7 +60,7 @@ def reduction_without_loss(design: MixedDesign, params: Array, size: float) -> t
     return replace(reduction, at_limit=at_limit), out
 
 
-def reduction_to(design: MixedDesign, params: Array, ranks: Sequence[int]) -> tuple[Reduction, Array]:
+def reduction_to(design: DesignFacts, params: Array, ranks: Sequence[int]) -> tuple[Reduction, Array]:
     """Give covariance matrices the nearest values of given ranks; arguments as in `reduction_without_loss`."""
     covariance, at = design.covariance, design.layout.covariance
     parts = zip(design.loadings.terms, covariance.matrices(params[at]), ranks, strict=True)
@@ -69,9 +69,9 @@ def reduction_to(design: MixedDesign, params: Array, ranks: Sequence[int]) -> tu
     return with_ranks(design, out, ranks), out
 
 
-def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
+def dispersion_without_loss(design: DesignFacts, params: Array) -> bool:
     """Whether a dispersion of zero loses no (Laplace) likelihood, where the family exists there."""
-    if design.family.limit(design.y, design.w, design.v) is None:
+    if not design.has_limit:
         return False
     zero = params.copy()
     zero[design.layout.family] = 0.0
@@ -80,7 +80,7 @@ def dispersion_without_loss(design: MixedDesign, params: Array) -> bool:
     return gained or _height(design, zero, matrices) > _height(design, params, matrices) - LIMIT
 
 
-def _height(design: MixedDesign, params: Array, matrices: list[Array]) -> float:
+def _height(design: DesignFacts, params: Array, matrices: list[Array]) -> float:
     return evaluate_laplace(design, singular_working(design, params, matrices)).value
 
 
@@ -91,7 +91,7 @@ def truncated(term: ReducedTerm, G: Array, rank: int) -> Array:
     return term.outer(root @ root.T)
 
 
-def with_ranks(design: MixedDesign, params: Array, ranks: Sequence[int]) -> Reduction:
+def with_ranks(design: DesignFacts, params: Array, ranks: Sequence[int]) -> Reduction:
     """Reduction of given ranks, with pivots that suit given parameters.
 
     The pivots of a singular matrix are taken in the order of pivoted elimination, the largest variance left first.
@@ -124,7 +124,7 @@ def _elimination(left: Array, rank: int) -> list[int]:
     return order
 
 
-def singular_working(design: MixedDesign, params: Array, matrices: list[Array] | None = None) -> Array:
+def singular_working(design: DesignFacts, params: Array, matrices: list[Array] | None = None) -> Array:
     """Fixed effects, loadings at full rank and dispersion of natural parameters whose matrices may be singular.
 
     The factor of a matrix of rank r is lower triangular, with zeros right of column r.

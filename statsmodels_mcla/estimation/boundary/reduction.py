@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.covariance import Loadings, ReducedTerm
-from statsmodels_mcla.design import MixedDesign, ParameterLayout
+from statsmodels_mcla.design import DesignFacts, ParameterLayout
 from statsmodels_mcla.numerics import Array
+
+Design = TypeVar("Design", bound=DesignFacts)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Reduction:
     at_limit: bool = False
 
     @classmethod
-    def of(cls, design: MixedDesign, pivots: Sequence[Sequence[int]] | None = None) -> Reduction:
+    def of(cls, design: DesignFacts, pivots: Sequence[Sequence[int]] | None = None) -> Reduction:
         """Terms of a model's design with the pivots given, in that order; at full rank by default."""
         covariance = design.covariance.terms
         chosen = [None] * len(covariance) if pivots is None else pivots
@@ -101,15 +104,17 @@ class Reduction:
         out[self.layout.family] = not self.at_limit
         return out
 
-    def reduce(self, design: MixedDesign) -> MixedDesign:
+    def reduce(self, design: Design) -> Design:
         """Design whose parameters are the fitted ones, without the terms that vanish."""
-        limit = design.family.limit(design.y, design.w, design.v) if self.at_limit else None
-        if limit is not None:
-            design = replace(design, family=limit[0], **limit[1]._asdict())
-        if all(t.plain for t in self.terms):
+        plain = all(t.plain for t in self.terms)
+        if plain and not self.at_limit:
             return design
-        pairs = [(t, own) for t, own in zip(design.terms, self.terms, strict=True) if own.rank]
-        return replace(design, terms=tuple(t for t, _ in pairs), reduced=tuple(own for _, own in pairs))
+        return design.lowered(None if plain else self.terms, at_limit=self.at_limit)  # type: ignore[return-value]
+
+    def of_levels(self, levels: Sequence[int]) -> Reduction:
+        """The same for terms with other numbers of levels."""
+        terms = tuple(replace(t, levels=n) for t, n in zip(self.terms, levels, strict=True))
+        return replace(self, terms=terms)
 
     def restrict(self, params: Array) -> Array:
         """Fitted parameters of given parameters of the model; what G has beyond the rank of its term is lost.

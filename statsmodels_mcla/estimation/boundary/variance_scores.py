@@ -12,19 +12,20 @@ reduced model has; rows of a level that lie in different blocks are independent 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.covariance import ReducedTerm
-from statsmodels_mcla.design import MixedDesign, RandomTerm
+from statsmodels_mcla.design import DesignFacts, MixedDesign, RandomTerm
 from statsmodels_mcla.estimation.boundary.rank_search import truncated, with_ranks
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
-from statsmodels_mcla.likelihood.sampling import Position
+from statsmodels_mcla.likelihood.sampling import DrawPart, Position
 from statsmodels_mcla.numerics import Array, weighted_sum
 
 NO_GAIN = (
@@ -33,16 +34,16 @@ NO_GAIN = (
 
 
 def grown_reduction(
-    design: MixedDesign, reduction: Reduction, reduced: MixedDesign, position: Position, size: float
+    design: DesignFacts, reduction: Reduction, reduced: DesignFacts, position: Position, size: float
 ) -> tuple[Reduction, Array] | None:
     """Raise ranks by one where the likelihood rises by that, and say where to go on.
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
         Of the whole model.
     reduction : Reduction
-    reduced : MixedDesign
+    reduced : DesignFacts
     position : Position
         Maximum of the reduced design.
     size : float
@@ -57,8 +58,9 @@ def grown_reduction(
     params = reduction.extend(position.params)
     matrices, ranks = covariance.matrices(params[at]), list(reduction.ranks)
     for k in reduction.singular:
-        M = curvature_by_level(design.terms[k], reduced, position)
-        step = _best_step(design.loadings.terms[k], M, matrices[k], size, reduction.ranks[k])
+        found = partial(_curvature_by_level, k, position.params)
+        M = design.keep(found, reduced.keep(_itself), position.draws)
+        step = _best_step(design, M, design.loadings.terms[k], matrices[k], size, reduction.ranks[k])
         if step is not None:
             ranks[k] += 1
             matrices[k] = truncated(design.loadings.terms[k], matrices[k] + step, ranks[k])
@@ -70,20 +72,34 @@ def grown_reduction(
     return replace(grown, at_limit=reduction.at_limit), out
 
 
-def _best_step(term: ReducedTerm, M: Array, G: Array, size: float, rank: int) -> Array | None:
+def _best_step(
+    design: DesignFacts, M: Any, term: ReducedTerm, G: Array, size: float, rank: int
+) -> Array | None:
     """What to add to G, (d, d): nu w w' with the steepest w among the directions that G lacks; None if downhill.
 
     The information about nu is the sum of the squared scores of the levels.
     """
     lacking = size * term.axes @ np.linalg.eigh(term.inner(G))[1][:, : len(G) - rank]
-    scaled = lacking.T @ M @ lacking
-    direction = np.linalg.eigh(scaled.sum(axis=0))[1][:, -1]
-    scores = 0.5 * np.einsum("i,lij,j->l", direction, scaled, direction)
-    slope, information = float(scores.sum()), float((scores * scores).sum())
+    total = np.sum(design.map(_sum_of_levels, M), axis=0)
+    w = lacking @ np.linalg.eigh(lacking.T @ total @ lacking)[1][:, -1]
+    slope, information = map(sum, zip(*design.map(partial(_scores_along, w), M), strict=True))
     if slope <= 0 or 0.5 * slope * slope <= NO_GAIN * information:
         return None
-    w = lacking @ direction
     return float(np.clip(slope / information, 0.01, 1.0)) * np.outer(w, w)
+
+
+def _itself(design: MixedDesign) -> MixedDesign:
+    return design
+
+
+def _sum_of_levels(design: MixedDesign, M: Array) -> Array:
+    return np.asarray(M.sum(axis=0))
+
+
+def _scores_along(w: Array, design: MixedDesign, M: Array) -> tuple[float, float]:
+    """Sum of the scores of the levels, and of their squares."""
+    scores = 0.5 * np.einsum("i,lij,j->l", w, M, w)
+    return float(scores.sum()), float((scores * scores).sum())
 
 
 def flat_terms(reduction: Reduction, fitted: Array, se: Array) -> tuple[int, ...]:
@@ -147,13 +163,21 @@ def _moments(term: RandomTerm, reduced: MixedDesign, params: Array, draws: Weigh
     )
 
 
-def curvature_by_level(term: RandomTerm, reduced: MixedDesign, position: Position) -> Array:
+def curvature_by_level(term: RandomTerm, reduced: DesignFacts, position: Position) -> Array:
     """M_l of every level of a term of the model, (L, d, d), over the draws at a maximum of the reduced design."""
+    return _by_level(term, position.params, reduced.here, position.draws)
+
+
+def _curvature_by_level(
+    k: int, params: Array, design: MixedDesign, reduced: MixedDesign, draws: Sequence[DrawPart]
+) -> Array:
+    return _by_level(design.terms[k], params, reduced, draws)
+
+
+def _by_level(term: RandomTerm, params: Array, reduced: MixedDesign, draws: Sequence[DrawPart]) -> Array:
     d, L = term.dim, term.n_levels
     mean, M, bend = np.zeros((L, d)), np.zeros((L, d, d)), np.zeros(reduced.n_rows)
-    for found in over_draws(
-        reduced, position.params, position.draws, partial(_moments, term, reduced, position.params)
-    ):
+    for found in over_draws(reduced, params, draws, partial(_moments, term, reduced, params)):
         np.add.at(mean, found.level, found.mean)
         np.add.at(M, found.level, found.variance)
         bend[found.rows] = found.bend

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from scipy.linalg import block_diag
 
-from statsmodels_mcla.design import MixedDesign, SearchScale
+from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.constrained.submodel import Submodel
 from statsmodels_mcla.estimation.estimates import Estimates
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
-from statsmodels_mcla.likelihood.monte_carlo import evaluate
+from statsmodels_mcla.likelihood.monte_carlo import Evaluated, evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, differences
 
@@ -40,10 +40,12 @@ class Point(NamedTuple):
         In x.
     value_var : float
         Monte Carlo variance of ``value``.
-    replicates : tuple of ndarray
-        See `Evaluation`.
+    replicates : Evaluated, optional
+        What replicates add, where draws are comparable.
     state : object
         Where the next evaluation nearby starts from.
+    design : DesignFacts
+        Whose rows were evaluated.
     """
 
     x: Array
@@ -52,8 +54,9 @@ class Point(NamedTuple):
     gradient: Array
     hessian: Array
     value_var: float
-    replicates: tuple[Array, ...]
+    replicates: Any
     state: Any
+    design: DesignFacts
 
 
 class Objective(Protocol):
@@ -140,14 +143,22 @@ def difference_error(one: Point, other: Point) -> float:
     With the same base numbers in both, replicate by replicate, most of the error cancels; draws that have
     nothing to do with each other add up their variances.
     """
-    shapes = [tuple(r.shape for r in point.replicates) for point in (one, other)]
-    if shapes[0] != shapes[1] or not shapes[0]:
+    if one.replicates is None or other.replicates is None:
         return float(np.sqrt(one.value_var + other.value_var))
-    total = 0.0
-    for a, b in zip(one.replicates, other.replicates, strict=True):
-        R = a.shape[1]
-        total += R / (R - 1.0) * float(((a - b) ** 2).sum()) if R > 1 else np.inf
-    return float(np.sqrt(total))
+    parts = one.design.map(_squared_difference, one.replicates, other.replicates)
+    known = [part for part in parts if part is not None]
+    alike = len(known) == len(parts)
+    return float(np.sqrt(sum(known) if alike else one.value_var + other.value_var))
+
+
+def _squared_difference(design: MixedDesign, one: Evaluated, other: Evaluated) -> float | None:
+    """Sum of the squared differences of what the same replicates add; None where they are not the same."""
+    mine, its = one.replicates, other.replicates
+    if [r.shape for r in mine] != [r.shape for r in its]:
+        return None
+    R = [a.shape[1] for a in mine]
+    squares = [float(((a - b) ** 2).sum()) for a, b in zip(mine, its, strict=True)]
+    return sum(r / (r - 1.0) * square if r > 1 else np.inf for r, square in zip(R, squares, strict=True))
 
 
 @dataclass(frozen=True)
@@ -198,14 +209,29 @@ class MonteCarloObjective(_Working):
         )
         g, H = self.scale.derivatives(x, found.score, found.hessian)
         params = self.submodel.natural(position.params)
-        return Point(x, params, found.value, g, H, found.value_var, found.replicates, position)
+        return Point(
+            x,
+            params,
+            found.value,
+            g,
+            H,
+            found.value_var,
+            found.kept if keep else None,
+            position,
+            self.sampler.design,
+        )
 
     def on(self, submodel: Submodel) -> MonteCarloObjective:
         """See `Objective`; every block gets as many draws as most have here."""
         old = self.sampler
-        size = max((int(np.median(s)) for s in old.sizes), default=2)
+        size = max(2, *old.design.map(_usual_size, old.sizes))
         sampler = Sampler.start(submodel.design, BlockSampling(), old.seed, old.quasi, None).with_size(size)
         return MonteCarloObjective(submodel, sampler, self.executor)
+
+
+def _usual_size(design: MixedDesign, sizes: tuple[np.ndarray, ...]) -> int:
+    """Draws that most blocks of a bucket have, of the bucket with most."""
+    return max((int(np.median(s)) for s in sizes), default=2)
 
 
 @dataclass(frozen=True)
@@ -222,7 +248,7 @@ class LaplaceObjective(_Working):
 
         H = differences(gradient, x, 1e-4 * np.maximum(np.abs(x), 0.1))
         g = scale.gradient(x, found.gradient)
-        return Point(x, self.natural(x), found.value, g, 0.5 * (H + H.T), 0.0, (), found.modes)
+        return Point(x, self.natural(x), found.value, g, 0.5 * (H + H.T), 0.0, None, found.modes, design)
 
     def on(self, submodel: Submodel) -> LaplaceObjective:
         """See `Objective`."""

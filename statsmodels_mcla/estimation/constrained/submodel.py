@@ -56,9 +56,7 @@ class Submodel:
     @cached_property
     def smooth(self) -> MixedDesign:
         """Return ``model``, or its limit without a dispersion where that is zero."""
-        model = self.model
-        limit = model.family.limit(model.y, model.w, model.v) if self.reduction.at_limit else None
-        return model if limit is None else replace(model, family=limit[0], **limit[1]._asdict())
+        return self.model.lowered(None, at_limit=self.reduction.at_limit)
 
     def inner(self, params: Array) -> Array:
         """Return the parameters of ``smooth`` of those of the whole model."""

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 
+from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.search.settings import FitSettings
-from statsmodels_mcla.likelihood.monte_carlo import SE_TOL, Evaluation, Precision
-from statsmodels_mcla.likelihood.sampling import Sampler
+from statsmodels_mcla.likelihood.monte_carlo import SE_TOL, Evaluated, Evaluation, Precision
+from statsmodels_mcla.likelihood.sampling import DrawRule, Sampler
+from statsmodels_mcla.numerics import Array
+
+Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
 
 
 def doubled(sampler: Sampler, settings: FitSettings) -> Sampler:
     """Twice the draws for every block, up to the most that are allowed."""
-    return sampler.grown(tuple(np.minimum(2 * n, np.maximum(settings.max_draws, n)) for n in sampler.sizes))
+    return sampler.grown(sampler.design.keep(partial(_doubled, settings.max_draws), sampler.sizes))
+
+
+def _doubled(most: int, design: MixedDesign, sizes: Counts) -> Counts:
+    return tuple(np.minimum(2 * n, np.maximum(most, n)) for n in sizes)
+
+
+class _Shares(NamedTuple):
+    """What each block contributes to an error: a statistic of it, over squared standard errors."""
+
+    statistic: str
+    unit: Array | float
+
+    def of(self, found: Evaluated) -> Array:
+        """Contributions (B,)."""
+        parts = getattr(found.blocks, self.statistic) / self.unit
+        return np.maximum(parts if parts.ndim == 1 else parts.sum(axis=1), 1e-300)
 
 
 def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, settings: FitSettings) -> Sampler:
@@ -21,44 +44,82 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     is draws_b proportional to (e_b / c_b)^(1 / (1 + a)).
     """
     tol = settings.mcse_tol
-    blocks = evaluation.blocks
     # first the estimates; what is left to do for their standard errors shows when they are precise
     if not precision.surely_meets(tol):
-        shares = (blocks.score_var / precision.se**2).sum(axis=1)
+        shares = _Shares("score_var", precision.se**2)
         needed = max(precision.excess(0.95 * tol), 4.0 if precision.worst_bias > 0.5 else 1.2)
     elif precision.has_steady_se(tol):
-        shares = blocks.loglik_var
+        shares = _Shares("loglik_var", 1.0)
         needed = max((precision.llf_mcse / (0.9 * settings.llf_tol)) ** 2, 1.2)
     else:
-        shares = (blocks.curvature_var / precision.se**4).sum(axis=1)
+        shares = _Shares("curvature_var", precision.se**4)
         needed = max((float(precision.se_error.max()) / (0.9 * max(tol, SE_TOL))) ** 2, 1.2)
-    shares = np.maximum(shares, 1e-300)
-    grid = [sampler.quasi and bucket.n_drawn == 1 for bucket in sampler.buckets]
-    rates = [4.0 if g else (1.4 if sampler.quasi else 1.0) for g in grid]
-    now = list(sampler.sizes)
-    ceiling = [
-        np.minimum(n * (4 if g else 32), np.maximum(settings.max_draws, n))
-        for n, g in zip(now, grid, strict=True)
-    ]
-    e = [shares[bucket.blocks] for bucket in sampler.buckets]
-    shape = [
-        (e_b * n**rate / bucket.n_rows) ** (1.0 / (1.0 + rate))
-        for e_b, n, rate, bucket in zip(e, now, rates, sampler.buckets, strict=True)
-    ]
+    design = sampler.design
+    offers = design.keep(
+        partial(_offers, sampler.rule, shares, settings.max_draws), evaluation.kept, sampler.sizes
+    )
     # raise the level of all blocks together until the predicted total is low enough
-    level = min(float(np.min(n / s)) for n, s in zip(now, shape, strict=True))
-    target = sum(float(e_b.sum()) for e_b in e) / needed
+    levels, errors = zip(*design.map(_first_level, offers), strict=True)
+    level, target = min(levels), sum(errors) / needed
     while True:
-        wanted = [np.clip(level * s, n, top) for s, n, top in zip(shape, now, ceiling, strict=True)]
-        if sampler.quasi:  # powers of two per replicate
-            wanted = [
-                np.minimum(2.0 ** np.round(np.log2(w / n)) * n, top)
-                for w, n, top in zip(wanted, now, ceiling, strict=True)
-            ]
-        left = sum(
-            float((e_b * (w / n) ** -rate).sum())
-            for e_b, w, n, rate in zip(e, wanted, now, rates, strict=True)
-        )
-        if left <= target or all(np.array_equal(w, top) for w, top in zip(wanted, ceiling, strict=True)):
-            return sampler.grown(tuple(np.ceil(w).astype(int) for w in wanted))
+        left, full = zip(*design.map(partial(_left, level), offers), strict=True)
+        if sum(left) <= target or all(full):
+            return sampler.grown(design.keep(partial(_wanted, level), offers))
         level *= 1.2
+
+
+class _Offer(NamedTuple):
+    """What draws would do for the blocks of a bucket."""
+
+    now: np.ndarray
+    most: np.ndarray
+    errors: Array
+    shape: Array  # of the cheapest numbers of draws, up to a level
+    rate: float  # errors fall like draws to this power
+    doubling: bool
+
+    def wanted(self, level: float) -> Array:
+        """Draws at a level."""
+        out = np.clip(level * self.shape, self.now, self.most)
+        if self.doubling:  # powers of two per replicate
+            out = np.minimum(2.0 ** np.round(np.log2(out / self.now)) * self.now, self.most)
+        return np.asarray(out)
+
+
+def _offers(
+    rule: DrawRule,
+    shares: _Shares,
+    max_draws: int,
+    design: MixedDesign,
+    found: Evaluated,
+    sizes: Counts,
+) -> tuple[_Offer, ...]:
+    every, out = shares.of(found), []
+    for now, bucket in zip(sizes, rule.buckets(design), strict=True):
+        grid = rule.quasi and bucket.n_drawn == 1
+        rate = 4.0 if grid else 1.4 if rule.quasi else 1.0
+        most = np.minimum(now * (4 if grid else 32), np.maximum(max_draws, now))
+        errors = every[bucket.blocks]
+        shape = (errors * now**rate / bucket.n_rows) ** (1.0 / (1.0 + rate))
+        out.append(_Offer(now, most, errors, shape, rate, rule.quasi))
+    return tuple(out)
+
+
+def _first_level(design: MixedDesign, offers: tuple[_Offer, ...]) -> tuple[float, float]:
+    """Level at which the first block would get more draws, and the sum of all errors."""
+    level = min(float(np.min(offer.now / offer.shape)) for offer in offers)
+    return level, sum(float(offer.errors.sum()) for offer in offers)
+
+
+def _left(level: float, design: MixedDesign, offers: tuple[_Offer, ...]) -> tuple[float, bool]:
+    """Sum of the errors at a level, and whether all blocks have as many draws as they may."""
+    wanted = [offer.wanted(level) for offer in offers]
+    left = sum(
+        float((offer.errors * (w / offer.now) ** -offer.rate).sum())
+        for offer, w in zip(offers, wanted, strict=True)
+    )
+    return left, all(np.array_equal(w, offer.most) for offer, w in zip(offers, wanted, strict=True))
+
+
+def _wanted(level: float, design: MixedDesign, offers: tuple[_Offer, ...]) -> Counts:
+    return tuple(np.ceil(offer.wanted(level)).astype(int) for offer in offers)

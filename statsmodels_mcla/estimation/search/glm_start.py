@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign, SearchScale
+from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
+from statsmodels_mcla.execution import remade
 from statsmodels_mcla.numerics import Array
 
 FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
@@ -25,7 +28,6 @@ class GLMStart:
         X'WX.
     curvature : float
         Average of W: information about one row's linear predictor.
-    eta : ndarray (N,)
     converged : bool
     size : float
         Of the random effects where a search starts, relative to what one row tells about eta.
@@ -35,7 +37,6 @@ class GLMStart:
     phi: Any
     information: Array
     curvature: float
-    eta: Array
     converged: bool
     size: float = 1.0
 
@@ -45,25 +46,25 @@ class GLMStart:
         return self.size * FIRST_SD / np.sqrt(self.curvature)
 
 
-def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMStart:
-    """Fit the GLM without random effects by Newton's method with step halving."""
-    family = design.family
-    axes = design.fixed_axes
-    X = design.X @ axes  # units and origins do not matter to any cut-off
-    numbers = design.y, design.w, design.v
-    targets = family.start_predictors(*numbers)
-    phi = family.start_parameters(*numbers, targets[0])
-    y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
+def fit_without_random_effects(design: DesignFacts, maxiter: int = 30) -> GLMStart:
+    """Fit the GLM without random effects by Newton's method with step halving.
 
-    def at(beta: Array) -> tuple[float, Array, Array, Array]:
-        eta = X @ beta + design.offset
-        terms = family.rows(y, w, v, eta[:, None], phi)
-        return float(terms.logf.sum()), terms.d1[:, 0], -terms.d2[:, 0], eta
+    The last step is taken beyond convergence, so that the answer does not depend on where the search began.
+    """
+    axes = design.fixed_axes  # units and origins do not matter to any cut-off
+    rows = design.keep(partial(_glm_rows, axes))
+    begun = design.map(_begun, rows)
+    phi = _mean_phi(begun)
 
-    for target in targets:
-        beta = np.linalg.lstsq(X, target - design.offset, rcond=None)[0]
-        height, d1, W, eta = at(beta)
-        if np.isfinite(height):
+    def at(beta: Array) -> _GLMSums:
+        parts = design.map(partial(_glm_sums, beta, phi), rows)
+        return _GLMSums(*(np.sum(x, axis=0) for x in zip(*parts, strict=True)))
+
+    for products in zip(*(part.products for part in begun), strict=True):
+        gram, projected = (np.sum(x, axis=0) for x in zip(*products, strict=True))
+        beta = np.linalg.lstsq(gram, projected, rcond=None)[0]
+        here = at(beta)
+        if np.isfinite(here.height):
             break
     else:
         raise FloatingPointError(
@@ -72,27 +73,85 @@ def fit_without_random_effects(design: MixedDesign, maxiter: int = 30) -> GLMSta
         )
     converged = False
     for _ in range(maxiter):
-        # negative curvature of a row (non-canonical links) counts as none
-        information = X.T @ (X * np.maximum(W, 1e-8 * np.abs(W).max())[:, None])
-        gradient = X.T @ d1
-        step = np.linalg.lstsq(information, gradient, rcond=None)[0]
-        if gradient @ step < 1e-8:
-            converged = True
-            break
+        step = np.linalg.lstsq(here.information, here.gradient, rcond=None)[0]
+        converged = bool(here.gradient @ step < 1e-8)
         for shrink in 0.5 ** np.arange(30):
             trial = at(beta + shrink * step)
-            if trial[0] >= height - 1e-12 * abs(height):
+            if trial.height >= here.height - 1e-12 * abs(here.height):
                 break
-        beta = beta + shrink * step
-        height, d1, W, eta = trial
-    if family.parameters:
-        phi = family.start_parameters(*numbers, eta)
+        beta, here = beta + shrink * step, trial
+        if converged:
+            break
+    if design.family.parameters:
+        phi = _mean_phi(design.map(partial(_glm_phi, beta), rows))
     back = np.linalg.inv(axes)
-    curvature = float(np.maximum(W, 1e-8 * np.abs(W).max()).mean())
-    return GLMStart(axes @ beta, phi, back.T @ information @ back, curvature, eta, converged)
+    curvature = float(here.curvature / design.n_rows)
+    return GLMStart(axes @ beta, phi, back.T @ here.information @ back, curvature, converged)
 
 
-def search_scale(design: MixedDesign, start: GLMStart) -> SearchScale:
+class _GLMRows(NamedTuple):
+    """Rows along the axes of the fixed effects."""
+
+    X: Array
+    targets: tuple[Array, ...]  # linear predictors to start from
+    phi: Any
+
+
+class _Begun(NamedTuple):
+    """Where some rows would start."""
+
+    phi: Any
+    weight: float
+    products: list[tuple[Array, Array]]  # X'X and X'(target - offset)
+
+
+class _GLMSums(NamedTuple):
+    """Sums over rows."""
+
+    height: float
+    gradient: Array
+    information: Array
+    curvature: float
+
+
+@remade
+def _glm_rows(axes: Array, design: MixedDesign) -> _GLMRows:
+    numbers = design.y, design.w, design.v
+    targets = design.family.start_predictors(*numbers)
+    return _GLMRows(design.X @ axes, targets, design.family.start_parameters(*numbers, targets[0]))
+
+
+def _begun(design: MixedDesign, rows: _GLMRows) -> _Begun:
+    gram = rows.X.T @ rows.X
+    products = [(gram, rows.X.T @ (target - design.offset)) for target in rows.targets]
+    return _Begun(rows.phi, float(design.w.sum()), products)
+
+
+def _glm_sums(beta: Array, phi: Any, design: MixedDesign, rows: _GLMRows) -> _GLMSums:
+    y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
+    eta = rows.X @ beta + design.offset
+    terms = design.family.rows(y, w, v, eta[:, None], phi)
+    # negative curvature of a row (non-canonical links) counts as none
+    W = np.maximum(-terms.d2[:, 0], 1e-8 * np.abs(terms.d2).max())
+    information = rows.X.T @ (rows.X * W[:, None])
+    return _GLMSums(float(terms.logf.sum()), rows.X.T @ terms.d1[:, 0], information, float(W.sum()))
+
+
+def _glm_phi(beta: Array, design: MixedDesign, rows: _GLMRows) -> _Begun:
+    eta = rows.X @ beta + design.offset
+    phi = design.family.start_parameters(design.y, design.w, design.v, eta)
+    return _Begun(phi, float(design.w.sum()), [])
+
+
+def _mean_phi(parts: Sequence[_Begun]) -> Any:
+    """Average over parts of the rows, by the weights of these."""
+    if len(parts) == 1:
+        return parts[0].phi
+    phi = np.average([part.phi for part in parts], axis=0, weights=[part.weight for part in parts])
+    return phi if np.ndim(phi) else float(phi)
+
+
+def search_scale(design: DesignFacts, start: GLMStart) -> SearchScale:
     """Search coordinates around the GLM, with random effects of the size that `GLMStart` tells."""
     layout = design.layout
     origin, stretch = np.zeros(layout.size), np.zeros((layout.size, layout.size))

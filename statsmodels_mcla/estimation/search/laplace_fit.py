@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign, SearchScale
+from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.estimation.search.glm_start import GLMStart, search_scale
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.execution import OutOfTime
@@ -24,7 +24,7 @@ class LaplaceFit:
 
     Attributes
     ----------
-    design : MixedDesign
+    design : DesignFacts
     scale : SearchScale
     params : ndarray (P,)
         Fixed effects, loadings, dispersion.
@@ -32,7 +32,7 @@ class LaplaceFit:
     mle_retvals, mle_settings : dict
     """
 
-    design: MixedDesign
+    design: DesignFacts
     scale: SearchScale
     params: Array
     evaluation: LaplaceEvaluation
@@ -46,7 +46,7 @@ class LaplaceFit:
 
 
 def fit_laplace(
-    design: MixedDesign,
+    design: DesignFacts,
     scale: SearchScale,
     x: Array,
     *,
@@ -59,7 +59,7 @@ def fit_laplace(
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
     scale : SearchScale
     x : ndarray (P,)
         Where to start, in search coordinates.
@@ -114,7 +114,7 @@ def fit_laplace(
     return LaplaceFit(design, scale, scale.fitted(at), last, retvals, fitted.mle_settings)
 
 
-def sized(design: MixedDesign, start: GLMStart) -> GLMStart:
+def sized(design: DesignFacts, start: GLMStart) -> GLMStart:
     """Start with random effects of the order of magnitude that the Laplace approximation likes best.
 
     The information about the fixed effects is what they leave of it.
@@ -123,7 +123,7 @@ def sized(design: MixedDesign, start: GLMStart) -> GLMStart:
     far below, where the approximation is all but flat, no search would find them.
     """
     best, height = start, -np.inf
-    modes: tuple[Modes, ...] = ()
+    modes = None
     for size in 8.0 ** np.arange(8):
         trial = replace(start, size=size)
         try:
@@ -135,12 +135,20 @@ def sized(design: MixedDesign, start: GLMStart) -> GLMStart:
         if not found.value > height:
             break
         best, height, modes = trial, found.value, found.modes
-    information = np.zeros_like(start.information)
-    for bucket, mode in zip(design.buckets, modes, strict=False):
+    if modes is None:
+        return best
+    information = np.sum(design.map(_information, modes), axis=0)
+    return replace(best, information=information) if is_positive_definite(information) else best
+
+
+def _information(design: MixedDesign, modes: tuple[Modes, ...]) -> Array:
+    """Information about the fixed effects that random effects of unknown size leave."""
+    out = np.zeros((design.n_fixed, design.n_fixed))
+    for bucket, mode in zip(design.buckets, modes, strict=True):
         weighted = mode.W[..., None] * bucket.X
         known = mode.root.back(mode.J.back(weighted))
-        information += np.einsum("bni,bnj->ij", weighted, bucket.X) - np.einsum("bqi,bqj->ij", known, known)
-    return replace(best, information=information) if is_positive_definite(information) else best
+        out += np.einsum("bni,bnj->ij", weighted, bucket.X) - np.einsum("bqi,bqj->ij", known, known)
+    return out
 
 
 def laplace_covariance(fit: LaplaceFit) -> Array:

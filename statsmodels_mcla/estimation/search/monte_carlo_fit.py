@@ -245,7 +245,7 @@ def _with_tails(
     top: Top, scale: SearchScale, sampler: Sampler, settings: FitSettings, tol: float, metric: Array | None
 ) -> Top:
     """Outcome with the tails of the weights, where it is final and its evaluation was known without them."""
-    if tol != EXACT or not np.isnan(top.evaluation.blocks.k_hat).all():
+    if tol != EXACT or top.evaluation.tails:
         return top
     paths = _Paths(scale, sampler, top.position, settings, metric)
     found = paths.at(scale.from_fitted(top.position.params), tails=True, late=True)
@@ -261,7 +261,7 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
     if found is None:
         raise FloatingPointError("the log-likelihood is not finite at the maximum over the draws")
     decrement = np.inf
-    if found.blocks.ess.min() >= 5:
+    if found.least_ess >= 5:
         decrement = distance(*paths.scale.derivatives(x, found.score, found.hessian))
     return Top(Position(paths.scale.fitted(x), position.modes, position.draws), found, decrement, *told)
 
@@ -314,7 +314,7 @@ def _are_enough(sampler: Sampler, precision: Precision | None, settings: FitSett
     """Whether the draws are: standard errors and the log-likelihood are worth some too, though not any number."""
     if precision is None or not precision.surely_meets(settings.mcse_tol):
         return False
-    work = sum(int(n.sum()) * b.n_rows for n, b in zip(sampler.sizes, sampler.buckets, strict=True))
+    work = sampler.count.work
     steady = work > SE_WORK or precision.has_steady_se(settings.mcse_tol)
     return steady and (work > LLF_WORK or precision.llf_mcse <= settings.llf_tol)
 
@@ -394,7 +394,7 @@ def fit_monte_carlo(
             larger = sampler.with_size(settings.nsample)
         elif not (enough or settings.late):
             larger = _larger(sampler, evaluation, precision, settings, failures)
-        grows = any(np.any(a > b) for a, b in zip(larger.sizes, sampler.sizes, strict=True))
+        grows = larger.count.total > sampler.count.total
         if not grows and tol == EXACT:
             return found
         tol = ROUGH if grows and settings.nsample is None and not joint else EXACT
@@ -408,12 +408,12 @@ def _round(
 ) -> Round:
     return Round(
         stage,
-        int(max(s.max() for s in sampler.sizes)),
-        int(sum(int(s.sum()) for s in sampler.sizes)),
+        sampler.count.most,
+        sampler.count.total,
         evaluation.value,
         np.nan if precision is None else precision.worst_ratio,
         np.nan if precision is None else precision.worst_bias,
-        float(evaluation.blocks.ess.min()),
+        evaluation.least_ess,
         seconds,
     )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts
 from statsmodels_mcla.execution import SERIAL, Executor, Until
 from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
 
@@ -76,7 +76,7 @@ class FitSettings:
 
     def announce(self, sampler: Sampler, history: Sequence[Round]) -> None:
         """Say how many draws are next, and about how long they will take, by the time of the rounds so far."""
-        total = int(sum(int(s.sum()) for s in sampler.sizes))
+        total = sampler.count.total
         before = history[-2].seconds if len(history) > 1 else 0.0
         seconds = (history[-1].seconds - before) * total / max(history[-1].total_draws, 1)
         self.plan(total, seconds)
@@ -115,7 +115,7 @@ class DrawSettings:
     nsample: int | None
     max_draws: float = np.inf
 
-    def sampler(self, design: MixedDesign) -> Sampler:
+    def sampler(self, design: DesignFacts) -> Sampler:
         """Sampler with the draws that a fit of the design starts with: few, to find the way."""
         most = self.max_draws if self.nsample is None else self.nsample
         limit = max(int(most), 2) if np.isfinite(most) else None

@@ -4,7 +4,7 @@ Owns the search for the modes, the approximation with its gradient, and the Gaus
 The next of its kind: another way to find modes takes and gives `Modes`.
 """
 
-from statsmodels_mcla.likelihood.laplace.approximation import LaplaceEvaluation, evaluate_laplace
+from statsmodels_mcla.likelihood.laplace.approximation import LaplaceEvaluation, evaluate_laplace, modes_at
 from statsmodels_mcla.likelihood.laplace.dense_root import DenseRoot
 from statsmodels_mcla.likelihood.laplace.maps import Map, Root
 from statsmodels_mcla.likelihood.laplace.modes import Modes, conditional_modes, modes_of_buckets
@@ -21,5 +21,6 @@ __all__ = [
     "evaluate_laplace",
     "gaussian_at_mode",
     "gaussian_fit",
+    "modes_at",
     "modes_of_buckets",
 ]

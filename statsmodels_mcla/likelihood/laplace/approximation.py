@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from statsmodels_mcla.covariance import Loadings
-from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.design import Bucket, DesignFacts, MixedDesign
 from statsmodels_mcla.execution import on_one_blas_thread
 from statsmodels_mcla.likelihood.laplace.modes import Modes, modes_of_buckets
 from statsmodels_mcla.numerics import Array
@@ -17,11 +18,11 @@ from statsmodels_mcla.numerics import Array
 
 @dataclass(frozen=True)
 class LaplaceEvaluation:
-    """Laplace log-likelihood, its gradient in the working parameters, and the modes of every bucket."""
+    """Laplace log-likelihood, its gradient in the working parameters, and the modes of every bucket, kept."""
 
     value: float
     gradient: Array
-    modes: tuple[Modes, ...]
+    modes: Any
 
 
 def _bucket_gradient(
@@ -59,26 +60,35 @@ def _bucket_gradient(
 
 
 @on_one_blas_thread
-def evaluate_laplace(
-    design: MixedDesign, working: Array, start: Sequence[Modes] | None = None
-) -> LaplaceEvaluation:
+def evaluate_laplace(design: DesignFacts, working: Array, start: Any = None) -> LaplaceEvaluation:
     """Laplace log-likelihood (constants included) and its exact gradient.
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
     working : ndarray (n_params,)
         Fixed effects, loadings, dispersion.
-    start : sequence of Modes, optional
-        Modes at nearby parameters.
+    start : optional
+        Kept modes at nearby parameters.
     """
+    modes = design.keep(partial(modes_at, working), start)
+    values, gradients = zip(*design.map(partial(_sums, working), modes), strict=True)
+    return LaplaceEvaluation(design.constant + sum(values), np.sum(gradients, axis=0), modes)
+
+
+def modes_at(working: Array, design: MixedDesign, start: Sequence[Modes] | None) -> tuple[Modes, ...]:
+    """Modes of every bucket at working parameters."""
     beta, entries, phi = design.split(working)
+    return modes_of_buckets(design.buckets, beta, design.loadings.factors(entries), phi, start)
+
+
+def _sums(working: Array, design: MixedDesign, modes: tuple[Modes, ...]) -> tuple[float, Array]:
+    """Value without constants, and gradient."""
+    _, entries, phi = design.split(working)
     factors = design.loadings.factors(entries)
-    modes = modes_of_buckets(design.buckets, beta, factors, phi, start)
-    value = design.constant + sum(float(m.value.sum()) for m in modes)
     pieces = [
         _bucket_gradient(bucket, m, design.loadings, factors, phi)
         for bucket, m in zip(design.buckets, modes, strict=True)
     ]
     gradient = np.concatenate([sum(parts) for parts in zip(*pieces, strict=True)])
-    return LaplaceEvaluation(value, gradient, modes)
+    return sum(float(m.value.sum()) for m in modes), gradient

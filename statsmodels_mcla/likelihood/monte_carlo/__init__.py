@@ -6,12 +6,14 @@ The next of its kind: another sum over draws is a function for `over_draws`.
 
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BATCHES, by_replicate
 from statsmodels_mcla.likelihood.monte_carlo.conditional_draws import WeightedDraws, over_draws
-from statsmodels_mcla.likelihood.monte_carlo.evaluation import Evaluation, evaluate
+from statsmodels_mcla.likelihood.monte_carlo.evaluation import SETS, Evaluated, Evaluation, evaluate
 from statsmodels_mcla.likelihood.monte_carlo.precision import SE_TOL, Precision
 
 __all__ = [
     "BATCHES",
+    "SETS",
     "SE_TOL",
+    "Evaluated",
     "Evaluation",
     "Precision",
     "WeightedDraws",

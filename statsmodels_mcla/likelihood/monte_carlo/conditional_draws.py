@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from statsmodels_mcla.design import Bucket, MixedDesign
+from statsmodels_mcla.design import Bucket, DesignFacts, MixedDesign
 from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
 from statsmodels_mcla.likelihood.monte_carlo.kernel import Task, at_work, longest_section, tasks_of, weigh
 from statsmodels_mcla.likelihood.sampling import DrawPart, normalise
@@ -75,11 +75,10 @@ class WeightedDraws(NamedTuple):
         )
 
 
-@on_one_blas_thread
 def over_draws(
-    design: MixedDesign,
+    design: DesignFacts,
     params: Array,
-    draws: Sequence[DrawPart],
+    draws: Any,
     function: Callable[[WeightedDraws], T],
     *,
     wanted: np.ndarray | None = None,
@@ -89,14 +88,15 @@ def over_draws(
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
     params : ndarray (P,)
         Fixed effects, loadings, dispersion, at which the draws are weighed.
     draws : sequence of DrawPart
+        Kept where the rows are.
     function : callable
         Of `WeightedDraws`; several at once.
     wanted : ndarray of bool (B,), optional
-        Blocks that matter: chunks without any are left out.
+        Blocks that matter, of rows that are here: chunks without any are left out.
     executor : Executor
         Small work is done in the calling thread all the same.
 
@@ -110,8 +110,20 @@ def over_draws(
     FloatingPointError
         If a block has no draw of positive weight.
     """
-    tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
+    found = design.map(partial(_over_draws, params, function, wanted), draws, executor=executor)
+    return [value for part in found for value in part]
 
+
+@on_one_blas_thread
+def _over_draws(
+    params: Array,
+    function: Callable[[WeightedDraws], T],
+    wanted: np.ndarray | None,
+    design: MixedDesign,
+    draws: Sequence[DrawPart],
+    executor: Executor = SERIAL,
+) -> list[T]:
+    tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
     executor = at_work(executor, sum(t.part.size * t.bucket.y.size for t in tasks))
     return executor.map(partial(_applied, function), tasks)
 

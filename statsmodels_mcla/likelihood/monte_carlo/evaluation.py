@@ -20,13 +20,13 @@ not depend on how many threads there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
 from statsmodels_mcla.likelihood.monte_carlo.kernel import (
@@ -39,6 +39,8 @@ from statsmodels_mcla.likelihood.monte_carlo.kernel import (
 )
 from statsmodels_mcla.likelihood.sampling import DrawPart
 from statsmodels_mcla.numerics import Array
+
+SETS = 4  # of blocks whose replicates are told apart: the more groups, the less noise in the errors
 
 
 class BlockStatistics(NamedTuple):
@@ -91,14 +93,17 @@ class Evaluation:
         Jackknife estimate, over replicates, of the bias of the score.
     value_bias : float
         The same for the log-likelihood.
-    blocks : BlockStatistics
-    replicates : tuple of ndarray (K, R)
-        What each replicate adds to the log-likelihood of each block, less the average, chunk by chunk; empty
-        unless asked for.  Two evaluations with the same base numbers differ by the differences of these, and
-        the Monte Carlo error of the difference is theirs.
-    score_errors : ndarray (B, P, batches)
-        What batches of replicates add to the error of the score of each block; without batches unless asked for.
-        The products of these with themselves add up to the Monte Carlo variance of the score.
+    curvature_var, curvature_square : ndarray (P,)
+        Sums over blocks of their ``curvature_var``, and of its square.
+    least_ess : float
+        Smallest effective sample size of a block.
+    tails : bool
+        Whether the tails of the weights are known.
+    kept : Evaluated
+        What is known of blocks and replicates, kept where the rows are.
+    score_errors : ndarray (SETS, P, batches)
+        What batches of replicates add to the error of the score of sets of blocks; without batches unless asked for.
+        Their covariance, over sets and batches, adds up to the Monte Carlo variance of the score.
     """
 
     value: float
@@ -108,16 +113,60 @@ class Evaluation:
     score_var: Array
     score_bias: Array
     value_bias: float
+    curvature_var: Array
+    curvature_square: Array
+    least_ess: float
+    tails: bool
+    kept: Any
+    score_errors: Array
+
+    @property
+    def blocks(self) -> BlockStatistics:
+        """Statistics of the blocks, of rows that are here."""
+        found: Evaluated = self.kept
+        return found.blocks
+
+
+class _Sums(NamedTuple):
+    """What one part of the rows adds to an evaluation."""
+
+    value: float
+    value_var: float
+    score: Array
+    hessian: Array
+    score_var: Array
+    score_bias: Array
+    value_bias: float
+    curvature_var: Array
+    curvature_square: Array
+    score_errors: Array
+    n_blocks: int
+    least_ess: float
+
+
+class Evaluated(NamedTuple):
+    """What is known of one part of the rows.
+
+    Attributes
+    ----------
+    sums : tuple
+        What it adds to the evaluation.
+    blocks : BlockStatistics
+    replicates : tuple of ndarray (K, R)
+        What each replicate adds to the log-likelihood of each block, less the average, chunk by chunk; empty unless
+        asked for.  Two evaluations with the same base numbers differ by the differences of these, and the Monte Carlo
+        error of the difference is theirs.
+    """
+
+    sums: _Sums
     blocks: BlockStatistics
-    replicates: tuple[Array, ...] = ()
-    score_errors: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    replicates: tuple[Array, ...]
 
 
-@on_one_blas_thread
 def evaluate(
-    design: MixedDesign,
+    design: DesignFacts,
     params: Array,
-    draws: Sequence[DrawPart],
+    draws: Any,
     *,
     metric: Array | None = None,
     tails: bool = False,
@@ -129,11 +178,11 @@ def evaluate(
 
     Parameters
     ----------
-    design : MixedDesign
+    design : DesignFacts
     params : ndarray (P,)
         Fixed effects, loadings, dispersion.
     draws : sequence of DrawPart
-        Frozen draws of every block.
+        Frozen draws of every block, kept where the rows are.
     metric : ndarray (P, P), optional
         Matrix that turns errors of the score into the errors that `BlockStatistics.score_var` reports;
         without one, they are not computed.
@@ -142,7 +191,7 @@ def evaluate(
     replicates : bool
         Whether to keep what each replicate adds to the log-likelihood.
     score_errors : bool
-        Whether to keep what batches of replicates add to the error of the score of each block.
+        Whether to tell what batches of replicates add to the error of the score.
     executor : Executor
         Small work is done in the calling thread all the same.
 
@@ -155,9 +204,46 @@ def evaluate(
     FloatingPointError
         If a block has no draw of positive weight, or the draws cannot move that far.
     """
+    asked = {"metric": metric, "tails": tails, "replicates": replicates, "score_errors": score_errors}
+    kept = design.keep(partial(_evaluated, params, asked), draws, executor=executor)
+    parts = [_Sums(*sums) for sums in design.map(_sums_of, kept)]
+
+    def total(name: str) -> Any:
+        return np.sum([getattr(part, name) for part in parts], axis=0)
+
+    return Evaluation(
+        design.constant + float(total("value")),
+        total("value_var"),
+        total("score"),
+        total("hessian"),
+        total("score_var"),
+        total("score_bias"),
+        total("value_bias"),
+        total("curvature_var"),
+        total("curvature_square"),
+        min(part.least_ess for part in parts),
+        tails,
+        kept,
+        total("score_errors")[: min(SETS, total("n_blocks"))],
+    )
+
+
+def _sums_of(design: MixedDesign, found: Evaluated) -> _Sums:
+    return found.sums
+
+
+@on_one_blas_thread
+def _evaluated(
+    params: Array,
+    asked: dict[str, Any],
+    design: MixedDesign,
+    draws: Sequence[DrawPart],
+    executor: Executor = SERIAL,
+) -> Evaluated:
+    """Evaluate over the draws of some rows."""
     tasks = tasks_of(design, params, draws)
     executor = at_work(executor, sum(part.size * part.bucket.y.size for part in draws))
-    sums = partial(sum_blocks, metric=metric, tails=tails, replicates=replicates, score_errors=score_errors)
+    sums: Callable[..., BlockSums] = partial(sum_blocks, **asked)
     if len(tasks) >= executor.workers:
         chunks = executor.map(partial(_chunk, sums), tasks)
     else:  # few large blocks: share out the sections of their draws
@@ -165,7 +251,7 @@ def evaluate(
             sums(task, executor.map(partial(_section, task), task.part.sections(longest_section(task.part))))
             for task in tasks
         ]
-    return _total(design, chunks)
+    return _total(chunks, design.first_block)
 
 
 def _section(task: Task, piece: slice) -> Weighed:
@@ -178,7 +264,8 @@ def _chunk(sums: Callable[[Task, list[Weighed]], BlockSums], task: Task) -> Bloc
     return sums(task, [_section(task, piece) for piece in task.part.sections(longest_section(task.part))])
 
 
-def _total(design: MixedDesign, chunks: list[BlockSums]) -> Evaluation:
+def _total(chunks: list[BlockSums], first: int) -> Evaluated:
+    """Sums over chunks of blocks, whose numbers begin with ``first``."""
     index = np.concatenate([c.blocks for c in chunks])
     order = np.argsort(index, kind="stable")
 
@@ -196,15 +283,26 @@ def _total(design: MixedDesign, chunks: list[BlockSums]) -> Evaluation:
         gather("score_var"),
         gather("curvature_var"),
     )
-    return Evaluation(
-        design.constant + float(blocks.loglik.sum()),
+    sums = _Sums(
+        float(blocks.loglik.sum()),
         float(blocks.loglik_var.sum()),
         blocks.score.sum(axis=0),
         np.sum([c.hessian for c in chunks], axis=0),
         np.sum([c.V for c in chunks], axis=0),
         np.sum([c.score_bias for c in chunks], axis=0),
         float(sum(c.value_bias for c in chunks)),
-        blocks,
-        tuple(c.excess for c in chunks if c.excess.size),
-        gather("score_errors"),
+        blocks.curvature_var.sum(axis=0),
+        (blocks.curvature_var**2).sum(axis=0),
+        _in_sets(gather("score_errors"), first),
+        len(index),
+        float(blocks.ess.min()),
     )
+    return Evaluated(sums, blocks, tuple(c.excess for c in chunks if c.excess.size))
+
+
+def _in_sets(errors: Array, first: int) -> Array:
+    """Sums of errors of blocks (B, ...) over sets of them, (SETS, ...)."""
+    out = np.zeros((SETS, *errors.shape[1:]))
+    for k in range(SETS):
+        out[(first + k) % SETS] = errors[k::SETS].sum(axis=0)
+    return out

@@ -17,6 +17,7 @@ out of the way: its threads wait for one another between calls, so that fewer, l
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ LEAST = 2**4  # and at least: shorter calls cost more than what they gain from t
 SECTION = 2**13  # draws of a block that one thread makes at a time,
 SECTION_WORK = 2**23  # fewer in a block of more rows than fit this number of rows x draws
 KEPT = 3 * 2**23  # bytes of an array that is freed and kept; glibc ignores what is above 2^25
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # as glibc numbers them
 WORTH_THREADS = 2**18  # rows x draws below which threads cost more than they gain
 
 
@@ -367,9 +369,14 @@ def _cuts(bucket: Bucket, section: slice, draws: int) -> list[tuple[slice, int]]
 def _keep_freed_memory() -> None:
     """Have the C library keep the memory of arrays of a few MB, rather than return and fetch it in every pass.
 
-    glibc fits what it keeps to the largest array that was freed; no page of this one is ever touched.
+    glibc does so by itself once such an array was freed, unless it is told otherwise, as Dask tells its workers.
     """
-    np.empty(KEPT // 8)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    mallopt(MMAP_THRESHOLD, KEPT)
+    mallopt(TRIM_THRESHOLD, 2 * KEPT)
 
 
 _keep_freed_memory()

@@ -61,10 +61,9 @@ class Precision:
         inverse = np.linalg.inv(information)
         inverse = 0.5 * (inverse + inverse.T)
         # a squared standard error is a variance of the score, projected; the evaluation knows its error
-        parts = evaluation.blocks.curvature_var
-        total = np.maximum(parts.sum(axis=0), np.finfo(float).tiny)
+        total = np.maximum(evaluation.curvature_var, np.finfo(float).tiny)
         # where it comes from one block, it rests on few replicates, and may be twice what they show
-        alone = ((parts / total) ** 2).sum(axis=0)
+        alone = evaluation.curvature_square / total / total
         to_estimates = jacobian @ inverse
         cov = to_estimates @ jacobian.T
         se_error = 0.5 * np.sqrt(total) / np.diag(cov) * (1.0 + alone**2)

@@ -5,10 +5,10 @@ parameters.  What is averaged over them is `monte_carlo`'s.
 The next of its kind: another density is a `Proposal`, another choice of densities a `Sampling`.
 """
 
-from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, TiltedDraws
+from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, NumbersMade, TiltedDraws
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, Moved
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
-from statsmodels_mcla.likelihood.sampling.sampler import Position, Sampler
+from statsmodels_mcla.likelihood.sampling.sampler import DrawRule, Position, Sampler
 from statsmodels_mcla.likelihood.sampling.settings import (
     BlockSampling,
     FixedSampling,
@@ -23,9 +23,11 @@ __all__ = [
     "BlockDraws",
     "BlockSampling",
     "DrawPart",
+    "DrawRule",
     "FixedSampling",
     "JointSampling",
     "Moved",
+    "NumbersMade",
     "Position",
     "Proposal",
     "Sampler",

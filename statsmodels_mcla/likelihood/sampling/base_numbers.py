@@ -22,7 +22,7 @@ from scipy import special, stats
 from scipy.interpolate import CubicHermiteSpline
 from scipy.stats import qmc
 
-from statsmodels_mcla.numerics import Array, generator
+from statsmodels_mcla.numerics import Array, child, generator
 
 BITS = 52  # of a shifted point
 NET_BITS = 32  # of a point before the shift: scrambling takes time that grows with their square
@@ -65,14 +65,11 @@ class SobolNumbers:
         The point set, shared by all blocks of this dimension.
     seed : numpy.random.SeedSequence
         Of the shifts.
-    n_blocks : int
-        Blocks of the bucket.
     """
 
     n_effects: int
     replicates: int
     seed: np.random.SeedSequence
-    n_blocks: int
 
     @property
     def dims(self) -> int:
@@ -93,8 +90,9 @@ class SobolNumbers:
     def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
         """See `BaseNumbers`."""
         each = draws // self.replicates
-        shifts = _shifts(_key(self.seed), self.n_blocks, self.replicates, self.dims)
-        shift = shifts[blocks, section.start // each : section.stop // each]
+        first, last = int(blocks.min()), int(blocks.max())
+        shifts = _shifts(_key(self.seed), first, last - first + 1, self.replicates, self.dims)
+        shift = shifts[blocks - first, section.start // each : section.stop // each]
         points = _sobol(_key(self.seed)[0], self.dims, each)
         shifted = shift[..., None] ^ points  # (B, R, dims, n)
         z = special.ndtri((shifted.astype(float) + 0.5) * 2.0**-BITS)
@@ -202,10 +200,13 @@ def _net(entropy: int, dims: int, size: int) -> np.ndarray:
     return np.ascontiguousarray(points * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
 
 
-@lru_cache(maxsize=64)
-def _shifts(key: tuple[int, tuple[int, ...]], blocks: int, replicates: int, dims: int) -> np.ndarray:
-    """Digital shifts (blocks, replicates, dims)."""
-    rng = generator(np.random.SeedSequence(key[0]), *key[1])
+@lru_cache(maxsize=8)
+def _shifts(
+    key: tuple[int, tuple[int, ...]], first: int, blocks: int, replicates: int, dims: int
+) -> np.ndarray:
+    """Digital shifts (blocks, replicates, dims) from the first of some blocks on: one number of the stream each."""
+    bits = np.random.PCG64(child(np.random.SeedSequence(key[0]), *key[1]))
+    rng = np.random.Generator(bits.advance(first * replicates * dims))
     return rng.integers(0, 2**BITS, size=(blocks, replicates, dims), dtype=np.uint64)
 
 

@@ -7,8 +7,9 @@ standard effects they become.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+from weakref import WeakSet
 
 import numpy as np
 
@@ -19,7 +20,33 @@ from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
 from statsmodels_mcla.numerics import Array, generator
 
-CACHE_BYTES = 2**29  # base numbers of a part up to this size are kept, larger ones are made again
+CACHE_BYTES = 2**29  # base numbers up to this size are kept in all, others are made again
+Numbers = tuple[Array, Array]  # and their log density
+
+
+class NumbersMade:
+    """Base numbers that were made; a copy elsewhere makes them again."""
+
+    _all: ClassVar[WeakSet[NumbersMade]] = WeakSet()
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], Numbers] = {}
+        self.bytes = 0
+        self._all.add(self)
+
+    def get(self, key: tuple[Any, ...]) -> Numbers | None:
+        """Numbers that are here."""
+        return self._made.get(key)
+
+    def put(self, key: tuple[Any, ...], made: Numbers) -> None:
+        """Keep numbers, if there is room in this process."""
+        size = sum(array.nbytes for array in made)
+        if sum(one.bytes for one in list(self._all)) + size <= CACHE_BYTES:
+            self._made[key] = made
+            self.bytes += size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NumbersMade, ()
 
 
 class DrawPart(Protocol):
@@ -60,18 +87,20 @@ class BlockDraws:
         Degrees of freedom; inf for a normal.
     numbers : BaseNumbers
         Base numbers of the whole bucket that ``bucket`` is a part of.
-    members : ndarray (B,)
-        Places of the blocks in that whole bucket.
     size : int
+    made : NumbersMade
+        Base numbers that are in memory,
+    part : tuple
+        and how those of these draws are known there.
     """
 
     bucket: Bucket
     anchor: Anchor
     df: float
     numbers: BaseNumbers
-    members: np.ndarray
     size: int
-    cache: dict[tuple[int, int, int, int], tuple[Array, Array]] = field(default_factory=dict, repr=False)
+    made: NumbersMade = field(repr=False)
+    part: tuple[Any, ...]
 
     @property
     def replicate(self) -> int:
@@ -84,25 +113,17 @@ class BlockDraws:
 
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
-        key = (blocks.start, blocks.stop, section.start, section.stop)
-        made = self.cache.get(key)
+        key = (*self.part, blocks.start, blocks.stop, section.start, section.stop)
+        made = self.made.get(key)
         if made is None:
-            t = self.numbers.spherical_t(self.df, self.members[blocks], self.size, section)
+            t = self.numbers.spherical_t(self.df, self.bucket.places[blocks], self.size, section)
             random = self.replicate > 1 and not isinstance(self.numbers, CubaturePoints)
             if random and self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_drawn > 0:
                 t = match_moments(t, self.replicate)
             made = t, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, t.shape[1])
-            if 8 * self.bucket.n_blocks * (self.bucket.n_drawn + 1) * self.size <= CACHE_BYTES:
-                self.cache[key] = made
+            self.made.put(key, made)
         t, log_slope = self.anchor.shapes.take(blocks).apply(made[0])
         return t, made[1] - log_slope
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "cache": {}}  # base numbers are made again where they are needed
-
-    def with_numbers_of(self, other: BlockDraws) -> BlockDraws:
-        """Return the draws with the base numbers that another position has made from the same source."""
-        return replace(self, cache=other.cache)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.design import Bucket, MixedDesign
-from statsmodels_mcla.execution import on_one_blas_thread
+from statsmodels_mcla.design import Bucket, DesignFacts, MixedDesign
+from statsmodels_mcla.execution import on_one_blas_thread, remade
+from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.likelihood.laplace import Modes, modes_of_buckets
 from statsmodels_mcla.likelihood.sampling.base_numbers import (
     BaseNumbers,
@@ -17,13 +20,12 @@ from statsmodels_mcla.likelihood.sampling.base_numbers import (
     IndependentNumbers,
     SobolNumbers,
 )
-from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws
+from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws, NumbersMade
 from statsmodels_mcla.likelihood.sampling.moving_draws import anchored, standing
 from statsmodels_mcla.likelihood.sampling.proposals import StandardisedProposal
 from statsmodels_mcla.likelihood.sampling.settings import (
     BlockSampling,
     FixedSampling,
-    JointSampling,
     Sampling,
 )
 from statsmodels_mcla.numerics import Array, child
@@ -40,62 +42,51 @@ class Position:
     params : ndarray (P,)
         Fixed effects, loadings, dispersion.
     modes : tuple of Modes
+        Kept where the rows are,
     draws : tuple of DrawPart
+        and so are the draws.
     """
 
     params: Array
-    modes: tuple[Modes, ...]
-    draws: tuple[DrawPart, ...]
+    modes: Any
+    draws: Any
 
 
 @dataclass(frozen=True)
-class Sampler:
-    """Makes the draws at any parameter value, always from the same base random numbers.
+class DrawRule:
+    """What draws are made of, for any part of the rows.
 
     Attributes
     ----------
-    design : MixedDesign
     sampling : Sampling
     seed : numpy.random.SeedSequence
     quasi : bool
         Randomised quasi-Monte Carlo or independent draws.
-    sizes : tuple of ndarray
-        Draws of each block, one array a bucket.
-    epochs : tuple of ndarray
-        How often each block's base numbers have been replaced by fresh ones.
     exact : bool
         Whether blocks whose effects are normal given the data have points with the right moments, rather than draws.
     """
 
-    design: MixedDesign
     sampling: Sampling
     seed: np.random.SeedSequence
     quasi: bool
-    sizes: tuple[np.ndarray, ...]
-    epochs: tuple[np.ndarray, ...] = ()
     exact: bool = True
 
-    @classmethod
-    def start(
-        cls,
-        design: MixedDesign,
-        sampling: Sampling,
-        seed: np.random.SeedSequence,
-        quasi: bool,
-        nsample: int | None,
-    ) -> Sampler:
-        """Give every block the number of draws that a fit starts with, or ``nsample`` if that is less."""
-        empty = cls(design, sampling, seed, quasi and not sampling.joint, ())
-        sizes = []
-        for k, bucket in enumerate(empty.buckets):
-            first = empty.first_size(bucket)
-            first = first if nsample is None else min(first, nsample)
-            sizes.append(np.full(bucket.n_blocks, empty.numbers(k, 0).draws(first)))
-        return replace(empty, sizes=tuple(sizes), epochs=tuple(np.zeros_like(s) for s in sizes))
+    def buckets(self, design: MixedDesign) -> tuple[Bucket, ...]:
+        """Blocks that are integrated one by one."""
+        return design.joint if self.sampling.joint else design.buckets
 
-    def by_blocks(self) -> Sampler:
-        """Sampler of the same design that draws block by block, with few draws: to find the way."""
-        return Sampler.start(self.design, BlockSampling(), self.seed, True, None)
+    def without_draws(self, family: ConditionalFamily) -> bool:
+        """Whether points with the right moments stand for all draws: right where they are made, and there alone."""
+        return self.exact and self.quasi and family.quadratic and self.sampling == BlockSampling()
+
+    def numbers(self, bucket: Bucket, epoch: int) -> BaseNumbers:
+        """Base numbers of a bucket."""
+        seed = child(self.seed, bucket.number, epoch)
+        if self.without_draws(bucket.family):
+            return CubaturePoints(bucket.n_drawn, seed)
+        if self.quasi:
+            return SobolNumbers(bucket.n_drawn, REPLICATES, seed)
+        return IndependentNumbers(bucket.n_drawn, seed)
 
     def first_size(self, bucket: Bucket) -> int:
         """Draws that are enough to find the way to the maximum, by number of effects."""
@@ -105,48 +96,111 @@ class Sampler:
             return 1024
         return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_drawn, 32)
 
+
+Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Makes the draws at any parameter value, always from the same base random numbers.
+
+    Attributes
+    ----------
+    design : DesignFacts
+    rule : DrawRule
+    sizes : tuple of ndarray
+        Draws of each block, one array a bucket; kept where the rows are, as are
+    epochs : tuple of ndarray
+        how often each block's base numbers have been replaced by fresh ones.
+    made : NumbersMade
+        Base numbers that were made, for all positions.
+    """
+
+    design: DesignFacts
+    rule: DrawRule
+    sizes: Any
+    epochs: Any
+    made: Any
+
+    @classmethod
+    def start(
+        cls,
+        design: DesignFacts,
+        sampling: Sampling,
+        seed: np.random.SeedSequence,
+        quasi: bool,
+        nsample: int | None,
+    ) -> Sampler:
+        """Give every block the number of draws that a fit starts with, or ``nsample`` if that is less."""
+        rule = DrawRule(sampling, seed, quasi and not sampling.joint)
+        sizes = design.keep(partial(_first_sizes, rule, nsample))
+        return cls(design, rule, sizes, design.keep(_zeros, sizes), design.keep(_nothing_made))
+
+    @property
+    def sampling(self) -> Sampling:
+        """Importance density."""
+        return self.rule.sampling
+
+    @property
+    def seed(self) -> np.random.SeedSequence:
+        """Of all draws."""
+        return self.rule.seed
+
+    @property
+    def quasi(self) -> bool:
+        """Randomised quasi-Monte Carlo or independent draws."""
+        return self.rule.quasi
+
+    def with_rule(self, **changes: Any) -> Sampler:
+        """Sampler that makes as many draws otherwise."""
+        made = self.design.keep(_nothing_made)
+        return replace(self, rule=replace(self.rule, **changes), made=made)
+
+    def by_blocks(self) -> Sampler:
+        """Sampler of the same design that draws block by block, with few draws: to find the way."""
+        return Sampler.start(self.design, BlockSampling(), self.seed, True, None)
+
     @property
     def without_draws(self) -> bool:
         """Whether points with the right moments stand for all draws: right where they are made, and there alone."""
-        kinds = {type(self.numbers(k, 0)) for k in range(len(self.buckets))}
-        return kinds == {CubaturePoints}
-
-    def with_size(self, nsample: int) -> Sampler:
-        """Give every block ``nsample`` draws."""
-        return self.grown(tuple(np.full(len(now), nsample) for now in self.sizes))
+        return self.rule.without_draws(self.design.family)
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
         """Blocks that are integrated one by one."""
-        return self.design.joint if self.sampling.joint else self.design.buckets
+        return self.rule.buckets(self.design.here)
 
-    def numbers(self, k: int, epoch: int) -> BaseNumbers:
-        """Base numbers of a bucket."""
-        bucket = self.buckets[k]
-        seed = child(self.seed, k, epoch)
-        if self.exact and self.quasi and bucket.family.quadratic and self.sampling == BlockSampling():
-            return CubaturePoints(bucket.n_drawn, seed)
-        if self.quasi:
-            return SobolNumbers(bucket.n_drawn, REPLICATES, seed, bucket.n_blocks)
-        return IndependentNumbers(bucket.n_drawn, seed)
+    @cached_property
+    def count(self) -> DrawCount:
+        """How many draws there are."""
+        found = self.design.map(partial(_counted, self.rule), self.sizes)
+        return DrawCount(max(c.most for c in found), *(sum(x) for x in list(zip(*found, strict=True))[1:]))
 
-    def grown(self, wanted: tuple[np.ndarray, ...]) -> Sampler:
-        """Give every block at least the wanted number of draws.
+    def with_size(self, nsample: int) -> Sampler:
+        """Give every block ``nsample`` draws."""
+        return self.grown(self.design.keep(partial(_filled, nsample), self.sizes))
+
+    def halved(self) -> Sampler:
+        """Give every block half as many draws, as its base numbers allow."""
+        sizes = self.design.keep(partial(_halves, self.rule), self.sizes)
+        return replace(self, sizes=sizes, made=self.design.keep(_nothing_made))
+
+    def grown(self, wanted: Any) -> Sampler:
+        """Give every block at least the wanted number of draws, kept as ``sizes`` are.
 
         Blocks that grow keep the draws that they have.  The others get fresh ones: they were left alone
         because the draws at hand showed little error, and going on with those would understate it.
         """
-        sizes, epochs = [], []
-        for k, (now, more, epoch) in enumerate(zip(self.sizes, wanted, self.epochs, strict=True)):
-            numbers = self.numbers(k, 0)
-            distinct, inverse = np.unique(np.maximum(now, more), return_inverse=True)
-            sizes.append(np.array([numbers.draws(int(m)) for m in distinct])[inverse])
-            epochs.append(np.where(sizes[-1] > now, epoch, epoch + 1))
-        if all(np.array_equal(a, b) for a, b in zip(sizes, self.sizes, strict=True)):
-            return self
-        return replace(self, sizes=tuple(sizes), epochs=tuple(epochs))
+        keep = self.design.keep
+        sizes = keep(partial(_grown, self.rule), self.sizes, wanted)
+        out = replace(
+            self,
+            sizes=sizes,
+            epochs=keep(_epochs_of_grown, self.epochs, self.sizes, sizes),
+            made=keep(_nothing_made),
+        )
+        return self if out.count == self.count else out
 
-    @on_one_blas_thread
     def at(self, params: Array, near: Position | None = None) -> Position:
         """Make the draws at the given parameters.
 
@@ -155,57 +209,140 @@ class Sampler:
         params : ndarray (P,)
             Fixed effects, loadings, dispersion.
         near : Position, optional
-            A position of this design nearby: its modes are where the search for the new ones starts, and
-            its base numbers are used again where the sizes are the same.
+            A position of this design nearby: its modes are where the search for the new ones starts.
         """
-        design, sampling = self.design, self.sampling
-        params = np.array(params, float)
-        beta, loadings, phi = design.split(params)
+        params, design = np.array(params, float), self.design
+        modes = design.keep(partial(_modes, self.rule, params), None if near is None else near.modes)
+        draws = design.keep(partial(_draws, self.rule, params), modes, self.sizes, self.epochs, self.made)
+        design.map(_is_made, draws)  # where there are no modes, this raises
+        return Position(params, modes, draws)
+
+
+class DrawCount(NamedTuple):
+    """Numbers of draws."""
+
+    most: int  # of a block
+    total: int
+    work: int  # rows x draws
+
+
+def _first_sizes(rule: DrawRule, nsample: int | None, design: MixedDesign) -> Counts:
+    sizes = []
+    for bucket in rule.buckets(design):
+        first = rule.first_size(bucket)
+        first = first if nsample is None else min(first, nsample)
+        sizes.append(np.full(bucket.n_blocks, rule.numbers(bucket, 0).draws(first)))
+    return tuple(sizes)
+
+
+def _zeros(design: MixedDesign, sizes: Counts) -> Counts:
+    return tuple(np.zeros_like(s) for s in sizes)
+
+
+def _filled(number: int, design: MixedDesign, sizes: Counts) -> Counts:
+    return tuple(np.full(len(s), number) for s in sizes)
+
+
+def _halves(rule: DrawRule, design: MixedDesign, sizes: Counts) -> Counts:
+    pairs = zip(rule.buckets(design), sizes, strict=True)
+    return tuple(np.array([rule.numbers(b, 0).draws(int(m) // 2) for m in s]) for b, s in pairs)
+
+
+@remade
+def _nothing_made(design: MixedDesign) -> NumbersMade:
+    return NumbersMade()
+
+
+def _is_made(design: MixedDesign, draws: Any) -> bool:
+    return bool(draws)
+
+
+def _counted(rule: DrawRule, design: MixedDesign, sizes: Counts) -> DrawCount:
+    pairs = list(zip(sizes, rule.buckets(design), strict=True))
+    return DrawCount(
+        int(max(s.max() for s in sizes)),
+        int(sum(int(s.sum()) for s in sizes)),
+        int(sum(int(s.sum()) * b.n_rows for s, b in pairs)),
+    )
+
+
+def _grown(rule: DrawRule, design: MixedDesign, sizes: Counts, wanted: Counts) -> Counts:
+    out = []
+    for bucket, now, more in zip(rule.buckets(design), sizes, wanted, strict=True):
+        numbers = rule.numbers(bucket, 0)
+        distinct, inverse = np.unique(np.maximum(now, more), return_inverse=True)
+        out.append(np.array([numbers.draws(int(m)) for m in distinct])[inverse])
+    return tuple(out)
+
+
+def _epochs_of_grown(design: MixedDesign, epochs: Counts, sizes: Counts, grown: Counts) -> Counts:
+    return tuple(
+        np.where(more > now, epoch, epoch + 1) for epoch, now, more in zip(epochs, sizes, grown, strict=True)
+    )
+
+
+@on_one_blas_thread
+def _modes(rule: DrawRule, params: Array, design: MixedDesign, near: Any) -> tuple[Modes, ...]:
+    beta, loadings, phi = design.split(params)
+    return modes_of_buckets(rule.buckets(design), beta, design.loadings.factors(loadings), phi, near)
+
+
+@remade
+@on_one_blas_thread
+def _draws(
+    rule: DrawRule,
+    params: Array,
+    design: MixedDesign,
+    modes: tuple[Modes, ...],
+    sizes: Counts,
+    epochs: Counts,
+    made: NumbersMade,
+) -> tuple[DrawPart, ...]:
+    """Draws of every bucket, those of blocks with the same number of draws as one part."""
+    sampling, buckets = rule.sampling, rule.buckets(design)
+    _, loadings, phi = design.split(params)
+    if not isinstance(sampling, BlockSampling):
         factors = design.loadings.factors(loadings)
-        modes = modes_of_buckets(self.buckets, beta, factors, phi, None if near is None else near.modes)
-        if not isinstance(sampling, BlockSampling):
-            return Position(params, modes, (self._joint_draws(sampling, params, factors, modes[0]),))
-        made = {} if near is None else {_part_key(part): part for part in near.draws}
-        draws: list[DrawPart] = []
-        for k, (bucket, mode) in enumerate(zip(self.buckets, modes, strict=True)):
-            grid = self.quasi and bucket.n_drawn == 1
-            df, inflate = sampling.shape(bucket, grid)
-            gaussian = sampling.gaussian(bucket, mode, phi)
-            lean = sampling.centre == "mean" and not grid
-            exact = lean and sampling.df is None and sampling.inflate is None
-            anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean, exact)
-            kinds, kind = np.unique(np.stack([self.sizes[k], self.epochs[k]]), axis=1, return_inverse=True)
-            for c, (size, epoch) in enumerate(kinds.T.tolist()):
-                members = np.flatnonzero(kind.ravel() == c)
-                whole = len(members) == bucket.n_blocks
-                part = BlockDraws(
+        return (_joint_draws(rule, design, params, factors, modes[0], int(sizes[0][0])),)
+    draws: list[DrawPart] = []
+    for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
+        grid = rule.quasi and bucket.n_drawn == 1
+        df, inflate = sampling.shape(bucket, grid)
+        gaussian = sampling.gaussian(bucket, mode, phi)
+        lean = sampling.centre == "mean" and not grid
+        exact = lean and sampling.df is None and sampling.inflate is None
+        anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean, exact)
+        kinds, kind = np.unique(np.stack([sizes[k], epochs[k]]), axis=1, return_inverse=True)
+        for c, (size, epoch) in enumerate(kinds.T.tolist()):
+            members = np.flatnonzero(kind.ravel() == c)
+            whole = len(members) == bucket.n_blocks
+            draws.append(
+                BlockDraws(
                     bucket if whole else bucket.take(members),
                     anchor if whole else anchor.take(members),
                     df,
-                    self.numbers(k, epoch),
-                    members,
+                    rule.numbers(bucket, epoch),
                     size,
+                    made,
+                    (k, size, epoch, df),
                 )
-                old = made.get(_part_key(part))
-                draws.append(part if not isinstance(old, BlockDraws) else part.with_numbers_of(old))
-        return Position(params, modes, tuple(draws))
-
-    def _joint_draws(
-        self, sampling: JointSampling | FixedSampling, params: Array, factors: Sequence[Array], modes: Modes
-    ) -> JointDraws:
-        """Draws of all effects from the density at hand, which move so that the effects of the model stay."""
-        (bucket,) = self.buckets
-        proposal = sampling.proposal(modes)
-        if isinstance(sampling, FixedSampling):
-            loadings = self.design.loadings
-            parts = zip(loadings.terms, loadings.slices, bucket.levels, strict=True)
-            own = params[self.design.layout.covariance]
-            each = [sp.kron(sp.eye_array(count), t.factor(own[s])) for t, s, count in parts]
-            proposal = StandardisedProposal(proposal, sp.csr_array(sp.block_diag(each, format="csr")))
-        anchor = standing(self.design, bucket, factors, params)
-        return JointDraws(bucket, anchor, proposal, self.seed, int(self.sizes[0][0]))
+            )
+    return tuple(draws)
 
 
-def _part_key(part: DrawPart) -> tuple[bytes, int, tuple[int, ...]]:
-    seed = part.numbers.seed.spawn_key if isinstance(part, BlockDraws) else ()
-    return part.bucket.blocks.tobytes(), part.size, seed
+def _joint_draws(
+    rule: DrawRule, design: MixedDesign, params: Array, factors: Sequence[Array], modes: Modes, size: int
+) -> JointDraws:
+    """Draws of all effects from the density at hand, which move so that the effects of the model stay."""
+    (bucket,) = rule.buckets(design)
+    sampling = rule.sampling
+    assert not isinstance(sampling, BlockSampling)  # noqa: S101 - for type checkers
+    proposal = sampling.proposal(modes)
+    if isinstance(sampling, FixedSampling):
+        loadings = design.loadings
+        parts = zip(loadings.terms, loadings.slices, bucket.levels, strict=True)
+        own = params[design.layout.covariance]
+        each = [sp.kron(sp.eye_array(count), t.factor(own[s])) for t, s, count in parts]
+        proposal = StandardisedProposal(proposal, sp.csr_array(sp.block_diag(each, format="csr")))
+    anchor = standing(design, bucket, factors, params)
+    return JointDraws(bucket, anchor, proposal, rule.seed, size)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from statsmodels_mcla.design import Bucket
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, gaussian_at_mode, gaussian_fit
 from statsmodels_mcla.likelihood.sampling.proposals import MixtureProposal, Proposal
 
@@ -14,7 +16,7 @@ MANY = 20  # effects of a block beyond which it is drawn from a normal
 
 
 @dataclass(frozen=True)
-class BlockSampling:
+class BlockSampling(WithoutInternals):
     """Default importance sampling: one multivariate t a block.
 
     Parameters
@@ -43,6 +45,16 @@ class BlockSampling:
 
     For Gaussian responses with the identity link the effects given the data are normal; by default, so is the
     proposal.  All weights are then equal, and the likelihood is exact.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import BlockSampling
+    >>> model.fit(rng=1, sampling=BlockSampling(df=10, centre="mode")).fe_params.round(2)
+    Intercept         1.84
+    trt[T.drug+]      0.52
+    trt[T.placebo]    1.32
+    week             -0.15
+    dtype: float64
     """
 
     df: float | None = None
@@ -51,6 +63,7 @@ class BlockSampling:
 
     joint = False
     adapts = True
+    _internal: ClassVar = frozenset({"adapts", "gaussian", "joint", "shape"})
 
     def __post_init__(self) -> None:
         if self.df is not None and not self.df > 2:
@@ -81,7 +94,7 @@ class BlockSampling:
 
 
 @dataclass(frozen=True)
-class JointSampling:
+class JointSampling(WithoutInternals):
     """Importance sampling of the R package glmm: all effects at once, from a three-part mixture.
 
     Parameters
@@ -90,6 +103,18 @@ class JointSampling:
         Probabilities of the t(0, D*), N(u*, D*) and N(u*, curvature^-1) parts.  p1 > 0 bounds the weights.
     zeta : float
         Degrees of freedom of the t part.
+
+    Examples
+    --------
+    >>> from statsmodels_mcla import JointSampling
+    >>> herds = datasets.cbpp.load_pandas().data
+    >>> joint = smf.mcla_mixedglm("incidence + I(size - incidence) ~ period + (1 | herd)", data=herds)
+    >>> joint.fit(rng=1, sampling=JointSampling(), nsample=20000).fe_params.round(1)
+    Intercept     -1.4
+    period[T.2]   -1.0
+    period[T.3]   -1.1
+    period[T.4]   -1.6
+    dtype: float64
     """
 
     p1: float = 1 / 3
@@ -99,6 +124,7 @@ class JointSampling:
 
     joint = True
     adapts = True
+    _internal: ClassVar = frozenset({"adapts", "joint", "proposal"})
 
     def __post_init__(self) -> None:
         p = np.array([self.p1, self.p2, self.p3], float)

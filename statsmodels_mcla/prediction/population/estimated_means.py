@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.estimation import Estimates, Fitted, ParameterErrors, wald_limits, wald_pvalues, z_of
 from statsmodels_mcla.families import IDENTITY, LOG, MeanLink
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments, moments_of
 from statsmodels_mcla.prediction.linear_predictors import LinearRows
@@ -81,7 +82,7 @@ class Means:
 
 
 @dataclass(frozen=True, repr=False)
-class Shown:
+class Shown(WithoutInternals):
     """Estimates in a table, their errors by the delta method.
 
     Attributes
@@ -102,6 +103,10 @@ class Shown:
     scale: MeanLink
     head: str
     notes: tuple[str, ...]
+
+    _internal: ClassVar = frozenset(
+        {"estimates", "families", "functions", "head", "means", "of", "scale", "tested"}
+    )
 
     @property
     def estimate(self) -> Array:
@@ -129,7 +134,15 @@ class Shown:
         return self._pvalues(self.tvalues)
 
     def conf_int(self, alpha: float = 0.05) -> Array:
-        """Confidence intervals (k, 2)."""
+        """Confidence intervals (k, 2).
+
+        Examples
+        --------
+        >>> results.emmeans("trt").conf_int().round(2)
+        array([[0.24, 2.15],
+               [0.71, 2.71],
+               [1.48, 3.55]])
+        """
         check_alpha(alpha)
         return self._limits(
             np.column_stack([self.functions.estimate, self.functions.se]), self._quantiles(alpha)
@@ -144,6 +157,14 @@ class Shown:
             One minus the level of the intervals.
         mcse : bool
             Whether to give the Monte Carlo errors of standard errors, statistics, p-values and limits too.
+
+        Examples
+        --------
+        >>> results.emmeans("trt").summary_frame().iloc[:, :3].round(2)
+               trt  emmean  std err
+        0     drug    1.19     0.49
+        1    drug+    1.71     0.51
+        2  placebo    2.52     0.53
         """
         limits = self.conf_int(alpha)
         columns = {self.head: self.estimate, "std err": self.se}
@@ -205,6 +226,18 @@ class MeanContrasts(Shown):
     adjustment : Adjustment
     families : tuple of (ndarray, Comparisons)
         Rows that are adjusted together, without those that cannot be estimated.
+
+    Examples
+    --------
+    >>> pairs = results.emmeans("trt").contrasts()
+    >>> pairs
+             contrast  estimate  std err       z  P>|z|  ci_lower  ci_upper      mcse
+       drug - (drug+)   -0.5196   0.6684 -0.7775 0.7169    -2.086     1.047 0.0001509
+       drug - placebo    -1.325   0.6574  -2.015 0.1086    -2.865    0.2162 0.0002005
+    (drug+) - placebo   -0.8049   0.6675  -1.206 0.4496    -2.369    0.7595 0.0002053
+    P-values and intervals are adjusted for 3 comparisons: Tukey.
+    At week = 4.455.
+    Linear predictors: random effects zero.
     """
 
     adjustment: Adjustment
@@ -238,6 +271,16 @@ class EstimatedMeans(Shown):
     estimates : Estimates
     trend : str, optional
         Covariate whose slopes they are.
+
+    Examples
+    --------
+    >>> results.emmeans("trt")
+        trt  emmean  std err  ci_lower  ci_upper      mcse
+       drug   1.193   0.4859    0.2405     2.145 0.0001282
+      drug+   1.713   0.5104    0.7122     2.713  0.000166
+    placebo   2.517   0.5279     1.483     3.552 0.0002302
+    At week = 4.455.
+    Linear predictors: random effects zero.
     """
 
     specs: tuple[str, ...]
@@ -334,6 +377,16 @@ class EstimatedMeans(Shown):
         ------
         ValueError
             If an argument does not fit; the message names it.
+
+        Examples
+        --------
+        >>> results.emmeans("trt").contrasts("trt.vs.ctrl", ref="placebo", adjust="mvt")
+                 contrast  estimate  std err      z   P>|z|  ci_lower  ci_upper      mcse
+           drug - placebo    -1.325   0.6574 -2.015 0.08035     -2.78    0.1304 0.0002005
+        (drug+) - placebo   -0.8049   0.6675 -1.206  0.3764    -2.282    0.6723 0.0002053
+        P-values and intervals are adjusted for 2 comparisons: multivariate normal.
+        At week = 4.455.
+        Linear predictors: random effects zero.
         """
         held = self.by if by is None else ((by,) if isinstance(by, str) else tuple(by))
         factors = tuple(name for name in (*self.specs, *self.by) if name not in held)

@@ -12,7 +12,7 @@ from statsmodels_mcla.prediction.population.parameter_functions import FunctionT
 METHODS = {"dydx": "dy/dx", "eyex": "d(lny)/d(lnx)", "dyex": "dy/d(lnx)", "eydx": "d(lny)/dx"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MarginalEffects(FunctionTables):
     """Marginal effects of the columns of ``exog`` on the mean, as statsmodels' discrete models give them.
 
@@ -27,6 +27,14 @@ class MarginalEffects(FunctionTables):
     names : list of str
     margeff_options : dict
         What was asked for.
+
+    Examples
+    --------
+    >>> margins = results.get_margeff()
+    >>> margins
+    <MarginalEffects: of trt[T.drug+], trt[T.placebo], week, overall; summary() has them>
+    >>> margins.margeff.round(3), margins.margeff_se.round(3)
+    (array([ 0.08 ,  0.162, -0.017]), array([0.103, 0.087, 0.006]))
     """
 
     margeff: Array
@@ -36,6 +44,9 @@ class MarginalEffects(FunctionTables):
     mcse: Array
 
     title: ClassVar[str] = "MCLAMixedGLM Marginal Effects"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: of {', '.join(self.names)}, {self.margeff_options['at']}; summary() has them>"
 
     @property
     def functions(self) -> ParameterFunctions:

@@ -22,6 +22,7 @@ from statsmodels_mcla.estimation import (
     wald_limits,
     wald_pvalues,
 )
+from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array, standard_deviations
 
 
@@ -119,10 +120,14 @@ class ParameterFunctions:
         return pd.DataFrame(dict(zip(names, columns, strict=True)), index=self.names)
 
 
-class FunctionTables:
+class FunctionTables(ShownByTable):
     """Limits and tables of `ParameterFunctions`, for classes that show them by their own names."""
 
     title: ClassVar[str]
+    _internal: ClassVar = frozenset({"estimates", "facts", "functions", "heads", "title"})
+
+    def __str__(self) -> str:
+        return str(self.summary())
 
     @property
     def functions(self) -> ParameterFunctions:
@@ -143,19 +148,69 @@ class FunctionTables:
         return values
 
     def conf_int(self, alpha: float = 0.05) -> Any:
-        """Confidence intervals, (k, 2), with one minus the level of the intervals ``alpha``."""
+        """Confidence intervals, (k, 2), with one minus the level of the intervals ``alpha``.
+
+        Examples
+        --------
+        >>> results.population_averaged().conf_int().round(2)
+                           0     1
+        Intercept       0.64  2.31
+        trt[T.drug+]   -0.64  1.49
+        trt[T.placebo]  0.05  2.15
+        week           -0.20 -0.04
+        """
         return self._labelled(self.functions.limits(alpha))
 
     def conf_int_mcse(self, alpha: float = 0.05) -> Any:
-        """Monte Carlo standard errors of the limits of `conf_int`, (k, 2)."""
+        """Monte Carlo standard errors of the limits of `conf_int`, (k, 2).
+
+        Examples
+        --------
+        >>> bool((results.population_averaged().conf_int_mcse() < 0.01).all().all())
+        True
+        """
         return self._labelled(self.functions.errors.limits(alpha))
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return a table with a row for each of them; ``alpha`` is one minus the level of the intervals."""
+        """Return a table with a row for each of them; ``alpha`` is one minus the level of the intervals.
+
+        Examples
+        --------
+        >>> results.population_averaged().summary_frame().iloc[:, :4].round(3)
+                         coef  std err      z  P>|z|
+        Intercept       1.475    0.427  3.456  0.001
+        trt[T.drug+]    0.422    0.544  0.776  0.438
+        trt[T.placebo]  1.099    0.537  2.046  0.041
+        week           -0.120    0.041 -2.942  0.003
+        """
         return self.functions.table(alpha, self.heads)
 
     def summary(self, alpha: float = 0.05) -> Summary:
-        """Return the table as text, HTML or LaTeX; ``alpha`` is one minus the level of the intervals."""
+        """Return the table as text, HTML or LaTeX; ``alpha`` is one minus the level of the intervals.
+
+        Examples
+        --------
+        >>> print(results.get_margeff().summary())
+        MCLAMixedGLM Marginal Effects
+        ===============
+            At: overall
+        Method:    dydx
+        Random:    none
+        =============================================================================
+                        dy/dx   std err    z     P>|z|    [0.025    0.975]     mcse
+        -----------------------------------------------------------------------------
+        trt[T.drug+]    0.07962   0.1028 0.7746  0.4386   -0.1218    0.2811 2.217e-05
+        trt[T.placebo]   0.1619  0.08749   1.85 0.06427 -0.009598    0.3334 2.034e-05
+        week           -0.01733 0.006176 -2.806 0.00501  -0.02943 -0.005227 6.068e-07
+                      MCSE of the other numbers
+        ======================================================
+                       std err    z     P>|z|   [0.025  0.975]
+        ------------------------------------------------------
+        trt[T.drug+]   5.1e-06 0.00022 0.00013 2.5e-05 2.4e-05
+        trt[T.placebo] 4.3e-06  0.0003 4.3e-05 2.6e-05 2.1e-05
+        week           1.5e-07 5.9e-05 9.2e-07 9.8e-07 4.5e-07
+        ------------------------------------------------------
+        """
         heads = [self.heads[0], "std err", "z", "P>|z|", f"[{0.5 * alpha:g}", f"{1 - 0.5 * alpha:g}]", "mcse"]
         table, shown = self.summary_frame(alpha), len(heads)
         stubs, values = list(table.index), table.to_numpy()

@@ -11,7 +11,7 @@ from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.population.parameter_functions import FunctionTables, ParameterFunctions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PopulationAveraged(FunctionTables):
     """Coefficients of the population average; see `MarginMethods.population_averaged`.
 
@@ -20,6 +20,18 @@ class PopulationAveraged(FunctionTables):
     link : str
         Whose scale they are on.
     estimates : ParameterFunctions
+
+    Examples
+    --------
+    >>> averaged = results.population_averaged()
+    >>> averaged
+    <PopulationAveraged: 4 coefficients; summary() has them>
+    >>> averaged.params.round(2)
+    Intercept         1.47
+    trt[T.drug+]      0.42
+    trt[T.placebo]    1.10
+    week             -0.12
+    dtype: float64
     """
 
     link: str
@@ -48,8 +60,8 @@ class PopulationAveraged(FunctionTables):
     def _series(self, values: Array) -> pd.Series:
         return pd.Series(values, index=self.estimates.names)
 
-    def __str__(self) -> str:
-        return str(self.summary())
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.estimates.names)} coefficients; summary() has them>"
 
     @property
     def params(self) -> pd.Series:
@@ -72,9 +84,25 @@ class PopulationAveraged(FunctionTables):
         return self._series(self.estimates.errors.se)
 
     def cov_params(self) -> pd.DataFrame:
-        """Covariance of the coefficients."""
+        """Covariance of the coefficients.
+
+        Examples
+        --------
+        >>> results.population_averaged().cov_params().round(3)
+                        Intercept  trt[T.drug+]  trt[T.placebo]   week
+        Intercept           0.182        -0.134          -0.128 -0.009
+        trt[T.drug+]       -0.134         0.296           0.139 -0.001
+        trt[T.placebo]     -0.128         0.139           0.288 -0.002
+        week               -0.009        -0.001          -0.002  0.002
+        """
         return pd.DataFrame(self.estimates.cov, index=self.estimates.names, columns=self.estimates.names)
 
     def cov_mcse(self) -> pd.DataFrame:
-        """Monte Carlo covariance of the coefficients."""
+        """Monte Carlo covariance of the coefficients.
+
+        Examples
+        --------
+        >>> bool(results.population_averaged().cov_mcse().max().max() < 1e-4)
+        True
+        """
         return pd.DataFrame(self.estimates.cov_mcse, index=self.estimates.names, columns=self.estimates.names)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from statsmodels_mcla.data import MixedModel
+from statsmodels_mcla.data import MixedModel, described
 from statsmodels_mcla.estimation import Estimates
+from statsmodels_mcla.interface import WithoutInternals
 
 Labelled = Any  # an array here, which users see with its labels, as a Series or DataFrame
 
@@ -46,7 +47,7 @@ else:
 Own = TypeVar("Own", bound="ResultsBase")
 
 
-class ResultsBase(LikelihoodModelResults):
+class ResultsBase(WithoutInternals, LikelihoodModelResults):
     """A fit of a model, as statsmodels has it.
 
     Parameters
@@ -59,6 +60,26 @@ class ResultsBase(LikelihoodModelResults):
     monte_carlo : MonteCarloErrors, optional
         What the draws at the maximum tell.
     """
+
+    _internal: ClassVar = frozenset(
+        {
+            "default_model_infos",
+            "estimates",
+            "facts",
+            "fitted",
+            "fitted_part",
+            "initialize",
+            "labelled",
+            "model_non_negative",
+            "monte_carlo",
+            "plot_added_variable",
+            "plot_partial_residuals",
+            "reduction",
+            "simulated_residuals",
+            "wald_limits",
+            "with_estimates",
+        }
+    )
 
     def __init__(
         self,
@@ -81,6 +102,12 @@ class ResultsBase(LikelihoodModelResults):
         self.use_t = False
         self.model_non_negative: np.ndarray = estimates.non_negative
         self._data_in_cache: list[str] = []
+
+    def __repr__(self) -> str:
+        mcse = self.estimates.llf_mcse
+        error = "" if mcse is None else f" (MCSE {mcse:.2g})"
+        outcome = ("not converged", "converged")[self.converged] + (", singular" if self.singular else "")
+        return f"<{type(self).__name__}: {described(self.model)}; {self.method}, llf {self.llf:.3f}{error}, {outcome}>"
 
     @property
     def llf(self) -> float:

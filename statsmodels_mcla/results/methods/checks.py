@@ -44,6 +44,19 @@ class ModelChecks:
     fitted : ndarray (N,)
         Linear predictor of random effects zero.
     fitted_label : str
+
+    Examples
+    --------
+    >>> checks = results.check(nsim=100, rng=1)
+    >>> checks.table["pvalue"].round(1)
+    check
+    uniformity          0.8
+    levels of ID        0.8
+    dispersion          0.4
+    outliers            0.9
+    zeros               1.0
+    spread within ID    0.1
+    Name: pvalue, dtype: float64
     """
 
     table: pd.DataFrame
@@ -72,6 +85,10 @@ class ModelChecks:
         ----------
         ax : sequence of 3 Axes, optional
             A new figure by default.
+
+        Examples
+        --------
+        >>> figure = results.check(nsim=100, rng=1).plot()
         """
         found = self.residuals
         return plot_checks(
@@ -165,7 +182,18 @@ class CheckMethods(PredictionMethods):
 
         Examples
         --------
-        >>> print(results.check(rng=1, by="x"))  # doctest: +SKIP
+        >>> checks = results.check(nsim=100, rng=1, by="week")
+        >>> checks.table[["statistic", "lower", "upper", "pvalue"]].round(2)
+                          statistic  lower  upper  pvalue
+        check
+        uniformity             0.05   0.03   0.10    0.75
+        levels of ID           0.27   0.19   0.39    0.81
+        means by week          0.01   0.00   0.06    0.63
+        dispersion             1.18   0.60   1.47    0.36
+        outliers               2.00   1.00   8.00    0.92
+        zeros                 43.00  34.00  53.52    0.99
+        spread within ID       0.28   0.29   0.94    0.06
+        spread by week         0.04   0.01   0.13    0.59
         """
         model, seed = self.model, seed_of(rng)
         new = self.simulated_residuals(nsim, child(seed, 0))

@@ -45,6 +45,14 @@ class ScoreTestResults(ResultsBase):
         ------
         ValueError
             If nothing is added, or an argument does not fit; the message names it.
+
+        Examples
+        --------
+        >>> round(results.score_test("hilo").pvalue, 3)
+        0.455
+        >>> slopes = results.score_test("(0 + week | ID)")
+        >>> round(slopes.pvalue, 2), str(slopes.distribution)
+        (0.25, 'chi-bar-square, 0.5 chi2(0) + 0.5 chi2(1)')
         """
         given = [exog_extra is not None or exog_vc_extra is not None, term is not None]
         if sum(given) != 1:

@@ -83,6 +83,17 @@ class BootstrapResults(ResultsBase):
         Refits use the method of this fit (Laplace or Monte Carlo) and start, as it did, from a Laplace fit of their
         own data: that is nearer to their maximum than the estimates here, and finds variances of zero at once.
         A row of frequency weight w stands for w rows, with responses of their own.
+
+        Examples
+        --------
+        >>> found = results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1)
+        >>> found.summary_frame().iloc[:, :3].round(2)
+                        coef  bias  bias_mcse
+        Intercept       1.84  0.38       0.11
+        trt[T.drug+]    0.52 -0.31       0.12
+        trt[T.placebo]  1.32 -0.27       0.14
+        week           -0.15 -0.00       0.01
+        ID Var          1.45 -0.05       0.20
         """
         nrep = checked_count("nrep", nrep, least=2)
         executor = Processes(1 if n_jobs is None else checked_n_jobs(n_jobs))
@@ -153,6 +164,17 @@ class RobustResults(ResultsBase):
         -----
         The sandwich is of no use with few blocks: it then understates variances, and its rank is below the
         number of blocks.
+
+        Examples
+        --------
+        >>> robust = results.with_cov_type("robust")
+        >>> robust.bse.round(2)
+        Intercept         0.58
+        trt[T.drug+]      0.62
+        trt[T.placebo]    0.69
+        week              0.05
+        ID Var            0.81
+        dtype: float64
         """
         cov = covariance_of_kind(self.estimates, self.model, cov_type, groups, use_correction)
         return self if cov is self.estimates.cov else self.with_estimates(replace(self.estimates, cov=cov))
@@ -180,5 +202,15 @@ class InfluenceResults(ResultsBase):
         ------
         ValueError
             If all rows depend on each other, as they do with crossed random effects.
+
+        Examples
+        --------
+        >>> influence = results.get_influence()
+        >>> influence.summary_frame()["cooks_d"].nlargest(3).round(3)
+        block
+        ID: Y02    0.089
+        ID: X07    0.061
+        ID: Y05    0.057
+        Name: cooks_d, dtype: float64
         """
         return influence_of(self.estimates, self.model)

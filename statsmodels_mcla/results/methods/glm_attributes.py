@@ -65,6 +65,11 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         ------
         ValueError
             If there is no such kind.
+
+        Examples
+        --------
+        >>> round(results.pseudo_rsquared("mcf"), 3)
+        0.061
         """
         name = kind.lower()
         if name.startswith("mcf"):
@@ -90,6 +95,11 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         ------
         ValueError
             If there is no such criterion; QAIC has no meaning where overdispersion is modelled by random effects.
+
+        Examples
+        --------
+        >>> round(results.info_criteria("aic"), 1), round(results.info_criteria("bic"), 1)
+        (207.4, 224.4)
         """
         per_parameter = {"aic": 2.0, "bic": float(np.log(self.nobs)), "caic": 0.0}
         name = crit.lower()
@@ -161,6 +171,11 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         -------
         frozen distribution of scipy.stats
             At the estimates. `get_prediction` has intervals that count their errors and the random effects.
+
+        Examples
+        --------
+        >>> results.get_distribution().mean()[:3].round(3)
+        array([0.96 , 0.947, 0.93 ])
         """
         self._needs_one_mean("get_distribution")
         if not hasattr(self.family, "get_distribution"):
@@ -189,6 +204,11 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         -------
         ndarray (N,)
             Zero in rows without weight.
+
+        Examples
+        --------
+        >>> results.get_hat_matrix_diag()[:3].round(3)
+        array([0.04 , 0.049, 0.062])
         """
         del observed
         self._needs_one_mean("get_hat_matrix_diag")

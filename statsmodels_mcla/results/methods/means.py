@@ -80,8 +80,25 @@ class MeansMethods(ResultsBase):
 
         Examples
         --------
-        >>> means = results.emmeans("spp", by="mined", type="response")  # doctest: +SKIP
-        >>> means.contrasts("pairwise", adjust="tukey").summary_frame()  # doctest: +SKIP
+        >>> means = results.emmeans("trt", type="response")
+        >>> means
+            trt   mean  std err  ci_lower  ci_upper     mcse
+           drug 0.7673  0.08677    0.5598    0.8952 2.29e-05
+          drug+ 0.8472  0.06608    0.6709    0.9378 2.15e-05
+        placebo 0.9254  0.03647     0.815    0.9721 1.59e-05
+        At week = 4.455.
+        Averages and intervals are made on the logit scale, and then transformed.
+        Linear predictors: random effects zero.
+        >>> means.contrasts("pairwise", adjust="tukey")
+                 contrast  odds ratio  std err       z  P>|z|  ci_lower  ci_upper      mcse
+           drug / (drug+)      0.5947   0.3975 -0.7775 0.7169    0.1242     2.848 8.976e-05
+           drug / placebo      0.2659   0.1748  -2.015 0.1086   0.05696     1.241 5.331e-05
+        (drug+) / placebo      0.4471   0.2985  -1.206 0.4496   0.09355     2.137 9.181e-05
+        P-values and intervals are adjusted for 3 comparisons: Tukey.
+        Tests are of ratios of one, on the scale of the link.
+        At week = 4.455.
+        Averages and intervals are made on the logit scale, and then transformed.
+        Linear predictors: random effects zero.
         """
         if type not in TYPES:
             raise ValueError(f"type must be one of {', '.join(map(repr, TYPES))}, got {type!r}")
@@ -117,6 +134,15 @@ class MeansMethods(ResultsBase):
         ------
         ValueError
             If an argument does not fit; the message names it.
+
+        Examples
+        --------
+        >>> slopes = model.update(". ~ . + trt:week").fit(rng=1)
+        >>> slopes.emtrends("trt", "week").contrasts("trt.vs.ctrl", ref="placebo")
+                 contrast  estimate  std err       z  P>|z|  ci_lower  ci_upper      mcse
+           drug - placebo  -0.03106   0.1179 -0.2634  0.951   -0.2921      0.23 1.027e-05
+        (drug+) - placebo   -0.1027   0.1243 -0.8263 0.6219   -0.3778    0.1724 1.524e-05
+        P-values and intervals are adjusted for 2 comparisons: multivariate normal.
         """
         return self._means(specs, by, weights, at, "none", None, trend=var)
 

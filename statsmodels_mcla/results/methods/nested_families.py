@@ -45,6 +45,14 @@ class NestedFamilyMethods(TermMethods):
         ValueError
             If the family neither has a dispersion that can vanish nor lies in one that has, or all responses are 0/1,
             which cannot be overdispersed.
+
+        Examples
+        --------
+        >>> epil = datasets.epil.load_pandas().data
+        >>> counts = smf.mcla_mixedglm("y ~ lbase + trt + (1 | subject)", data=epil, family="poisson").fit(rng=1)
+        >>> test = counts.test_overdispersion()
+        >>> round(test.statistic, 1), str(test.distribution)
+        (88.2, 'chi-bar-square, 0.5 chi2(0) + 0.5 chi2(1)')
         """
         own, chosen = self.model.conditional_family, None if family is None else conditional_family(family)
         less, more = not_overdispersed(own), chosen or overdispersed(own)
@@ -71,6 +79,14 @@ class NestedFamilyMethods(TermMethods):
         ------
         ValueError
             If the family has no zeros of its own, or the zero part more than an intercept.
+
+        Examples
+        --------
+        >>> epil = datasets.epil.load_pandas().data
+        >>> counts = smf.mcla_mixedglm("y ~ lbase + trt + (1 | subject)", data=epil, family="poisson").fit(rng=1)
+        >>> test = counts.test_zero_inflation()
+        >>> round(test.statistic, 1), str(test.distribution)
+        (22.9, 'chi-bar-square, 0.5 chi2(0) + 0.5 chi2(1)')
         """
         own = self.model.conditional_family
         return self._test_of_family("test_zero_inflation", not_zero_inflated(own), zero_inflated(own))

@@ -45,7 +45,7 @@ def weights_of_block(fitted: Fitted, block: int) -> Array:
     def of_chunk(draws: WeightedDraws) -> Array:
         return draws.v[draws.bucket.blocks == block]
 
-    wanted = np.arange(max(fitted.design.n_blocks, 1)) == block
+    wanted = np.arange(max(fitted.design.here.n_blocks, 1)) == block
     found = over_draws(fitted.design, fitted.params, fitted.position.draws, of_chunk, wanted=wanted)
     return np.concatenate(found)[0]
 
@@ -80,6 +80,10 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
         alpha : float
             One minus the level of the intervals.
         ax : Axes, optional
+
+        Examples
+        --------
+        >>> figure = results.plot_coefficients({"Laplace": model.fit_laplace()}, exponentiate=True)
         """
         fits = {name: self, **(others or {})}
         tables = {key: fit.tidy("fixed", exponentiate=exponentiate, alpha=alpha) for key, fit in fits.items()}
@@ -100,6 +104,10 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
             One minus the level of the intervals.
         ax : Axes or sequence of Axes, optional
             One for each coordinate of each term; a new figure by default.
+
+        Examples
+        --------
+        >>> figure = results.plot_random_effects()
         """
         return plot_random_effects(self.random_effects_frame(term, alpha, mcse=False), alpha=alpha, ax=ax)
 
@@ -131,6 +139,10 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
         -----
         The linear predictor is that of random effects zero: effects given the data would have the responses on both
         axes, and a trend where there is none.
+
+        Examples
+        --------
+        >>> figure = results.plot_residuals(nsim=100, rng=1)
         """
         fitted, label = self.fitted_part
         if against is not None:
@@ -167,6 +179,10 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
             One minus the level of the intervals.
         ax : Axes or sequence of Axes, optional
             One for each quantity; a new figure by default.
+
+        Examples
+        --------
+        >>> figure = results.plot_profile(["week"])
         """
         known = dict(zip(self.estimates.names, self.estimates.se, strict=True))
         titles = list(names) if isinstance(names, Mapping) else None
@@ -233,6 +249,10 @@ class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
         ------
         ValueError
             If the model was not made by a formula, or a column or level is not in its data.
+
+        Examples
+        --------
+        >>> figure = results.plot_fit("week", by="trt")
         """
         whole = CurveRequest.of(self.model, x, by, at, groups, which, random)
         labels = {"xlabel": x, "ylabel": whole.ylabel, "legend": whole.legend, "note": whole.note}
@@ -263,6 +283,10 @@ class MonteCarloPlots(ResultsBase):
         ----------
         ax : sequence of 4 Axes, optional
             A new figure by default.
+
+        Examples
+        --------
+        >>> figure = results.plot_importance()
         """
         diagnostics = self.monte_carlo.diagnostics()
         worst = self.monte_carlo.block_labels.index(diagnostics.index[0])
@@ -276,6 +300,10 @@ class MonteCarloPlots(ResultsBase):
         Parameters
         ----------
         ax : Axes, optional
+
+        Examples
+        --------
+        >>> figure = results.plot_mc_history()
         """
         mc = self.monte_carlo
         return plot_mc_history(mc.history, tolerance=mc.mcse_tol, ax=ax)

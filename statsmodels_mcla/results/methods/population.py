@@ -60,6 +60,13 @@ class EffectSizes(ResultsBase):
         ------
         ValueError
             If the method does not suit the family and link.
+
+        Examples
+        --------
+        >>> results.r2()["estimate"].round(2)
+        marginal       0.12
+        conditional    0.39
+        Name: estimate, dtype: float64
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
         return with_errors(self.estimates, shares.r2, ["marginal", "conditional"])
@@ -79,6 +86,13 @@ class EffectSizes(ResultsBase):
             ``mcse`` and ``std err mcse``, and ``unadjusted`` (variance of the fixed effects in the denominator) with
             its own.
             Random slopes count with the variance that they have on average over rows (Johnson, 2014).
+
+        Examples
+        --------
+        >>> results.icc()["estimate"].round(2)
+        ID       0.31
+        total    0.31
+        Name: estimate, dtype: float64
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
         terms = [*term_keys(self.model.random_terms), "total"]
@@ -114,6 +128,15 @@ class MarginMethods(ResultsBase):
         Toit, Demirtas and Gibbons, 2018, Biometrics 74, 354-361).  For a probit link and a random intercept of
         variance nu that is beta / sqrt(1 + nu), and for a log link the intercept moves by nu / 2; otherwise the
         average follows no straight line exactly, and the fit is the nearest one.
+
+        Examples
+        --------
+        >>> results.population_averaged().params.round(2)
+        Intercept         1.47
+        trt[T.drug+]      0.42
+        trt[T.placebo]    1.10
+        week             -0.12
+        dtype: float64
         """
         fitted, errors, model = self.estimates.fitted, self.estimates.errors, self.model
         family = fitted.design.family
@@ -176,6 +199,17 @@ class MarginMethods(ResultsBase):
         included: the derivative of the mean for numbers, and for factors (text, categories, booleans, ``C(x)``) the
         difference between each level and the first, ``x[T.level]``.  Offsets stay as they are.  Where there is a zero
         part, the mean is that of all responses, and covariates of its formula count too.
+
+        Examples
+        --------
+        >>> margins = results.get_margeff(random="marginal")
+        >>> margins
+        <MarginalEffects: of trt[T.drug+], trt[T.placebo], week, overall; summary() has them>
+        >>> margins.summary_frame().iloc[:, :4].round(3)
+                        dy/dx  Std. Err.      z  Pr(>|z|)
+        trt[T.drug+]    0.075      0.097  0.778     0.436
+        trt[T.placebo]  0.165      0.083  1.977     0.048
+        week           -0.018      0.006 -3.021     0.003
         """
         fitted = self.estimates.fitted
         if "mean" not in fitted.design.family.predictable(fitted.design.split(fitted.params)[2]):
@@ -250,7 +284,10 @@ class MarginMethods(ResultsBase):
 
         Examples
         --------
-        >>> marginaleffects.avg_comparisons(results.for_marginaleffects(random="marginal"))  # doctest: +SKIP
+        >>> import marginaleffects
+        >>> found = marginaleffects.avg_comparisons(results.for_marginaleffects(random="marginal"), variables="week")
+        >>> round(found["estimate"][0], 3)
+        -0.018
         """
         family = self.model.conditional_family
         refuse_several_predictors(family, "for_marginaleffects")

@@ -75,8 +75,15 @@ class PowerMethods(ResultsBase):
 
         Examples
         --------
-        >>> curve = results.power("x", {"g": [20, 40]}, {"x": 0.5}, nsim=100, rng=1)  # doctest: +SKIP
-        >>> results.power("x", {"g": [20, 40]}, {"x": 0.5}, nsim=500, start=curve)  # doctest: +SKIP
+        >>> curve = results.power("week", {"ID": [10, 50]}, {"week": -0.1}, nsim=20, rng=1, n_jobs=1)
+        >>> curve
+        <PowerCurve: power by number of levels of ID, 10: 0.1, 50: 0.45; plot() draws it>
+        >>> more = results.power("week", {"ID": [10, 50]}, {"week": -0.1}, nsim=30, start=curve, n_jobs=1)
+        >>> more.summary_frame()[["power", "trials"]].round(1)
+            power  trials
+        ID
+        10    0.1      30
+        50    0.4      30
         """
         nsim = checked_count("nsim", nsim)
         check_alpha(alpha)

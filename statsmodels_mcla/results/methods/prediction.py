@@ -12,6 +12,7 @@ from statsmodels_mcla.families import Predictable, Surface
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
     JointRows,
+    LinearRows,
     MixedPrediction,
     Predicted,
     PredictionRows,
@@ -51,6 +52,14 @@ class SimulationResults(ResultsBase):
         ------
         ValueError
             If an argument is out of range, or the family has no mean at most random effects (inverse link).
+
+        Examples
+        --------
+        >>> results.simulate(nsim=3, rng=1).mean().round(2)
+        0    0.80
+        1    0.78
+        2    0.80
+        dtype: float64
         """
         refuse_unknown(self.simulate, unknown)
         nsim = checked_count("nsim", nsim)
@@ -114,6 +123,23 @@ class PredictionMethods(ResultsBase):
         ------
         ValueError
             If an argument does not fit, or there is no such mean (the inverse link over normal effects).
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> new = pd.DataFrame({"trt": ["placebo", "drug"], "week": [2, 2], "ID": ["X01", "somebody new"]})
+        >>> results.predict(new).round(3)
+        0    0.947
+        1    0.825
+        dtype: float64
+        >>> results.predict(new, random="conditional").round(3)
+        0    0.948
+        1    0.773
+        dtype: float64
+        >>> results.predict(new, random="marginal").round(3)
+        0    0.912
+        1    0.773
+        dtype: float64
         """
         refuse_unknown(self.predict, unknown)
         if which == "prob" or (which == "mean" and which not in self._predictable):
@@ -192,6 +218,20 @@ class PredictionMethods(ResultsBase):
         ------
         ValueError
             As in `predict`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> new = pd.DataFrame({"trt": ["placebo", "drug"], "week": [2, 2]})
+        >>> prediction = results.get_prediction(new, random="marginal")
+        >>> prediction
+        <MixedPrediction: mean of 2 rows, random='marginal'; summary_frame() has them>
+        >>> prediction.summary_frame().round(3)
+            mean  mean_se  mean_ci_lower  ...  obs_ci_lower  obs_ci_upper  mcse
+        0  0.912    0.034          0.818  ...           0.0           1.0   0.0
+        1  0.773    0.069          0.611  ...           0.0           1.0   0.0
+        <BLANKLINE>
+        [2 rows x 7 columns]
         """
         refuse_unknown(self.get_prediction, unknown)
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
@@ -203,7 +243,7 @@ class PredictionMethods(ResultsBase):
         def rows_of(numbers: tuple[int, ...]) -> PredictionRows:
             return prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights, numbers)
 
-        at, joint, others = rows_of(predictors[:1]), None, ()
+        at, joint, others = rows_of(predictors[:1]), None, tuple[LinearRows, ...]()
         if len(predictors) > 1:
             joint = JointRows.of(lambda numbers: rows_of(numbers).rows, predictors)
         if which == "mean" and not family.categorical:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.data import inputs_of
+from statsmodels_mcla.data import refuse_removed
 from statsmodels_mcla.estimation.constrained import ObjectiveMaximum
 from statsmodels_mcla.profile import ProfileLikelihood, profile, profile_limits
 from statsmodels_mcla.results.methods.base import Labelled
@@ -21,7 +21,7 @@ class ProfileResults(WaldResults):
     @cached_property
     def _maximum(self) -> ObjectiveMaximum:
         """The likelihood that was maximised, and where it is largest: the start of all profiles."""
-        inputs_of(self.model)
+        refuse_removed(self.model)
         return ObjectiveMaximum.of(self.estimates, self.model.design)
 
     def conf_int(
@@ -49,6 +49,20 @@ class ProfileResults(WaldResults):
         ------
         ValueError
             If an argument does not fit; the message names it.
+
+        Examples
+        --------
+        >>> results.conf_int().round(2)
+                           0     1
+        Intercept       0.73  2.95
+        trt[T.drug+]   -0.79  1.83
+        trt[T.placebo]  0.04  2.61
+        week           -0.25 -0.04
+        ID Var          0.00  3.33
+        >>> results.conf_int(cols=["week", "ID Var"], method="profile").round(2)
+                   0     1
+        week   -0.25 -0.05
+        ID Var  0.20  4.59
         """
         names = list(self.estimates.names)
         index = _positions(cols if parm is None else parm, names)
@@ -95,6 +109,18 @@ class ProfileResults(WaldResults):
         The draws are made again, from the same base random numbers, wherever the other parameters move to.  Most
         of the Monte Carlo error of the log-likelihood is therefore common to the whole profile, and the error of
         its differences, ``mcse``, is small.
+
+        Examples
+        --------
+        >>> profile = results.profile_likelihood("week")
+        >>> profile
+        <ProfileLikelihood: week, 13 points about -0.145535; table has them>
+        >>> profile.conf_int().round(3)
+        lower        -0.251
+        upper        -0.048
+        lower mcse    0.000
+        upper mcse    0.000
+        Name: week, dtype: float64
         """
         return profile(self._maximum, name, list(self.estimates.names), grid)
 

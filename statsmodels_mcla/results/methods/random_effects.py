@@ -93,6 +93,16 @@ class RandomEffectResults(ResultsBase):
         -----
         A level without data has mean 0 and the prior standard deviation.  An effect of a term whose variance is
         estimated as zero is 0.
+
+        Examples
+        --------
+        >>> results.random_effects_frame().head(3).round(2)
+          term level     effect  mean  mode  ...  sd_total  mcse  sd_mcse  lower  upper
+        0   ID   X01  Intercept  0.46  0.35  ...      1.06   0.0      0.0  -1.62   2.54
+        1   ID   X02  Intercept -0.15 -0.23  ...      0.92   0.0      0.0  -1.96   1.66
+        2   ID   X03  Intercept  1.01  0.90  ...      1.01   0.0      0.0  -0.97   2.99
+        <BLANKLINE>
+        [3 rows x 11 columns]
         """
         check_alpha(alpha)
         terms = inputs_of(self.model).terms

@@ -135,6 +135,19 @@ class ResidualMethods(PredictionMethods):
         Dunn and Smyth (1996) for discrete responses; by simulation as in the R package DHARMa.  Each residual has
         its law exactly (up to the error of the estimates) for any ``nsim``; rows of one level depend on each other.
         Other simulations move a uniform residual u by about sqrt(u (1 - u) / nsim).
+
+        Examples
+        --------
+        >>> results.resid_quantile(nsim=100, rng=1).describe().round(1)
+        count    220.0
+        mean       0.5
+        std        0.3
+        min        0.0
+        25%        0.2
+        50%        0.5
+        75%        0.7
+        max        1.0
+        dtype: float64
         """
         nsim = checked_count("nsim", nsim)
         if scale not in ("uniform", "normal"):

@@ -62,6 +62,17 @@ class TableMethods(InformationCriteria, RobustResults, ProfileResults):
         ------
         ValueError
             If an argument is out of range.
+
+        Examples
+        --------
+        >>> print(results.summary(mcse=True).tables[-1])
+                                    Variances
+        ==================================================================
+                     estimate    std err     [0.025     0.975]        MCSE
+        ------------------------------------------------------------------
+        ID Var         1.4459     0.9592     0.0000     3.3259     4.3e-04
+        ==================================================================
+        >>> odds_ratios = results.summary(exponentiate=True)
         """
         check_alpha(alpha)
         return summarise(self, title, alpha, mcse, exponentiate, variance_tests)
@@ -81,6 +92,16 @@ class TableMethods(InformationCriteria, RobustResults, ProfileResults):
         Returns
         -------
         statsmodels.iolib.summary2.Summary
+
+        Examples
+        --------
+        >>> print(results.summary2().tables[1].round(2))
+                        Coef.  Std.Err.     z  P>|z|  [0.025  0.975]
+        Intercept        1.84      0.56  3.26   0.00    0.73    2.95
+        trt[T.drug+]     0.52      0.67  0.78   0.44   -0.79    1.83
+        trt[T.placebo]   1.32      0.66  2.01   0.04    0.04    2.61
+        week            -0.15      0.05 -2.83   0.00   -0.25   -0.04
+        ID Var           1.45      0.96  1.51   0.13    0.00    3.33
         """
         check_alpha(alpha)
         return summarise_experimentally(self, title, alpha, float_format)
@@ -136,7 +157,12 @@ class TableMethods(InformationCriteria, RobustResults, ProfileResults):
 
         Examples
         --------
-        >>> results.tidy("fixed").to_csv("table.csv")  # doctest: +SKIP
+        >>> results.tidy("fixed", exponentiate=True).iloc[:, :5].round(2)
+          effect group            term  estimate  std_error
+        0  fixed             Intercept      6.30       3.56
+        1  fixed          trt[T.drug+]      1.68       1.12
+        2  fixed        trt[T.placebo]      3.76       2.47
+        3  fixed                  week      0.86       0.04
         """
         check_alpha(alpha)
         if effects not in EFFECTS:
@@ -157,6 +183,12 @@ class TableMethods(InformationCriteria, RobustResults, ProfileResults):
         DataFrame
             ``nobs``, ``n_groups`` (of the term with most levels), ``llf``, ``deviance`` (-2 llf), ``aic``, ``bic``,
             ``df_resid``, ``converged``, ``singular``, and ``llf_mcse`` of Monte Carlo fits.
+
+        Examples
+        --------
+        >>> results.glance().iloc[:, :4].round(1)
+            nobs  n_groups   llf  deviance
+        0  220.0        50 -98.7     197.4
         """
         row: dict[str, Any] = {
             "nobs": self.nobs,

@@ -56,7 +56,9 @@ class TermMethods(ScoreTestResults):
 
         Examples
         --------
-        >>> results.compare_lr_test(results.update(". ~ . - x"))  # doctest: +SKIP
+        >>> smaller = results.update(". ~ . - week")
+        >>> round(results.compare_lr_test(smaller).pvalue, 4)
+        0.0032
         """
         env = environment(eval_env, 1)
         return self._fit_like(self.model.update(formula, data=data, subset=subset, eval_env=env), **options)
@@ -101,6 +103,14 @@ class TermMethods(ScoreTestResults):
         MCLAWarning
             If tests of type 3 are of effects at one place of other covariates, because these are not coded with sums of
             zero.
+
+        Examples
+        --------
+        >>> results.anova(type=2).round(3)
+              Chisq  Df  Pr(>Chisq)
+        term
+        trt   4.121   2       0.127
+        week  8.030   1       0.005
         """
         if type not in (2, 3):
             raise ValueError(f"type must be 2 or 3, got {type!r}")
@@ -164,6 +174,15 @@ class TermMethods(ScoreTestResults):
         ------
         ValueError
             If there is no such term.
+
+        Examples
+        --------
+        >>> results.drop1().round(2)
+                   AIC  Chisq    Df  Pr(>Chisq)  MCSE  MCSE Pr
+        term
+        <none>  207.42    NaN  <NA>         NaN   NaN      NaN
+        trt     207.64   4.22     2        0.12   0.0      0.0
+        week    214.08   8.67     1        0.00   0.0      0.0
         """
         info = self._design_info()
         droppable = [t.name() for t in info.terms if t.factors and not relatives_of(info, t)]
@@ -200,6 +219,14 @@ class TermMethods(ScoreTestResults):
         ------
         ValueError
             If a term adds nothing, or cannot be read.
+
+        Examples
+        --------
+        >>> results.add1("hilo").round(2)
+                   AIC  Chisq    Df  Pr(>Chisq)  MCSE  MCSE Pr
+        term
+        <none>  207.42    NaN  <NA>         NaN   NaN      NaN
+        hilo    208.88   0.53     1        0.47   0.0      0.0
         """
         if test not in TESTS:
             raise ValueError(f"test must be one of {', '.join(map(repr, TESTS))}, got {test!r}")

@@ -58,6 +58,11 @@ class WaldResults(ResultsBase):
         Returns
         -------
         ndarray (P, 2)
+
+        Examples
+        --------
+        >>> bool((results.conf_int_mcse() < 0.01).all().all())
+        True
         """
         check_alpha(alpha)
         return self._estimate_errors.limits(alpha, self.estimates.non_negative)
@@ -102,6 +107,12 @@ class WaldResults(ResultsBase):
         ------
         ValueError
             If the fit has no draws (Laplace), and so no Monte Carlo error.
+
+        Examples
+        --------
+        >>> ratio = lambda params, cov: params["trt[T.placebo]"] / params["week"]
+        >>> round(float(ratio(results.params, results.cov_params())), 2), bool(results.mcse_of(ratio) < 0.01)
+        (-9.1, True)
         """
         names = list(self.estimates.names)
 
@@ -140,6 +151,16 @@ class WaldResults(ResultsBase):
         Parameters without standard errors (variances of zero) do not stand in the way of contrasts without them.
         Their rows are NaN; packages that multiply the whole matrix (marginaleffects) take
         ``vcov=results.cov_params().fillna(0).to_numpy()``, the covariance with these parameters held where they are.
+
+        Examples
+        --------
+        >>> results.cov_params().round(3)
+                        Intercept  trt[T.drug+]  trt[T.placebo]   week  ID Var
+        Intercept           0.319        -0.207          -0.178 -0.015   0.202
+        trt[T.drug+]       -0.207         0.447           0.217 -0.001   0.016
+        trt[T.placebo]     -0.178         0.217           0.432 -0.004   0.119
+        week               -0.015        -0.001          -0.004  0.003  -0.014
+        ID Var              0.202         0.016           0.119 -0.014   0.920
         """
         covariance = super().cov_params
         if r_matrix is None or args:
@@ -162,6 +183,17 @@ class WaldResults(ResultsBase):
         -------
         ContrastResults
             For Monte Carlo fits with ``mcse``, the Monte Carlo error of each contrast, also in its tables.
+
+        Examples
+        --------
+        >>> print(results.t_test("trt[T.placebo] = trt[T.drug+]"))
+                                     Test for Constraints
+        ==============================================================================
+                         coef    std err          z      P>|z|      [0.025      0.975]
+        ------------------------------------------------------------------------------
+        c0             0.8049      0.667      1.206      0.228      -0.503       2.113
+          MCSE        0.00021    8.8e-05    0.00023    8.9e-05     0.00017     0.00031
+        ==============================================================================
         """
         contrasts, values = self._hypothesis(r_matrix)
         found = super().t_test((contrasts, values), cov_p=cov_p, use_t=use_t)
@@ -207,6 +239,14 @@ class WaldResults(ResultsBase):
         -----
         Combinations are compared with other covariates at their mean and averaged over other factors; `emmeans` says
         more about means.
+
+        Examples
+        --------
+        >>> results.t_test_pairwise("trt").result_frame[["coef", "std err", "pvalue-hs"]].round(3)
+                        coef  std err  pvalue-hs
+        drug+-drug     0.520    0.668      0.437
+        placebo-drug   1.325    0.657      0.126
+        placebo-drug+  0.805    0.667      0.404
         """
         check_alpha(alpha)
         if method not in multitest_alias:
@@ -270,7 +310,14 @@ class WaldResults(ResultsBase):
         df_constraints: Any = None,
         scalar: bool = True,
     ) -> Any:
-        """Joint Wald test of linear hypotheses; contrasts as in `t_test`, the rest as in statsmodels."""
+        """Joint Wald test of linear hypotheses; contrasts as in `t_test`, the rest as in statsmodels.
+
+        Examples
+        --------
+        >>> test = results.wald_test("trt[T.placebo] = 0, trt[T.drug+] = 0")
+        >>> round(float(test.statistic), 2), round(float(test.pvalue), 2)
+        (4.12, 0.13)
+        """
         contrasts, values = self._hypothesis(r_matrix)
         if cov_p is None and np.isnan(self.estimates.cov.matrix).all():
             raise ValueError("the estimates have no covariance (no maximum was found): there is no Wald test")
@@ -282,7 +329,16 @@ class WaldResults(ResultsBase):
         return MonteCarloWaldTest(found, varied)
 
     def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
-        """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too."""
+        """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too.
+
+        Examples
+        --------
+        >>> results.wald_test_terms().table.iloc[:, :3].round(3)
+                   statistic  pvalue  df_constraint
+        Intercept     10.624   0.001              1
+        trt            4.121   0.127              2
+        week           8.030   0.005              1
+        """
         family = self.model.conditional_family
         if family.predictors[0]:
             raise ValueError(
@@ -295,7 +351,13 @@ class WaldResults(ResultsBase):
         return MonteCarloTermTests(found, [self.wald_test(contrasts) for _, contrasts in found.temp])
 
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
-        """Joint F-test of linear hypotheses; contrasts as in `t_test`."""
+        """Joint F-test of linear hypotheses; contrasts as in `t_test`.
+
+        Examples
+        --------
+        >>> round(float(results.f_test("week = 0").pvalue), 4)
+        0.005
+        """
         return super().f_test(self._hypothesis(r_matrix), *args, **kwargs)
 
 

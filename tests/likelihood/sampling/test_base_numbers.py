@@ -14,7 +14,7 @@ SEED = np.random.SeedSequence(7)
 
 
 def sobol(q: int, blocks: int = 3, replicates: int = 16, seed: np.random.SeedSequence = SEED) -> SobolNumbers:
-    return SobolNumbers(q, replicates, seed, blocks)
+    return SobolNumbers(q, replicates, seed)
 
 
 def whole(numbers: SobolNumbers | IndependentNumbers, df: float, blocks: int, draws: int) -> np.ndarray:
