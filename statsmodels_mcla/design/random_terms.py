@@ -103,7 +103,7 @@ class RandomTerm(WithoutInternals):
             axes[np.ix_(own, own)] = orthonormal_axes(x[:, own])
         return axes
 
-    _internal: ClassVar = frozenset({"axes", "design", "predictors", "with_design"})
+    _internal: ClassVar = frozenset({"axes", "design", "of_predictor", "predictors", "with_design"})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.text or self.name}, {self.n_levels} levels x {', '.join(self.columns)}>"

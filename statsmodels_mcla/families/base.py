@@ -197,16 +197,7 @@ class ConditionalFamily(Distribution):
 
         The default differentiates the exact second derivative numerically (five-point rule,
         error of order step^4); families override it with the closed form where that is easy.
-
-        Parameters
-        ----------
-        y, w, v, eta, phi
-            As in `rows`.
-
-        Returns
-        -------
-        ndarray
-            Shape of ``eta``.
+        Arguments are those of `rows`, and the shape is that of ``eta``.
         """
         step = 1e-3 * np.maximum(1.0, np.abs(eta))
         near = self.curvature(y, w, v, eta + step, phi) - self.curvature(y, w, v, eta - step, phi)

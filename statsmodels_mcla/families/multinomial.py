@@ -52,6 +52,20 @@ class Multinomial(Categories, SeveralPredictors):
     ----------
     labels, values : tuple, optional
         See `Categories`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from statsmodels_mcla.families import Multinomial
+    >>> epil = datasets.epil.load_pandas().data
+    >>> epil["kind"] = pd.cut(epil["y"], [-1, 0, 6, 200], labels=["none", "some", "many"]).astype(str)
+    >>> model = smf.mcla_mixedglm("kind ~ trt + (1 | subject)", data=epil, family=Multinomial())
+    >>> model.fit_laplace().fe_params.round(1)
+    none: Intercept           -6.6
+    none: trt[T.progabide]     0.7
+    some: Intercept            1.0
+    some: trt[T.progabide]     0.2
+    dtype: float64
     """
 
     labels: tuple[str, ...] = ()
