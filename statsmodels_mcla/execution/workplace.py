@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakSet, finalize
 
@@ -189,6 +190,7 @@ class Workplace:
     """
 
     _open: ClassVar[WeakSet[Workplace]] = WeakSet()
+    _one_at_a_time: ClassVar = Lock()
 
     def __init__(self, parts: Sequence[Part], executor: Executor, most: float = np.inf) -> None:
         self.parts, self.executor, self.most = tuple(parts), executor, most
@@ -200,7 +202,8 @@ class Workplace:
     def _begin(self) -> None:
         """Take a name of its own, under which nothing is in any memory."""
         self.place = _ASKER, uuid.uuid4().hex
-        self._open.add(self)
+        with self._one_at_a_time:
+            self._open.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "journal": None}
@@ -239,9 +242,11 @@ class Workplace:
 
     def _done(self, function: Callable[..., T], kept: Sequence[Kept | None]) -> list[T]:
         steps = {key: step for one in kept if one is not None for key, step in one.history.items()}
+        with self._one_at_a_time:
+            places = frozenset(one.place for one in self._open)
         job = Job(
             self.place,
-            frozenset(one.place for one in self._open),
+            places,
             function,
             tuple(None if one is None else one.step.key for one in kept),
             tuple(steps[key] for key in sorted(steps)),

@@ -8,6 +8,7 @@ standard effects they become.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, ClassVar, Protocol
 from weakref import WeakSet
 
@@ -28,11 +29,13 @@ class NumbersMade:
     """Base numbers that were made; a copy elsewhere makes them again."""
 
     _all: ClassVar[WeakSet[NumbersMade]] = WeakSet()
+    _one_at_a_time: ClassVar = Lock()
 
     def __init__(self) -> None:
         self._made: dict[tuple[Any, ...], Numbers] = {}
         self.bytes = 0
-        self._all.add(self)
+        with self._one_at_a_time:
+            self._all.add(self)
 
     def get(self, key: tuple[Any, ...]) -> Numbers | None:
         """Numbers that are here."""
@@ -41,9 +44,10 @@ class NumbersMade:
     def put(self, key: tuple[Any, ...], made: Numbers) -> None:
         """Keep numbers, if there is room in this process."""
         size = sum(array.nbytes for array in made)
-        if sum(one.bytes for one in list(self._all)) + size <= CACHE_BYTES:
-            self._made[key] = made
-            self.bytes += size
+        with self._one_at_a_time:
+            if sum(one.bytes for one in self._all) + size <= CACHE_BYTES:
+                self._made[key] = made
+                self.bytes += size
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NumbersMade, ()

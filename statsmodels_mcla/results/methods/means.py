@@ -141,7 +141,7 @@ class MeansMethods(ResultsBase):
         >>> slopes.emtrends("trt", "week").contrasts("trt.vs.ctrl", ref="placebo")
                  contrast  estimate  std err       z  P>|z|  ci_lower  ci_upper      mcse
            drug - placebo  -0.03106   0.1179 -0.2634  0.951   -0.2921      0.23 1.027e-05
-        (drug+) - placebo   -0.1027   0.1243 -0.8263 0.6219   -0.3778    0.1724 1.524e-05
+        (drug+) - placebo   -0.1027   0.1243 -0.8263  0.622   -0.3778    0.1724 1.524e-05
         P-values and intervals are adjusted for 2 comparisons: multivariate normal.
         """
         return self._means(specs, by, weights, at, "none", None, trend=var)
