@@ -48,7 +48,7 @@ def split_formula(formula: str) -> tuple[str, list[BarTerm]]:
     Examples
     --------
     >>> split_formula("y ~ x + (1 + x | g)")
-    ('y ~ x', [BarTerm(text='(1 + x | g)', inner='1 + x', group='g', correlated=True)])
+    ('y ~ x', [BarTerm(text='(1 + x | g)', inner='1 + x', group='g', correlated=True, label='')])
     """
     tree = parsed(formula, "formula")
     *left, right = tree.args

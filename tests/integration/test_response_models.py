@@ -94,7 +94,7 @@ FOR_ONE_PREDICTOR = ("population_averaged", "score test")
 
 def offered(model: ResponseModel, name: str) -> bool:
     """Whether results offer it: not all of it where there are several predictors."""
-    without_mean = model.which != "mean" and name == "residuals"
+    without_mean = model.which != "mean" and name in ("residuals", "get_margeff")
     return not (without_mean or (len(model.effects) > 1 and name in FOR_ONE_PREDICTOR))
 
 
@@ -208,7 +208,13 @@ def test_predictions_of_each_predictor() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["zero-inflated nb, dispersed", "hurdle poisson, both random", "hurdle gamma"]
+    "name",
+    [
+        "zero-inflated nb, dispersed",
+        "hurdle poisson, both random",
+        "hurdle gamma",
+        "one-inflated beta, correlated",
+    ],
 )
 def test_marginal_effects_are_differences_of_predictions(name: str) -> None:
     """Of the mean of all responses: a covariate moves the zero part too, and errors are those of both."""

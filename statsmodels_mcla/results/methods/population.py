@@ -214,8 +214,8 @@ class MarginMethods(ResultsBase):
         fitted = self.estimates.fitted
         if "mean" not in fitted.design.family.predictable(fitted.design.split(fitted.params)[2]):
             raise ValueError(
-                f"get_margeff is not known for family {self.model.conditional_family.name}, whose mean depends on "
-                "several linear predictors; compare predictions of new rows instead"
+                f"get_margeff is not known for family {self.model.conditional_family.name}, whose mean, if it "
+                "has one, depends on several linear predictors; compare predictions of new rows instead"
             )
         at, method = at.lower(), method.lower()
         if at not in AT:

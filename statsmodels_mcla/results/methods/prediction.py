@@ -142,7 +142,8 @@ class PredictionMethods(ResultsBase):
         dtype: float64
         """
         refuse_unknown(self.predict, unknown)
-        if which == "prob" or (which == "mean" and which not in self._predictable):
+        categorical = self.model.conditional_family.categorical
+        if which == "prob" or (which == "mean" and categorical and which not in self._predictable):
             chances = [name for name in self._predictable if name.startswith("prob: ")]
             if not chances:
                 raise ValueError(f"which='prob' is for categories; {self._listed(which)}")
