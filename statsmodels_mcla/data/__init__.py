@@ -15,9 +15,9 @@ from statsmodels_mcla.data.array_checks import (
 )
 from statsmodels_mcla.data.inputs import (
     ModelInputs,
+    check_whole,
     in_directions,
     inputs_of,
-    read_arrays,
     read_rows,
     refuse_removed,
     refuse_residual_effects,
@@ -25,6 +25,7 @@ from statsmodels_mcla.data.inputs import (
 )
 from statsmodels_mcla.data.mixed_model import MixedModel, described
 from statsmodels_mcla.data.simulated_responses import draw_effects, simulate_responses
+from statsmodels_mcla.data.unidentified import refuse_unidentified_covariance, seen_by_levels
 from statsmodels_mcla.data.unknown_arguments import refuse_unknown
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "check_full_rank",
     "check_positive",
     "check_start_params",
+    "check_whole",
     "checked_count",
     "checked_numbers",
     "described",
@@ -41,12 +43,13 @@ __all__ = [
     "finite_matrix",
     "in_directions",
     "inputs_of",
-    "read_arrays",
     "read_rows",
     "refuse_removed",
     "refuse_residual_effects",
+    "refuse_unidentified_covariance",
     "refuse_unknown",
     "row_vector",
+    "seen_by_levels",
     "simulate_responses",
     "terms_of_arrays",
     "total_offset",

@@ -22,7 +22,7 @@ from statsmodels_mcla.data.array_checks import (
     weight_vector,
 )
 from statsmodels_mcla.data.exact_fit import refuse_exact_fit
-from statsmodels_mcla.data.unidentified import refuse_unidentified_covariances
+from statsmodels_mcla.data.unidentified import refuse_unidentified_covariance, seen_by_levels
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
 from statsmodels_mcla.families import ConditionalFamily, RowData
 from statsmodels_mcla.numerics import Array, thrifty
@@ -195,54 +195,6 @@ def inputs_of(model: Any) -> ModelInputs:
     return inputs
 
 
-def read_arrays(
-    endog: Any,
-    exog: Any,
-    exog_vc: Any,
-    ident: Any,
-    family: ConditionalFamily,
-    *,
-    fep_names: Sequence[str] | None,
-    vcp_names: Sequence[str] | None,
-    vc_names: Sequence[str] | None,
-    offset: Any,
-    exposure: Any,
-    freq_weights: Any,
-    var_weights: Any,
-    random_terms: Sequence[RandomTerm] | None,
-    missing: str,
-    of_column: Any = None,
-) -> ModelInputs:
-    """Check the arguments of `MCLAMixedGLM`; inputs as ``endog`` were checked when they were made.
-
-    Raises
-    ------
-    ValueError
-        If an argument does not fit; the message names it.
-    """
-    if isinstance(endog, ModelInputs):
-        return endog
-    inputs = read_rows(
-        endog,
-        exog,
-        exog_vc,
-        ident,
-        family,
-        fep_names=fep_names,
-        vcp_names=vcp_names,
-        vc_names=vc_names,
-        offset=offset,
-        exposure=exposure,
-        freq_weights=freq_weights,
-        var_weights=var_weights,
-        random_terms=random_terms,
-        missing=missing,
-        of_column=of_column,
-    )
-    check_whole(inputs, family)
-    return inputs
-
-
 def read_rows(
     endog: Any,
     exog: Any,
@@ -261,7 +213,13 @@ def read_rows(
     missing: str,
     of_column: Any = None,
 ) -> ModelInputs:
-    """Check what can be said of some of the rows of a model; arguments as in `read_arrays`."""
+    """Check what can be said of some of the rows of a model; arguments are those of `MCLAMixedGLM`.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit; the message names it.
+    """
     if np.ndim(endog) == 0:
         raise ValueError(f"endog must hold one response a row, got {endog!r}")
     n = len(endog)
@@ -337,7 +295,8 @@ def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
             _refuse_twice(inputs, X[inputs.used])
     used = np.flatnonzero(inputs.used)
     counted = [replace(t, Z=t.Z[used]) for t in inputs.terms]
-    refuse_unidentified_covariances(counted)
+    for term in counted:
+        refuse_unidentified_covariance(term.name, term.columns, seen_by_levels(term))
     own = [t.of_predictor(0) for t in counted if 0 in t.predictors]
     of_mean = X[used][:, inputs.predictor_of_column == 0]
     refuse_exact_fit(inputs.endog.to_numpy()[used], of_mean, own, inputs.offset[used], family)

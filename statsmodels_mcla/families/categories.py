@@ -89,3 +89,14 @@ class Categories(ConditionalFamily):
         found = np.array([codes.get(v if isinstance(v, str) else float(v), np.nan) for v in raw.tolist()])
         refuse(np.isnan(found), raw.astype(object), self.name, f"the categories {', '.join(self.labels)}")
         return Response(found, np.ones(len(found)))
+
+
+def sampled_category(rng: np.random.Generator, chances: Array, values: tuple[float, ...]) -> Array:
+    """Draw values of categories by their chances (..., J)."""
+    below = np.cumsum(chances, axis=-1)[..., :-1]
+    return np.array(values)[(rng.random(below.shape[:-1])[..., None] > below).sum(axis=-1)]
+
+
+def probability_up_to(endog: Array, chances: Array, values: tuple[float, ...]) -> Array:
+    """Return P(value <= endog) from the chances (..., J) of the categories."""
+    return np.asarray((chances * (np.array(values) <= np.asarray(endog)[..., None])).sum(axis=-1))

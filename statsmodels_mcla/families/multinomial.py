@@ -14,11 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.categories import Categories
+from statsmodels_mcla.families.categories import Categories, probability_up_to, sampled_category
 from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.jets import Jet, exp, log_add
 from statsmodels_mcla.families.links import IDENTITY, LOGIT, MeanLink
-from statsmodels_mcla.families.partial_odds import probability_up_to, sampled_category
 from statsmodels_mcla.families.several_predictors import SeveralPredictors, first_direction
 from statsmodels_mcla.families.surfaces import Surface
 from statsmodels_mcla.numerics import Array, Number

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.categories import Categories
+from statsmodels_mcla.families.categories import Categories, sampled_category
 from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.links import CLOGLOG, IDENTITY, LOGIT, PROBIT, Identity, MeanLink
@@ -296,11 +296,7 @@ class Cumulative(Categories, SmoothDensity):
         n_trials: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> Array:
-        u = rng.random(np.shape(mu))
-        category = np.zeros(np.shape(mu), int)
-        for tau in self._tau(phi):
-            category += u > self.latent_law.link.mean(tau - mu)
-        return np.array(self.values)[category]
+        return sampled_category(rng, self.probabilities(mu, phi), self.values)
 
     def cdf(
         self,

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from statsmodels_mcla.families.categories import probability_up_to, sampled_category
 from statsmodels_mcla.families.directions import Directions, directions_of
 from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.jets import Jet
@@ -177,14 +178,3 @@ class PartialOdds(SeveralPredictors):
         var_weights: Number = 1.0,
     ) -> Array:
         return probability_up_to(endog, self.probabilities(mu), self.base.values)
-
-
-def sampled_category(rng: np.random.Generator, chances: Array, values: tuple[float, ...]) -> Array:
-    """Draw values of categories by their chances (..., J)."""
-    below = np.cumsum(chances, axis=-1)[..., :-1]
-    return np.array(values)[(rng.random(below.shape[:-1])[..., None] > below).sum(axis=-1)]
-
-
-def probability_up_to(endog: Array, chances: Array, values: tuple[float, ...]) -> Array:
-    """Return P(value <= endog) from the chances (..., J) of the categories."""
-    return np.asarray((chances * (np.array(values) <= np.asarray(endog)[..., None])).sum(axis=-1))

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from statsmodels_mcla.data import read_arrays, refuse_unknown
+from statsmodels_mcla.data import ModelInputs, check_whole, read_rows, refuse_unknown
 from statsmodels_mcla.design import RandomTerm, facts_of
 from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
 from statsmodels_mcla.formula import (
@@ -121,23 +121,26 @@ class MCLAMixedGLM(FittingModel):
             self.conditional_family = conditional_family(self.family).of_response(endog)
             if isinstance(self.family, ConditionalFamily):
                 self.family = self.conditional_family
-            inputs = read_arrays(
-                endog,
-                exog,
-                exog_vc,
-                ident,
-                self.conditional_family,
-                fep_names=fep_names,
-                vcp_names=vcp_names,
-                vc_names=vc_names,
-                offset=offset,
-                exposure=exposure,
-                freq_weights=freq_weights,
-                var_weights=var_weights,
-                random_terms=random_terms,
-                missing=missing,
-                of_column=of_column,
-            )
+            inputs: ModelInputs = endog
+            if not isinstance(endog, ModelInputs):
+                inputs = read_rows(
+                    endog,
+                    exog,
+                    exog_vc,
+                    ident,
+                    self.conditional_family,
+                    fep_names=fep_names,
+                    vcp_names=vcp_names,
+                    vc_names=vc_names,
+                    offset=offset,
+                    exposure=exposure,
+                    freq_weights=freq_weights,
+                    var_weights=var_weights,
+                    random_terms=random_terms,
+                    missing=missing,
+                    of_column=of_column,
+                )
+                check_whole(inputs, self.conditional_family)
         columns = inputs.exog.shape[1]  # none with ordered categories and random effects alone
         super().__init__(inputs.endog, inputs.exog, hasconst=None if columns else False, **kwargs)
         self.inputs = inputs

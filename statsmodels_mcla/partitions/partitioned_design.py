@@ -30,14 +30,12 @@ class TermOfParts:
         In all parts.
     axes : ndarray (d, d)
         Of all rows.
-    predictor : int
     """
 
     name: str
     columns: tuple[str, ...]
     n_levels: int
     axes: Array
-    predictor: int = 0
 
     @property
     def dim(self) -> int:

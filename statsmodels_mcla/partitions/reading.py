@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 from patsy import DesignInfo, EvalEnvironment
 
-from statsmodels_mcla.data import ModelInputs, check_full_rank, read_rows, refuse_residual_effects
+from statsmodels_mcla.data import (
+    ModelInputs,
+    check_full_rank,
+    read_rows,
+    refuse_residual_effects,
+    refuse_unidentified_covariance,
+    seen_by_levels,
+)
 from statsmodels_mcla.design import (
     MixedDesign,
     RowRoot,
@@ -163,6 +170,8 @@ def read_partitions(
     refuse_residual_effects([(t.name, t.n_levels) for t in terms if t.dim == 1], n_rows, family)
     merge = saves(sum(found.distinct for found in facts), n_rows)
     loose = workplace.keep(partial(_loose, own, [t.axes for t in terms], merge), raw)
+    for term, *seen in zip(terms, *workplace.map(_seen, loose), strict=True):
+        refuse_unidentified_covariance(term.name, term.columns, sum(seen))
     constant = sum(found.constant for found in facts)
     design = PartitionedDesign.of(workplace, loose, terms, family, constant)
     response, exog, _, _, _ = learnt.matrices(shown, "drop")
@@ -258,6 +267,10 @@ def _read(learnt: LearntFormula, family: ConditionalFamily, missing: str, part: 
 
 def _facts_of(raw: _Raw) -> _Facts:
     return raw.facts
+
+
+def _seen(design: MixedDesign) -> list[Array]:
+    return [seen_by_levels(term) for term in design.terms]
 
 
 @remade

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.data.unidentified import unidentified_direction
+from statsmodels_mcla.data.unidentified import seen_by, unseen_direction
 
 
 def levels(*designs: list[list[float]]) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_what_levels_see(designs: tuple, identified: bool) -> None:
             N[i, j] = N[j, i] = 1.0
             basis.append(np.concatenate([(np.array(Z) @ N @ np.array(Z).T).ravel() for Z in designs]))
     assert (np.linalg.matrix_rank(np.array(basis)) == len(basis)) == identified
-    free = unidentified_direction(levels(*designs))
+    free = unseen_direction(seen_by(levels(*designs)))
     assert (free is None) == identified
     if free is not None:
         assert np.abs(free).max() > 0.1

@@ -394,6 +394,17 @@ def test_bad_formulas() -> None:
         partitioned(data.assign(f="a"))
 
 
+def test_a_covariance_that_no_partition_tells_is_refused() -> None:
+    """Found in all parts together: one level that has both categories, wherever it is, is enough."""
+    data = table()
+    data["between"] = np.where(data["g"] % 2 == 0, "a", "b")
+    with pytest.raises(ValueError, match="no data of this design can tell"):
+        partitioned(data, "y ~ (between | g)")
+    last = data.index[data["g"] == data["g"].max()]
+    data.loc[last[0], "between"] = "a" if data.loc[last[0], "between"] == "b" else "b"
+    assert partitioned(data, "y ~ (between | g)").design.n_params == 4
+
+
 def test_groups_that_straddle_are_refused() -> None:
     data = table()
     half = int(np.flatnonzero(data["g"] == 30)[2])

@@ -17,7 +17,12 @@ from scipy.interpolate import CubicSpline
 
 from statsmodels_mcla.design import Bucket
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes
-from statsmodels_mcla.likelihood.sampling.quantiles import interpolated, inverse_distribution, through_knots
+from statsmodels_mcla.likelihood.sampling.quantiles import (
+    FADED,
+    interpolated,
+    inverse_distribution,
+    through_knots,
+)
 from statsmodels_mcla.numerics import Array
 
 REACH = 7.0  # of the points where the density is first evaluated, in standard deviations
@@ -27,7 +32,6 @@ COARSE, ACROSS, FINE = (
     41,
 )  # points to find where the law is, then along the second and first coordinate
 TIMES = 8  # that the law is looked for at most
-FADED = -20.0  # log density, from the peak's, of what is too little to be looked at
 LEAST = 0.3  # third derivative along the columns of the root, beyond which laws are far from normal
 MOST_BLOCKS = 2**13  # their tables take ten kilobytes each
 PIECE = 2**20  # rows x points at a time

@@ -11,6 +11,7 @@ from statsmodels_mcla.numerics import Array
 
 STEP, KNOTS = 0.25, 45  # of z at the knots, from -5.5 to 5.5
 FIRST = -0.5 * STEP * (KNOTS - 1)
+FADED = -20.0  # log density, from the peak's, of what is too little to be looked at
 TINY = 1e-16
 
 

@@ -16,13 +16,12 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.design import Bucket, EffectRows
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, Root
-from statsmodels_mcla.likelihood.sampling.quantiles import inverse_distribution
+from statsmodels_mcla.likelihood.sampling.quantiles import FADED, inverse_distribution
 from statsmodels_mcla.likelihood.sampling.skewing import Shapes
 from statsmodels_mcla.numerics import Array
 
 REACH = 8.0  # of the points where densities are evaluated, in conditional standard deviations
 COARSE, FINE = 33, 65  # points to find where a law is, and then to see its shape
-FADED = -20.0  # log density, from the peak's, of what is too little to be looked at
 MOST_EFFECTS = 2**17  # of all blocks of a bucket: knots take half a kilobyte each
 
 
