@@ -33,7 +33,7 @@ COARSE, ACROSS, FINE = (
 )  # points to find where the law is, then along the second and first coordinate
 TIMES = 8  # that the law is looked for at most
 LEAST = 0.3  # third derivative along the columns of the root, beyond which laws are far from normal
-MOST_BLOCKS = 2**13  # their tables take ten kilobytes each
+MOST_BLOCKS = 2**13  # their tables take 15 kilobytes each
 PIECE = 2**20  # rows x points at a time
 
 

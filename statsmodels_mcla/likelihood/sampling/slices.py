@@ -22,7 +22,7 @@ from statsmodels_mcla.numerics import Array
 
 REACH = 8.0  # of the points where densities are evaluated, in conditional standard deviations
 COARSE, FINE = 33, 65  # points to find where a law is, and then to see its shape
-MOST_EFFECTS = 2**17  # of all blocks of a bucket: knots take half a kilobyte each
+MOST_EFFECTS = 2**17  # of all blocks of a bucket: knots take 0.7 kilobytes each
 
 
 def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: Any) -> Shapes:
