@@ -44,20 +44,25 @@ class Stacking:
         Rows that they are filled up to.
     bucket : ndarray of int (S,)
     first : ndarray of int (buckets,)
-        Blocks of each bucket in the parts before this one.
+        Blocks of each bucket in the parts before this one,
+    blocks : ndarray of int (buckets,)
+        and in all parts.
     """
 
     shapes: Index
     length: Index
     bucket: Index
     first: Index
+    blocks: Index
 
     @classmethod
     def of(cls, shapes: Index, counts: Index) -> Stacking:
         """From distinct shapes and the number of blocks of each."""
         length = _padded_lengths(shapes, counts)
         stacked, bucket = np.unique(np.column_stack([length, shapes[:, 1:]]), axis=0, return_inverse=True)
-        return cls(shapes, length, bucket.ravel(), np.zeros(len(stacked), int))
+        bucket = bucket.ravel()
+        blocks = np.bincount(bucket, counts, len(stacked)).astype(int)
+        return cls(shapes, length, bucket, np.zeros(len(stacked), int), blocks)
 
     @classmethod
     def of_parts(cls, parts: Sequence[tuple[Index, Index]]) -> list[Stacking]:
@@ -241,6 +246,7 @@ def stacked_blocks(
                 family.specialise(y, w),
                 int(numbers[k]),
                 int(stacking.first[numbers[k]]) + np.arange(len(blocks)),
+                int(stacking.blocks[numbers[k]]),
             )
         )
     return tuple(out)

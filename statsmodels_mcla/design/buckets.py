@@ -46,6 +46,8 @@ class Bucket:
         Of the bucket,
     places : ndarray (B,)
         and of its blocks in it, where there are others elsewhere (see `Stacking`).
+    n_alike : int
+        Blocks of the bucket, those elsewhere and those that were not taken included.
     """
 
     blocks: Index
@@ -64,6 +66,7 @@ class Bucket:
     family: ConditionalFamily
     number: int
     places: Index
+    n_alike: int
 
     @property
     def n_blocks(self) -> int:

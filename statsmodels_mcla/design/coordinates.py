@@ -7,9 +7,11 @@ deviations of moderate size, and a step of length one is roughly a standard erro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import null_space
 
 from statsmodels_mcla.design.parameter_layout import ParameterLayout
 from statsmodels_mcla.families import ParameterScale
@@ -28,8 +30,8 @@ class SearchScale:
         Of the parameters of the family.
     origin : ndarray (P,)
         Beta, loadings and free coordinates of psi at x = 0.
-    stretch : ndarray (P, P)
-        They are origin + stretch @ x.
+    stretch : ndarray (P, K)
+        They are origin + stretch @ x; K < P where some of them are held (see `holding`).
     """
 
     layout: ParameterLayout
@@ -52,7 +54,16 @@ class SearchScale:
         """Return the search coordinates of beta, loadings and psi."""
         free = np.array(params, float)
         free[self.layout.family] = self.family.free(free[self.layout.family])
-        return np.linalg.solve(self.stretch, free - self.origin)
+        size = np.linalg.norm(self.stretch, axis=1) + (~self.stretch.any(axis=1))
+        return np.linalg.lstsq(self.stretch / size[:, None], (free - self.origin) / size)[0]
+
+    def holding(self, columns: Sequence[int], params: Array) -> SearchScale:
+        """Coordinates along which some fixed effects keep the values that they have in ``params``."""
+        if not len(columns):
+            return self
+        stretch = self.stretch @ null_space(self.stretch[list(columns)])
+        stretch[list(columns)] = 0.0  # not round-off
+        return replace(self, origin=self._free(self.from_fitted(params)), stretch=stretch)
 
     def gradient(self, x: Array, score: Array) -> Array:
         """Gradient in x from that in the fitted parameters."""
@@ -75,6 +86,6 @@ class SearchScale:
 
     def slopes(self, x: Array) -> Array:
         """Derivative of the fitted parameters in origin + stretch @ x."""
-        out, psi = np.eye(len(x)), self.layout.family
+        out, psi = np.eye(self.layout.size), self.layout.family
         out[psi, psi] = self.family.jacobian(self._free(x)[psi])
         return out

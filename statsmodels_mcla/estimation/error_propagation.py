@@ -29,8 +29,8 @@ from scipy import stats
 
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.fitted import Fitted
-from statsmodels_mcla.likelihood.monte_carlo import BATCHES, SETS, evaluate
-from statsmodels_mcla.likelihood.sampling import DrawPart, TiltedDraws
+from statsmodels_mcla.likelihood.monte_carlo import SETS, evaluate
+from statsmodels_mcla.likelihood.sampling import BATCHES, DrawPart, TiltedDraws
 from statsmodels_mcla.numerics import Array, transpose
 
 STEP = 1e-2  # of differences in the parameters, in standard errors
@@ -153,16 +153,15 @@ def vary_draws(
     )
     there = []
     for batch, (d_params, d_cov) in enumerate(zip(moves.d_params, moves.d_cov, strict=True)):
-        more = np.log1p(moves.scale * np.sqrt(BATCHES / (BATCHES - 1.0)))
-        draws = drawn.design.keep(partial(_tilted, batch, more), drawn.position.draws)
+        draws = drawn.design.keep(partial(_tilted, batch, moves.scale), drawn.position.draws)
         position = replace(drawn.position, params=drawn.params + moves.scale * d_params, draws=draws)
         there.append(function(replace(drawn, position=position), cov + moves.scale * d_cov))
     return Varied.of(here, there, moves.scale)
 
 
-def _tilted(batch: int, more: float, design: MixedDesign, draws: Sequence[DrawPart]) -> tuple[DrawPart, ...]:
+def _tilted(batch: int, scale: float, design: MixedDesign, draws: Sequence[DrawPart]) -> tuple[DrawPart, ...]:
     """Draws of which those of one batch of replicates weigh more."""
-    return tuple(TiltedDraws(part, batch, BATCHES, more) for part in draws)
+    return tuple(TiltedDraws(part, batch, scale) for part in draws)
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def with_expectation_draws(sampler: Sampler, several: int = 0) -> Sampler:
     """
     if sampler.sampling.joint:
         return sampler
-    sampler = sampler.with_rule(exact=False)
+    sampler = sampler.with_rule(exact=False, each=True)
     one, more = EXPECTATION_DRAWS[0], max(EXPECTATION_DRAWS[1], several)
     return sampler.grown(sampler.design.keep(partial(_by_effects, sampler.rule, one, more)))
 

@@ -6,6 +6,7 @@ the Laplace fit, and the Monte Carlo fit at the ranks that the covariance matric
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -192,6 +193,7 @@ def monte_carlo_maximum(
     start: GLMStart,
     params: Array,
     reduction: Reduction | None = None,
+    held: Sequence[int] = (),
 ) -> MonteCarloMaximum:
     """Maximise the Monte Carlo likelihood, and find the ranks of the covariance matrices at its maximum.
 
@@ -210,6 +212,8 @@ def monte_carlo_maximum(
         Where to start.
     reduction : Reduction, optional
         Ranks to start with; full by default.
+    held : sequence of int
+        Fixed effects without a maximum, which stay where they are, as far out as matters.
 
     Raises
     ------
@@ -223,8 +227,9 @@ def monte_carlo_maximum(
         if not draws.sampling.adapts:
             _check_full_rank(reduction)
         reduced = reduction.reduce(design)
-        scale = search_scale(reduced, start)
-        fit = fit_monte_carlo(scale, draws.sampler(reduced), reduction.restrict(params), settings)
+        first = reduction.restrict(params)
+        scale = search_scale(reduced, start).holding(held, first)
+        fit = fit_monte_carlo(scale, draws.sampler(reduced), first, settings)
         params = reduction.extend(fit.position.params)
         trail.append(MonteCarloMaximum(params, reduction, reduced, fit))
         step = _after(design, size, trail, settings)

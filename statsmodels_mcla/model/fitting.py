@@ -172,7 +172,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         full_output, disp : bool
             Ignored (the optimiser's output is always kept); print a line a round.
         nsample : int, optional
-            Draws for each block, rounded up to a power of two times 16 replicates if ``quasi``.  By default
+            Draws for each block, rounded up to a power of two times 4 to 16 replicates if ``quasi``.  By default
             the fit chooses: see ``mcse_tol``.
         mcse_tol : float
             Draws are added, where the error comes from, until every Monte Carlo error is at most this
@@ -272,10 +272,12 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             voice.plan,
         )
         first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
+        held = laplace.separated if laplace.limit else ()
+        first = np.where(np.isin(np.arange(len(first)), held), laplace.params, first)
         # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,
         # and what is not finite is refused
         with np.errstate(over="ignore", invalid="ignore"):
-            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks)
+            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks, held)
         # 3. what the user reads
         self._current = CurrentDraws(
             found.design, found.fit.position, found.reduction, found.fit.sampler, threads

@@ -181,7 +181,7 @@ def maximum_of_paths(
         if best is None or decrement < best.decrement or not np.isfinite(best.decrement):
             best = Top(position, found, decrement, *told)
         first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
-        close = decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(found))
+        close = decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(scale, x, found))
         if late or (close and not first):
             break
         # 2. to the maximum over these paths: by one Newton step where it is near
@@ -280,11 +280,13 @@ def inverse_information(hessian: Array) -> Array:
     return np.asarray(np.linalg.inv(scaled) / np.outer(size, size))
 
 
-def _is_within_error(found: Evaluation) -> bool:
+def _is_within_error(scale: SearchScale, x: Array, found: Evaluation) -> bool:
     """Whether what is left of the way to the maximum is little beside the Monte Carlo error, for every parameter."""
-    inverse = inverse_information(found.hessian)
-    left = np.abs(inverse @ found.score)
-    return bool(np.all(left <= PART_OF_MCSE * standard_deviations(inverse @ found.score_var @ inverse)))
+    gradient, hessian = scale.derivatives(x, found.score, found.hessian)
+    moves = scale.slopes(x) @ scale.stretch
+    to_params = moves @ inverse_information(hessian)
+    error = standard_deviations(to_params @ (moves.T @ found.score_var @ moves) @ to_params.T)
+    return bool(np.all(np.abs(to_params @ gradient) <= PART_OF_MCSE * error))
 
 
 def _first_position(

@@ -4,13 +4,12 @@ Owns the work on rows x draws and the sums over blocks.  Draws come from `sampli
 The next of its kind: another sum over draws is a function for `over_draws`.
 """
 
-from statsmodels_mcla.likelihood.monte_carlo.block_sums import BATCHES, by_replicate
+from statsmodels_mcla.likelihood.monte_carlo.block_sums import by_replicate
 from statsmodels_mcla.likelihood.monte_carlo.conditional_draws import WeightedDraws, over_draws
 from statsmodels_mcla.likelihood.monte_carlo.evaluation import SETS, Evaluated, Evaluation, evaluate
 from statsmodels_mcla.likelihood.monte_carlo.precision import SE_TOL, Precision
 
 __all__ = [
-    "BATCHES",
     "SETS",
     "SE_TOL",
     "Evaluated",

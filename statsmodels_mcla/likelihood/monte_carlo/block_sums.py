@@ -8,10 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from statsmodels_mcla.likelihood.monte_carlo.kernel import GROUPS, Sums, Task, Weighed
-from statsmodels_mcla.likelihood.sampling import effective_sample_size, normalise, pareto_k
+from statsmodels_mcla.likelihood.sampling import (
+    BATCHES,
+    batch_of,
+    batch_scale,
+    effective_sample_size,
+    normalise,
+    pareto_k,
+)
 from statsmodels_mcla.numerics import Array, multiply_draws, sum_of_products, weighted_sum
-
-BATCHES = 16  # of replicates that errors of the score are kept for
 
 
 class BlockSums(NamedTuple):
@@ -84,7 +89,7 @@ def sum_blocks(
         value_bias=float(value_bias),
         draws=m,
         excess=excess if replicates else excess[:, :0],
-        score_errors=np.sqrt(correction) * _in_batches(d) if score_errors else d[..., :0],
+        score_errors=batch_scale(part) * _in_batches(task, d) if score_errors else d[..., :0],
     )
 
 
@@ -159,12 +164,15 @@ def by_replicate(values: Array, replicate: int) -> Array:
     return np.asarray(values.reshape(*values.shape[:-1], -1, replicate).sum(axis=-1))
 
 
-def _in_batches(values: Array) -> Array:
-    """Sums over `BATCHES` batches of replicates (..., R), of one each where there are as many."""
+def _in_batches(task: Task, values: Array) -> Array:
+    """Sums over batches of replicates, (K, P, BATCHES), of values (K, P, R)."""
     R = values.shape[-1]
-    if R <= BATCHES:
-        return np.concatenate([values, np.zeros((*values.shape[:-1], BATCHES - R))], axis=-1)
-    return np.asarray(np.add.reduceat(values, -(-np.arange(BATCHES) * R // BATCHES), axis=-1))
+    if R >= BATCHES:
+        return np.asarray(np.add.reduceat(values, -(-np.arange(BATCHES) * R // BATCHES), axis=-1))
+    out = np.zeros((*values.shape[:-1], BATCHES))
+    batch = batch_of(task.part, task.bucket.places, np.arange(R))
+    np.put_along_axis(out, np.broadcast_to(batch[:, None], values.shape), values, axis=-1)
+    return out
 
 
 def _joined(pieces: list[Weighed]) -> tuple[Array, Array]:

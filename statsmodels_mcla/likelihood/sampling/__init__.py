@@ -5,7 +5,15 @@ parameters.  What is averaged over them is `monte_carlo`'s.
 The next of its kind: another density is a `Proposal`, another choice of densities a `Sampling`.
 """
 
-from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, NumbersMade, TiltedDraws
+from statsmodels_mcla.likelihood.sampling.draws import (
+    BATCHES,
+    BlockDraws,
+    DrawPart,
+    NumbersMade,
+    TiltedDraws,
+    batch_of,
+    batch_scale,
+)
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, Moved
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
 from statsmodels_mcla.likelihood.sampling.sampler import DrawRule, Position, Sampler
@@ -18,6 +26,7 @@ from statsmodels_mcla.likelihood.sampling.settings import (
 from statsmodels_mcla.likelihood.sampling.weights import MAX_K_HAT, effective_sample_size, normalise, pareto_k
 
 __all__ = [
+    "BATCHES",
     "MAX_K_HAT",
     "Anchor",
     "BlockDraws",
@@ -33,6 +42,8 @@ __all__ = [
     "Sampler",
     "Sampling",
     "TiltedDraws",
+    "batch_of",
+    "batch_scale",
     "effective_sample_size",
     "normalise",
     "pareto_k",

@@ -21,6 +21,7 @@ from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
 from statsmodels_mcla.numerics import Array, generator
 
+BATCHES = 16  # of replicates that deviations are kept for
 CACHE_BYTES = 2**29  # base numbers up to this size are kept in all, others are made again
 Numbers = tuple[Array, Array]  # and their log density
 
@@ -166,6 +167,21 @@ class JointDraws:
         return np.ascontiguousarray(b[self.bucket.drawn[0]])[None], self.proposal.logpdf(b)[None]
 
 
+def batch_of(part: DrawPart, places: np.ndarray, replicate: np.ndarray) -> np.ndarray:
+    """Which of `BATCHES` batches replicates (k,) of blocks in some places (B,) of their bucket are in, (B, k).
+
+    Where a block has fewer replicates than there are batches, different blocks have theirs in different ones.
+    """
+    R = part.size // part.replicate
+    return replicate * BATCHES // R + places[:, None] % max(BATCHES // R, 1)
+
+
+def batch_scale(part: DrawPart) -> float:
+    """Factor of the deviations of batches, so that their squares add up to a variance without bias."""
+    R = min(part.size // part.replicate, BATCHES)
+    return float(np.sqrt(R / (R - 1.0))) if R > 1 else np.inf
+
+
 @dataclass(frozen=True)
 class TiltedDraws:
     """Draws of which some have more weight: what a mean owes to them is the derivative in that weight.
@@ -173,16 +189,15 @@ class TiltedDraws:
     Attributes
     ----------
     part : DrawPart
-    batch, batches : int
-        Which of so many batches of replicates.
-    log_weight : float
-        Log of the factor of their weights.
+    batch : int
+        Of replicates, which weigh more,
+    scale : float
+        by so many deviations.
     """
 
     part: DrawPart
     batch: int
-    batches: int
-    log_weight: float
+    scale: float
 
     @property
     def bucket(self) -> Bucket:
@@ -212,5 +227,5 @@ class TiltedDraws:
         """See `DrawPart`."""
         t, log_g = self.part.draw(blocks, section)
         replicate = np.arange(section.start, section.stop) // self.replicate
-        chosen = replicate * self.batches // (self.size // self.replicate) == self.batch
-        return t, log_g - self.log_weight * chosen
+        chosen = batch_of(self.part, self.bucket.places[blocks], replicate) == self.batch
+        return t, log_g - np.log1p(self.scale * batch_scale(self.part)) * chosen

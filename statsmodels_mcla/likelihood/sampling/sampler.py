@@ -30,7 +30,10 @@ from statsmodels_mcla.likelihood.sampling.settings import (
 )
 from statsmodels_mcla.numerics import Array, child
 
-REPLICATES = 16  # independent randomisations: fewer make the Monte Carlo error itself noisy
+# independent randomisations of the points: fewer make the Monte Carlo error itself noisy, but for blocks that have many
+# like them, whose errors add up; points are better many in one set than in several
+MOST_REPLICATES, OF_ALIKE = 16, 1024
+LEAST_REPLICATES = 4, 8  # of a block of one effect, and of more, whose errors may come from few blocks
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,15 @@ class DrawRule:
         Randomised quasi-Monte Carlo or independent draws.
     exact : bool
         Whether blocks whose effects are normal given the data have points with the right moments, rather than draws.
+    each : bool
+        Whether the error of each block matters, rather than that of sums over blocks.
     """
 
     sampling: Sampling
     seed: np.random.SeedSequence
     quasi: bool
     exact: bool = True
+    each: bool = False
 
     def buckets(self, design: MixedDesign) -> tuple[Bucket, ...]:
         """Blocks that are integrated one by one."""
@@ -85,8 +91,14 @@ class DrawRule:
         if self.without_draws(bucket.family):
             return CubaturePoints(bucket.n_drawn, seed)
         if self.quasi:
-            return SobolNumbers(bucket.n_drawn, REPLICATES, seed)
+            return SobolNumbers(bucket.n_drawn, self._replicates(bucket), seed)
         return IndependentNumbers(bucket.n_drawn, seed)
+
+    def _replicates(self, bucket: Bucket) -> int:
+        """Randomisations of a block, a power of two."""
+        least = LEAST_REPLICATES[bucket.n_drawn > 1]
+        wanted = MOST_REPLICATES if self.each else OF_ALIKE // max(bucket.n_alike, 1)
+        return 1 << (min(max(wanted, least), MOST_REPLICATES).bit_length() - 1)
 
     def first_size(self, bucket: Bucket) -> int:
         """Draws that are enough to find the way to the maximum, by number of effects."""
@@ -94,7 +106,8 @@ class DrawRule:
             return 16384
         if not self.quasi:
             return 1024
-        return REPLICATES * {0: 1, 1: 8, 2: 16}.get(bucket.n_drawn, 32)
+        each, q = self._replicates(bucket), bucket.n_drawn
+        return min(16 * each, 128) if q == 1 else each * {0: 1, 2: 16}.get(q, 32)
 
 
 Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
