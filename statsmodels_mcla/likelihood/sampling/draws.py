@@ -173,7 +173,7 @@ def batch_of(part: DrawPart, places: np.ndarray, replicate: np.ndarray) -> np.nd
     Where a block has fewer replicates than there are batches, different blocks have theirs in different ones.
     """
     R = part.size // part.replicate
-    return replicate * BATCHES // R + places[:, None] % max(BATCHES // R, 1)
+    return replicate * BATCHES // R + places[:, None] // BATCHES % max(BATCHES // R, 1)
 
 
 def batch_scale(part: DrawPart) -> float:
