@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from types import FrameType
 
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning
 
@@ -48,10 +49,17 @@ class SeparationWarning(MCLAWarning):
     """A covariate predicts the response perfectly: its coefficient has no finite maximum."""
 
 
+PACKAGE = str(Path(__file__).parent)
+
+
+def is_inside(frame: FrameType) -> bool:
+    """Whether a frame is of this package."""
+    return frame.f_code.co_filename.startswith(PACKAGE)
+
+
 def warn_user(message: str, category: type[Warning] = MCLAWarning) -> None:
     """Warn at the first line outside this package: that of the user who called it."""
-    inside, level = str(Path(__file__).parent), 1
-    frame = sys._getframe()  # noqa: SLF001 - as CPython has it, and `warnings` itself
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+    level, frame = 1, sys._getframe()  # noqa: SLF001 - as CPython has it, and `warnings` itself
+    while frame.f_back is not None and is_inside(frame):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)

@@ -116,7 +116,7 @@ def laplace_maximum(
 ) -> LaplaceMaximum:
     """Maximise the Laplace approximation from the GLM without random effects, then at lower ranks if they do.
 
-    After the deadline, a reading of `time.perf_counter`, the best parameters so far are returned.
+    After the deadline, a reading of `now`, the best parameters so far are returned.
     """
     start = fit_without_random_effects(design)
     recession = recession_of(design, start.beta, start.phi)

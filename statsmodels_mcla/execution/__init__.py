@@ -7,6 +7,7 @@ The next of its kind: another executor with the ``map`` of `Executor`; nothing e
 """
 
 from statsmodels_mcla.execution.blas import on_one_blas_thread
+from statsmodels_mcla.execution.clock import ended_by_interrupt, now
 from statsmodels_mcla.execution.engines import executor_of
 from statsmodels_mcla.execution.executor import (
     SERIAL,
@@ -34,7 +35,9 @@ __all__ = [
     "Until",
     "Workplace",
     "checked_n_jobs",
+    "ended_by_interrupt",
     "executor_of",
+    "now",
     "on_one_blas_thread",
     "remade",
     "tell",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,8 @@ from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+
+from statsmodels_mcla.execution.clock import now
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -98,7 +99,7 @@ class Until:
     ----------
     executor : Executor
     deadline : float
-        A reading of `time.perf_counter`.
+        A reading of `now`.
     """
 
     executor: Executor
@@ -126,7 +127,7 @@ class Until:
 
 
 def _in_time(function: Callable[[S], T], deadline: float, item: S) -> T:
-    if time.perf_counter() >= deadline:
+    if now() >= deadline:
         raise OutOfTime
     return function(item)
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from statsmodels.tools.sm_exceptions import ConvergenceWarning
+
 from statsmodels_mcla.data import checked_count
+from statsmodels_mcla.exceptions import is_inside, warn_user
+from statsmodels_mcla.execution import ended_by_interrupt
 from statsmodels_mcla.families import ResponseError
 from statsmodels_mcla.likelihood.sampling import (
     BlockSampling,
@@ -117,7 +122,15 @@ def remembered(fit: Callable[P, T]) -> Callable[P, T]:
         given = bound.arguments
         if "rng" in signature.parameters:
             given["rng"] = seed_of(given.get("rng"))
-        found: Any = fit(*bound.args, **bound.kwargs)
+        # fits that are a part of something else must not end with less, as if nothing had been
+        with ended_by_interrupt(wanted=not is_inside(sys._getframe(1))) as stop:  # noqa: SLF001
+            found: Any = fit(*bound.args, **bound.kwargs)
+        if stop.asked:
+            warn_user(
+                "interrupted: these are the best estimates so far, and fits go on from there (start_params=); a second "
+                "Ctrl-C raises KeyboardInterrupt",
+                ConvergenceWarning,
+            )
         request = {name: value for name, value in given.items() if name not in FORGOTTEN}
         request |= {name: value for name, value in given.get("options", {}).items() if not callable(value)}
         results = found._results  # noqa: SLF001 - what a wrapper of statsmodels wraps

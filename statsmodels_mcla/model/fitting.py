@@ -193,7 +193,8 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             Most draws for a block, rounded up as ``nsample`` is.
         max_seconds : float
             After this time no further draws are added, and after a tenth more the best answer so far is returned:
-            with the standard errors of Laplace's approximation where there was no time for better ones.
+            with the standard errors of Laplace's approximation where there was no time for better ones.  Ctrl-C has
+            the same effect at once; a second one raises KeyboardInterrupt.
         n_jobs : int, optional
             Threads; all cores by default.  The numbers do not depend on it.
         executor, checkpoint, resume : optional

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.estimation.search.glm_start import GLMStart, search_scale
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
-from statsmodels_mcla.execution import OutOfTime
+from statsmodels_mcla.execution import OutOfTime, now
 from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, Modes, evaluate_laplace
 from statsmodels_mcla.numerics import Array, differences, is_positive_definite
 
@@ -66,7 +65,7 @@ def fit_laplace(
     gtol : float
         Largest gradient, in search coordinates (about one standard error each), at the end.
     deadline : float
-        Reading of `time.perf_counter` after which the best parameters so far are returned.
+        Reading of `now` after which the best parameters so far are returned.
     """
     last: LaplaceEvaluation | None = None
     where = b""
@@ -74,7 +73,7 @@ def fit_laplace(
 
     def function(x: Array) -> tuple[float, Array, None]:
         nonlocal last, where, best, gain
-        if last is not None and time.perf_counter() >= deadline:
+        if last is not None and now() >= deadline:
             raise OutOfTime
         try:
             with np.errstate(all="ignore"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import DesignFacts
-from statsmodels_mcla.execution import SERIAL, Executor, Until
+from statsmodels_mcla.execution import SERIAL, Executor, Until, now
 from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
 
 
@@ -29,7 +28,7 @@ class FitSettings:
     max_draws : int
         Most draws a block may get.
     deadline : float
-        Reading of `time.perf_counter` after which no draws are added, at any rank.
+        Reading of `now` after which no draws are added, at any rank.
     grace : float
         Seconds after that in which the search over the draws at hand may end.
     climbs : int
@@ -61,18 +60,17 @@ class FitSettings:
     @property
     def in_time(self) -> Executor:
         """Executor that begins nothing when the time has run out."""
-        last = self.deadline + self.grace
-        return Until(self.executor, last) if np.isfinite(last) else self.executor
+        return Until(self.executor, self.deadline + self.grace)
 
     @property
     def late(self) -> bool:
         """Whether the deadline has passed."""
-        return time.perf_counter() >= self.deadline
+        return now() >= self.deadline
 
     @property
     def out_of_time(self) -> bool:
         """Whether the grace is over, too."""
-        return time.perf_counter() >= self.deadline + self.grace
+        return now() >= self.deadline + self.grace
 
     def announce(self, sampler: Sampler, history: Sequence[Round]) -> None:
         """Say how many draws are next, and about how long they will take, by the time of the rounds so far."""
