@@ -58,10 +58,11 @@ class SearchScale:
         return np.linalg.lstsq(self.stretch / size[:, None], (free - self.origin) / size)[0]
 
     def holding(self, columns: Sequence[int], params: Array) -> SearchScale:
-        """Coordinates along which some fixed effects keep the values that they have in ``params``."""
-        if not len(columns):
+        """Coordinates along which some fixed effects keep the values that they have in ``params``, if any are left."""
+        inside = null_space(self.stretch[list(columns)]) if len(columns) else np.zeros((0, 0))
+        if not inside.size:
             return self
-        stretch = self.stretch @ null_space(self.stretch[list(columns)])
+        stretch = self.stretch @ inside
         stretch[list(columns)] = 0.0  # not round-off
         return replace(self, origin=self._free(self.from_fitted(params)), stretch=stretch)
 
