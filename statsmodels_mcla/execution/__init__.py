@@ -19,6 +19,7 @@ from statsmodels_mcla.execution.executor import (
     checked_n_jobs,
 )
 from statsmodels_mcla.execution.journal import Journal, PartitionError
+from statsmodels_mcla.execution.memory import available, checked_bytes
 from statsmodels_mcla.execution.progress import tell, with_progress
 from statsmodels_mcla.execution.workplace import Kept, Part, Workplace, remade
 
@@ -34,6 +35,8 @@ __all__ = [
     "Threads",
     "Until",
     "Workplace",
+    "available",
+    "checked_bytes",
     "checked_n_jobs",
     "ended_by_interrupt",
     "executor_of",

@@ -8,12 +8,10 @@ function, so that it does not matter who works, in which order, whether somebody
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakSet, finalize
@@ -23,6 +21,7 @@ import numpy as np
 from statsmodels_mcla.execution.blas import on_one_blas_thread
 from statsmodels_mcla.execution.executor import SERIAL, Executor, OutOfTime
 from statsmodels_mcla.execution.journal import Journal, PartitionError
+from statsmodels_mcla.execution.memory import resident
 
 T = TypeVar("T")
 
@@ -168,14 +167,6 @@ class Memory:
 
 _PLACES: dict[tuple[str, str], dict[int, Memory]] = {}
 _ASKER = uuid.uuid4().hex  # this process, as one that asks
-
-
-def resident() -> int:
-    """Memory of this process in bytes; 0 where the system does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 class Workplace:

@@ -13,9 +13,11 @@ from typing import Any, ParamSpec, TypeVar
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from statsmodels_mcla.data import checked_count
+from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.exceptions import is_inside, warn_user
-from statsmodels_mcla.execution import ended_by_interrupt
+from statsmodels_mcla.execution import available, checked_bytes, ended_by_interrupt
 from statsmodels_mcla.families import ResponseError
+from statsmodels_mcla.likelihood.laplace import root_bytes
 from statsmodels_mcla.likelihood.sampling import (
     BlockSampling,
     FixedSampling,
@@ -90,6 +92,31 @@ def check_search(method: Any, maxiter: Any) -> None:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     checked_count("maxiter", maxiter)
+
+
+def check_memory(design: DesignFacts, max_memory: Any) -> None:
+    """Refuse a design whose dense matrices do not fit into memory.
+
+    Raises
+    ------
+    ValueError
+        With what they need, and what there is.
+    """
+    limit = 0.5 * available() if max_memory is None else checked_bytes("max_memory", max_memory)
+    needed, effects = max(design.map(_largest_roots), key=lambda each: each[0])
+    if needed > limit:
+        raise ValueError(
+            f"max_memory: matrices of {effects} random effects that depend on each other given the data need about "
+            f"{needed / 1e9:.2g} GB, more than {limit / 1e9:.2g} GB ("
+            f"{'half of what is free' if max_memory is None else 'max_memory'}). Raise it (max_memory='64GB'), or fit "
+            "fewer levels: rows of a part of them, or a grouping with fewer as the second of two crossed ones"
+        )
+
+
+def _largest_roots(design: MixedDesign) -> tuple[int, int]:
+    """Memory for roots of the blocks, and effects of the largest dense matrix."""
+    found = [root_bytes(bucket.Z, bucket.n_blocks) for bucket in design.buckets]
+    return sum(size for size, _ in found), max(rest for _, rest in found)
 
 
 @contextmanager

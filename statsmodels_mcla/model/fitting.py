@@ -17,6 +17,7 @@ from statsmodels_mcla.inference import check_covariance
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
 from statsmodels_mcla.model.fit_arguments import (
     OPTIONS,
+    check_memory,
     check_search,
     checked_nsample,
     remembered,
@@ -92,6 +93,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         gtol: float = 1e-4,
         maxiter: int = 200,
         disp: bool = False,
+        max_memory: Any = None,
         cov_type: str = "nonrobust",
         cov_kwds: Mapping[str, Any] | None = None,
         **unknown: NoReturn,
@@ -104,6 +106,8 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             Largest gradient at the end, in units of about a standard error.
         maxiter, disp : int, bool
             Most iterations of BFGS; print its messages.
+        max_memory : float or str, optional
+            As in `fit`.
         cov_type, cov_kwds : str, dict, optional
             As in `fit`.
 
@@ -129,6 +133,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         """
         refuse_unknown(self.fit_laplace, unknown)
         check_positive(gtol=gtol, maxiter=maxiter)
+        check_memory(self.design, max_memory)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         found = laplace_maximum(self.design, gtol, maxiter, disp)
         warn_maximum(self, found, found.params, found.reduction, found.fit.converged)
@@ -152,6 +157,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         quasi: bool = True,
         max_draws: int = 2**18,
         max_seconds: float = np.inf,
+        max_memory: Any = None,
         n_jobs: int | None = None,
         executor: Any = None,
         checkpoint: Any = None,
@@ -195,6 +201,9 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             After this time no further draws are added, and after a tenth more the best answer so far is returned:
             with the standard errors of Laplace's approximation where there was no time for better ones.  Ctrl-C has
             the same effect at once; a second one raises KeyboardInterrupt.
+        max_memory : float or str, optional
+            Bytes, or such as "4GB", that dense matrices of a block may take, which are known before they are made: an
+            error where that is not enough.  By default half of what is free.
         n_jobs : int, optional
             Threads; all cores by default.  The numbers do not depend on it.
         executor, checkpoint, resume : optional
@@ -236,6 +245,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         del full_output
         started = time.perf_counter()
         check_positive(mcse_tol=mcse_tol, llf_tol=llf_tol, max_draws=max_draws, max_seconds=max_seconds)
+        check_memory(self.design, max_memory)
         if quasi not in (True, False):
             raise ValueError(f"quasi must be True or False, got {quasi!r}")
         refuse_unknown(self.fit, options, OPTIONS)

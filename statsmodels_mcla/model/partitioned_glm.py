@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 
 from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import Facts, TermFacts
-from statsmodels_mcla.execution import Journal, Threads, Workplace, executor_of
+from statsmodels_mcla.execution import Journal, Threads, Workplace, checked_bytes, executor_of
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula import environment, updated_formula
 from statsmodels_mcla.model.fitting import FittingModel
@@ -28,7 +27,6 @@ from statsmodels_mcla.partitions import (
 
 ROWS = "n_trials", "offset", "freq_weights", "var_weights"  # which other models have
 NAMED = 2**64  # seeds that a user gives are smaller than those that the system makes
-UNITS = {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 
 
 class PartitionedMixedGLM(FittingModel):
@@ -64,7 +62,9 @@ class PartitionedMixedGLM(FittingModel):
             raise ValueError(
                 f"family: {conditional.name} is not fitted from partitions; fit it from_formula, on rows in one process"
             )
-        self.workplace = Workplace(parts_of(partitions), executor_of(executor), _bytes(memory_limit))
+        self.workplace = Workplace(
+            parts_of(partitions), executor_of(executor), checked_bytes("memory_limit", memory_limit)
+        )
         found = read_partitions(self.workplace, formula, rows, conditional, env, missing)
         self.part_class = part_class
         self.partitioned, self.family, self.conditional_family = found, family, conditional
@@ -210,14 +210,3 @@ class PartitionedMixedGLM(FittingModel):
                 "call fit with its arguments"
             )
         return Journal(Path(resume if checkpoint is None else checkpoint), about, known)
-
-
-def _bytes(limit: Any) -> float:
-    """Number of bytes of a number, or of a text such as "4GB"."""
-    if limit is None or limit == np.inf:
-        return np.inf
-    text = re.fullmatch(r"\s*([0-9.]+)\s*([a-zA-Z]*)\s*", str(limit))
-    unit = None if text is None else UNITS.get(text.group(2).lower().replace("ib", "b"))
-    if text is None or unit is None or float(text.group(1)) <= 0:
-        raise ValueError(f"memory_limit must be a number of bytes, or such as '4GB', got {limit!r}")
-    return float(text.group(1)) * unit

@@ -8,6 +8,7 @@ from statsmodels_mcla.likelihood.laplace.approximation import LaplaceEvaluation,
 from statsmodels_mcla.likelihood.laplace.dense_root import DenseRoot
 from statsmodels_mcla.likelihood.laplace.maps import Map, Root
 from statsmodels_mcla.likelihood.laplace.modes import Modes, conditional_modes, modes_of_buckets
+from statsmodels_mcla.likelihood.laplace.roots import root_bytes
 from statsmodels_mcla.likelihood.laplace.second_order import Gaussian, gaussian_at_mode, gaussian_fit
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "gaussian_fit",
     "modes_at",
     "modes_of_buckets",
+    "root_bytes",
 ]

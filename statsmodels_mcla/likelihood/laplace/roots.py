@@ -15,6 +15,24 @@ from statsmodels_mcla.likelihood.laplace.maps import Root
 from statsmodels_mcla.numerics import Array, inverse_root
 
 LARGE = 600  # effects of a block from which a term is eliminated
+COPIES, MORE = (
+    24,
+    6,
+)  # arrays of the size of a root that a fit holds at once, for one block and for each that is like it
+
+
+def eliminated(J: EffectRows) -> tuple[int, int, int] | None:
+    """Start, levels and effects a level of the term that is eliminated from a block; None where none is."""
+    if isinstance(J, SparseRows) and len(J.blocks) == 1 and J.n_effects >= LARGE:
+        return J.eliminable()
+    return None
+
+
+def root_bytes(J: EffectRows, n_blocks: int) -> tuple[int, int]:
+    """Memory that a fit takes for the roots of blocks, and how many effects of a block have a dense matrix."""
+    segment = eliminated(J)
+    rest = J.n_effects - (0 if segment is None else segment[1] * segment[2])
+    return 8 * rest**2 * (COPIES + MORE * (n_blocks - 1)), rest
 
 
 def conditional_root(J: EffectRows, W: Array) -> Root:
@@ -25,10 +43,9 @@ def conditional_root(J: EffectRows, W: Array) -> Root:
     numpy.linalg.LinAlgError
         If that is not positive definite.
     """
-    if isinstance(J, SparseRows) and len(J.blocks) == 1 and J.n_effects >= LARGE:
-        segment = J.eliminable()
-        if segment is not None:
-            return EliminatedRoot.of_rows(J, W, segment)
+    segment = eliminated(J)
+    if isinstance(J, SparseRows) and segment is not None:
+        return EliminatedRoot.of_rows(J, W, segment)
     P = J.gram(W) + np.eye(J.n_effects)
     degree = (P != 0.0).any(axis=0).sum(axis=0)
     if np.all(degree[1:] >= degree[:-1]):
