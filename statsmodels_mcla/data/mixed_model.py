@@ -47,6 +47,9 @@ class MixedModel(Protocol):
     def clone_with(self, endog: Any) -> Any:
         """Return the model with another response."""
 
+    def simulated(self, params: Array, seed: np.random.SeedSequence) -> Any:
+        """Return the model of unit weights with responses that were simulated from it."""
+
     def null_model(self) -> Any:
         """Return the model with an intercept for all fixed effects."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,14 @@ from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula import environment, updated_formula
 from statsmodels_mcla.model.fitting import FittingModel
 from statsmodels_mcla.model.part_results import FitOfParts, on_part, target_of
+from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.partitions import (
+    PartitionedData,
     PartitionedDesign,
+    Simulated,
     inputs_of_part,
     itself,
+    learn_formula,
     parts_of,
     read_partitions,
 )
@@ -44,6 +49,7 @@ class PartitionedMixedGLM(FittingModel):
     """
 
     design: PartitionedDesign
+    partitioned: PartitionedData
 
     def __init__(
         self,
@@ -65,30 +71,21 @@ class PartitionedMixedGLM(FittingModel):
                 f"family: {conditional.name} is not fitted from partitions; fit it from_formula, on rows in one process"
             )
         self.workplace = Workplace(parts_of(partitions), executor_of(executor), _bytes(memory_limit))
-        found = read_partitions(self.workplace, formula, rows, conditional, env, missing)
+        learnt = learn_formula(self.workplace, formula, rows, env, missing)
+        found = read_partitions(self.workplace, learnt, conditional, missing)
         self.part_class = part_class
-        self.partitioned, self.family, self.conditional_family = found, family, conditional
+        self.family, self.conditional_family = family, conditional
         name = getattr(found.response, "name", None) or ", ".join(
             map(str, getattr(found.response, "columns", ["y"]))
         )
         endog = pd.Series(np.zeros(len(found.exog)), index=found.exog.index, name=name)
-        written = found.learnt.written
+        written = learnt.written
         constant = "Intercept" in found.exog.columns
         super().__init__(endog, found.exog, hasconst=constant, formula=written.fixed, model_spec=found.info)
-        self.design, self.random_terms = found.design, found.design.terms  # type: ignore[assignment]
         self.k_constant = int(constant)
-        self.facts = Facts(
-            conditional.name,
-            conditional.link,
-            found.n_rows,
-            found.design.n_blocks,
-            tuple(TermFacts(t.name, t.columns, t.n_levels) for t in found.design.terms),
-            found.n_dropped,
-            tuple((name, found.design.n_fixed) for name in conditional.predictors),
-            found.has_offset,
-        )
-        self.data.frame, self.data.used, self.data.names = found.learnt.shown, written.used, written.names
+        self.data.frame, self.data.used, self.data.names = learnt.shown, written.used, written.names
         self.formula, self.full_formula = written.fixed, formula
+        self.__dict__.update(self._about(found))
         self._describe(found.nobs)
         self.endog_names, self.exog_names, self.data.cov_names  # noqa: B018 - read off the rows that follow
         for owner, names in (
@@ -97,6 +94,35 @@ class PartitionedMixedGLM(FittingModel):
         ):
             for attribute in names:
                 setattr(owner, attribute, None)  # no rows stand for those in the partitions
+
+    def _about(self, found: PartitionedData) -> dict[str, Any]:
+        """Attributes that tell what partitions keep."""
+        design, conditional = found.design, self.conditional_family
+        facts = Facts(
+            conditional.name,
+            conditional.link,
+            found.n_rows,
+            design.n_blocks,
+            tuple(TermFacts(t.name, t.columns, t.n_levels) for t in design.terms),
+            found.n_dropped,
+            tuple((name, design.n_fixed) for name in conditional.predictors),
+            found.has_offset,
+        )
+        return {"partitioned": found, "design": design, "random_terms": design.terms, "facts": facts}
+
+    def with_unit_weights(self) -> PartitionedMixedGLM:
+        """The model: rows are repeated where their responses are simulated."""
+        return self
+
+    def simulated(self, params: Array, seed: np.random.SeedSequence) -> PartitionedMixedGLM:
+        """See `ClonableModel`; the stream of random numbers is that of the partition."""
+        found, out = self.partitioned, copy(self)
+        simulated = Simulated(tuple(found.exog.columns), params, seed)
+        again = read_partitions(
+            self.workplace, found.learnt, self.conditional_family, found.missing, simulated
+        )
+        out.__dict__.update(self._about(again), _current=None)
+        return out
 
     def update(
         self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0

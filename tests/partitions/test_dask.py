@@ -64,6 +64,13 @@ def test_the_same_bits_as_in_one_process(client: Any, files: list[str], known: n
     )
 
 
+def test_a_bootstrap_on_the_workers(client: Any, files: list[str]) -> None:
+    fitted = MCLAMixedGLM.from_partitions(FORMULA, files, executor=client).fit(rng=3)
+    found = fitted.bootstrap(3, rng=1)
+    known = partitioned(table()).fit(rng=3, n_jobs=1).bootstrap(3, rng=1)
+    np.testing.assert_array_equal(found.estimates, known.estimates)
+
+
 def test_a_worker_that_dies_is_replaced(client: Any, files: list[str], known: np.ndarray) -> None:
     model = MCLAMixedGLM.from_partitions(FORMULA, files, executor=client)
     before = client.run(os.getpid)
