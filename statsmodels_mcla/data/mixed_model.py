@@ -41,6 +41,10 @@ class MixedModel(Protocol):
     df_resid: float
     formula: str
 
+    @property
+    def kept_inputs(self) -> Any:
+        """Rows of the model (`ModelInputs`), kept where they are."""
+
     def map_partitions(self, results: Any, function: Any, to: Any = None) -> list[Any]:
         """See `MixedGLMResults.map_partitions`."""
 

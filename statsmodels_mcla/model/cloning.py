@@ -39,6 +39,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
             "information",
             "initialize",
             "inputs",
+            "kept_inputs",
             "non_negative",
             "null_model",
             "score_obs",
@@ -49,6 +50,11 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
             "with_unit_weights",
         }
     )
+
+    @property
+    def kept_inputs(self) -> Any:
+        """Rows of the model, kept where they are: here."""
+        return inputs_of(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {described(cast(MixedModel, self))}>"
@@ -86,6 +92,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
 
     def simulated(self, params: Array, seed: np.random.SeedSequence) -> Any:
         """Model of responses that were simulated from this one, of unit weights, with fresh random effects."""
+        self.design.refuse_part()
         y = simulate_responses(
             inputs_of(self), self.design, self.conditional_family, params, generator(seed), 1
         )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import Facts, TermFacts
-from statsmodels_mcla.execution import Journal, Threads, Workplace, executor_of
+from statsmodels_mcla.execution import Journal, Kept, Threads, Workplace, executor_of
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula import environment, updated_formula
 from statsmodels_mcla.model.fitting import FittingModel
@@ -24,11 +24,11 @@ from statsmodels_mcla.partitions import (
     PartitionedData,
     PartitionedDesign,
     Simulated,
-    inputs_of_part,
     itself,
     learn_formula,
     parts_of,
     read_partitions,
+    rows_of_part,
 )
 
 ROWS = "n_trials", "offset", "freq_weights", "var_weights"  # which other models have
@@ -161,6 +161,15 @@ class PartitionedMixedGLM(FittingModel):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
+    def kept_inputs(self) -> Kept:
+        """See `ClonableModel`."""
+        found = self.partitioned
+        columns = tuple(found.exog.columns)
+        return self.workplace.keep(
+            partial(rows_of_part, found.learnt, self.conditional_family, found.missing, columns)
+        )
+
+    @property
     def inputs(self) -> Any:
         """Rows of the model, which are elsewhere."""
         return self.design.here
@@ -172,11 +181,10 @@ class PartitionedMixedGLM(FittingModel):
     def map_partitions(self, results: Any, function: Callable[[Any], Any], to: Any = None) -> list[Any]:
         """See `MixedGLMResults.map_partitions`."""
         found, fitted = self.partitioned, results.estimates.fitted
-        read = partial(inputs_of_part, found.learnt, self.conditional_family, found.missing)
+        columns = tuple(found.exog.columns)
+        read = partial(rows_of_part, found.learnt, self.conditional_family, found.missing, columns)
         facts = self.facts, results.mle_retvals, results.mle_settings
-        fit = FitOfParts(
-            self.part_class, self.family, tuple(found.exog.columns), read, results.estimates.sent(), facts
-        )
+        fit = FitOfParts(self.part_class, self.family, read, results.estimates.sent(), facts)
         call = partial(on_part, fit, fitted.sampler.rule, fitted.params, function, target_of(to))
         kept = self.workplace.keep(itself), self.design.parts, *fitted.kept
         return fitted.design.map(call, *kept)

@@ -34,10 +34,10 @@ from statsmodels_mcla.partitions.parts import parts_of
 from statsmodels_mcla.partitions.reading import (
     PartitionedData,
     Simulated,
-    inputs_of_part,
     itself,
     learn_formula,
     read_partitions,
+    rows_of_part,
 )
 from statsmodels_mcla.partitions.straddling import brought_together
 
@@ -47,9 +47,9 @@ __all__ = [
     "Simulated",
     "TermOfParts",
     "brought_together",
-    "inputs_of_part",
     "itself",
     "learn_formula",
     "parts_of",
     "read_partitions",
+    "rows_of_part",
 ]

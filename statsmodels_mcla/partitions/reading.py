@@ -263,6 +263,14 @@ def inputs_of_part(
     return inputs, dropped
 
 
+@remade
+def rows_of_part(
+    learnt: LearntFormula, family: ConditionalFamily, missing: str, columns: Sequence[str], part: Part
+) -> ModelInputs:
+    """Rows of a part with the fixed effects that can be estimated."""
+    return inputs_of_part(learnt, family, missing, part)[0].with_columns(columns)
+
+
 @dataclass(frozen=True)
 class Simulated:
     """Responses that are simulated where the rows are, with fresh random effects.

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import SingularFitWarning
+from statsmodels_mcla.execution import PartitionError
 from statsmodels_mcla.numerics import child, seed_of
 from tests.partitions.test_partitions import FORMULA, cut, loaders, numbers, partitioned, table
 
@@ -88,3 +90,85 @@ def test_columns_that_the_rows_cannot_tell_are_not_simulated_with() -> None:
     found = model.fit_laplace().bootstrap(2, rng=1)
     assert found.n_failed == 0
     assert "f[T.d]" not in found.estimates.columns
+
+
+# Sandwich covariances and influence ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def nested() -> tuple[Any, Any]:
+    """Blocks of several levels."""
+    data, formula = table(), "count ~ x + (1 | p/g)"
+    args: dict[str, Any] = {"family": "poisson"}
+    return (
+        MCLAMixedGLM.from_formula(formula, data=data, **args).fit(rng=3, mcse_tol=0.1),
+        partitioned(data, formula, 10, 20, 45, **args).fit(rng=3, mcse_tol=0.1),
+    )
+
+
+@pytest.mark.parametrize("which", ["fits", "nested"])
+def test_sums_over_units_are_those_of_all_rows(which: str, request: pytest.FixtureRequest) -> None:
+    whole, parts = request.getfixturevalue(which)
+    mine, its = parts.get_influence(), whole.get_influence()
+    assert list(mine.d_params.index) == list(its.d_params.index)
+    np.testing.assert_allclose(mine.summary_frame(), its.summary_frame(), rtol=1e-7, atol=1e-9)
+    robust, known = (fit.with_cov_type("robust") for fit in (parts, whole))
+    np.testing.assert_allclose(robust.cov_params(), known.cov_params(), rtol=1e-8)
+    np.testing.assert_allclose(robust.bse_mcse, known.bse_mcse, rtol=1e-6)
+    assert robust.estimates.cov.options == known.estimates.cov.options
+    corrected = parts.with_cov_type("robust", use_correction=True)
+    np.testing.assert_allclose(
+        corrected.bse, whole.with_cov_type("robust", use_correction=True).bse, rtol=1e-8
+    )
+
+
+def test_monte_carlo_errors_of_influence(fits: tuple[Any, Any]) -> None:
+    whole, parts = (fit.get_influence().summary_frame(mcse=True) for fit in fits)
+    np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-9)
+
+
+def test_laplace_sums_over_units(fits: tuple[Any, Any]) -> None:
+    whole, parts = (fit.model.fit_laplace(gtol=1e-7) for fit in fits)
+    np.testing.assert_allclose(
+        parts.get_influence().summary_frame(), whole.get_influence().summary_frame(), atol=1e-6
+    )
+    robust, known = (fit.model.fit_laplace(gtol=1e-7, cov_type="robust") for fit in (parts, whole))
+    np.testing.assert_allclose(robust.bse, known.bse, rtol=1e-6)
+
+
+def test_rows_without_effects_and_a_variance_of_zero() -> None:
+    """Units then are rows, and blocks of a term that the fit has lost."""
+    data = table(seed=5)
+    data["y"] = (np.random.default_rng(2).random(len(data)) < 0.4).astype(int)
+    fits = []
+    for model in (
+        MCLAMixedGLM.from_formula("y ~ x + (0 + w | g)", data=data),
+        partitioned(data, "y ~ x + (0 + w | g)"),
+    ):
+        with pytest.warns(SingularFitWarning):
+            fits.append(model.fit(rng=3))
+    whole, parts = fits
+    mine, its = (
+        fit.get_influence().d_params.sort_values(list(fit.params.index[:2])) for fit in (parts, whole)
+    )  # blocks stand before single rows, in each partition
+    assert len(mine) == len(its) > data["g"].nunique()
+    np.testing.assert_allclose(mine, its, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(
+        parts.with_cov_type("robust").bse, whole.with_cov_type("robust").bse, rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda r: r.get_influence(),
+        lambda r: r.with_cov_type("robust"),
+        lambda r: r.bootstrap(2),
+        lambda r: r.conf_int(method="profile"),
+        lambda r: r.model.loglike(r.params),
+    ],
+)
+def test_a_part_does_not_take_its_sums_for_those_of_all(fits: tuple[Any, Any], call: Any) -> None:
+    for fit in (fits[1], fits[1].model.fit_laplace()):
+        with pytest.raises(PartitionError, match="partition 0: this is a sum over all rows"):
+            fit.map_partitions(call)

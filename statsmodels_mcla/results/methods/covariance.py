@@ -165,7 +165,7 @@ class RobustResults(ResultsBase):
         Notes
         -----
         The sandwich is of no use with few blocks: it then understates variances, and its rank is below the
-        number of blocks.
+        number of blocks.  Data in partitions have ``"robust"`` covariances, and no ``"cluster"``.
 
         Examples
         --------
@@ -198,7 +198,7 @@ class InfluenceResults(ResultsBase):
         From the block's own score and Hessian at the estimates and the third derivative of the likelihood, on the
         scale of standard deviations.  A variance at zero stays there; where a block decides whether a variance is
         zero, only a refit tells.  NaN where the rest of the data do not tell the fixed effects.  A row without random
-        effects is a block of its own.
+        effects is a block of its own.  Blocks of data in partitions come in the order of these.
 
         Raises
         ------
