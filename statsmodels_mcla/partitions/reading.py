@@ -115,8 +115,7 @@ class _Facts(NamedTuple):
 
 def columns_of(workplace: Workplace) -> list[Any]:
     """Columns of the first part."""
-    first = workplace.executor.map(_first_columns, workplace.parts[:1])
-    return list(first[0])
+    return list(workplace.executor.map(_columns_of_first, workplace.parts)[0])
 
 
 def learn_formula(
@@ -227,8 +226,9 @@ def itself(part: Part) -> Part:
     return part
 
 
-def _first_columns(part: Part) -> list[Any]:
-    return list(loaded(part).columns)
+def _columns_of_first(part: Part) -> list[Any]:
+    """Columns of the first part; who works on the others gets ready meanwhile, which takes a second."""
+    return [] if part.number else list(loaded(part).columns)
 
 
 def _survey(written: WrittenFormula, missing: str, part: Part) -> _Survey:
