@@ -285,7 +285,7 @@ def read_rows(
     return ModelInputs(
         pd.Series(response.endog, index=index, name="y" if name is None else str(name)),
         response.n_trials,
-        pd.DataFrame(X, index=index, columns=columns),
+        pd.DataFrame(X, index=index, columns=columns, copy=False),  # X is nobody else's
         terms,
         total_offset(rows["offset"], rows["exposure"], len(X), family),
         weights["freq_weights"],
