@@ -35,7 +35,9 @@ def check_aligned(endog: Any, **others: Any) -> None:
 
 def finite_matrix(value: Any, name: str) -> Array:
     """Return a two-dimensional float array."""
-    if isinstance(value, pd.DataFrame):  # whose missing values may be pandas' own
+    if isinstance(value, pd.DataFrame) and not all(
+        isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in value.dtypes
+    ):  # whose missing values may be pandas' own
         value = value.astype(object).where(value.notna(), np.nan)
     try:
         out = numeric_array(value)

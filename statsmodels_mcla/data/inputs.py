@@ -152,6 +152,29 @@ class ModelInputs:
         new = pd.Series(response.endog, index=self.endog.index, name=self.endog.name)
         return replace(self, endog=new, n_trials=response.n_trials)
 
+    def with_columns(self, columns: Sequence[str]) -> ModelInputs:
+        """Rows with some of the columns of the fixed effects, all of one linear predictor."""
+        if len(columns) == self.exog.shape[1]:
+            return self
+        return replace(self, exog=self.exog[list(columns)])
+
+    def of_unit_weight(self) -> tuple[ModelInputs, np.ndarray]:
+        """As many rows as the frequency weights add up to, and which of these rows each is.
+
+        Raises
+        ------
+        ValueError
+            If a frequency weight is not a whole number.
+        """
+        weights = self.freq_weights
+        if np.any(weights != np.floor(weights)):
+            raise ValueError(
+                "freq_weights must be whole numbers for responses to be simulated row by row: a row of weight 2 "
+                "stands for two rows"
+            )
+        rows = np.repeat(np.arange(len(weights)), weights.astype(int))
+        return (self if np.all(weights == 1.0) else self.take(rows)), rows
+
     def take(self, rows: np.ndarray) -> ModelInputs:
         """Inputs with one row for each of ``rows``, of frequency weight one."""
         return ModelInputs(
@@ -262,7 +285,7 @@ def read_rows(
     return ModelInputs(
         pd.Series(response.endog, index=index, name="y" if name is None else str(name)),
         response.n_trials,
-        pd.DataFrame(X, index=index, columns=columns),
+        pd.DataFrame(X, index=index, columns=columns, copy=False),  # X is nobody else's
         terms,
         total_offset(rows["offset"], rows["exposure"], len(X), family),
         weights["freq_weights"],

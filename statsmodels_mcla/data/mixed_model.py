@@ -41,11 +41,18 @@ class MixedModel(Protocol):
     df_resid: float
     formula: str
 
+    @property
+    def kept_inputs(self) -> Any:
+        """Rows of the model (`ModelInputs`), kept where they are."""
+
     def map_partitions(self, results: Any, function: Any, to: Any = None) -> list[Any]:
         """See `MixedGLMResults.map_partitions`."""
 
     def clone_with(self, endog: Any) -> Any:
         """Return the model with another response."""
+
+    def simulated(self, params: Array, seed: np.random.SeedSequence) -> Any:
+        """Return the model of unit weights with responses that were simulated from it."""
 
     def null_model(self) -> Any:
         """Return the model with an intercept for all fixed effects."""

@@ -81,6 +81,14 @@ class DesignFacts:
         """
         raise NotImplementedError
 
+    def refuse_part(self) -> None:
+        """Refuse what is a sum over all rows, where these are a part of them.
+
+        Raises
+        ------
+        RowsElsewhere
+        """
+
     def lowered(self, reduced: Sequence[ReducedTerm] | None, *, at_limit: bool) -> DesignFacts:
         """Design of lower ranks, without terms of rank zero; None leaves them.
 

@@ -21,7 +21,7 @@ from statsmodels_mcla.design.blocks import (
     stacked_blocks,
 )
 from statsmodels_mcla.design.buckets import Bucket
-from statsmodels_mcla.design.design_facts import DesignFacts
+from statsmodels_mcla.design.design_facts import DesignFacts, RowsElsewhere
 from statsmodels_mcla.design.random_terms import RandomTerm, orthonormal_axes
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
@@ -78,6 +78,13 @@ class MixedDesign(DesignFacts):
         out = replace(self, stacking=stacking, first_block=first_block)
         out.__dict__["graph"] = self.graph  # which takes long
         return out
+
+    def refuse_part(self) -> None:
+        """See `DesignFacts`."""
+        if self.stacking is not None:
+            raise RowsElsewhere(
+                "this is a sum over all rows, of which one partition has a part: ask the results of the whole fit"
+            )
 
     @property
     def here(self) -> MixedDesign:

@@ -101,12 +101,6 @@ class Fitted:
         """Covariance of the model's parameters (P, P) from that of the fitted ones; NaN at the boundary."""
         return self.reduction.carry(self.params, cov)
 
-    def params_of_model(self, params: Array) -> Array:
-        """Parameters of the model (N, P) from fitted ones (N, P fitted); NaN at the boundary."""
-        out = np.stack([self.reduction.extend(p) for p in params])
-        out[:, ~self.keep] = np.nan
-        return out
-
     @cached_property
     def fresh(self) -> Fitted:
         """The same maximum with new draws, independent of those that found it, and at least `EXPECTATION_DRAWS`.

@@ -98,9 +98,11 @@ class DaskWorkers:
         name = f"mcla-{getattr(function, 'title', 'work')}-{uuid.uuid4().hex[:12]}"
         results: dict[int, T] = {}
         pending: dict[int, Any] = {}
+        ended: list[int] = []
         try:
             while len(results) < len(items):
-                self._settle(range(len(items)))
+                if not ended:  # at first, and where all that is left is late: a worker may have died
+                    self._settle(range(len(items)))
                 for k in range(len(items)):
                     known = pending.get(k)
                     if k not in results and (known is None or known[0] != self.homes[k]):
@@ -110,12 +112,14 @@ class DaskWorkers:
                             self.homes[k],
                             self._sent(function, items[k], self.homes[k], f"{name}-{k}"),
                         )
-                for k in self._ended({k: future for k, (_, future) in pending.items()}):
+                ended = self._ended({k: future for k, (_, future) in pending.items()})
+                for k in ended:
                     with suppress(distributed_timeout()):  # it ended where a worker has died since
                         results[k] = pending[k][1].result(timeout=PATIENCE)
                         del pending[k]
         finally:  # an error or Ctrl-C: what has not begun must not
-            self.client.cancel([future for _, future in pending.values()], force=True)
+            if pending:
+                self.client.cancel([future for _, future in pending.values()], force=True)
         return [results[k] for k in range(len(items))]
 
     def _settle(self, places: Sequence[int]) -> None:

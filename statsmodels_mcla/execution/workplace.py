@@ -73,7 +73,7 @@ def remade(function: Callable[..., T]) -> Callable[..., T]:
     return function
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Job:
     """Work on a part: what is asked, how what it needs is made, and what anybody needs afterwards.
 
@@ -101,6 +101,9 @@ class Job:
     steps: tuple[Step, ...]
     alive: frozenset[int]
     most: float
+
+    def __repr__(self) -> str:  # which Dask asks for at every turn, and all that is sent would be in it
+        return f"<{type(self).__name__}: {self.title}>"
 
     @property
     def title(self) -> str:

@@ -8,15 +8,18 @@ hold their rows together, as a working correlation of zero does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.data import ModelInputs
+from statsmodels_mcla.data import MixedModel, ModelInputs
 from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.estimation import Estimates, Fitted
+from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.likelihood.laplace import modes_of_buckets
-from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
+from statsmodels_mcla.likelihood.monte_carlo import Evaluated, Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 from statsmodels_mcla.numerics import Array, covariance_root, differences
 
@@ -84,23 +87,30 @@ class Units(RowUnits):
     X: Array
 
 
-def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
-    """Independent units of the rows of a model.
+def units_of(model: MixedModel, fitted: Fitted) -> Any:
+    """Independent units (`Units`) of the rows of a model, kept where these are.
 
     Parameters
     ----------
-    inputs : ModelInputs
-        All rows.
-    design : MixedDesign
-        Of the whole model.
+    model : MixedModel
     fitted : Fitted
         Its design may lack terms.
     """
+    model.design.refuse_part()
+    return fitted.design.keep(partial(_units, fitted.keep), model.kept_inputs, model.design.keep(_itself))
+
+
+def _itself(design: MixedDesign) -> MixedDesign:
+    return design
+
+
+def _units(keep: np.ndarray, fitted: MixedDesign, inputs: ModelInputs, design: MixedDesign) -> Units:
+    """Units of some rows: the fitted design may lack terms, the other one is whole."""
     whole, used = RowUnits.of(inputs, design), inputs.used
     kept = [
         t
         for t, s in zip(inputs.terms, design.covariance.slices, strict=True)
-        if fitted.keep[design.layout.covariance][s].any()
+        if keep[design.layout.covariance][s].any()
     ]
     alone = np.ones(len(used), bool)
     if kept:
@@ -108,10 +118,10 @@ def units_of(inputs: ModelInputs, design: MixedDesign, fitted: Fitted) -> Units:
     rows = np.flatnonzero(used & alone)
 
     # blocks of the fitted design lie within those of the whole; merged rows are the same in both
-    graph = fitted.design.here.graph
+    graph = fitted.graph
     _, first = np.unique(graph.of_row, return_index=True)
     of_block = whole.of_model_block[design.graph.of_row[first]]
-    empty = np.diff(_stored(fitted.design.here.Z).indptr)[first] == 0
+    empty = np.diff(_stored(fitted.Z).indptr)[first] == 0
     of_block = np.where(empty, -1, of_block)
 
     data = inputs.row_data(design.family, rows)
@@ -153,12 +163,22 @@ def block_draws(fitted: Fitted) -> Position:
     return fitted.sampler.by_blocks().with_size(BLOCK_DRAWS).at(fitted.params)
 
 
-def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array) -> Array:
+def count_of(units: Any, fitted: Fitted) -> int:
+    """Number of units."""
+    return sum(fitted.design.map(_count, units))
+
+
+def _count(design: MixedDesign, units: Units) -> int:
+    return len(units)
+
+
+def unit_scores(units: Any, fitted: Fitted, position: Position, params: Array) -> Any:
     """Monte Carlo score of each unit over frozen draws.
 
     Parameters
     ----------
     units : Units
+        Kept where the rows are.
     fitted : Fitted
     position : Position
         As `block_draws` gives it.
@@ -168,43 +188,60 @@ def unit_scores(units: Units, fitted: Fitted, position: Position, params: Array)
     Returns
     -------
     ndarray (units, k)
+        Kept where the rows are.
     """
     if position is fitted.position and np.array_equal(params, fitted.params):
         found = fitted.evaluation
     else:
         found = evaluate(fitted.design, params, position.draws, executor=fitted.executor)
-    return scores_by_unit(units, fitted.design, params, found)
+    return evaluated_scores(units, fitted.design, params, found)
 
 
-def scores_by_unit(units: Units, design: DesignFacts, params: Array, found: Evaluation) -> Array:
-    """Score of each unit (units, k) from an evaluation at given parameters."""
+def evaluated_scores(units: Any, design: DesignFacts, params: Array, found: Evaluation) -> Any:
+    """Score of each unit (units, k) from an evaluation at given parameters, kept where the rows are."""
+    scores = design.keep(partial(_scores, params), units, found.kept)
+    design.map(_is_made, scores)  # before the evaluation is forgotten
+    return scores
+
+
+def _scores(params: Array, design: MixedDesign, units: Units, found: Evaluated) -> Array:
     everything = np.ones(len(units.rows), bool)
     return _by_unit(units, design, params, units.of_block, found.blocks.score, everything)
 
 
-def scores_of_fit(units: Units, estimates: Estimates, design: MixedDesign) -> Array:
-    """Scores of the units at a fit, (units, k), of the likelihood that was maximised; the design is the whole one."""
+def _is_made(design: MixedDesign, scores: Array) -> bool:
+    return len(scores) > 0
+
+
+def scores_of_fit(units: Any, estimates: Estimates, model: MixedModel) -> Any:
+    """Scores of the units at a fit, (units, k), of the likelihood that was maximised, kept where the rows are."""
     fitted = estimates.fitted
     if estimates.drawn:
         return unit_scores(units, fitted, block_draws(fitted), fitted.params)
-    return laplace_scores(units, fitted, design, estimates.cov_of_fitted)
+    scores = partial(_laplace_scores, fitted.reduction, fitted.params, estimates.cov_of_fitted)
+    return fitted.design.keep(scores, units, model.design.keep(_itself))
 
 
-def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, cov: Array) -> Array:
+def _laplace_scores(
+    reduction: Reduction, at: Array, cov: Array, fitted: MixedDesign, units: Units, design: MixedDesign
+) -> Array:
     """Score of each unit of the Laplace approximation, by differences: (units, k).
 
     Parameters
     ----------
+    reduction : Reduction
+    at : ndarray (k,)
+        Fitted parameters.
+    cov : ndarray (k, k)
+        Their covariance, which sets the steps.
+    fitted : MixedDesign
     units : Units
-    fitted : Fitted
     design : MixedDesign
         Of the whole model: the approximation holds for singular covariance matrices too.
-    cov : ndarray (k, k)
-        Covariance of the fitted parameters, which sets the steps.
     """
 
     def value(params: Array) -> Array:
-        beta, theta, phi = design.split(fitted.reduction.extend(params))
+        beta, theta, phi = design.split(reduction.extend(params))
         matrices = design.covariance.matrices(theta)
         factors = [covariance_root(t.inner(G)) for t, G in zip(design.loadings.terms, matrices, strict=True)]
         found = modes_of_buckets(design.buckets, beta, factors, phi)
@@ -213,9 +250,9 @@ def laplace_scores(units: Units, fitted: Fitted, design: MixedDesign, cov: Array
             out[bucket.blocks] = mode.value
         return out
 
-    scores = differences(value, fitted.params, STEP * np.linalg.cholesky(cov))
+    scores = differences(value, at, STEP * np.linalg.cholesky(cov))
     alone = units.of_row[units.rows] > units.of_model_block.max(initial=-1)
-    return _by_unit(units, fitted.design, fitted.params, units.of_model_block, scores, alone)
+    return _by_unit(units, fitted, at, units.of_model_block, scores, alone)
 
 
 def _by_unit(

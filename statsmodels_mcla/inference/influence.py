@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,21 +21,21 @@ import pandas as pd
 from scipy import stats
 
 from statsmodels_mcla.data import MixedModel
-from statsmodels_mcla.design import SearchScale
+from statsmodels_mcla.design import MixedDesign, SearchScale
 from statsmodels_mcla.estimation import Estimates, Fitted, Varied, vary_draws
+from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.inference.independent_units import (
     STEP,
     Units,
     block_draws,
-    scores_by_unit,
+    evaluated_scores,
     scores_of_fit,
     unit_scores,
     units_of,
 )
 from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
-from statsmodels_mcla.likelihood.sampling import Position
-from statsmodels_mcla.numerics import Array, differences
+from statsmodels_mcla.numerics import Array, difference_points, slopes
 
 UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that of all data
 SINGULAR = 1e-10  # eigenvalue of a correlation matrix, relative to the largest, that counts as zero
@@ -48,55 +48,84 @@ def _search_scale(fitted: Fitted, cov: Array) -> SearchScale:
     return replace(plain, stretch=np.linalg.solve(slopes, np.linalg.cholesky(cov)))
 
 
-class Curvature(NamedTuple):
-    """Second derivatives of each unit and third derivatives of all, from the same passes over the draws.
+class Whole(NamedTuple):
+    """What all rows say at a maximum, by which each part of them finds what its own units change.
 
     Attributes
     ----------
-    hessians : ndarray (units, k, k)
-        Of each unit, in the fitted parameters.
+    scale : SearchScale
+    params : ndarray (k,)
+        Fitted parameters.
+    cov : ndarray (k, k)
+        Their covariance, the unit of information.
+    reduction : Reduction
+    positive : ndarray of int
+        Places of standard deviations and positive dispersions.
+    score : ndarray (k,)
+    hessian : ndarray (k, k)
     third : ndarray (k, k, k)
-        Of all units together, on the scale of the search.
+        Third derivatives, on the scale of the search.
     """
 
-    hessians: Array
+    scale: SearchScale
+    params: Array
+    cov: Array
+    reduction: Reduction
+    positive: np.ndarray
+    score: Array
+    hessian: Array
     third: Array
 
-    @classmethod
-    def of(cls, units: Units, fitted: Fitted, position: Position, cov: Array) -> Curvature:
-        """Differences of scores and Hessians of frozen draws, on the scale of the search."""
-        design, k = fitted.design, len(fitted.params)
-        scale = _search_scale(fitted, cov)
-        x = scale.from_fitted(fitted.params)
-
-        def both(x: Array) -> Array:
-            params = scale.fitted(x)
-            found = evaluate(design, params, position.draws, executor=fitted.executor)
-            scores = scores_by_unit(units, design, params, found)
-            return np.concatenate([scores, scale.derivatives(x, found.score, found.hessian)[1]])
-
-        J = np.stack([scale.derivatives(x, e, np.zeros((k, k)))[0] for e in np.eye(k)])
-        found = differences(both, x, np.full(k, STEP))
-        hessians, third = found[:-k] @ np.linalg.inv(J), found[-k:]
-        third = (third + third.transpose(1, 2, 0) + third.transpose(2, 0, 1)) / 3.0
-        return cls(0.5 * (hessians + np.swapaxes(hessians, 1, 2)), third)
+    @property
+    def n_fixed(self) -> int:
+        """Number of fixed effects."""
+        return self.reduction.layout.n_fixed
 
 
-def leave_one_out(
-    fitted: Fitted, position: Position, scores: Array, curvature: Curvature, cov: Array
-) -> Array:
+def curvature(units: Any, drawn: Fitted, cov: Array) -> tuple[Whole, Any]:
+    """What all rows say, and the Hessians of units (units, k, k), kept with the rows, from the same passes.
+
+    Differences of scores and Hessians of frozen draws, on the scale of the search.
+    """
+    design, draws, executor, k = drawn.design, drawn.position.draws, drawn.executor, len(drawn.params)
+    scale = _search_scale(drawn, cov)
+    x = scale.from_fitted(drawn.params)
+    here = evaluate(design, drawn.params, draws, executor=executor)
+    steps, along, scores = np.full(k, STEP), [], []
+    for point in difference_points(x, steps):
+        params = scale.fitted(point)
+        found = evaluate(design, params, draws, executor=executor)
+        along.append(scale.derivatives(point, found.score, found.hessian)[1])
+        scores.append(evaluated_scores(units, design, params, found))
+    third = slopes(along, steps)
+    third = (third + third.transpose(1, 2, 0) + third.transpose(2, 0, 1)) / 3.0
+    positive = np.concatenate([np.zeros(0, int), *drawn.reduction.diagonal, design.positive])
+    whole = Whole(scale, drawn.params, cov, drawn.reduction, positive, here.score, here.hessian, third)
+    return whole, design.keep(partial(_hessians, np.linalg.inv(_jacobian(whole)[0]), steps), *scores)
+
+
+def _jacobian(whole: Whole) -> tuple[Array, Array]:
+    """First (k, k) and second (k, k, k) derivatives of the fitted parameters on the scale of the search."""
+    k = len(whole.params)
+    x = whole.scale.from_fitted(whole.params)
+    unit = [whole.scale.derivatives(x, e, np.zeros((k, k))) for e in np.eye(k)]
+    return np.stack([g for g, _ in unit]), np.stack([H for _, H in unit])
+
+
+def _hessians(back: Array, steps: Array, design: MixedDesign, *scores: Array) -> Array:
+    """Hessian of each unit in the fitted parameters, (units, k, k), from scores at the points of differences."""
+    found = slopes(scores, steps) @ back
+    return np.asarray(0.5 * (found + np.swapaxes(found, 1, 2)))
+
+
+def leave_one_out(whole: Whole, scores: Array, hessians: Array) -> Array:
     """Estimates without each unit in turn, (units, k), as far as derivatives at the maximum tell.
 
     Parameters
     ----------
-    fitted : Fitted
-    position : Position
-        Draws at the maximum, block by block.
-    scores : ndarray (units, k)
+    whole : Whole
+    scores, hessians : ndarray (units, k), (units, k, k)
         Of each unit.
-    curvature : Curvature
-    cov : ndarray (k, k)
-        Covariance of the fitted parameters, the unit of information.
 
     Returns
     -------
@@ -105,37 +134,52 @@ def leave_one_out(
         have), by a Newton step, standard deviations cut off at zero.  NaN where the rest of the data do
         not tell the fixed effects.
     """
-    design, k = fitted.design, len(fitted.params)
-    scale = _search_scale(fitted, cov)
-    x = scale.from_fitted(fitted.params)
-
-    here = evaluate(design, fitted.params, position.draws, executor=fitted.executor)
-    hessians, third = curvature
-    unit = [scale.derivatives(x, e, np.zeros((k, k))) for e in np.eye(k)]
-    J, bend = np.stack([g for g, _ in unit]), np.stack([H for _, H in unit])
-    total = scale.derivatives(x, here.score, here.hessian)[1]
+    scale, params = whole.scale, whole.params
+    x = scale.from_fitted(params)
+    J, bend = _jacobian(whole)
+    total = scale.derivatives(x, whole.score, whole.hessian)[1]
     gradient = -scores @ J
     rest = total - J.T @ hessians @ J - np.einsum("ba,aij->bij", scores, bend)
-    step = _stationary(gradient, rest, third)
+    step = _stationary(gradient, rest, whole.third)
     found = np.all(np.isfinite(step), axis=1)
-    out = fitted.params - _newton(scores, here.hessian, hessians)
-    positive = np.concatenate([np.zeros(0, int), *fitted.reduction.diagonal, design.positive])
-    out[:, positive] = np.maximum(out[:, positive], 0.0)
+    out = params - _newton(scores, whole.hessian, hessians)
+    out[:, whole.positive] = np.maximum(out[:, whole.positive], 0.0)
     for b in np.flatnonzero(found):
         out[b] = scale.fitted(x + step[b])
     # fixed effects that only this unit tells of have no estimate without it
-    p = design.n_fixed
-    root = np.linalg.cholesky(cov[:p, :p])
-    rest = root.T @ (hessians - here.hessian)[:, :p, :p] @ root
+    p = whole.n_fixed
+    root = np.linalg.cholesky(whole.cov[:p, :p])
+    rest = root.T @ (hessians - whole.hessian)[:, :p, :p] @ root
     out[np.linalg.eigvalsh(rest)[:, 0] < UNTOLD] = np.nan
     return out
+
+
+def _changes(whole: Whole, kept: Array, design: MixedDesign, scores: Array, hessians: Array) -> Array:
+    """Changes of the model's parameters by each unit and their squared length, (units, P + 1).
+
+    Parameters
+    ----------
+    whole : Whole
+    kept : ndarray
+        Covariance of the model's parameters that are not at the boundary.
+    design : MixedDesign
+    scores, hessians : ndarray (units, k), (units, k, k)
+    """
+    extend, keep = whole.reduction.extend_all, whole.reduction.keep
+    change = extend(whole.params[None]) - extend(leave_one_out(whole, scores, hessians))
+    return np.column_stack([change, _squared_lengths(change[:, keep], kept)])
+
+
+def _labels(design: MixedDesign, units: Units) -> tuple[str, ...]:
+    return units.labels
 
 
 def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
     """Influence of every independent block; see `InfluenceResults.get_influence`."""
     fitted = estimates.fitted
-    units = units_of(model.inputs, model.design, fitted)
-    if len(units) < 2:
+    units = units_of(model, fitted)
+    labels = [label for part in fitted.design.map(_labels, units) for label in part]
+    if len(labels) < 2:
         raise ValueError(
             "influence needs at least two independent groups of rows, but all depend on each other (crossed random "
             "effects): leave out levels by refits, model.clone_with or a subset of the data"
@@ -145,20 +189,18 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
         raise ValueError("the fit has no maximum, so that there is nothing to measure influence by")
     drawn = replace(fitted, position=block_draws(fitted))
 
-    def changes(drawn: Fitted, cov: Array, scores: Array | None = None) -> Array:
+    def changes(drawn: Fitted, cov: Array, scores: Any = None) -> Array:
         """Changes of the model's parameters and their squared length, (units, P + 1), from draws block by block."""
-        position = drawn.position
         if scores is None:
-            scores = unit_scores(units, drawn, position, drawn.params)
-        without = leave_one_out(drawn, position, scores, Curvature.of(units, drawn, position, cov), cov)
-        change = drawn.params_of_model(drawn.params[None]) - drawn.params_of_model(without)
+            scores = unit_scores(units, drawn, drawn.position, drawn.params)
+        whole, hessians = curvature(units, drawn, cov)
         kept = drawn.covariance_of_model(cov)[np.ix_(drawn.keep, drawn.keep)]
-        return np.column_stack([change, _squared_lengths(change[:, drawn.keep], kept)])
+        return np.concatenate(drawn.design.map(partial(_changes, whole, kept), scores, hessians))
 
-    found = changes(drawn, cov, scores_of_fit(units, estimates, model.design))
+    found = changes(drawn, cov, scores_of_fit(units, estimates, model))
     names = list(estimates.names)
     return BlockInfluence(
-        pd.DataFrame(found[:, :-1], index=pd.Index(units.labels, name="block"), columns=names),
+        pd.DataFrame(found[:, :-1], index=pd.Index(labels, name="block"), columns=names),
         pd.Series(np.sqrt(np.diag(estimates.information.matrix)), index=names),
         found[:, -1],
         len(drawn.params),

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from statsmodels_mcla.data import MixedModel, check_alpha, simulate_responses
+from statsmodels_mcla.data import MixedModel, check_alpha
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.inference.term_tests import wald_term_tests
 from statsmodels_mcla.interface import ShownByTable
-from statsmodels_mcla.numerics import Array, child, generator
+from statsmodels_mcla.numerics import Array, child
 from statsmodels_mcla.plots import plot_power
 
 Test = str | Callable[[Any], float]
@@ -147,14 +147,13 @@ def _pvalue(
     options: dict[str, Any],
     seed: np.random.SeedSequence,
 ) -> float:
-    rng = generator(seed, 0)
-    y = simulate_responses(model.inputs, model.design, model.conditional_family, params, rng, 1)[:, 0]
+    simulated = model.simulated(params, child(seed, 0))
     if method == "fit":
         options = {**options, "rng": child(seed, 1)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what fails has no p-value, and is counted
         try:
-            found = getattr(model.clone_with(y), method)(**options)
+            found = getattr(simulated, method)(**options)
         except (FloatingPointError, np.linalg.LinAlgError):
             return float("nan")
         # a data set whose likelihood has no maximum has estimates without a covariance

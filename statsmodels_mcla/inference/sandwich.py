@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.data import MixedModel
+from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.estimation import (
     EstimateCovariance,
     Estimates,
@@ -30,8 +31,8 @@ from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.formula import by_label
 from statsmodels_mcla.inference.independent_units import (
     RowUnits,
-    Units,
     block_draws,
+    count_of,
     scores_of_fit,
     unit_scores,
     units_of,
@@ -56,17 +57,12 @@ class Sandwich:
     groups: np.ndarray | None
     factor: float
 
-    def covariance(self, scores: Array, cov: Array) -> Array:
-        """Sandwich covariance from scores (units, k) and the inverse information (k, k)."""
-        if self.groups is not None:
-            total = np.zeros((int(self.groups.max()) + 1, scores.shape[1]))
-            np.add.at(total, self.groups, scores)
-            scores = total
-        half = scores @ cov
-        return np.asarray(self.factor * (half.T @ half))
+    def covariance(self, design: DesignFacts, scores: Any, cov: Array) -> Array:
+        """Sandwich covariance from scores (units, k), kept with the rows, and the inverse information (k, k)."""
+        return np.asarray(self.factor * sum(design.map(partial(_squares, self.groups, cov), scores)))
 
     def variation(
-        self, information: EstimateCovariance, units: Units, maximum: Later[Fitted]
+        self, information: EstimateCovariance, units: Any, maximum: Later[Fitted]
     ) -> Variation | None:
         """Deviations of the sandwich from those of the inverse information and of the scores of units."""
         plain, fitted = information.variation, maximum()
@@ -75,10 +71,20 @@ class Sandwich:
         drawn = replace(fitted, position=block_draws(fitted))
 
         def covariance(there: Fitted, cov: Array) -> Array:
-            return self.covariance(unit_scores(units, there, there.position, there.params), cov)
+            return self.covariance(there.design, unit_scores(units, there, there.position, there.params), cov)
 
         found = vary_draws(drawn, plain.cov, plain, covariance)
         return replace(plain.merged(), cov=found.value, d_cov=found.deviations)
+
+
+def _squares(groups: np.ndarray | None, cov: Array, design: MixedDesign, scores: Array) -> Array:
+    """Sum over the units of some rows, or groups of them, of the squares of what they move the estimates by."""
+    if groups is not None:
+        total = np.zeros((int(groups.max()) + 1, scores.shape[1]))
+        np.add.at(total, groups, scores)
+        scores = total
+    half = scores @ cov
+    return np.asarray(half.T @ half)
 
 
 def covariance_of_kind(
@@ -95,9 +101,9 @@ def covariance_of_kind(
     if cov_type == "nonrobust":
         return estimates.information
     fitted = estimates.fitted
-    units = units_of(model.inputs, model.design, fitted)
+    units = units_of(model, fitted)
     corrected = cov_type == "cluster" if use_correction is None else bool(use_correction)
-    codes, count = None, len(units)
+    codes, count = None, count_of(units, fitted)
     options = {} if groups is None else {"groups": groups}
     if groups is not None:
         codes, count = group_codes(groups, getattr(model.data, "frame", None), units)
@@ -106,10 +112,10 @@ def covariance_of_kind(
             f"cov_type={cov_type!r} needs at least two independent groups of rows, but all depend on each other: "
             "use the default covariance, or bootstrap()"
         )
-    nobs = float(model.freq_weights.sum())
+    nobs = float(model.nobs)
     factor = small_sample_factor(count, nobs, len(estimates.params)) if corrected else 1.0
     sandwich = Sandwich(codes, factor)
-    cov = sandwich.covariance(scores_of_fit(units, estimates, model.design), estimates.cov_of_fitted)
+    cov = sandwich.covariance(fitted.design, scores_of_fit(units, estimates, model), estimates.cov_of_fitted)
     if count <= len(cov):
         warn_user(
             f"the sandwich of {count} independent groups cannot tell the variances of {len(cov)} parameters: it is "

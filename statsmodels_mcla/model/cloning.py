@@ -11,16 +11,18 @@ import pandas as pd
 from patsy import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
-from statsmodels_mcla.data import MixedModel, ModelInputs, described, inputs_of
+from statsmodels_mcla.data import MixedModel, ModelInputs, described, inputs_of, simulate_responses
 from statsmodels_mcla.families import ConditionalFamily, without_predictors
 from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
 from statsmodels_mcla.interface import WithoutInternals
+from statsmodels_mcla.numerics import Array, generator
 
 
 class ClonableModel(WithoutInternals, LikelihoodModel):
     """A model that can be had again with another response, other terms or other data."""
 
     inputs: ModelInputs
+    design: Any
     conditional_family: ConditionalFamily
     family: Any
     formula: str
@@ -37,15 +39,22 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
             "information",
             "initialize",
             "inputs",
+            "kept_inputs",
             "non_negative",
             "null_model",
             "score_obs",
+            "simulated",
             "with_family",
             "with_fixed",
             "with_rows",
             "with_unit_weights",
         }
     )
+
+    @property
+    def kept_inputs(self) -> Any:
+        """Rows of the model, kept where they are: here."""
+        return inputs_of(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {described(cast(MixedModel, self))}>"
@@ -80,6 +89,14 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         dtype: float64
         """
         return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
+
+    def simulated(self, params: Array, seed: np.random.SeedSequence) -> Any:
+        """Model of responses that were simulated from this one, of unit weights, with fresh random effects."""
+        self.design.refuse_part()
+        y = simulate_responses(
+            inputs_of(self), self.design, self.conditional_family, params, generator(seed), 1
+        )
+        return self.clone_with(y[:, 0])
 
     def null_model(self) -> Any:
         """Model of the same rows and random effects with an intercept for the fixed effects of the mean.
@@ -145,17 +162,10 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         ValueError
             If a frequency weight is not a whole number.
         """
-        inputs = inputs_of(self)
-        weights = inputs.freq_weights
-        if np.all(weights == 1.0):
+        inputs, rows = inputs_of(self).of_unit_weight()
+        if inputs is self.inputs:
             return self
-        if np.any(weights != np.floor(weights)):
-            raise ValueError(
-                "freq_weights must be whole numbers for responses to be simulated row by row: a row of weight 2 "
-                "stands for two rows"
-            )
-        rows = np.repeat(np.arange(len(weights)), weights.astype(int))
-        out = self._with_inputs(inputs.take(rows), rows)
+        out = self._with_inputs(inputs, rows)
         if hasattr(out.data, "call"):
             out.data.call = out.data.call.without("freq_weights")
         return out

@@ -29,10 +29,8 @@ class FitOfParts:
         Of the model of one part.
     family
         As the user gave it.
-    info : DesignInfo
-        Of the fixed effects.
     read : callable
-        Of a part: its rows, with all columns of the formula.
+        Of a part: its rows.
     estimates : Estimates
     facts : tuple
         What a summary says of the model, and ``mle_retvals`` and ``mle_settings``.
@@ -40,8 +38,7 @@ class FitOfParts:
 
     model_class: Any
     family: Any
-    columns: tuple[str, ...]
-    read: Callable[[Part], tuple[ModelInputs, int]]
+    read: Callable[[Part], ModelInputs]
     estimates: Estimates
     facts: tuple[Any, Any, Any]
 
@@ -71,9 +68,7 @@ def on_part(
     kept
         See `Fitted.kept`.
     """
-    inputs, _ = fit.read(part)
-    if len(fit.columns) < inputs.exog.shape[1]:
-        inputs = ModelInputs(**{**vars(inputs), "exog": inputs.exog[list(fit.columns)]})
+    inputs = fit.read(part)
     model = fit.model_class(inputs, inputs.exog, family=fit.family, random_terms=inputs.terms, missing="none")
     model.design, model.partition = design, part.number
     reduction = fit.estimates.reduction.of_levels([t.n_levels for t in design.terms])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,21 @@ import pandas as pd
 
 from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import Facts, TermFacts
-from statsmodels_mcla.execution import Journal, Threads, Workplace, checked_bytes, executor_of
+from statsmodels_mcla.execution import Journal, Kept, Threads, Workplace, checked_bytes, executor_of
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula import environment, updated_formula
 from statsmodels_mcla.model.fitting import FittingModel
 from statsmodels_mcla.model.part_results import FitOfParts, on_part, target_of
+from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.partitions import (
+    PartitionedData,
     PartitionedDesign,
-    inputs_of_part,
+    Simulated,
     itself,
+    learn_formula,
     parts_of,
     read_partitions,
+    rows_of_part,
 )
 
 ROWS = "n_trials", "offset", "freq_weights", "var_weights"  # which other models have
@@ -42,6 +47,7 @@ class PartitionedMixedGLM(FittingModel):
     """
 
     design: PartitionedDesign
+    partitioned: PartitionedData
 
     def __init__(
         self,
@@ -65,30 +71,21 @@ class PartitionedMixedGLM(FittingModel):
         self.workplace = Workplace(
             parts_of(partitions), executor_of(executor), checked_bytes("memory_limit", memory_limit)
         )
-        found = read_partitions(self.workplace, formula, rows, conditional, env, missing)
+        learnt = learn_formula(self.workplace, formula, rows, env, missing)
+        found = read_partitions(self.workplace, learnt, conditional, missing)
         self.part_class = part_class
-        self.partitioned, self.family, self.conditional_family = found, family, conditional
+        self.family, self.conditional_family = family, conditional
         name = getattr(found.response, "name", None) or ", ".join(
             map(str, getattr(found.response, "columns", ["y"]))
         )
         endog = pd.Series(np.zeros(len(found.exog)), index=found.exog.index, name=name)
-        written = found.learnt.written
+        written = learnt.written
         constant = "Intercept" in found.exog.columns
         super().__init__(endog, found.exog, hasconst=constant, formula=written.fixed, model_spec=found.info)
-        self.design, self.random_terms = found.design, found.design.terms  # type: ignore[assignment]
         self.k_constant = int(constant)
-        self.facts = Facts(
-            conditional.name,
-            conditional.link,
-            found.n_rows,
-            found.design.n_blocks,
-            tuple(TermFacts(t.name, t.columns, t.n_levels) for t in found.design.terms),
-            found.n_dropped,
-            tuple((name, found.design.n_fixed) for name in conditional.predictors),
-            found.has_offset,
-        )
-        self.data.frame, self.data.used, self.data.names = found.learnt.shown, written.used, written.names
+        self.data.frame, self.data.used, self.data.names = learnt.shown, written.used, written.names
         self.formula, self.full_formula = written.fixed, formula
+        self.__dict__.update(self._about(found))
         self._describe(found.nobs)
         self.endog_names, self.exog_names, self.data.cov_names  # noqa: B018 - read off the rows that follow
         for owner, names in (
@@ -97,6 +94,35 @@ class PartitionedMixedGLM(FittingModel):
         ):
             for attribute in names:
                 setattr(owner, attribute, None)  # no rows stand for those in the partitions
+
+    def _about(self, found: PartitionedData) -> dict[str, Any]:
+        """Attributes that tell what partitions keep."""
+        design, conditional = found.design, self.conditional_family
+        facts = Facts(
+            conditional.name,
+            conditional.link,
+            found.n_rows,
+            design.n_blocks,
+            tuple(TermFacts(t.name, t.columns, t.n_levels) for t in design.terms),
+            found.n_dropped,
+            tuple((name, design.n_fixed) for name in conditional.predictors),
+            found.has_offset,
+        )
+        return {"partitioned": found, "design": design, "random_terms": design.terms, "facts": facts}
+
+    def with_unit_weights(self) -> PartitionedMixedGLM:
+        """The model: rows are repeated where their responses are simulated."""
+        return self
+
+    def simulated(self, params: Array, seed: np.random.SeedSequence) -> PartitionedMixedGLM:
+        """See `ClonableModel`; the stream of random numbers is that of the partition."""
+        found, out = self.partitioned, copy(self)
+        simulated = Simulated(tuple(found.exog.columns), params, seed)
+        again = read_partitions(
+            self.workplace, found.learnt, self.conditional_family, found.missing, simulated
+        )
+        out.__dict__.update(self._about(again), _current=None)
+        return out
 
     def update(
         self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
@@ -135,6 +161,15 @@ class PartitionedMixedGLM(FittingModel):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
+    def kept_inputs(self) -> Kept:
+        """See `ClonableModel`."""
+        found = self.partitioned
+        columns = tuple(found.exog.columns)
+        return self.workplace.keep(
+            partial(rows_of_part, found.learnt, self.conditional_family, found.missing, columns)
+        )
+
+    @property
     def inputs(self) -> Any:
         """Rows of the model, which are elsewhere."""
         return self.design.here
@@ -146,11 +181,10 @@ class PartitionedMixedGLM(FittingModel):
     def map_partitions(self, results: Any, function: Callable[[Any], Any], to: Any = None) -> list[Any]:
         """See `MixedGLMResults.map_partitions`."""
         found, fitted = self.partitioned, results.estimates.fitted
-        read = partial(inputs_of_part, found.learnt, self.conditional_family, found.missing)
+        columns = tuple(found.exog.columns)
+        read = partial(rows_of_part, found.learnt, self.conditional_family, found.missing, columns)
         facts = self.facts, results.mle_retvals, results.mle_settings
-        fit = FitOfParts(
-            self.part_class, self.family, tuple(found.exog.columns), read, results.estimates.sent(), facts
-        )
+        fit = FitOfParts(self.part_class, self.family, read, results.estimates.sent(), facts)
         call = partial(on_part, fit, fitted.sampler.rule, fitted.params, function, target_of(to))
         kept = self.workplace.keep(itself), self.design.parts, *fitted.kept
         return fitted.design.map(call, *kept)

@@ -13,7 +13,12 @@ from statsmodels_mcla.numerics.arrays import (
     numeric_array,
     thrifty,
 )
-from statsmodels_mcla.numerics.finite_differences import differences, extrapolated_differences
+from statsmodels_mcla.numerics.finite_differences import (
+    difference_points,
+    differences,
+    extrapolated_differences,
+    slopes,
+)
 from statsmodels_mcla.numerics.linalg import (
     covariance_root,
     homogeneous,
@@ -35,6 +40,7 @@ __all__ = [
     "consecutive_slices",
     "covariance_root",
     "delta_method",
+    "difference_points",
     "differences",
     "extrapolated_differences",
     "generator",
@@ -45,6 +51,7 @@ __all__ = [
     "multiply_draws",
     "numeric_array",
     "seed_of",
+    "slopes",
     "standard_deviations",
     "sum_of_products",
     "thrifty",

@@ -39,4 +39,4 @@ def numeric_array(value: Any) -> Array:
     out = np.asarray(value)
     if out.dtype.kind in "mM":
         raise TypeError("dates and times are no numbers")
-    return out.astype(float)
+    return out.astype(float, order="C")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,11 +25,20 @@ def differences(function: Callable[[Array], Array], at: Array, step: Array) -> A
     -------
     ndarray (..., P)
     """
-    steps = np.diag(step) if step.ndim == 1 else step
     if not len(at):
         return np.empty((*np.shape(function(at)), 0))
-    along = np.stack([(function(at + d) - function(at - d)) / 2.0 for d in steps.T], axis=-1)
-    return along / step if step.ndim == 1 else np.asarray(along @ np.linalg.inv(steps))
+    return slopes([function(point) for point in difference_points(at, step)], step)
+
+
+def difference_points(at: Array, step: Array) -> list[Array]:
+    """Where `differences` evaluates: on either side of ``at`` along each step."""
+    return [at + s * d for d in (np.diag(step) if step.ndim == 1 else step).T for s in (1.0, -1.0)]
+
+
+def slopes(values: Sequence[Array], step: Array) -> Array:
+    """Derivative from values at the `difference_points`."""
+    along = np.stack([(a - b) / 2.0 for a, b in zip(values[::2], values[1::2], strict=True)], axis=-1)
+    return along / step if step.ndim == 1 else np.asarray(along @ np.linalg.inv(step))
 
 
 def extrapolated_differences(function: Callable[[Array], Array], at: Array, step: Array) -> Array:

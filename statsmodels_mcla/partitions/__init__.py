@@ -24,22 +24,32 @@ where each part is, so that there is no second way to fit.  GLM, Laplace's appro
 - *Sums* are added in the order of the parts.  So the numbers are the same bits for any number of workers and any order
   of their answers; for other cuts of the same rows they are the same up to the order of summation.
 - *Groups* are whole in one part; those that straddle are found by their labels.
+- *Simulated responses* (`Simulated`) are made where the rows are, each part with a stream of its own.
 
 The next of its kind: a table of another library is a loader in `parts_of`; another engine an `Executor`.
 """
 
 from statsmodels_mcla.partitions.partitioned_design import PartitionedDesign, TermOfParts
 from statsmodels_mcla.partitions.parts import parts_of
-from statsmodels_mcla.partitions.reading import PartitionedData, inputs_of_part, itself, read_partitions
+from statsmodels_mcla.partitions.reading import (
+    PartitionedData,
+    Simulated,
+    itself,
+    learn_formula,
+    read_partitions,
+    rows_of_part,
+)
 from statsmodels_mcla.partitions.straddling import brought_together
 
 __all__ = [
     "PartitionedData",
     "PartitionedDesign",
+    "Simulated",
     "TermOfParts",
     "brought_together",
-    "inputs_of_part",
     "itself",
+    "learn_formula",
     "parts_of",
     "read_partitions",
+    "rows_of_part",
 ]

@@ -18,6 +18,7 @@ from statsmodels_mcla.data import (
     refuse_residual_effects,
     refuse_unidentified_covariance,
     seen_by_levels,
+    simulate_responses,
 )
 from statsmodels_mcla.design import (
     MixedDesign,
@@ -39,7 +40,7 @@ from statsmodels_mcla.formula import (
     estimable_columns,
     with_columns,
 )
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, generator
 from statsmodels_mcla.partitions.partitioned_design import PartitionedDesign, TermOfParts
 from statsmodels_mcla.partitions.parts import loaded
 from statsmodels_mcla.partitions.straddling import refuse_straddling
@@ -114,19 +115,13 @@ class _Facts(NamedTuple):
 
 def columns_of(workplace: Workplace) -> list[Any]:
     """Columns of the first part."""
-    first = workplace.executor.map(_first_columns, workplace.parts[:1])
-    return list(first[0])
+    return list(workplace.executor.map(_columns_of_first, workplace.parts)[0])
 
 
-def read_partitions(
-    workplace: Workplace,
-    formula: str,
-    rows: Mapping[str, Any],
-    family: ConditionalFamily,
-    env: EvalEnvironment,
-    missing: str,
-) -> PartitionedData:
-    """Learn a formula from all parts, and have each keep its design.
+def learn_formula(
+    workplace: Workplace, formula: str, rows: Mapping[str, Any], env: EvalEnvironment, missing: str
+) -> LearntFormula:
+    """Learn a formula from all parts, of which those without rows are left out.
 
     Parameters
     ----------
@@ -134,7 +129,6 @@ def read_partitions(
     formula : str
     rows : dict
         Columns of offset, exposure and weights, by argument name.
-    family : ConditionalFamily
     env : patsy.EvalEnvironment
     missing : {"drop", "raise"}
 
@@ -143,7 +137,6 @@ def read_partitions(
     ValueError
         If the formula cannot be read, or groups straddle parts; `PartitionError` for what is wrong in one of them.
     """
-    # 1. what the parts have
     written = WrittenFormula.of(formula, rows, columns_of(workplace), env)
     surveys = workplace.map(partial(_survey, written, missing), workplace.keep(itself))
     full = [k for k, found in enumerate(surveys) if found.rows]
@@ -156,11 +149,36 @@ def read_partitions(
     def every() -> Any:
         return (written.complete(loaded(part, written.columns), missing)[0] for part in workplace.parts)
 
-    # 2. how rows are coded, and the rows of each part
-    learnt = written.learn(shown, every)
-    raw = workplace.keep(partial(_read, learnt, family, missing))
+    return written.learn(shown, every)
+
+
+def read_partitions(
+    workplace: Workplace,
+    learnt: LearntFormula,
+    family: ConditionalFamily,
+    missing: str,
+    simulated: Simulated | None = None,
+) -> PartitionedData:
+    """Have each part keep its design.
+
+    Parameters
+    ----------
+    workplace : Workplace
+    learnt : LearntFormula
+    family : ConditionalFamily
+    missing : {"drop", "raise"}
+    simulated : Simulated, optional
+        What stands in the place of the responses.
+
+    Raises
+    ------
+    ValueError
+        If effects cannot be told apart; `PartitionError` for what is wrong in one of the parts.
+    """
+    # 1. the rows of each part
+    raw = workplace.keep(partial(_read, learnt, family, missing, simulated))
     facts = workplace.map(_facts_of, raw)
-    # 3. what all of them have
+    # 2. what all of them have
     R = np.concatenate([found.fixed.R for found in facts])
     columns = estimable_columns(learnt.fixed, R)
     own = [learnt.fixed.column_names.index(name) for name in columns]
@@ -174,7 +192,7 @@ def read_partitions(
         refuse_unidentified_covariance(term.name, term.columns, sum(seen))
     constant = sum(found.constant for found in facts)
     design = PartitionedDesign.of(workplace, loose, terms, family, constant)
-    response, exog, _, _, _ = learnt.matrices(shown, "drop")
+    response, exog, _, _, _ = learnt.matrices(learnt.shown, "drop")
     return PartitionedData(
         design,
         learnt,
@@ -208,8 +226,9 @@ def itself(part: Part) -> Part:
     return part
 
 
-def _first_columns(part: Part) -> list[Any]:
-    return list(loaded(part).columns)
+def _columns_of_first(part: Part) -> list[Any]:
+    """Columns of the first part; who works on the others gets ready meanwhile, which takes a second."""
+    return [] if part.number else list(loaded(part).columns)
 
 
 def _survey(written: WrittenFormula, missing: str, part: Part) -> _Survey:
@@ -245,8 +264,51 @@ def inputs_of_part(
 
 
 @remade
-def _read(learnt: LearntFormula, family: ConditionalFamily, missing: str, part: Part) -> _Raw:
+def rows_of_part(
+    learnt: LearntFormula, family: ConditionalFamily, missing: str, columns: Sequence[str], part: Part
+) -> ModelInputs:
+    """Rows of a part with the fixed effects that can be estimated."""
+    return inputs_of_part(learnt, family, missing, part)[0].with_columns(columns)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Responses that are simulated where the rows are, with fresh random effects.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Fixed effects,
+    params : ndarray (P,)
+        and the parameters of the model with them.
+    seed : numpy.random.SeedSequence
+        Each part has a stream of its own.
+    """
+
+    columns: tuple[str, ...]
+    params: Array
+    seed: np.random.SeedSequence
+
+    def __call__(self, inputs: ModelInputs, family: ConditionalFamily, part: Part) -> ModelInputs:
+        """Rows of a part with such responses, each of unit weight."""
+        rows, _ = inputs.of_unit_weight()
+        model = rows.with_columns(self.columns)
+        design, rng = model.unmerged(family), generator(self.seed, part.number)
+        y = simulate_responses(model, design, family, self.params, rng, 1)[:, 0]
+        return rows.with_response(y, family)
+
+
+@remade
+def _read(
+    learnt: LearntFormula,
+    family: ConditionalFamily,
+    missing: str,
+    simulated: Simulated | None,
+    part: Part,
+) -> _Raw:
     inputs, dropped = inputs_of_part(learnt, family, missing, part)
+    if simulated is not None:
+        inputs = simulated(inputs, family, part)
     design = inputs.unmerged(family)
     used = inputs.used
     return _Raw(

@@ -53,7 +53,7 @@ def without_each(name: str, fit: Any) -> np.ndarray:
 def assert_like_refits(name: str, within: float) -> None:
     fit = fit_of(name)
     found = fit.get_influence().d_params
-    units = units_of(fit.model.inputs, fit.model.design, fit.fitted)
+    units = units_of(fit.model, fit.fitted)
     order = pd.factorize(units.of_row)[1]  # blocks as they first appear
     found = found.to_numpy()[order]
     truth = without_each(name, fit)
@@ -124,7 +124,7 @@ def test_small_variance_that_a_block_decides() -> None:
     fit = case.model().fit_laplace()
     assert 0 < fit.params["g Var"] < 0.5 * fit.bse["g Var"]
     found = fit.get_influence().d_params.to_numpy()
-    of_row = units_of(fit.model.inputs, fit.model.design, fit.fitted).of_row
+    of_row = units_of(fit.model, fit.fitted).of_row
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         rest = [case.model(case.data[of_row != b]).fit_laplace().params for b in range(8)]

@@ -112,8 +112,8 @@ def test_laplace_robust_is_near_and_exact_for_gaussian_responses() -> None:
 def test_scores_of_laplace_blocks_add_up_to_zero() -> None:
     fit = laplace_of("cbpp")
     model = fit.model
-    units = units_of(model.inputs, model.design, fit.fitted)
-    total = scores_of_fit(units, fit.estimates, model.design).sum(axis=0) * np.asarray(fit.bse)
+    units = units_of(model, fit.fitted)
+    total = scores_of_fit(units, fit.estimates, model).sum(axis=0) * np.asarray(fit.bse)
     assert np.abs(total).max() < 1e-3
 
 
@@ -162,7 +162,7 @@ def test_rows_without_random_effects_are_units_of_their_own() -> None:
     scores = oracle.quadrature_score(truth.params, **arguments, by_group=True)
     half = scores @ truth.cov_params
     np.testing.assert_allclose(fit.with_cov_type("robust").bse, np.sqrt(np.diag(half.T @ half)), rtol=0.02)
-    assert len(units_of(fit.model.inputs, fit.model.design, fit.fitted)) == 12 + 60
+    assert len(units_of(fit.model, fit.fitted)) == 12 + 60
 
 
 def test_joint_draws_are_drawn_again_by_blocks() -> None:

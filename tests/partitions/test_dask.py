@@ -64,6 +64,16 @@ def test_the_same_bits_as_in_one_process(client: Any, files: list[str], known: n
     )
 
 
+def test_bootstrap_influence_and_sandwich_on_the_workers(client: Any, files: list[str]) -> None:
+    fitted = MCLAMixedGLM.from_partitions(FORMULA, files, executor=client).fit(rng=3)
+    found = fitted.bootstrap(3, rng=1)
+    known = partitioned(table()).fit(rng=3, n_jobs=1).bootstrap(3, rng=1)
+    np.testing.assert_array_equal(found.estimates, known.estimates)
+    here = partitioned(table()).fit(rng=3, n_jobs=1)
+    np.testing.assert_array_equal(fitted.get_influence().d_params, here.get_influence().d_params)
+    np.testing.assert_array_equal(fitted.with_cov_type("robust").bse, here.with_cov_type("robust").bse)
+
+
 def test_a_worker_that_dies_is_replaced(client: Any, files: list[str], known: np.ndarray) -> None:
     model = MCLAMixedGLM.from_partitions(FORMULA, files, executor=client)
     before = client.run(os.getpid)

@@ -252,9 +252,7 @@ def test_what_needs_all_rows_says_so(fits: tuple[Any, Any], name: str) -> None:
     [
         lambda r: r.simulate(1),
         lambda r: r.get_prediction(),
-        lambda r: r.with_cov_type("robust"),
-        lambda r: r.bootstrap(2),
-        lambda r: r.get_influence(),
+        lambda r: r.with_cov_type("cluster", groups="f"),
         lambda r: r.emmeans("f"),
         lambda r: r.compare_lr_test(r),
         lambda r: r.score_test("+ I(x**2)"),

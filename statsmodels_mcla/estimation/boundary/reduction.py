@@ -134,6 +134,12 @@ class Reduction:
         parts = [t.natural(fitted[own]) for t, _, own in self._places()]
         return np.concatenate([beta, *parts, phi, np.zeros(self.layout.n_family - len(phi))])
 
+    def extend_all(self, fitted: Array) -> Array:
+        """Parameters of the model (N, P) from fitted ones (N, P fitted); NaN at the boundary."""
+        out = np.stack([self.extend(p) for p in fitted])
+        out[:, ~self.keep] = np.nan
+        return out
+
     def _places(self) -> list[tuple[ReducedTerm, slice, slice]]:
         """Where each term's parameters lie among the model's and among the fitted ones."""
         row = column = self.layout.covariance.start

@@ -108,6 +108,7 @@ class ObjectiveMaximum:
     @classmethod
     def of(cls, estimates: Estimates, full: MixedDesign) -> ObjectiveMaximum:
         """Maximum of the likelihood of a fit; joint draws, too noisy to move, give way to blocks."""
+        full.refuse_part()
         submodel = Submodel(full, np.ones(full.n_params, bool), estimates.reduction, estimates.size)
         if not estimates.drawn:
             laplace = LaplaceObjective(submodel)

@@ -13,6 +13,7 @@ from statsmodels_mcla.likelihood.laplace.roots import conditional_root
 from statsmodels_mcla.numerics import Array
 
 MOST_STEPS = 8
+PIECE = 2**13  # rows whose values at the nodes fit the cache
 SHORT = 0.3  # of steps, in conditional standard deviations, after which little is left
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -54,7 +55,6 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
     effective sample size of 4 % after one step, and 87 % at the end of them.
     """
     first = gaussian_at_mode(bucket, modes, phi)
-    y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     leverage = modes.root.leverage(modes.J)
     shift = modes.root.of(_at_most_one(0.5 * modes.root.back(modes.J.back(first.third * leverage))))
     b, found = modes.b + shift, first._replace(mean=modes.b + shift)
@@ -62,11 +62,7 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
         return found
     for _ in range(MOST_STEPS):
         eta = modes.eta + modes.J.times(b - modes.b)
-        nodes = eta[..., None] + np.sqrt(leverage)[..., None] * _NODES
-        terms = bucket.family.rows(y, w, v, nodes, phi)
-        W = np.maximum(-terms.d2 @ _NODE_WEIGHTS, 0.0)
-        d1 = terms.d1 @ _NODE_WEIGHTS
-        third = bucket.family.third(y, w, v, nodes, phi) @ _NODE_WEIGHTS
+        d1, W, third = _averaged(bucket, eta, np.sqrt(leverage), phi)
         if not all(np.all(np.isfinite(x)) for x in (W, d1, third)):
             break
         root = conditional_root(modes.J, W)
@@ -77,6 +73,25 @@ def gaussian_fit(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
             break
         leverage = root.leverage(modes.J)
     return found
+
+
+def _averaged(bucket: Bucket, eta: Array, sd: Array, phi: float) -> Array:
+    """First derivative, curvature and third derivative (3, B, n), averaged over normal laws of eta (B, n).
+
+    A piece of the rows at a time: for all of them, the values at the nodes would be the most that a fit holds.
+    """
+    given = (bucket.y, bucket.w, bucket.v, eta, sd)
+    flat = [np.broadcast_to(part, eta.shape).reshape(-1, 1) for part in given]
+    out = np.empty((3, eta.size))
+    for start in range(0, eta.size, PIECE):
+        piece = slice(start, start + PIECE)
+        y, w, v, centre, spread = (part[piece] for part in flat)
+        nodes = centre + spread * _NODES
+        terms = bucket.family.rows(y, w, v, nodes, phi)
+        out[0, piece] = terms.d1 @ _NODE_WEIGHTS
+        out[1, piece] = np.maximum(-terms.d2 @ _NODE_WEIGHTS, 0.0)
+        out[2, piece] = bucket.family.third(y, w, v, nodes, phi) @ _NODE_WEIGHTS
+    return out.reshape(3, *eta.shape)
 
 
 def _at_most_one(whitened: Array) -> Array:

@@ -204,6 +204,7 @@ def evaluate(
     FloatingPointError
         If a block has no draw of positive weight, or the draws cannot move that far.
     """
+    design.refuse_part()
     asked = {"metric": metric, "tails": tails, "replicates": replicates, "score_errors": score_errors}
     kept = design.keep(partial(_evaluated, params, asked), draws, executor=executor)
     parts = [_Sums(*sums) for sums in design.map(_sums_of, kept)]

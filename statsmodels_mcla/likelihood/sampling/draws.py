@@ -22,8 +22,7 @@ from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t
 from statsmodels_mcla.numerics import Array, generator
 
 BATCHES = 16  # of replicates that deviations are kept for
-CACHE_BYTES = 2**29  # base numbers up to this size are kept in all, others are made again
-Numbers = tuple[Array, Array]  # and their log density
+CACHE_BYTES = 2**28  # base numbers up to this size are kept in all, others are made again
 
 
 class NumbersMade:
@@ -33,22 +32,21 @@ class NumbersMade:
     _one_at_a_time: ClassVar = Lock()
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], Numbers] = {}
+        self._made: dict[tuple[Any, ...], Array] = {}
         self.bytes = 0
         with self._one_at_a_time:
             self._all.add(self)
 
-    def get(self, key: tuple[Any, ...]) -> Numbers | None:
+    def get(self, key: tuple[Any, ...]) -> Array | None:
         """Numbers that are here."""
         return self._made.get(key)
 
-    def put(self, key: tuple[Any, ...], made: Numbers) -> None:
+    def put(self, key: tuple[Any, ...], made: Array) -> None:
         """Keep numbers, if there is room in this process."""
-        size = sum(array.nbytes for array in made)
         with self._one_at_a_time:
-            if sum(one.bytes for one in self._all) + size <= CACHE_BYTES:
+            if sum(one.bytes for one in self._all) + made.nbytes <= CACHE_BYTES:
                 self._made[key] = made
-                self.bytes += size
+                self.bytes += made.nbytes
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NumbersMade, ()
@@ -119,16 +117,16 @@ class BlockDraws:
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
         key = (*self.part, blocks.start, blocks.stop, section.start, section.stop)
-        made = self.made.get(key)
-        if made is None:
+        t = self.made.get(key)
+        if t is None:
             t = self.numbers.spherical_t(self.df, self.bucket.places[blocks], self.size, section)
             random = self.replicate > 1 and not isinstance(self.numbers, CubaturePoints)
             if random and self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_drawn > 0:
                 t = match_moments(t, self.replicate)
-            made = t, spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, t.shape[1])
-            self.made.put(key, made)
-        t, log_slope = self.anchor.shapes.take(blocks).apply(made[0])
-        return t, made[1] - log_slope
+            self.made.put(key, t)
+        log_density = spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, t.shape[1])
+        t, log_slope = self.anchor.shapes.take(blocks).apply(t)
+        return t, log_density - log_slope
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.data import MixedModel, checked_count, simulate_responses
+from statsmodels_mcla.data import MixedModel, checked_count
+from statsmodels_mcla.design import RowsElsewhere
 from statsmodels_mcla.execution import Processes, checked_n_jobs, with_progress
 from statsmodels_mcla.inference import BlockInfluence, Bootstrap, covariance_of_kind, influence_of
-from statsmodels_mcla.numerics import Array, child, generator, seed_of
+from statsmodels_mcla.numerics import Array, child, seed_of
 from statsmodels_mcla.results.methods.base import Own, ResultsBase
 
 
@@ -27,15 +28,14 @@ def _refit(
     model: MixedModel, params: Array, method: str, options: dict[str, Any], seed: np.random.SeedSequence
 ) -> _Refit:
     """Simulate one data set and fit it."""
-    rng = generator(seed, 0)
-    y = simulate_responses(model.inputs, model.design, model.conditional_family, params, rng, 1)[:, 0]
+    simulated = model.simulated(params, child(seed, 0))
     if method == "fit":
         options = {**options, "rng": child(seed, 1)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are counted instead
         try:
-            found = getattr(model.clone_with(y), method)(**options)
-        except (FloatingPointError, np.linalg.LinAlgError):
+            found = getattr(simulated, method)(**options)
+        except (FloatingPointError, np.linalg.LinAlgError, RowsElsewhere):
             return _Refit(np.full(len(params), np.nan), True, False)
     return _Refit(np.asarray(found.params), not found.converged, bool(found.singular))
 
@@ -82,7 +82,9 @@ class BootstrapResults(ResultsBase):
         -----
         Refits use the method of this fit (Laplace or Monte Carlo) and start, as it did, from a Laplace fit of their
         own data: that is nearer to their maximum than the estimates here, and finds variances of zero at once.
-        A row of frequency weight w stands for w rows, with responses of their own.
+        A row of frequency weight w stands for w rows, with responses of their own.  Responses of data in partitions are
+        simulated where the rows are, with a stream of random numbers for each partition, and fitted by the workers of
+        the model; a data set whose separation would have to be looked for counts as failed.
 
         Examples
         --------
@@ -163,7 +165,7 @@ class RobustResults(ResultsBase):
         Notes
         -----
         The sandwich is of no use with few blocks: it then understates variances, and its rank is below the
-        number of blocks.
+        number of blocks.  Data in partitions have ``"robust"`` covariances, and no ``"cluster"``.
 
         Examples
         --------
@@ -196,7 +198,7 @@ class InfluenceResults(ResultsBase):
         From the block's own score and Hessian at the estimates and the third derivative of the likelihood, on the
         scale of standard deviations.  A variance at zero stays there; where a block decides whether a variance is
         zero, only a refit tells.  NaN where the rest of the data do not tell the fixed effects.  A row without random
-        effects is a block of its own.
+        effects is a block of its own.  Blocks of data in partitions come in the order of these.
 
         Raises
         ------
