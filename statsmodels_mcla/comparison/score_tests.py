@@ -154,7 +154,7 @@ def score_test(fit: MixedFit, X: pd.DataFrame, terms: Sequence[RandomTerm], rng:
     inputs = larger(fit.inputs)
     design = inputs.design(fit.family)
     nesting = nesting_of(design, wide, inputs.terms, fit.exog, fit.terms)
-    params, executor = nesting.embedding @ fit.params, fit.estimates.fitted.executor
+    params, executor = nesting.whole(fit.params), fit.estimates.fitted.executor
     model = RestrictedModel(design, fit.family, params, nesting, seed, executor)
     if not nesting.cones:
         statistic, mcse = _of_fixed_effects(model)

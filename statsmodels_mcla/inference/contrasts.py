@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from patsy import DesignInfo, PatsyError
 from scipy import stats
 from statsmodels.iolib.table import SimpleTable
 from statsmodels.stats.contrast import ContrastResults, WaldTestResults
@@ -220,3 +221,30 @@ def wald_statistic(contrasts: Array, values: Array, params: Array, cov: Array) -
     contrasts = contrasts[:, used]
     away = contrasts @ params[used] - values
     return np.asarray(away @ np.linalg.pinv(contrasts @ cov[np.ix_(used, used)] @ contrasts.T) @ away)
+
+
+def linear_hypothesis(given: Any, names: Sequence[str], argument: str, hint: str = "") -> tuple[Array, Array]:
+    """Read linear equations between parameters: R (k, P) and their values q (k,).
+
+    Parameters
+    ----------
+    given : str, list of str, dict, array_like (k, P) or tuple (R, q)
+        As patsy takes them.
+    names : sequence of str
+        Of the parameters.
+    argument, hint : str
+        Name of the argument, and what else might help, for the message.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be read; the message lists the names.
+    """
+    try:
+        found = DesignInfo(list(names)).linear_constraint(given)
+    except (PatsyError, ValueError) as error:
+        raise ValueError(
+            f"{argument}: {given!r} cannot be read ({str(error).splitlines()[0]}); the parameters are "
+            f"{', '.join(names)}{hint}"
+        ) from error
+    return np.asarray(found.coefs, float), np.asarray(found.constants, float).ravel()

@@ -117,6 +117,8 @@ class MixedGLMResults(
         'Generalized Linear Mixed Model Results'
         """
         self.estimates = self.estimates.without_data()
+        if self.constrained is not None:
+            self.constrained.free.remove_data()
         super().remove_data()
         self.__dict__.pop("_maximum", None)
 

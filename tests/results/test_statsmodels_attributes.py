@@ -206,7 +206,6 @@ def test_what_has_no_meaning_says_so() -> None:
         (found.plot_added_variable, "score_test"),
         (found.plot_partial_residuals, "plot_residuals"),
         (found.model.score_obs, "with_cov_type"),
-        (found.model.fit_constrained, "compare_lr_test"),
     ):
         with pytest.raises(NotImplementedError, match=way):
             ask("x")

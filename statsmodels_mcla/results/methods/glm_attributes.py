@@ -189,7 +189,8 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
 
     @cached_property
     def _leverages(self) -> Array:
-        return leverages(inputs_of(self.model), self.estimates.fitted.fresh)
+        free = self.free_fit
+        return leverages(inputs_of(free.model), free.estimates.fitted.fresh)
 
     def get_hat_matrix_diag(self, observed: bool = True) -> Array:
         """What each row adds to ``effective_df``: W_i [Var(eta_i | y) + g_i' I^-1 g_i], see `effective_df`.

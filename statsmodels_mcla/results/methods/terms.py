@@ -65,6 +65,7 @@ class TermMethods(ScoreTestResults):
 
     def _fit_like(self, model: MixedModel, **options: Any) -> Any:
         """Fit of another model with the settings and random numbers of this one."""
+        self.refuse_constrained("another fit like this one")
         estimates = self.estimates
         fit = getattr(model, "fit" if estimates.drawn else "fit_laplace")
         kept = {n: v for n, v in estimates.cov.options.items() if n in ("groups", "use_correction")}
