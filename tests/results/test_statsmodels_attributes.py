@@ -44,11 +44,39 @@ def test_its_checks_of_tests_pass(name: str) -> None:
         _testing.check_ftest_pvalues(found)
 
 
+class FittedWithoutGroups:
+    """Results whose fitted values and residuals are those of the fixed effects alone."""
+
+    def __init__(self, results: Any) -> None:
+        self.results = results
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.results, name)
+
+    @property
+    def fittedvalues(self) -> Any:
+        return self.results.predict()
+
+    @property
+    def resid(self) -> Any:
+        return self.results.model.endog - self.results.predict()
+
+
+@pytest.mark.parametrize("name", ["salamander", "epil_slopes", "epil_nb", "toenail", "cbpp"])
+def test_its_checks_of_predictions_pass_but_for_the_groups(name: str) -> None:
+    """All that they look at but one thing: that fitted values are predictions from a fixed-effects design alone."""
+    for found in (fit_of(name), laplace_of(name)):
+        _testing.check_fitted(FittedWithoutGroups(found._results))
+        for results in (found, found._results):
+            _testing.check_predict_types(FittedWithoutGroups(results))
+
+
 def test_its_checks_of_predictions_pass() -> None:
     """They take fitted values, which know the groups, for predictions from the fixed effects.
 
-    That holds where there are no random effects in either. It holds of no other mixed model: statsmodels' MixedLM fails
-    both checks too. What else they look at holds of every fit.
+    That holds where there are no random effects in either. It holds of no other mixed model: a row of a design does not
+    say which group it is of, so that no `predict` could give its fitted value, and statsmodels' MixedLM fails both
+    checks too.
     """
     found = singular_fit()
     _testing.check_fitted(found)
