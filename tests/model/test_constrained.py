@@ -81,6 +81,38 @@ def test_tests_and_what_is_said_of_rows(fits: tuple[Any, Any]) -> None:
     assert means["emmean"].iloc[1] == pytest.approx(means["emmean"].iloc[2])
 
 
+def test_terms_and_averages_count_what_is_free(fits: tuple[Any, Any]) -> None:
+    found, expected = fits
+    for kind in (2, 3):
+        ours, theirs = (f.anova(type=kind, mcse=True) for f in fits)
+        np.testing.assert_allclose(ours.loc["trt"], theirs.loc["one"], rtol=1e-4)
+        np.testing.assert_allclose(ours.loc["week"], theirs.loc["week"], rtol=1e-4)
+    for ask in (
+        lambda f: f.get_margeff(random="marginal", dummy=True).summary_frame().iloc[[0, -1]],
+        lambda f: f.r2(mcse=True),
+        lambda f: f.icc(mcse=True),
+        lambda f: f.var_corr(mcse=True).iloc[:, 3:],
+    ):
+        np.testing.assert_allclose(ask(found), ask(expected), rtol=1e-3, atol=1e-9)
+    pairs = found.emmeans("trt").contrasts().summary_frame()
+    assert pairs["estimate"].iloc[2] == pytest.approx(0, abs=1e-12)
+    assert pairs["estimate"].iloc[0] == pytest.approx(-expected.params["one"])
+
+
+@pytest.mark.parametrize("adjust", ["tukey", "mvt", "holm", "none"])
+def test_known_coefficients_leave_the_others_their_errors(adjust: str) -> None:
+    found = bacteria().fit_constrained({"week": -0.1}, rng=1)
+    assert found.anova(type=2).loc["week"].tolist()[:2] == [0.0, 0.0]
+    means = found.emmeans("trt").contrasts(adjust=adjust).summary_frame(mcse=True)
+    assert np.isfinite(means.select_dtypes(float)).all(axis=None)
+    assert np.isfinite(found.get_margeff(random="marginal").summary_frame()).all(axis=None)
+    assert np.isfinite(found.population_averaged().summary_frame()).all(axis=None)
+    assert np.isfinite(found.r2(mcse=True)).all(axis=None)
+    np.testing.assert_allclose(
+        found.emtrends("trt", "week").summary_frame().iloc[:, 1:3], [[-0.1, 0.0]] * 3, atol=1e-9
+    )
+
+
 @pytest.mark.parametrize("kind", ["robust", "cluster"])
 def test_sandwiches(fits: tuple[Any, Any], kind: str) -> None:
     found, expected = fits
