@@ -94,8 +94,6 @@ class ResultsBase(WithoutInternals, LikelihoodModelResults):
             "labelled",
             "model_non_negative",
             "monte_carlo",
-            "plot_added_variable",
-            "plot_partial_residuals",
             "reduction",
             "refuse_constrained",
             "simulated_residuals",
