@@ -190,7 +190,8 @@ def fit_of(results: Any, name: str) -> NestedFit:
         If they are of another kind of model.
     """
     results = getattr(results, "_results", results)
-    results = getattr(results, "free_fit", results)  # linear constraints are a design of fewer columns
+    free = getattr(results, "results_constrained", None)  # linear constraints are a design of fewer columns
+    results = results if free is None else getattr(free, "_results", free)
     model: Any = getattr(results, "model", None)
     if hasattr(model, "conditional_family"):
         return MixedFit(model, results.estimates)

@@ -12,7 +12,7 @@ import pytest
 import statsmodels.api as sm
 from helpers import data_of
 
-from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla import MCLAMixedGLM, anova
 
 
 def bacteria() -> MCLAMixedGLM:
@@ -159,6 +159,29 @@ def test_offsets_that_no_coefficients_make_are_not_compared() -> None:
     )
     test = full.compare_lr_test(glm.fit())
     assert test.statistic == pytest.approx(2 * (full.llf - glm.fit().llf), abs=1e-3)
+
+
+def test_fits_under_constraints_are_compared_as_what_they_are(fits: tuple[Any, Any]) -> None:
+    """Ours as the larger model, and a GLM under the same constraint as the smaller one."""
+    found, expected = fits
+    data = data_of("bacteria").assign(y=lambda d: (d["y"] == "y") * 1.0)
+    glm = sm.GLM.from_formula("y ~ trt + week", data, family=sm.families.Binomial())
+    ours, theirs = (
+        found.compare_lr_test(glm.fit_constrained(EQUAL)),
+        expected.compare_lr_test(glm_by_hand(data)),
+    )
+    assert ours.statistic == pytest.approx(theirs.statistic, rel=1e-6)
+    assert (ours.df, str(ours.distribution)) == (theirs.df, str(theirs.distribution))
+    with pytest.raises(ValueError, match="not nested"):
+        found.compare_lr_test(bacteria().fit_constrained({"week": -0.1}, rng=1))
+    table = anova(found, bacteria().fit(rng=1))
+    assert table["npar"].tolist() == [4, 5]
+    assert table.index[0] == "(y == 'y') ~ trt + week + (1 | ID), trt[T.drug+] - trt[T.placebo] = 0.0"
+
+
+def glm_by_hand(data: pd.DataFrame) -> Any:
+    one = data["trt"].isin(["drug+", "placebo"]).astype(float)
+    return sm.GLM.from_formula("y ~ one + week", data.assign(one=one), family=sm.families.Binomial()).fit()
 
 
 def counts() -> pd.DataFrame:
