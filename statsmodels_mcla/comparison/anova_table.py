@@ -75,7 +75,9 @@ def anova(*results: Any, names: Any = None, rng: Any = 0) -> pd.DataFrame:
 def _label(results: Any, k: int) -> str:
     model = getattr(results, "model", None)
     formula = getattr(model, "full_formula", None) or getattr(model, "formula", None)
-    return str(formula or f"model {k + 1}")
+    constraints = getattr(results, "constraints", None)
+    under = [] if constraints is None else str(constraints).splitlines()
+    return ", ".join([str(formula or f"model {k + 1}"), *under])
 
 
 def _facts(results: Any, size: int) -> dict[str, Any]:

@@ -169,8 +169,9 @@ class GLMFit:
         if not design.n_family:
             return self.params
         p = self.exog.shape[1]
-        X = design.X @ nesting.embedding[design.layout.fixed, :p]
-        return self._maximise(replace(design, X=X, terms=(), reduced=None))[1]
+        fixed = design.layout.fixed
+        X, offset = design.X @ nesting.embedding[fixed, :p], design.offset + design.X @ nesting.origin[fixed]
+        return self._maximise(replace(design, X=X, offset=offset, terms=(), reduced=None))[1]
 
     def _maximise(self, own: MixedDesign) -> tuple[float, Array]:
         P = own.n_params
@@ -189,6 +190,8 @@ def fit_of(results: Any, name: str) -> NestedFit:
         If they are of another kind of model.
     """
     results = getattr(results, "_results", results)
+    free = getattr(results, "results_constrained", None)  # linear constraints are a design of fewer columns
+    results = results if free is None else getattr(free, "_results", free)
     model: Any = getattr(results, "model", None)
     if hasattr(model, "conditional_family"):
         return MixedFit(model, results.estimates)
@@ -216,6 +219,29 @@ def mixed_fit_of(results: Any, name: str) -> MixedFit:
     )
 
 
+def known_effects(full: MixedFit, restricted: NestedFit) -> Array:
+    """Fixed effects (p,) of the full model that the restricted one has as an offset, at these values.
+
+    Raises
+    ------
+    ValueError
+        If its offset is another one, and no linear combination of the columns of the full model.
+    """
+    ours = full.row_arrays()["offset"]
+    gap = restricted.row_arrays()["offset"] - ours
+    out = np.zeros(full.design.n_fixed)
+    if np.allclose(gap, 0.0, atol=1e-9 * max(1.0, np.abs(ours).max(initial=0.0))):
+        return out
+    of_mean = full.inputs.predictor_of_column == 0
+    X = full.exog[:, of_mean]
+    out[of_mean] = np.linalg.lstsq(X, gap, rcond=None)[0]
+    if not np.allclose(X @ out[of_mean], gap, rtol=1e-9, atol=1e-9 * np.abs(gap).max()):
+        raise ValueError(
+            "restricted was fitted to other rows, or has other offset: fit both models to the same data"
+        )
+    return out
+
+
 def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
     """Refuse fits whose likelihoods are not comparable.
 
@@ -240,7 +266,7 @@ def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
             "models to the same data"
         )
     for name, what in ROWS.items():
-        if not np.allclose(mine[name], its[name], rtol=1e-9, atol=1e-9):
+        if name != "offset" and not np.allclose(mine[name], its[name], rtol=1e-9, atol=1e-9):
             raise ValueError(
                 f"restricted was fitted to other rows, or has other {what}: fit both models to the same data"
             )

@@ -50,12 +50,19 @@ class Nesting:
         Covariance matrices that it sets to zero.
     zero : tuple of int
         Parameters that are zero with them.
+    origin : ndarray (P,)
+        Known fixed effects, which the restricted model has as an offset.
     """
 
     embedding: Array
     free: Array
     cones: tuple[Cone, ...]
     zero: tuple[int, ...]
+    origin: Array
+
+    def whole(self, params: Array) -> Array:
+        """Parameters of the larger model of those of the restricted one."""
+        return np.asarray(self.embedding @ params + self.origin)
 
     @property
     def df(self) -> int:
@@ -69,6 +76,7 @@ def nesting_of(
     terms: Sequence[RandomTerm],
     restricted_X: Array,
     restricted_terms: Sequence[RandomTerm],
+    known: Array | None = None,
 ) -> Nesting:
     """Find how a restricted model lies in a larger one of the same rows and family.
 
@@ -78,6 +86,8 @@ def nesting_of(
         Of the larger model: the layout of its parameters.
     X, restricted_X : ndarray (n, p)
     terms, restricted_terms : sequence of RandomTerm
+    known : ndarray (p,), optional
+        Fixed effects of the larger model that are an offset of the restricted one.
 
     Raises
     ------
@@ -104,7 +114,10 @@ def nesting_of(
     directions[layout.covariance, outside.shape[1] :] = free
     cones = tuple(_cones(design, places))
     zero = sorted({j for cone in cones for j in _zeros(design, cone)})
-    return Nesting(embedding, directions, cones, tuple(zero))
+    origin = np.zeros(P)
+    if known is not None:
+        origin[layout.fixed] = known
+    return Nesting(embedding, directions, cones, tuple(zero), origin)
 
 
 Place = tuple[int, int]  # term and coordinate of the larger model

@@ -1,7 +1,8 @@
 r"""Score (Rao) tests of terms that a fit does not have, without fitting them.
 
 With S the score of the larger model at the fitted one and J its information, the part of S that the fitted
-parameters cannot explain is S_e - J_en J_nn^-1 S_n.  For fixed effects, J is observed.  For variances, whose scores
+parameters cannot explain is S_e - J_en J_nn^-1 S_n.  For fixed effects, J is observed, unless the fitted model is so
+far from the data that it is not positive definite.  Then, and for variances, whose scores
 are one-sided (Lin, 1997, Biometrika 84(2)), it is the covariance of the scores over simulated responses, and the
 statistic the squared length of the projection onto the cone (Silvapulle and Silvapulle, 1995, J. Am. Stat. Assoc.
 90(429)).
@@ -27,7 +28,7 @@ from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula import read_random_terms, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
-from statsmodels_mcla.numerics import Array, seed_of
+from statsmodels_mcla.numerics import Array, is_positive_definite, seed_of
 
 DRAWS = 1024  # a block, for the observed information
 
@@ -154,11 +155,11 @@ def score_test(fit: MixedFit, X: pd.DataFrame, terms: Sequence[RandomTerm], rng:
     inputs = larger(fit.inputs)
     design = inputs.design(fit.family)
     nesting = nesting_of(design, wide, inputs.terms, fit.exog, fit.terms)
-    params, executor = nesting.embedding @ fit.params, fit.estimates.fitted.executor
+    params, executor = nesting.whole(fit.params), fit.estimates.fitted.executor
     model = RestrictedModel(design, fit.family, params, nesting, seed, executor)
-    if not nesting.cones:
-        statistic, mcse = _of_fixed_effects(model)
-        return ScoreTest.of(statistic, mcse, null_distribution(nesting, _no_information, seed))
+    observed_information = None if nesting.cones else _of_fixed_effects(model)
+    if observed_information is not None:
+        return ScoreTest.of(*observed_information, null_distribution(nesting, _no_information, seed))
     unit, rows = fit.unit_rows()
     found = model.information(model.simulated_scores(larger(unit, rows)))
     observed = model.observed_scores() @ found.axes
@@ -177,8 +178,8 @@ def _no_information() -> Information:
     raise ValueError("a test of fixed effects needs no simulated information")
 
 
-def _of_fixed_effects(model: RestrictedModel) -> tuple[float, float]:
-    """Statistic and its Monte Carlo error, with the observed information."""
+def _of_fixed_effects(model: RestrictedModel) -> tuple[float, float] | None:
+    """Statistic and its Monte Carlo error, with the observed information; None where that is not positive definite."""
     submodel = model.submodel(model.design)
     sampler = Sampler.start(submodel.design, BlockSampling(), model.seed, True, None).with_size(DRAWS)
     position = sampler.at(submodel.restrict(model.params))
@@ -192,8 +193,10 @@ def _of_fixed_effects(model: RestrictedModel) -> tuple[float, float]:
     k = p - p0
     J, S, V = -fixed.T @ found.hessian @ fixed, fixed.T @ found.score, fixed.T @ found.score_var @ fixed
     E = efficient(J, k)
-    left = E @ S
-    solved = np.linalg.solve(schur(J, k), left)
+    left, within = E @ S, schur(J, k)
+    if not is_positive_definite(within):  # far from the maximum of the larger model
+        return None
+    solved = np.linalg.solve(within, left)
     slope = 2.0 * E.T @ solved
     return float(left @ solved), float(np.sqrt(max(float(slope @ V @ slope), 0.0)))
 
@@ -207,6 +210,8 @@ def _projected(S: Array, found: Information, sizes: tuple[int, ...]) -> float:
         inner = n - k
         left = efficient(J[:inner, :inner], f) @ S[:inner]
         statistic += float(left @ np.linalg.solve(schur(J[:inner, :inner], f), left))
+    if not k:
+        return statistic
     cone = found.cone
     left = efficient(J, k) @ S
     c = project(np.linalg.solve(cone, left)[None], cone, sizes)[0]

@@ -12,6 +12,7 @@ INSTEAD = {
     "weights": "pass freq_weights= where a row stands for so many rows, var_weights= for numbers of trials (of "
     "proportions) and precisions, both to the model",
     "REML": "leave it out: this is maximum likelihood",
+    "reml": "leave it out: this is maximum likelihood",
     "nAGQ": "leave it out: the likelihood itself is maximised; mcse_tol= says how exactly, and fit_laplace() is nAGQ=1",
     "control": "pass the options themselves: mcse_tol=, max_draws=, max_seconds=, maxiter=",
     "start": "pass start_params=",
@@ -19,6 +20,8 @@ INSTEAD = {
     "seed": RNG,
     "random_state": RNG,
     "cores": "pass n_jobs=",
+    "na_action": "pass missing='drop' for na.omit, missing='raise' for na.fail, to the model",
+    "linear": "pass which='linear'",
     "type": "pass which='mean' for type='response', which='linear' for type='link'",
     "re_form": "pass random='none', 'conditional' or 'marginal'",
     "newdata": "pass the new rows first, as predict(rows)",

@@ -94,7 +94,10 @@ def family_instance(family: Any) -> Any:
         name = family
         family = known.get(name.lower().replace("_", "").replace(" ", ""))
         if family is None:
-            raise ValueError(f"family {name!r} is not known; there are {', '.join(map(repr, known))}")
+            raise ValueError(
+                f"family {name!r} is not known; there are {', '.join(map(repr, known))}, and the classes of "
+                "statsmodels_mcla.families, such as Beta()"
+            )
     if family is sm_families.NegativeBinomial:
         return family(alpha=1.0)  # where the search begins: alpha is estimated
     return family() if isinstance(family, type) and issubclass(family, sm_families.Family) else family

@@ -12,6 +12,7 @@ from statsmodels_mcla.inference.contrasts import (
     MonteCarloTermTests,
     MonteCarloWaldTest,
     effects_of,
+    linear_hypothesis,
     wald_statistic,
 )
 from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
@@ -35,6 +36,7 @@ __all__ = [
     "covariance_of_kind",
     "effects_of",
     "influence_of",
+    "linear_hypothesis",
     "pvalue_of",
     "rows_of_size",
     "scores_of_fit",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from patsy import DesignInfo, PatsyError
 from scipy import stats
 from statsmodels.iolib.table import SimpleTable
 from statsmodels.stats.contrast import ContrastResults, WaldTestResults
@@ -14,6 +15,7 @@ from statsmodels.stats.contrast import ContrastResults, WaldTestResults
 from statsmodels_mcla.estimation import EstimateErrors, Varied, wald_pvalues, z_of
 from statsmodels_mcla.numerics import Array, delta_method
 
+DEPENDENT = 1e-12  # eigenvalue of a correlation matrix of contrasts that depend on each other
 STEP = 1e-6  # of differences in p-values, relative to them
 
 
@@ -215,8 +217,48 @@ def effects_of(contrasts: Array, values: Array, params: Array, cov: Array) -> Ar
 
 
 def wald_statistic(contrasts: Array, values: Array, params: Array, cov: Array) -> Array:
-    """Chi-square statistic of a joint hypothesis."""
+    """Chi-square statistic of a joint hypothesis; of contrasts that depend on each other, as many as `rank_of` says."""
+    matrix, se = _correlations(contrasts, cov)
+    away = (np.where(contrasts != 0, contrasts * params, 0.0).sum(axis=1) - values) / se
+    return np.asarray(away @ np.linalg.pinv(matrix, rcond=DEPENDENT, hermitian=True) @ away)
+
+
+def rank_of(contrasts: Array, cov: Array) -> int:
+    """Number of contrasts that vary independently: all, unless linear constraints join or fix some."""
+    return int(np.linalg.matrix_rank(_correlations(contrasts, cov)[0], tol=DEPENDENT, hermitian=True))
+
+
+def _correlations(contrasts: Array, cov: Array) -> tuple[Array, Array]:
+    """Correlations of contrasts, with zeros for known ones, and their standard errors, which are 1 there."""
     used = np.flatnonzero(np.any(contrasts != 0, axis=0))
-    contrasts = contrasts[:, used]
-    away = contrasts @ params[used] - values
-    return np.asarray(away @ np.linalg.pinv(contrasts @ cov[np.ix_(used, used)] @ contrasts.T) @ away)
+    matrix = contrasts[:, used] @ cov[np.ix_(used, used)] @ contrasts[:, used].T
+    se = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    se = np.where(se == 0, 1.0, se)
+    return matrix / np.outer(se, se), se
+
+
+def linear_hypothesis(given: Any, names: Sequence[str], argument: str, hint: str = "") -> tuple[Array, Array]:
+    """Read linear equations between parameters: R (k, P) and their values q (k,).
+
+    Parameters
+    ----------
+    given : str, list of str, dict, array_like (k, P) or tuple (R, q)
+        As patsy takes them.
+    names : sequence of str
+        Of the parameters.
+    argument, hint : str
+        Name of the argument, and what else might help, for the message.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be read; the message lists the names.
+    """
+    try:
+        found = DesignInfo(list(names)).linear_constraint(given)
+    except (PatsyError, ValueError) as error:
+        raise ValueError(
+            f"{argument}: {given!r} cannot be read ({str(error).splitlines()[0]}); the parameters are "
+            f"{', '.join(names)}{hint}"
+        ) from error
+    return np.asarray(found.coefs, float), np.asarray(found.constants, float).ravel()

@@ -59,7 +59,7 @@ def var_corr_parts(
     return out.assign(**{"std err mcse": estimates.varied(errors).mcse})
 
 
-def var_corr(terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: bool = True) -> pd.DataFrame:
+def var_corr(terms: Sequence[TermFacts], estimates: Estimates, *, of_errors: bool = False) -> pd.DataFrame:
     """Standard deviations and correlations with their errors.
 
     Returns

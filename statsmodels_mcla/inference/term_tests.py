@@ -12,7 +12,7 @@ from scipy import stats
 
 from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.formula import relatives_of
-from statsmodels_mcla.inference.contrasts import wald_statistic
+from statsmodels_mcla.inference.contrasts import rank_of, wald_statistic
 from statsmodels_mcla.numerics import Array
 
 COLUMNS = ["Chisq", "Df", "Pr(>Chisq)", "MCSE", "MCSE Pr"]
@@ -67,8 +67,10 @@ def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int, *, mcse: 
             )
             return np.asarray(both - rest)
 
-        law, value = stats.chi2(len(own)), float(statistic(estimates.params, estimates.cov.matrix))
-        rows[term.name()] = [value, len(own), law.sf(value)]
+        both, rest = (rank_of(c, estimates.cov.matrix) if len(c) else 0 for c in contrasts)
+        df, value = both - rest, float(statistic(estimates.params, estimates.cov.matrix))
+        law = stats.chi2(df)
+        rows[term.name()] = [value, df, law.sf(value)]
         if mcse:
             varied = estimates.varied(statistic)
             rows[term.name()] += [float(varied.mcse), float(varied.through(law.sf).mcse)]

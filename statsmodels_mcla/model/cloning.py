@@ -12,6 +12,7 @@ from patsy import EvalEnvironment
 from statsmodels.base.model import LikelihoodModel
 
 from statsmodels_mcla.data import MixedModel, ModelInputs, described, inputs_of, simulate_responses
+from statsmodels_mcla.estimation.constrained import LinearRestriction
 from statsmodels_mcla.families import ConditionalFamily, without_predictors
 from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
 from statsmodels_mcla.interface import WithoutInternals
@@ -22,8 +23,8 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
     """A model that can be had again with another response, other terms or other data."""
 
     inputs: ModelInputs
-    design: Any
     conditional_family: ConditionalFamily
+    design: Any  # `DesignFacts`; a `MixedDesign` where the rows are here
     family: Any
     formula: str
     full_formula: str
@@ -34,7 +35,6 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
             "conditional_family",
             "design",
             "facts",
-            "fit_constrained",
             "full_formula",
             "information",
             "initialize",
@@ -44,6 +44,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
             "null_model",
             "score_obs",
             "simulated",
+            "under",
             "with_family",
             "with_fixed",
             "with_rows",
@@ -203,6 +204,42 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         out = self._with_inputs(replace(inputs, exog=inputs.exog[kept], of_column=of_column))
         if hasattr(self.data, "frame"):
             out.data.model_spec = with_columns(self.data.model_spec, list(columns))
+        return out
+
+    def under(self, restriction: LinearRestriction) -> Any:
+        """Model of the fixed effects that linear equations leave free, on the same rows, as if made from arrays.
+
+        Raises
+        ------
+        ValueError
+            If equations join several linear predictors, give values other than zero to effects that are not of the
+            mean, or leave a linear predictor without effects.
+        """
+        inputs, family = inputs_of(self), self.conditional_family
+        of, T, free = inputs.predictor_of_column, restriction.T, restriction.free
+        named = family.predictors.index("") if "" in family.predictors else None
+        if np.any((T != 0) & (of[:, None] != of[free])) or np.any(restriction.a[of != named]):
+            raise ValueError(
+                "constraints: an equation is about the effects of one linear predictor, and values other than zero are "
+                "for those of the mean"
+            )
+        emptied = set(of.tolist()) - set(of[free].tolist())
+        if emptied:
+            raise ValueError(
+                "constraints: they leave no effect of a linear predictor to be estimated; offset= is for known ones"
+            )
+        exog = pd.DataFrame(
+            inputs.exog.to_numpy() @ T, index=inputs.exog.index, columns=inputs.exog.columns[free]
+        )
+        offset = inputs.offset + inputs.exog.to_numpy() @ restriction.a
+        of_column = None if inputs.of_column is None else of[free]
+        out = type(self)(
+            replace(inputs, exog=exog, offset=offset, of_column=of_column),
+            exog,
+            family=self.family,
+            of_column=of_column,
+        )
+        out.design = restriction.design(self.design.here)  # in the same blocks
         return out
 
     def update(

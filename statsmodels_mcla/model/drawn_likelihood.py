@@ -75,7 +75,6 @@ class CurrentDraws:
 class DrawnLikelihood(ClonableModel):
     """`loglike`, `score` and `hessian` over the draws made last."""
 
-    design: DesignFacts
     random_terms: tuple[RandomTerm, ...]
     non_negative: np.ndarray
     _current: CurrentDraws | None
@@ -209,11 +208,4 @@ class DrawnLikelihood(ClonableModel):
         raise NotImplementedError(
             "score_obs: the score is a sum over independent groups of rows, not over rows; sandwich covariances are "
             "with_cov_type('robust') of the results"
-        )
-
-    def fit_constrained(self, constraints: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: a formula says the constraint, and the two fits can be compared."""
-        raise NotImplementedError(
-            "fit_constrained: write the constraint into the formula (I(a + b) for equal coefficients, offset= for "
-            "known ones) and compare the fits by compare_lr_test; profile_likelihood holds one quantity at values"
         )

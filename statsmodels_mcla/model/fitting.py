@@ -11,9 +11,10 @@ import numpy as np
 from statsmodels_mcla.data import check_positive, refuse_unknown
 from statsmodels_mcla.design import parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
+from statsmodels_mcla.estimation.constrained import LinearRestriction
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
-from statsmodels_mcla.inference import check_covariance
+from statsmodels_mcla.inference import check_covariance, linear_hypothesis
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
 from statsmodels_mcla.model.fit_arguments import (
     OPTIONS,
@@ -29,6 +30,7 @@ from statsmodels_mcla.model.predicting import PredictingModel
 from statsmodels_mcla.model.voice import Voice
 from statsmodels_mcla.numerics import seed_of
 from statsmodels_mcla.results import (
+    MCLAMixedGLMResults,
     MCLAMixedGLMResultsWrapper,
     MixedGLMResultsWrapper,
     laplace_results,
@@ -139,6 +141,70 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         warn_maximum(self, found, found.params, found.reduction, found.fit.converged)
         result = laplace_results(self, found, Threads.of(None))
         return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
+
+    def fit_constrained(
+        self,
+        constraints: Any,
+        start_params: Any = None,
+        *,
+        approximation: str = "mcla",
+        cov_type: str = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
+        **fit_kwds: Any,
+    ) -> MCLAMixedGLMResultsWrapper:
+        """Maximise the likelihood under linear equations between the fixed effects.
+
+        Parameters
+        ----------
+        constraints : str, list of str, dict or tuple (R, q)
+            As in statsmodels' ``GLM.fit_constrained``: ``"a = b"``, ``["a + b = 1", "c = 0"]``, or R (k, p) and q (k,)
+            of R beta = q, of the fixed effects.
+        start_params : array_like (P,), optional
+            Of all parameters.
+        approximation : {"mcla", "laplace"}
+            Whether `fit` or `fit_laplace` is called for the coefficients that the equations leave free.
+        cov_type, cov_kwds, **fit_kwds
+            Of that call.
+
+        Returns
+        -------
+        MCLAMixedGLMResultsWrapper or MixedGLMResultsWrapper
+            Of all parameters, with a covariance that is singular.  ``constraints``, ``k_constr`` and
+            ``results_constrained`` (of the free coefficients) as in statsmodels.  What would fit again, such as a
+            profile or a bootstrap, is asked of ``results_constrained``.
+
+        Raises
+        ------
+        ValueError
+            If the equations cannot be read, contradict each other, or leave nothing to estimate.
+
+        Examples
+        --------
+        >>> equal = model.fit_constrained("trt[T.drug+] = trt[T.placebo]", rng=1)
+        >>> equal.params.round(2)
+        Intercept         1.85
+        trt[T.drug+]      0.97
+        trt[T.placebo]    0.97
+        week             -0.14
+        ID Var            1.51
+        dtype: float64
+        >>> round(results.compare_lr_test(equal).pvalue, 2)
+        0.22
+        """
+        fits = {"mcla": "fit", "laplace": "fit_laplace"}
+        if approximation not in fits:
+            raise ValueError(f"approximation must be one of {', '.join(fits)}, got {approximation!r}")
+        check_covariance(self, cov_type, **(cov_kwds or {}))
+        R, q = linear_hypothesis(constraints, self.data.fe_names, "constraints")
+        restriction = LinearRestriction.of(R, q)
+        if start_params is not None:
+            start = self._checked(start_params)
+            kept = np.concatenate([restriction.free, np.arange(len(restriction.a), len(start))])
+            fit_kwds["start_params"] = start[kept]
+        found = getattr(self.under(restriction), fits[approximation])(**fit_kwds)
+        free: MCLAMixedGLMResults = found._results  # noqa: SLF001 - what a wrapper of statsmodels wraps
+        results = free.under(self, restriction, free)
+        return type(found)(results.with_cov_type(cov_type, **(cov_kwds or {})))
 
     @remembered
     def fit(

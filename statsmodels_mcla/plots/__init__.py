@@ -12,13 +12,14 @@ from statsmodels_mcla.plots.monte_carlo import plot_importance, plot_mc_history
 from statsmodels_mcla.plots.power import plot_power
 from statsmodels_mcla.plots.profiles import Profile, plot_profile
 from statsmodels_mcla.plots.residuals import plot_checks, plot_residuals
-from statsmodels_mcla.plots.style import shortened
+from statsmodels_mcla.plots.style import canvas, shortened
 
 __all__ = [
     "Curve",
     "CurveRequest",
     "Points",
     "Profile",
+    "canvas",
     "plot_checks",
     "plot_coefficients",
     "plot_fit",

@@ -50,6 +50,7 @@ from statsmodels_mcla.prediction.random_effects import (
 from statsmodels_mcla.prediction.residuals import (
     anscombe_residuals,
     deviance_residuals,
+    glm_given_effects,
     pearson_residuals,
     proportions,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "effect_moments",
     "fixed_predictions",
     "fixed_rows",
+    "glm_given_effects",
     "leverages",
     "moments",
     "moments_of",

@@ -96,7 +96,9 @@ def fixed_rows(
         If the rows do not fit the model.
     """
     names = list(model.data.fe_names)
-    named = isinstance(exog, (pd.DataFrame, pd.Series, Mapping)) or hasattr(exog, "columns")
+    named = isinstance(exog, (pd.Series, Mapping)) or hasattr(exog, "columns")
+    if isinstance(exog, pd.DataFrame) and isinstance(exog.columns, pd.RangeIndex):
+        named = False  # an array with an index
     if exog is None:
         inputs = inputs_of(model)
         X, frame = np.asarray(inputs.exog), getattr(model.data, "frame", None)
@@ -113,7 +115,7 @@ def fixed_rows(
         index = exog.index if isinstance(exog, pd.DataFrame) or column else None
         if isinstance(exog, pd.DataFrame) and set(exog.columns) == set(names):
             exog = exog[names]
-        frame = exog if isinstance(exog, pd.DataFrame) else None
+        frame = exog if isinstance(exog, pd.DataFrame) and named else None
         X = np.asarray(exog, dtype=float)
         if X.ndim == 1:
             X = X[:, None] if len(names) == 1 else X[None]

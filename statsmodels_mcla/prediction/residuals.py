@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from statsmodels.genmod.generalized_linear_model import GLM, GLMResults
 
 from statsmodels_mcla.data import ModelInputs
 from statsmodels_mcla.families import ConditionalFamily
@@ -28,6 +30,31 @@ def pearson_residuals(
     at = family.location(mean, phi) if location is None else location
     size = np.sqrt(inputs.n_trials * inputs.var_weights / family.variance(at, unit, inputs.n_trials))
     return np.asarray((proportions(inputs) - mean) * size)
+
+
+def glm_given_effects(inputs: ModelInputs, family: Any, beta: Array, eta: Array) -> GLMResults:
+    """Statsmodels' GLM of the rows that count, at given fixed effects, with the rest of the linear predictor as offset.
+
+    Parameters
+    ----------
+    inputs : ModelInputs
+    family : statsmodels family
+        With the dispersion that was estimated, where that is part of it.
+    beta : ndarray (p,)
+    eta : ndarray (N,)
+        Linear predictors of all rows, random effects included.
+    """
+    used = np.flatnonzero(inputs.used)
+    exog = inputs.exog.iloc[used]
+    model = GLM(
+        pd.Series(proportions(inputs)[used], exog.index, name=inputs.endog.name),
+        exog,
+        family=family,
+        offset=eta[used] - exog.to_numpy() @ beta,
+        freq_weights=inputs.freq_weights[used],
+        var_weights=(inputs.var_weights * inputs.n_trials)[used],
+    )
+    return GLMResults(model, beta, np.zeros((len(beta),) * 2), 1.0)
 
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)

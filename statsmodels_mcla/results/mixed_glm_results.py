@@ -117,6 +117,8 @@ class MixedGLMResults(
         'Generalized Linear Mixed Model Results'
         """
         self.estimates = self.estimates.without_data()
+        if self.constrained is not None:
+            self.constrained.free.remove_data()
         super().remove_data()
         self.__dict__.pop("_maximum", None)
 
@@ -138,13 +140,19 @@ class MixedGLMResults(
         """Covariance matrix of each random-effect term."""
         return covariance_matrices(self.facts.terms, self.vc_params)
 
-    def var_corr(self) -> pd.DataFrame:
+    def var_corr(self, *, mcse: bool = False) -> pd.DataFrame:
         """Standard deviations and correlations of the random effects, with errors by the delta method.
+
+        Parameters
+        ----------
+        mcse : bool
+            Whether to give the Monte Carlo errors of standard errors too, which take a pass over the draws for each
+            parameter.
 
         Returns
         -------
         DataFrame
-            Columns group, effect, levels, estimate, std err and, for Monte Carlo fits, mcse and std err mcse.
+            Columns group, effect, levels, estimate, std err, for Monte Carlo fits mcse, and std err mcse if asked for.
 
         Examples
         --------
@@ -152,7 +160,7 @@ class MixedGLMResults(
           group         effect  levels  estimate  std err
         0    ID  SD(Intercept)      50       1.2      0.4
         """
-        return var_corr(self.facts.terms, self.estimates)
+        return var_corr(self.facts.terms, self.estimates, of_errors=mcse)
 
     @property
     def bse_fe(self) -> Labelled:

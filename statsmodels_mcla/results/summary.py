@@ -228,6 +228,9 @@ def notes_of(results: TableMethods) -> list[str]:
             "are perfectly correlated."
             for t in tied
         ]
+    if results.constraints is not None:
+        equations = "; ".join(str(results.constraints).splitlines())
+        notes.append(f"Fitted under linear constraints: {equations}.")
     separated = results.estimates.separated
     if separated:
         notes.append(

@@ -66,6 +66,11 @@ else:
         def with_cov_type(self, *args: Any, **kwargs: Any) -> MixedGLMResultsWrapper:  # noqa: D102
             return type(self)(self._results.with_cov_type(*args, **kwargs))
 
+        @property
+        def results_constrained(self) -> MixedGLMResultsWrapper | None:  # noqa: D102
+            found = self._results.results_constrained
+            return None if found is None else type(self)(found)
+
     class MCLAMixedGLMResultsWrapper(MixedGLMResultsWrapper):
         """Labels for `MCLAMixedGLMResults`."""
 

@@ -18,6 +18,7 @@ from statsmodels.stats.multitest import multipletests
 
 from statsmodels_mcla import MCLAMixedGLM, anova
 from statsmodels_mcla.comparison.chi_bar_square import chi_bar_square, project
+from statsmodels_mcla.exceptions import SingularFitWarning
 from statsmodels_mcla.execution import SERIAL
 
 
@@ -477,3 +478,25 @@ def test_score_tests_that_test_nothing_are_refused() -> None:
     ).fit_laplace()
     with pytest.raises(ValueError, match="exog_extra or exog_vc_extra"):
         arrays.score_test("x")
+
+
+def test_score_of_an_effect_that_the_observed_information_cannot_judge() -> None:
+    """Where a negative binomial takes a large effect for dispersion, the expected information can: by hand.
+
+    Without a variance, that is sum x~ (y - mu) / (1 + alpha mu) squared over sum x~^2 mu / (1 + alpha mu), x~ centred.
+    """
+    rng = np.random.default_rng(1)
+    x, g = np.tile([0.0, 1.0], 60), np.repeat(np.arange(12), 10)
+    data = pd.DataFrame({"y": rng.negative_binomial(2, 2 / (2 + np.where(x > 0, 8, 0.2))), "x": x, "g": g})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        found = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data=data, family="negativebinomial").fit(rng=1)
+    assert found.params["g Var"] == 0
+    mu, alpha = np.exp(found.params["Intercept"]), found.params["alpha"]
+    score = (x - 0.5) @ (data["y"] - mu) / (1 + alpha * mu)
+    expected = score**2 / (((x - 0.5) ** 2).sum() * mu / (1 + alpha * mu))
+    test = found.score_test("x")
+    assert test.mcse > 1e-3  # premise: by simulation
+    assert test.mcse < 0.2 * expected
+    assert abs(test.statistic - expected) < 4 * test.mcse
+    assert (test.df, str(test.distribution)) == (1, "chi2(1)")

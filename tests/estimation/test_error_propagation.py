@@ -52,7 +52,7 @@ def wald(r: Any) -> Reported:
 def tables(r: Any) -> Reported:
     """Standard errors of effect sizes and averages over the population."""
     for name in ("var_corr", "r2", "icc"):
-        table = getattr(r, name)()
+        table = getattr(r, name)(mcse=True)
         yield name, table["std err"], table["std err mcse"]
     m = r.get_margeff(random="marginal")
     yield "margins", m.margeff_se, m.margeff_se_mcse
@@ -251,7 +251,7 @@ def test_nearly_singular_covariances(nearly_singular: Any) -> None:
     # premise: as near as a fit gets, which takes a gain of 5e-4 in log-likelihood for zero
     assert np.linalg.eigvalsh(G)[0] < 5e-3
     assert np.isfinite(result.conf_int_mcse()).all(axis=None)
-    assert np.isfinite(result.var_corr()["std err mcse"]).all()
+    assert np.isfinite(result.var_corr(mcse=True)["std err mcse"]).all()
     if options:
         assert np.all(result.bse_mcse > 0)
 

@@ -104,6 +104,12 @@ ARGUMENTS: dict[str, tuple[Callable[[], Any], str]] = {
         "did you mean family=",
     ),
     "fit-REML": (lambda: model().fit(REML=False), "maximum likelihood"),
+    "fit-reml": (lambda: model().fit(reml=False), "maximum likelihood"),
+    "na-action": (
+        lambda: MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=DATA, na_action="omit"),  # type: ignore[arg-type]
+        "missing='drop'",
+    ),
+    "predict-linear": (lambda: laplace_of("cbpp").predict(linear=True), "which='linear'"),
     "fit-nAGQ": (lambda: model().fit(nAGQ=7), "mcse_tol="),
     "fit-seed": (lambda: model().fit(seed=7), "rng="),
     "fit-random-state": (lambda: model().fit(random_state=7), "rng="),
@@ -147,7 +153,7 @@ def test_names_and_classes_of_families(family: Any, kind: type) -> None:
 
 
 def test_a_name_that_no_family_has() -> None:
-    with pytest.raises(ValueError, match=r"'poison'.*'poisson'"):
+    with pytest.raises(ValueError, match=r"'poison'.*'poisson'.*statsmodels_mcla\.families"):
         MCLAMixedGLM.from_formula("count ~ x + (1 | g)", data=DATA, family="poison")
 
 

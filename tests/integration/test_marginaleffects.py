@@ -143,3 +143,23 @@ def test_arrays_are_refused() -> None:
     ).fit_laplace()
     with pytest.raises(ValueError, match="made by a formula"):
         fit.for_marginaleffects()
+
+
+@pytest.mark.parametrize("kind", ["object", "string", "str", "category"])
+@pytest.mark.parametrize("random", ["none", "marginal"])
+def test_plain_text_of_every_type(kind: str, random: str) -> None:
+    """The discrete change is a difference of two of our own predictions, for rows where all or none are treated."""
+    data = data_of("epil").astype({"trt": kind})
+    fit = MCLAMixedGLM.from_formula("y ~ lbase * trt + (1 | subject)", data=data, family="poisson")
+    results = fit.fit_laplace()
+    both = [
+        results.predict(
+            data.assign(trt=pd.Series([level] * len(data), dtype=data["trt"].dtype)), random=random
+        )
+        for level in ("placebo", "progabide")
+    ]
+    model = results.for_marginaleffects(random)
+    found = marginaleffects.avg_comparisons(model, variables="trt")
+    assert found["estimate"][0] == pytest.approx((both[1] - both[0]).mean())
+    new = marginaleffects.predictions(model, newdata=data.head(3))
+    np.testing.assert_allclose(new["estimate"], results.predict(data.head(3), random=random))

@@ -26,7 +26,7 @@ def text_of(output: dict[str, Any]) -> str:
 
 def test_there_are_notebooks() -> None:
     assert len(NOTEBOOKS) >= 8
-    assert len(PICTURES) == 7
+    assert len(PICTURES) == 9
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

@@ -7,6 +7,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +19,9 @@ from scipy import stats
 from statsmodels.tools import _testing
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.families import Beta
 
+mpl.use("Agg")
 F = sm.families
 
 
@@ -44,11 +48,39 @@ def test_its_checks_of_tests_pass(name: str) -> None:
         _testing.check_ftest_pvalues(found)
 
 
+class FittedWithoutGroups:
+    """Results whose fitted values and residuals are those of the fixed effects alone."""
+
+    def __init__(self, results: Any) -> None:
+        self.results = results
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.results, name)
+
+    @property
+    def fittedvalues(self) -> Any:
+        return self.results.predict()
+
+    @property
+    def resid(self) -> Any:
+        return self.results.model.endog - self.results.predict()
+
+
+@pytest.mark.parametrize("name", ["salamander", "epil_slopes", "epil_nb", "toenail", "cbpp"])
+def test_its_checks_of_predictions_pass_but_for_the_groups(name: str) -> None:
+    """All that they look at but one thing: that fitted values are predictions from a fixed-effects design alone."""
+    for found in (fit_of(name), laplace_of(name)):
+        _testing.check_fitted(FittedWithoutGroups(found._results))
+        for results in (found, found._results):
+            _testing.check_predict_types(FittedWithoutGroups(results))
+
+
 def test_its_checks_of_predictions_pass() -> None:
     """They take fitted values, which know the groups, for predictions from the fixed effects.
 
-    That holds where there are no random effects in either. It holds of no other mixed model: statsmodels' MixedLM fails
-    both checks too. What else they look at holds of every fit.
+    That holds where there are no random effects in either. It holds of no other mixed model: a row of a design does not
+    say which group it is of, so that no `predict` could give its fitted value, and statsmodels' MixedLM fails both
+    checks too.
     """
     found = singular_fit()
     _testing.check_fitted(found)
@@ -202,16 +234,64 @@ def test_leverages_of_a_linear_mixed_model() -> None:
 
 def test_what_has_no_meaning_says_so() -> None:
     found = laplace_of("cbpp")
-    for ask, way in (
-        (found.plot_added_variable, "score_test"),
-        (found.plot_partial_residuals, "plot_residuals"),
-        (found.model.score_obs, "with_cov_type"),
-        (found.model.fit_constrained, "compare_lr_test"),
-    ):
-        with pytest.raises(NotImplementedError, match=way):
-            ask("x")
+    with pytest.raises(NotImplementedError, match=r"sum over independent groups.*with_cov_type\('robust'\)"):
+        found.model.score_obs(found.params)
     assert found.model.nobs == found.nobs == 56
     assert found.model.df_resid == found.df_resid == 51
+
+
+def points(figure: Any) -> np.ndarray:
+    (line,) = figure.axes[0].lines
+    return np.column_stack(line.get_data())
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_IDS)
+def test_partial_residuals(kind: Kind) -> None:
+    """Of Cook and Croos-Dabrera: at the linear predictors given the data, with statsmodels' own link."""
+    case = small(kind, "intercept", seed=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = case.model().fit_laplace()
+    model, link = found.model, kind.family.link
+    mu = link.inverse(found.get_prediction(which="linear", random="conditional").predicted_mean)
+    y = model.endog / model.n_trials
+    expected = found.params.iloc[1] * model.exog[:, 1] + (y - mu) * link.deriv(mu)
+    by_name, by_number = (found.plot_partial_residuals(c) for c in (model.exog_names[1], 1))
+    np.testing.assert_allclose(points(by_name), np.column_stack([model.exog[:, 1], expected]), rtol=1e-8)
+    np.testing.assert_array_equal(points(by_name), points(by_number))
+    assert by_name.axes[0].get_xlabel() == model.exog_names[1]
+    plt.close("all")
+
+
+def test_an_added_variable_has_the_slope_of_its_coefficient() -> None:
+    """The score equations of a linear mixed model are X'(y - X beta - Z u) = 0, u at its mean given the data."""
+    data = data_of("sleepstudy")
+    found = MCLAMixedGLM.from_formula("Reaction ~ Days + (1 | Subject)", data=data, family="gaussian").fit(
+        rng=1
+    )
+    x, y = points(found.plot_added_variable("Days")).T
+    assert x @ y / (x @ x) == pytest.approx(found.params["Days"], rel=1e-6)
+    counts = fit_of("epil")
+    shown = points(counts.plot_added_variable("lage", resid_type="resid_working", use_glm_weights=False))
+    assert shown.shape == (236, 2)
+    assert np.corrcoef(shown.T)[0, 1] * counts.params["lage"] > 0
+    plt.close("all")
+
+
+def test_pictures_of_residuals_say_what_they_are_not_for() -> None:
+    found = laplace_of("cbpp")
+    for draw in (found.plot_partial_residuals, found.plot_added_variable):
+        for column in ("size", 4, -1):
+            with pytest.raises(ValueError, match=r"no column .* there are Intercept"):
+                draw(column)
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"y": rng.uniform(size=40), "x": rng.normal(size=40), "g": np.arange(40) % 8})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        beta = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=Beta()).fit_laplace()
+    for draw in (beta.plot_partial_residuals, beta.plot_added_variable):
+        with pytest.raises(ValueError, match="plot_residuals"):
+            draw("x")
 
 
 def test_predictions_have_what_statsmodels_have() -> None:

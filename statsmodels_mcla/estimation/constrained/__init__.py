@@ -1,7 +1,8 @@
 """Maxima with something held at a value or left out.
 
 Owns likelihoods as objectives in the model's parameters and Newton's method under a constraint.  What is held is the
-caller's: anything with the ``at`` of `Constraint`.
+caller's: anything with the ``at`` of `Constraint`.  Linear equations between fixed effects need none of that: they are
+a design of fewer columns (`LinearRestriction`).
 The next of its kind: another likelihood is one more `Objective`.
 """
 
@@ -12,6 +13,7 @@ from statsmodels_mcla.estimation.constrained.constrained_maximum import (
     maximise,
     newton_step,
 )
+from statsmodels_mcla.estimation.constrained.linear_restriction import LinearRestriction
 from statsmodels_mcla.estimation.constrained.objective import (
     LaplaceObjective,
     Objective,
@@ -26,6 +28,7 @@ __all__ = [
     "Held",
     "Inner",
     "LaplaceObjective",
+    "LinearRestriction",
     "Objective",
     "ObjectiveMaximum",
     "Submodel",

@@ -125,7 +125,7 @@ def contrast_of(method: Any, labels: Sequence[str], reference: Any = None) -> Co
                 f"method: each contrast needs {len(labels)} coefficients, one for each of {', '.join(labels)}"
             )
         return Contrast(matrix, [(str(name),) for name in method], "none")
-    if method not in NAMED:
+    if not isinstance(method, str) or method not in NAMED:
         raise ValueError(
             f"method must be one of {', '.join(map(repr, NAMED))}, or a dict of coefficients, got {method!r}"
         )

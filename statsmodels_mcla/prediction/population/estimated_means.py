@@ -126,7 +126,7 @@ class Shown(WithoutInternals):
     @property
     def tvalues(self) -> Array:
         """Statistics (k,), on the scale of tests."""
-        return self.functions.estimate / self.functions.se
+        return self.functions.z
 
     @property
     def pvalues(self) -> Array:

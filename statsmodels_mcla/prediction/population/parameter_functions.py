@@ -21,6 +21,7 @@ from statsmodels_mcla.estimation import (
     Varied,
     wald_limits,
     wald_pvalues,
+    z_of,
 )
 from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array, standard_deviations
@@ -65,6 +66,11 @@ class ParameterFunctions:
         return standard_deviations(self.cov)
 
     @property
+    def z(self) -> Array:
+        """Estimates over their standard errors."""
+        return z_of(np.column_stack([self.estimate, self.se]))
+
+    @property
     def mcse(self) -> Array:
         """Monte Carlo standard errors of the estimates."""
         return standard_deviations(self.cov_mcse)
@@ -90,8 +96,10 @@ class ParameterFunctions:
             if not variation.known:
                 return Varied.unknown(both)
             steps = STEP * np.sqrt(np.diag(variation.cov))
-            there = [function(variation.params + move)[1] for move in np.diag(steps)]
-            bends = (np.array(there) - slope) / steps[:, None, None]  # of the slope in each parameter
+            bends = np.zeros((len(steps), *slope.shape))  # of the slope in each parameter that is not known
+            for j in np.flatnonzero(steps):
+                move = np.where(np.arange(len(steps)) == j, steps, 0.0)
+                bends[j] = (function(variation.params + move)[1] - slope) / steps[j]
             d_value, d_slope = variation.d_params @ slope.T, np.tensordot(variation.d_params, bends, axes=1)
             slopes, covs = (
                 slope + variation.scale * d_slope,
@@ -110,7 +118,7 @@ class ParameterFunctions:
 
     def table(self, alpha: float, heads: Sequence[str]) -> pd.DataFrame:
         """Numbers, then the Monte Carlo error of each where there are any."""
-        z = self.estimate / self.se
+        z = self.z
         columns = [self.estimate, self.se, z, wald_pvalues(z), *self.limits(alpha).T, self.mcse]
         if not self.drawn:
             return pd.DataFrame(dict(zip(heads, columns, strict=True)), index=self.names)

@@ -141,9 +141,11 @@ class VarianceShares:
         return np.concatenate([each / within, each / (within + self.fixed(params))])
 
 
-def with_errors(estimates: Estimates, function: Callable[[Array], Array], index: list[str]) -> pd.DataFrame:
-    """Values of a function of the model's parameters with errors by the delta method."""
-    keep = estimates.reduction.keep
+def with_errors(
+    estimates: Estimates, function: Callable[[Array], Array], index: list[str], *, of_errors: bool
+) -> pd.DataFrame:
+    """Values of a function of the model's parameters with errors by the delta method, and the errors of these."""
+    keep = estimates.reduction.keep & (np.diag(estimates.cov.matrix) != 0)  # known ones have no errors
     at = np.ix_(keep, keep)
 
     def gradient(params: Array, cov: Array) -> Array:
@@ -161,5 +163,6 @@ def with_errors(estimates: Estimates, function: Callable[[Array], Array], index:
     out = pd.DataFrame({"estimate": function(params), "std err": errors(params, cov)}, index=index)
     if estimates.cov_mcse is not None:
         out["mcse"] = delta_method(gradient(params, cov), estimates.cov_mcse[at])
-        out["std err mcse"] = estimates.varied(errors, slow=True).mcse
+        if of_errors:
+            out["std err mcse"] = estimates.varied(errors, slow=True).mcse
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from statsmodels_mcla.comparison import MixedFit, ScoreTest, added_by_arrays, added_by_formula, score_test
+from statsmodels_mcla.comparison import ScoreTest, added_by_arrays, added_by_formula, mixed_fit_of, score_test
 from statsmodels_mcla.formula import environment
 from statsmodels_mcla.results.methods.base import ResultsBase
 
@@ -61,4 +61,4 @@ class ScoreTestResults(ResultsBase):
             X, terms = added_by_formula(self.model, term, environment(eval_env, 1))
         else:
             X, terms = added_by_arrays(self.model, exog_extra, exog_vc_extra)
-        return score_test(MixedFit(self.model, self.estimates), X, terms, rng)
+        return score_test(mixed_fit_of(self, "the fit"), X, terms, rng)

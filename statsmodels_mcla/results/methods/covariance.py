@@ -13,7 +13,13 @@ import pandas as pd
 from statsmodels_mcla.data import MixedModel, checked_count
 from statsmodels_mcla.design import RowsElsewhere
 from statsmodels_mcla.execution import Processes, checked_n_jobs, with_progress
-from statsmodels_mcla.inference import BlockInfluence, Bootstrap, covariance_of_kind, influence_of
+from statsmodels_mcla.inference import (
+    BlockInfluence,
+    Bootstrap,
+    check_covariance,
+    covariance_of_kind,
+    influence_of,
+)
 from statsmodels_mcla.numerics import Array, child, seed_of
 from statsmodels_mcla.results.methods.base import Own, ResultsBase
 
@@ -97,6 +103,7 @@ class BootstrapResults(ResultsBase):
         week           -0.15 -0.00       0.01
         ID Var          1.45 -0.05       0.20
         """
+        self.refuse_constrained("bootstrap")
         nrep = checked_count("nrep", nrep, least=2)
         executor = Processes(1 if n_jobs is None else checked_n_jobs(n_jobs))
         params = self.estimates.params
@@ -178,6 +185,11 @@ class RobustResults(ResultsBase):
         ID Var            0.81
         dtype: float64
         """
+        if self.constrained is not None:
+            check_covariance(self.model, cov_type, groups)
+            groups = self.model.data.frame[groups] if isinstance(groups, str) else groups
+            free = self.free_fit.with_cov_type(cov_type, groups=groups, use_correction=use_correction)
+            return self.under(self.model, self.constrained.restriction, free)
         cov = covariance_of_kind(self.estimates, self.model, cov_type, groups, use_correction)
         return self if cov is self.estimates.cov else self.with_estimates(replace(self.estimates, cov=cov))
 
@@ -215,4 +227,5 @@ class InfluenceResults(ResultsBase):
         ID: Y05    0.057
         Name: cooks_d, dtype: float64
         """
+        self.refuse_constrained("get_influence")
         return influence_of(self.estimates, self.model)

@@ -15,18 +15,22 @@ class InformationCriteria(ResultsBase):
     """Information criteria of a fit."""
 
     @property
+    def _n_params(self) -> int:
+        return len(self.free_fit.estimates.params)
+
+    @property
     def aic(self) -> float:
         """Akaike's information criterion, -2 llf + 2 P.
 
         P counts every parameter of the model, as in lme4, those that the data put at the boundary (a variance of 0,
         a correlation of 1) among them.
         """
-        return float(-2.0 * self.estimates.llf + 2.0 * len(self.estimates.params))
+        return float(-2.0 * self.estimates.llf + 2.0 * self._n_params)
 
     @property
     def bic(self) -> float:
         """Schwarz's information criterion, -2 llf + P log(nobs), with P and nobs as in `aic` and ``nobs``."""
-        return float(-2.0 * self.estimates.llf + np.log(self.nobs) * len(self.estimates.params))
+        return float(-2.0 * self.estimates.llf + np.log(self.nobs) * self._n_params)
 
     @property
     def aic_mcse(self) -> float | None:
@@ -40,9 +44,9 @@ class InformationCriteria(ResultsBase):
 
     @cached_property
     def _conditional_aic(self) -> ConditionalAIC:
-        return conditional_aic(
-            inputs_of(self.model), self.estimates.fitted.fresh, self.estimates.errors.cov_mcse
-        )
+        free = self.free_fit
+        estimates = free.estimates
+        return conditional_aic(inputs_of(free.model), estimates.fitted.fresh, estimates.errors.cov_mcse)
 
     @property
     def caic(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -189,7 +189,8 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
 
     @cached_property
     def _leverages(self) -> Array:
-        return leverages(inputs_of(self.model), self.estimates.fitted.fresh)
+        free = self.free_fit
+        return leverages(inputs_of(free.model), free.estimates.fitted.fresh)
 
     def get_hat_matrix_diag(self, observed: bool = True) -> Array:
         """What each row adds to ``effective_df``: W_i [Var(eta_i | y) + g_i' I^-1 g_i], see `effective_df`.
@@ -213,17 +214,3 @@ class GLMAttributes(ResidualMethods, InformationCriteria):
         del observed
         self._needs_one_mean("get_hat_matrix_diag")
         return self._leverages
-
-    def plot_added_variable(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: rows that share random effects are no regression on residuals."""
-        raise NotImplementedError(
-            "plot_added_variable is for independent rows: use plot_residuals(against='x') for what the model leaves "
-            "out, and score_test('x') for its test"
-        )
-
-    def plot_partial_residuals(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: working residuals given the data have taken in part of what is to be seen."""
-        raise NotImplementedError(
-            "plot_partial_residuals is for independent rows: use plot_residuals(against='x'), whose residuals are "
-            "simulated, or plot_fit('x')"
-        )

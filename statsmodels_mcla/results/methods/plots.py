@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.graphics import regressionplots
+from statsmodels.tools.sm_exceptions import DomainWarning
 
+from statsmodels_mcla.data import inputs_of
+from statsmodels_mcla.families import estimated_family
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
 from statsmodels_mcla.plots import (
     CurveRequest,
+    canvas,
     plot_coefficients,
     plot_fit,
     plot_importance,
@@ -22,9 +28,10 @@ from statsmodels_mcla.plots import (
     plot_residuals,
     shortened,
 )
-from statsmodels_mcla.prediction import checks_table, uniformity
+from statsmodels_mcla.prediction import checks_table, glm_given_effects, uniformity
 from statsmodels_mcla.results.methods.base import ResultsBase
 from statsmodels_mcla.results.methods.checks import CheckMethods, column_of
+from statsmodels_mcla.results.methods.glm_attributes import GLMAttributes
 from statsmodels_mcla.results.methods.random_effects import RandomEffectResults
 from statsmodels_mcla.results.methods.tables import TableMethods
 
@@ -50,8 +57,104 @@ def weights_of_block(fitted: Fitted, block: int) -> Array:
     return np.concatenate(found)[0]
 
 
-class PlotResults(CheckMethods, RandomEffectResults, TableMethods):
+class PlotResults(CheckMethods, GLMAttributes, RandomEffectResults, TableMethods):
     """Pictures of what results tell, however they were fitted."""
+
+    def _draw_given_effects(
+        self, draw: Callable[..., Any], focus_exog: Any, ax: Any, *options: Any
+    ) -> Figure:
+        """Draw a picture that statsmodels has of GLMs, with the random effects held at their means given the data."""
+        what = draw.__name__
+        names = self.model.data.fe_names
+        known = focus_exog in names if isinstance(focus_exog, str) else focus_exog in range(len(names))
+        if not known:
+            raise ValueError(f"focus_exog: there is no column {focus_exog!r}; there are {', '.join(names)}")
+        self._needs_one_mean(what)
+        if not hasattr(self.family, "weights"):
+            raise ValueError(
+                f"{what} is for families of statsmodels, not for {self.facts.family}: use "
+                "plot_residuals(against=...), whose residuals are simulated"
+            )
+        eta = self.get_prediction(which="linear", random="conditional").predicted_mean
+        family = estimated_family(self.family, self._phi)
+        beta = self.estimates.params[self.estimates.layout.fixed]
+        fig, (own,) = canvas(ax, 1, (5.6, 4.6))
+        with warnings.catch_warnings():  # of a link that the fit has come to terms with
+            warnings.simplefilter("ignore", DomainWarning)
+            draw(glm_given_effects(inputs_of(self.model), family, beta, eta), focus_exog, *options, ax=own)
+        return fig
+
+    def plot_partial_residuals(self, focus_exog: int | str, ax: Any = None) -> Figure:
+        """Draw partial residuals against a column of the fixed-effects design, by statsmodels.
+
+        Its coefficient times the column, plus the working residuals where the random effects have their means given
+        the data: points about a line through the origin, if the effect is linear (Cook and Croos-Dabrera, 1998).
+
+        Parameters
+        ----------
+        focus_exog : int or str
+            Column of ``model.exog``, by number or name.
+        ax : Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or the mean is no function of one linear predictor of a family of statsmodels.
+
+        Notes
+        -----
+        The random effects have taken in part of what varies between groups only, and working residuals of 0/1 responses
+        are long where the response was unlikely; `plot_residuals` with ``against`` has neither, and a band.
+
+        Examples
+        --------
+        >>> figure = results.plot_partial_residuals("week")
+        """
+        return self._draw_given_effects(regressionplots.plot_partial_residuals, focus_exog, ax)
+
+    def plot_added_variable(
+        self,
+        focus_exog: int | str,
+        resid_type: str | None = None,
+        use_glm_weights: bool = True,
+        fit_kwargs: Mapping[str, Any] | None = None,
+        ax: Any = None,
+    ) -> Figure:
+        """Draw what a column adds: residuals without it against what of it the others do not tell, by statsmodels.
+
+        Both are those of a GLM in which the random effects are held at their means given the data in this fit.
+
+        Parameters
+        ----------
+        focus_exog : int or str
+            Column of ``model.exog``, by number or name.
+        resid_type : str, optional
+            Of GLM: ``"resid_deviance"`` by default.
+        use_glm_weights : bool
+            Whether the column is regressed on the others with the weights of the GLM.
+        fit_kwargs : dict, optional
+            Of the fit of the GLM without the column.
+        ax : Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or the mean is no function of one linear predictor of a family of statsmodels.
+
+        Examples
+        --------
+        >>> figure = results.plot_added_variable("week")
+        """
+        options = resid_type, use_glm_weights, fit_kwargs
+        return self._draw_given_effects(regressionplots.plot_added_variable, focus_exog, ax, *options)
 
     def plot_coefficients(
         self,

@@ -41,7 +41,7 @@ def refuse_several_predictors(family: ConditionalFamily, name: str) -> None:
 class EffectSizes(ResultsBase):
     """R squared and intraclass correlations of a fit."""
 
-    def r2(self, method: str | None = None) -> pd.DataFrame:
+    def r2(self, method: str | None = None, *, mcse: bool = False) -> pd.DataFrame:
         """Marginal and conditional R squared of Nakagawa, Johnson and Schielzeth (2017).
 
         Parameters
@@ -49,12 +49,15 @@ class EffectSizes(ResultsBase):
         method : {"theoretical", "lognormal", "trigamma", "delta"}, optional
             Observation-level variance.  Default: the latent variance of a binomial link (logit, probit, cloglog);
             lognormal for log links; otherwise the delta method.
+        mcse : bool
+            Whether to give the Monte Carlo errors of standard errors too, which take a pass over the draws for each
+            parameter.
 
         Returns
         -------
         DataFrame
             Rows ``marginal`` (fixed effects) and ``conditional`` (random effects too); columns ``estimate``,
-            ``std err`` by the delta method and, for Monte Carlo fits, ``mcse`` and ``std err mcse``.
+            ``std err`` by the delta method, for Monte Carlo fits ``mcse``, and ``std err mcse`` if asked for.
 
         Raises
         ------
@@ -69,22 +72,23 @@ class EffectSizes(ResultsBase):
         Name: estimate, dtype: float64
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
-        return with_errors(self.estimates, shares.r2, ["marginal", "conditional"])
+        return with_errors(self.estimates, shares.r2, ["marginal", "conditional"], of_errors=mcse)
 
-    def icc(self, method: str | None = None) -> pd.DataFrame:
+    def icc(self, method: str | None = None, *, mcse: bool = False) -> pd.DataFrame:
         """Intraclass correlations: the share of each random-effect term in the variance on the link scale.
 
         Parameters
         ----------
         method : str, optional
             Observation-level variance, as in `r2`.
+        mcse : bool
+            As in `r2`.
 
         Returns
         -------
         DataFrame
-            A row a term and ``total``; ``estimate`` (adjusted: fixed effects held fixed) with ``std err``,
-            ``mcse`` and ``std err mcse``, and ``unadjusted`` (variance of the fixed effects in the denominator) with
-            its own.
+            A row a term and ``total``; ``estimate`` (adjusted: fixed effects held fixed) with its errors as in `r2`,
+            and ``unadjusted`` (variance of the fixed effects in the denominator) with its own.
             Random slopes count with the variance that they have on average over rows (Johnson, 2014).
 
         Examples
@@ -96,7 +100,7 @@ class EffectSizes(ResultsBase):
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
         terms = [*term_keys(self.model.random_terms), "total"]
-        both = with_errors(self.estimates, shares.icc, [*terms, *terms])
+        both = with_errors(self.estimates, shares.icc, [*terms, *terms], of_errors=mcse)
         adjusted, unadjusted = both.iloc[: len(terms)], both.iloc[len(terms) :]
         renamed = unadjusted.rename(columns=lambda name: f"unadjusted {name}")
         return pd.concat([adjusted, renamed.rename(columns={"unadjusted estimate": "unadjusted"})], axis=1)

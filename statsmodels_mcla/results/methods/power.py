@@ -85,6 +85,7 @@ class PowerMethods(ResultsBase):
         10    0.1      30
         50    0.4      30
         """
+        self.refuse_constrained("power")
         nsim = checked_count("nsim", nsim)
         check_alpha(alpha)
         if not isinstance(n, Mapping) or len(n) != 1:

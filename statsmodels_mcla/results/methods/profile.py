@@ -22,6 +22,7 @@ class ProfileResults(WaldResults):
     def _maximum(self) -> ObjectiveMaximum:
         """The likelihood that was maximised, and where it is largest: the start of all profiles."""
         refuse_removed(self.model)
+        self.refuse_constrained("a profile likelihood")
         return ObjectiveMaximum.of(self.estimates, self.model.design)
 
     def conf_int(

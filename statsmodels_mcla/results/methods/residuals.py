@@ -45,7 +45,8 @@ class ResidualMethods(PredictionMethods):
     def fittedvalues(self) -> Labelled:
         """Mean of each row given the data, E(mu | y), (N,); binomial: probabilities.
 
-        Conditional means are what squared error is least for; lme4 takes the mean at the conditional modes.
+        Conditional means are what squared error is least for; lme4 takes the mean at the conditional modes.  As with
+        MixedLM, `predict` with nothing said of random effects leaves them out.
         """
         return self._fitted_values[0]
 

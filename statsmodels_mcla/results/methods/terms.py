@@ -65,6 +65,7 @@ class TermMethods(ScoreTestResults):
 
     def _fit_like(self, model: MixedModel, **options: Any) -> Any:
         """Fit of another model with the settings and random numbers of this one."""
+        self.refuse_constrained("another fit like this one")
         estimates = self.estimates
         fit = getattr(model, "fit" if estimates.drawn else "fit_laplace")
         kept = {n: v for n, v in estimates.cov.options.items() if n in ("groups", "use_correction")}
@@ -113,7 +114,9 @@ class TermMethods(ScoreTestResults):
         week  8.030   1       0.005
         """
         if type not in (2, 3):
-            raise ValueError(f"type must be 2 or 3, got {type!r}")
+            raise ValueError(
+                f"type must be 2 or 3, got {type!r}; statsmodels_mcla.anova(fit, other) compares fits with each other"
+            )
         if test not in ("Wald", *TESTS):
             raise ValueError(f"test must be one of 'Wald', 'LR', 'score', got {test!r}")
         info = self._design_info()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from patsy import DesignInfo, PatsyError
+from patsy import DesignInfo
 from scipy import stats
 from statsmodels.stats.contrast import MultiCompResult, t_test_multi
 from statsmodels.stats.multitest import multipletests, multitest_alias
@@ -23,6 +23,7 @@ from statsmodels_mcla.inference import (
     MonteCarloTermTests,
     MonteCarloWaldTest,
     effects_of,
+    linear_hypothesis,
     wald_statistic,
 )
 from statsmodels_mcla.numerics import Array, standard_deviations
@@ -126,7 +127,7 @@ class WaldResults(ResultsBase):
         P, values = len(self.estimates.params), None
         if isinstance(r_matrix, tuple):
             r_matrix, values = r_matrix
-        if np.asarray(r_matrix).dtype.kind not in "US":
+        if not isinstance(r_matrix, Mapping) and np.asarray(r_matrix).dtype.kind not in "US":
             r_matrix = np.atleast_2d(np.asarray(r_matrix, dtype=float))
             k = r_matrix.shape[1]
             if k not in (self.k_fe, P):
@@ -135,15 +136,9 @@ class WaldResults(ResultsBase):
                     f"{P} parameters"
                 )
             r_matrix = np.pad(r_matrix, ((0, 0), (0, P - k)))
-        names = list(self.model.data.cov_names)
-        try:
-            found = DesignInfo(names).linear_constraint(r_matrix if values is None else (r_matrix, values))
-        except PatsyError as error:
-            raise ValueError(
-                f"r_matrix: {r_matrix!r} cannot be read ({str(error).splitlines()[0]}); the parameters are "
-                f"{', '.join(names)}. wald_test_terms() tests whole terms of the formula"
-            ) from error
-        return np.asarray(found.coefs, float), np.asarray(found.constants, float).ravel()
+        given = r_matrix if values is None else (r_matrix, values)
+        hint = ". wald_test_terms() tests whole terms of the formula"
+        return linear_hypothesis(given, self.model.data.cov_names, "r_matrix", hint)
 
     def cov_params(self, r_matrix: Any = None, *args: Any, **kwargs: Any) -> Labelled:
         """Covariance of the estimates, or of contrasts r_matrix of them; see statsmodels.

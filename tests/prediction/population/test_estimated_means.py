@@ -275,6 +275,7 @@ ERRORS: dict[str, tuple[Ask, str]] = {
     "weights": (lambda r: r.emmeans("trt", weights="some"), "weights must be one of 'equal'"),
     "random": (lambda r: r.emmeans("trt", random="conditional"), "random must be 'none' or 'marginal'"),
     "method": (lambda r: r.emmeans("trt").contrasts("pairs"), "method must be one of 'pairwise'"),
+    "methods": (lambda r: r.emmeans("trt").contrasts(["pairwise"]), "method must be one of 'pairwise'"),
     "adjust": (lambda r: r.emmeans("trt").contrasts(adjust="best"), "adjust must be one of none"),
     "tukey": (lambda r: r.emmeans("trt").contrasts("poly", "tukey"), "tukey.*all pairwise"),
     "ref": (lambda r: r.emmeans("trt").contrasts("trt.vs.ctrl", ref="a"), "ref: 'a' is none of drug"),

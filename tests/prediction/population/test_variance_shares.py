@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,3 +141,23 @@ def test_methods_that_do_not_suit_are_refused() -> None:
         fit_of("cbpp").icc("lognormal")
     with pytest.raises(ValueError, match="is for binomial links"):
         fit_of("epil").icc("theoretical")
+
+
+def test_errors_of_errors_are_computed_where_asked_for() -> None:
+    """Without them, no pass over the draws is made."""
+    found = fit_of("cbpp")
+    tables = {name: getattr(found, name)(mcse=True) for name in ("r2", "icc", "var_corr")}
+    assert all(np.all(table["std err mcse"] > 0) for table in tables.values())
+    again = fit_of("cbpp")._results
+    fresh = again.with_estimates(
+        replace(again.estimates, cov=replace(again.estimates.cov, variation_later=refuse))
+    )
+    for name, table in tables.items():
+        shown = getattr(fresh, name)()
+        pd.testing.assert_frame_equal(shown, table[[c for c in table if not c.endswith("err mcse")]])
+        with pytest.raises(AssertionError, match="a pass"):
+            getattr(fresh, name)(mcse=True)
+
+
+def refuse() -> None:
+    raise AssertionError("a pass over the draws")
