@@ -12,7 +12,7 @@ import pandas as pd
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_mcla.comparison.nesting import Nesting
-from statsmodels_mcla.data import MixedModel, ModelInputs, in_directions, inputs_of
+from statsmodels_mcla.data import MixedModel, ModelInputs, effect_rows, inputs_of
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -83,9 +83,7 @@ class MixedFit:
 
     def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
         """See `NestedFit`."""
-        return self.inputs.fixed_rows(self.family, slice(None))[0], in_directions(
-            self.terms, self.inputs.ways(self.family, slice(None))
-        )
+        return effect_rows(self.inputs, self.family)
 
     @cached_property
     def maximum(self) -> ObjectiveMaximum:

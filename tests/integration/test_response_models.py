@@ -89,7 +89,7 @@ OFFERED: dict[str, Ask] = {
 }
 
 
-FOR_ONE_PREDICTOR = ("population_averaged", "score test")
+FOR_ONE_PREDICTOR = ("population_averaged",)
 
 
 def offered(model: ResponseModel, name: str) -> bool:
