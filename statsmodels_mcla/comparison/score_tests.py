@@ -28,7 +28,7 @@ from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula import read_random_effects, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
-from statsmodels_mcla.numerics import Array, seed_of
+from statsmodels_mcla.numerics import Array, independent_columns, seed_of
 
 DRAWS = 1024  # a block, for the observed information
 
@@ -78,7 +78,7 @@ class Added(NamedTuple):
         """
         X, terms = effect_rows(self.beside(fit.inputs, np.arange(len(self.exog))), fit.family)
         known_X, known_terms = fit.effects()
-        keep = _independent(known_X, X[:, known_X.shape[1] :])
+        keep = independent_columns(known_X, X[:, known_X.shape[1] :])
         if not len(keep) and not self.terms:
             raise ValueError("term: it adds nothing to the fixed and random effects that the model has")
         for term in terms[len(known_terms) :]:
@@ -150,20 +150,6 @@ def added_by_arrays(
         own = terms_of_arrays(exog_vc_extra, np.zeros(np.shape(exog_vc_extra)[1], int), ["extra"], None, n)
         terms = [replace(term, predictors=(k,)) for k in predictors for term in own]
     return Added.to(predictors, X, tuple(terms))
-
-
-def _independent(X: Array, extra: Array) -> np.ndarray:
-    """Columns of extra that add to the span of X and of those before."""
-    basis = np.linalg.qr(X)[0]
-    keep = []
-    for j, column in enumerate(extra.T):
-        left = column - basis @ (basis.T @ column)
-        left = left - basis @ (basis.T @ left)
-        size = float(np.linalg.norm(left))
-        if size > 1e-8 * max(float(np.linalg.norm(column)), 1e-300):
-            keep.append(j)
-            basis = np.column_stack([basis, left / size])
-    return np.array(keep, int)
 
 
 def _refuse_known(term: RandomTerm, known: Sequence[RandomTerm]) -> None:

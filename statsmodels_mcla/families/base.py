@@ -282,6 +282,10 @@ class ConditionalFamily(Distribution):
             for f in self.at_boundary()
         )
 
+    def of_first_predictor(self) -> ConditionalFamily | None:
+        """Return the family of responses that only the first linear predictor is for, or None if there are none."""
+        return self if len(self.predictors) == 1 else None
+
     def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
         """Return a mean for each row to start from, halfway between its own and the average response."""
         own = y / w if self.mergeable else y

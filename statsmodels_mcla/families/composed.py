@@ -201,6 +201,9 @@ class Composed(SeveralPredictors):
         without = () if self.hurdle or not self.zi else (compose(self.base, disp=self.disp),)
         return (*super().at_boundary(), *without)
 
+    def of_first_predictor(self) -> ConditionalFamily:
+        return self.base
+
     # -- data --------------------------------------------------------------------------------
 
     def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
