@@ -22,7 +22,7 @@ from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.beta import Beta
 from statsmodels_mcla.families.by_jets import ByJets
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
-from statsmodels_mcla.families.distribution import Predictable
+from statsmodels_mcla.families.distribution import AsPredictors, Predictable
 from statsmodels_mcla.families.gamma import GammaLog
 from statsmodels_mcla.families.gaussian import GaussianIdentity
 from statsmodels_mcla.families.jets import (
@@ -203,6 +203,12 @@ class Composed(SeveralPredictors):
 
     def of_first_predictor(self) -> ConditionalFamily:
         return self.base
+
+    def parameters_of(self, other: ConditionalFamily) -> AsPredictors | None:
+        constant = compose(self.base, zi=self.zi, oi=self.oi)
+        return (
+            AsPredictors((len(self.predictors) - 1,), LOG) if self.disp and constant.is_like(other) else None
+        )
 
     # -- data --------------------------------------------------------------------------------
 

@@ -39,7 +39,13 @@ def warn_maximum(
     separated = named(model.exog_names, laplace.separated)
     separating = named(terms, laplace.separating)
     singular = named(terms, reduction.vanished)
-    degenerate = named(terms, sorted({*reduction.singular} - {*reduction.vanished}))
+    singular_terms = sorted({*reduction.singular} - {*reduction.vanished})
+    degenerate = named(terms, singular_terms)
+    joint = [len({*model.random_terms[k].predictors}) > 1 for k in singular_terms]
+    apart = [
+        *(["(x || g) fits the effects"] if not all(joint) else []),
+        *(["terms without the label, (... | g), fit those of different predictors"] if any(joint) else []),
+    ]
 
     others = (
         ", and all others are those of the limit without the rows that are certain" if laplace.limit else ""
@@ -73,7 +79,7 @@ def warn_maximum(
         SingularFitWarning,
         f"the random effects of {degenerate} are perfectly correlated at the maximum (a singular "
         "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
-        "covariance matrix of lower rank; (x || g) fits the effects without correlations",
+        f"covariance matrix of lower rank; {' and '.join(apart)} without correlations",
     )
     tell(
         reduction.at_limit,
