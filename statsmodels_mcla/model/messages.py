@@ -17,6 +17,7 @@ from statsmodels_mcla.exceptions import (
     SingularFitWarning,
     warn_user,
 )
+from statsmodels_mcla.families import without_predictors
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.results import MCLAMixedGLMResults
@@ -119,6 +120,9 @@ def running_off(model: MixedModel, params: Array) -> dict[str, float]:
     inputs = model.inputs
     none = np.zeros((inputs.Z.shape[1], 1))
     eta = inputs.linear_predictors(family, model.design.split(params)[0], none)[:, inputs.used, 0]
+    for k, name in enumerate(family.predictors):
+        if name == "disp" and "scale" in without_predictors(family).parameters:
+            eta[k] -= np.median(eta[k])  # the units of the response are no sign of anything
     far = {name: float(row[np.argmax(np.abs(row))]) for name, row in zip(family.predictors, eta, strict=True)}
     return {name: value for name, value in far.items() if name and abs(value) > AT_ITS_END}
 
