@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from statsmodels_mcla.data import MixedModel
-from statsmodels_mcla.estimation import LaplaceMaximum, unreached_mode
+from statsmodels_mcla.estimation import LaplaceMaximum, fading_mode, unreached_mode
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
@@ -29,9 +29,15 @@ MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error it
 
 
 def warn_maximum(
-    model: MixedModel, laplace: LaplaceMaximum, params: Array, reduction: Reduction, converged: bool
+    model: MixedModel,
+    laplace: LaplaceMaximum,
+    params: Array,
+    reduction: Reduction,
+    converged: bool,
+    *,
+    drawn: bool,
 ) -> None:
-    """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
+    """Tell of all that is wrong with a maximum, of the likelihood over draws or of Laplace's approximation."""
     terms, psi = [repr(t.name) for t in model.random_terms], model.conditional_family.parameters
 
     def named(names: Sequence[str], which: Iterable[int]) -> str:
@@ -104,8 +110,16 @@ def warn_maximum(
             f"rows (a probability of 0 or 1), where the likelihood is flat. Estimates and standard errors of {name!r} "
             "effects mean nothing there; leave terms out of its formula, or the formula itself",
         )
+    fading = None if drawn or laplace.endless else fading_mode(laplace.fit)
     tell(
-        not (converged or laplace.endless),
+        fading,
+        ConvergenceWarning,
+        f"Laplace's approximation has no maximum: the effects of block {fading!r} given the data have a mode that "
+        "fades (its curvature goes to zero), where the approximation, and not the likelihood, rises without "
+        "bounds. Use fit(), which maximises the likelihood",
+    )
+    tell(
+        not (converged or laplace.endless or fading),
         ConvergenceWarning,
         "the fit did not converge: raise maxiter or max_seconds, start elsewhere (start_params), or simplify the "
         "random effects",
