@@ -12,12 +12,12 @@ import pandas as pd
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from statsmodels_mcla.comparison.nesting import Nesting
-from statsmodels_mcla.data import MixedModel, ModelInputs, in_directions, inputs_of
+from statsmodels_mcla.data import MixedModel, ModelInputs, effect_rows, inputs_of
 from statsmodels_mcla.design import MixedDesign, RandomTerm
 from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.constrained import LaplaceObjective, ObjectiveMaximum, Submodel, maximise
-from statsmodels_mcla.families import ConditionalFamily, conditional_family
+from statsmodels_mcla.families import AsPredictors, ConditionalFamily, conditional_family
 from statsmodels_mcla.numerics import Array
 
 ROWS = {
@@ -68,6 +68,9 @@ class NestedFit(Protocol):
     def maximum_within(self, other: MixedFit, nesting: Nesting) -> Array:
         """Maximum-likelihood estimates, parameters of this model, given rows of a larger one."""
 
+    def within(self, family: ConditionalFamily) -> NestedFit:
+        """Return the same fit as one of a family that is this one but for linear predictors of its parameters."""
+
 
 class MixedFit:
     """A fit of this package."""
@@ -83,9 +86,7 @@ class MixedFit:
 
     def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
         """See `NestedFit`."""
-        return self.inputs.fixed_rows(self.family, slice(None))[0], in_directions(
-            self.terms, self.inputs.ways(self.family, slice(None))
-        )
+        return effect_rows(self.inputs, self.family)
 
     @cached_property
     def maximum(self) -> ObjectiveMaximum:
@@ -112,6 +113,57 @@ class MixedFit:
         """Rows of unit weight, and which row of the model each is."""
         inputs: ModelInputs = self.model.with_unit_weights().inputs
         return inputs, np.repeat(np.arange(len(self.exog)), _counts(self.inputs.freq_weights))
+
+    def within(self, family: ConditionalFamily) -> NestedFit:
+        """Return the same fit as one of a family in which some of its parameters have a linear predictor, if so it is.
+
+        Raises
+        ------
+        ValueError
+            If one of them is where no predictor leads.
+        """
+        found = family.parameters_of(self.family)
+        return self if found is None else _Widened(self, family, found)
+
+
+class _Widened:
+    """A fit whose parameters are intercepts of linear predictors of another family."""
+
+    def __init__(self, fit: MixedFit, family: ConditionalFamily, found: AsPredictors) -> None:
+        k, layout = len(found.numbers), fit.design.layout
+        psi = fit.params[layout.family]
+        with np.errstate(divide="ignore"):
+            intercepts = found.link.eta(psi[:k])
+        if not np.isfinite(intercepts).all():
+            raise ValueError(
+                f"restricted has {', '.join(fit.family.parameters[:k])} of zero, which no effects in full reach: "
+                "compare full with the family without it"
+            )
+        ones = pd.DataFrame(1.0, fit.inputs.exog.index, [family.predictors[n] for n in found.numbers])
+        self.inputs = replace(
+            fit.inputs,
+            exog=pd.concat([fit.inputs.exog, ones], axis=1),
+            of_column=np.concatenate([fit.inputs.predictor_of_column, found.numbers]),
+        )
+        self.family, self.fit = family, fit
+        self.exog: Array = np.asarray(self.inputs.exog, float)
+        self.params: Array = np.concatenate(
+            [fit.params[layout.fixed], intercepts, fit.params[layout.covariance], psi[k:]]
+        )
+        self.terms, self.size, self.approximation = fit.terms, fit.size, fit.approximation
+        self.llf, self.row_arrays = fit.llf, fit.row_arrays
+
+    def effects(self) -> tuple[Array, tuple[RandomTerm, ...]]:
+        """See `NestedFit`."""
+        return effect_rows(self.inputs, self.family)
+
+    def maximum_within(self, other: MixedFit, nesting: Nesting) -> Array:
+        """See `NestedFit`."""
+        return self.params
+
+    def within(self, family: ConditionalFamily) -> NestedFit:
+        """See `NestedFit`."""
+        return self
 
 
 def _counts(freq_weights: Array) -> np.ndarray:
@@ -172,6 +224,10 @@ class GLMFit:
         fixed = design.layout.fixed
         X, offset = design.X @ nesting.embedding[fixed, :p], design.offset + design.X @ nesting.origin[fixed]
         return self._maximise(replace(design, X=X, offset=offset, terms=(), reduced=None))[1]
+
+    def within(self, family: ConditionalFamily) -> NestedFit:
+        """See `NestedFit`."""
+        return self
 
     def _maximise(self, own: MixedDesign) -> tuple[float, Array]:
         P = own.n_params
@@ -251,9 +307,15 @@ def check_same_data(full: NestedFit, restricted: NestedFit) -> None:
         The message says why.
     """
     if restricted.family != full.family and not full.family.has_at_boundary(restricted.family):
+        between = [f for f in full.family.at_boundary() if f.has_at_boundary(restricted.family)]
         raise ValueError(
             f"restricted has another family or link, {restricted.family.name} with link {restricted.family.link}, "
             f"which is not {full.family.name} with one parameter at the end of its range"
+            + "".join(
+                f"; with two there, compare step by step: {restricted.family.name} in {f.name}, and that in "
+                f"{full.family.name}"
+                for f in between[:1]
+            )
         )
     if restricted.approximation not in (None, full.approximation):
         raise ValueError(

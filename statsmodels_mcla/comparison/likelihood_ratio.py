@@ -169,7 +169,8 @@ def likelihood_ratio_test(full: Any, restricted: Any, rng: Any = 0) -> Likelihoo
         If the models cannot be compared; the message says why.
     """
     seed = seed_of(rng)
-    mine, its = mixed_fit_of(full, "full"), fit_of(restricted, "restricted")
+    mine = mixed_fit_of(full, "full")
+    its = fit_of(restricted, "restricted").within(mine.family)
     check_same_data(mine, its)
     known = known_effects(mine, its)
     if its.family != mine.family:

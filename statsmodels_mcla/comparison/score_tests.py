@@ -10,9 +10,9 @@ statistic the squared length of the projection onto the cone (Silvapulle and Sil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,12 +23,13 @@ from statsmodels_mcla.comparison.compared_fits import MixedFit
 from statsmodels_mcla.comparison.likelihood_ratio import RestrictionTest, null_distribution
 from statsmodels_mcla.comparison.nesting import coordinates, fingerprints, nesting_of
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, efficient, schur
-from statsmodels_mcla.data import MixedModel, ModelInputs, finite_matrix, terms_of_arrays
+from statsmodels_mcla.data import MixedModel, ModelInputs, effect_rows, finite_matrix, terms_of_arrays
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.formula import read_random_terms, split_formula
+from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.formula import read_random_effects, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
-from statsmodels_mcla.numerics import Array, is_positive_definite, seed_of
+from statsmodels_mcla.numerics import Array, independent_columns, is_positive_definite, seed_of
 
 DRAWS = 1024  # a block, for the observed information
 
@@ -46,15 +47,76 @@ class ScoreTest(RestrictionTest):
     title: ClassVar[str] = "Score test"
 
 
-def added_by_formula(
-    model: MixedModel, term: str, env: patsy.EvalEnvironment
-) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
-    """Fixed-effects columns and random effects of the terms of a formula, on the rows of a model.
+class Added(NamedTuple):
+    """Effects that a model does not have: columns of fixed ones, the linear predictor of each, and random ones."""
+
+    exog: pd.DataFrame
+    of_column: np.ndarray
+    terms: Sequence[RandomTerm] = ()
+
+    @classmethod
+    def to(cls, predictors: Mapping[int, str], exog: pd.DataFrame, terms: Sequence[RandomTerm] = ()) -> Added:
+        """Columns that are added to each of some linear predictors."""
+        parts = [exog.add_prefix(f"{name}: ") if name else exog for name in predictors.values()]
+        return cls(pd.concat(parts, axis=1), np.repeat(list(predictors), exog.shape[1]), terms)
+
+    def beside(self, inputs: ModelInputs, rows: np.ndarray) -> ModelInputs:
+        """Inputs of the larger model, of which each row is one of those here."""
+        return replace(
+            inputs,
+            exog=pd.concat([inputs.exog, self.exog.iloc[rows].set_axis(inputs.exog.index)], axis=1),
+            of_column=np.concatenate([inputs.predictor_of_column, self.of_column]),
+            terms=(*inputs.terms, *(replace(t, Z=t.Z[rows]) for t in self.terms)),
+        )
+
+    def not_of(self, fit: MixedFit) -> Added:
+        """Return these without columns that the fixed effects of a fit make up.
+
+        Raises
+        ------
+        ValueError
+            If nothing is left, or the fit has some of the random effects.
+        """
+        X, terms = effect_rows(self.beside(fit.inputs, np.arange(len(self.exog))), fit.family)
+        known_X, known_terms = fit.effects()
+        keep = independent_columns(known_X, X[:, known_X.shape[1] :])
+        if not len(keep) and not self.terms:
+            raise ValueError("term: it adds nothing to the fixed and random effects that the model has")
+        for term in terms[len(known_terms) :]:
+            _refuse_known(term, known_terms)
+        return self._replace(exog=self.exog.iloc[:, keep], of_column=self.of_column[keep])
+
+
+def predictors_named(family: ConditionalFamily, name: str | None) -> dict[int, str]:
+    """Numbers and names of the linear predictors that terms are added to.
 
     Raises
     ------
     ValueError
-        If the model was not made from a formula.
+        If the family has no such predictor; the message lists those that it has.
+    """
+    known = dict(enumerate(family.predictors))
+    if name is None:  # those that the formula is for: every category has one, where they have names
+        return known if known[0] else {0: ""}
+    chosen = {k: own for k, own in known.items() if own and own == name}
+    if name == "nominal" and family.categorical and not known[0]:
+        chosen = {k: own for k, own in known.items() if k}
+    if not chosen:
+        names = ", ".join(repr(own) for own in known.values() if own)
+        has = f"has {names} beside that of the formula" if names else "has none but that of the formula"
+        raise ValueError(f"predictor: family {family.name} has no linear predictor {name!r}; it {has}")
+    return chosen
+
+
+def added_by_formula(
+    model: MixedModel, term: str, env: patsy.EvalEnvironment, predictor: str | None = None
+) -> Added:
+    """Effects of the terms of a formula, on the rows of a model.
+
+    Raises
+    ------
+    ValueError
+        If the model was not made from a formula, or has no such predictor.
     """
     frame = getattr(model.data, "frame", None)
     if frame is None:
@@ -66,14 +128,16 @@ def added_by_formula(
     fixed, bars = split_formula("0 ~ " + term.strip().lstrip("+~"))
     right = fixed.partition("~")[2].strip()
     X = patsy.dmatrix(right or "1", frame, env, NA_action="raise", return_type="dataframe")
-    return X.drop(columns="Intercept", errors="ignore"), tuple(read_random_terms(bars, frame, env))
+    predictors = predictors_named(model.conditional_family, predictor)
+    terms = tuple(read_random_effects(bars, frame, env, predictors))
+    return Added.to(predictors, X.drop(columns="Intercept", errors="ignore"), terms)
 
 
 def added_by_arrays(
-    model: MixedModel, exog_extra: Any, exog_vc_extra: Any
-) -> tuple[pd.DataFrame, Sequence[RandomTerm]]:
+    model: MixedModel, exog_extra: Any, exog_vc_extra: Any, predictor: str | None = None
+) -> Added:
     """Fixed-effects columns and a variance component given as arrays with the rows of a model."""
-    n = len(model.endog)
+    n, predictors = len(model.endog), predictors_named(model.conditional_family, predictor)
     X = pd.DataFrame(np.zeros((n, 0)))
     if exog_extra is not None:
         values = finite_matrix(
@@ -82,24 +146,11 @@ def added_by_arrays(
         if len(values) != n or not np.all(np.isfinite(values)):
             raise ValueError(f"exog_extra must have {n} complete rows, as the model has, got {len(values)}")
         X = pd.DataFrame(values, columns=[f"extra {j + 1}" for j in range(values.shape[1])])
-    terms: Sequence[RandomTerm] = ()
+    terms: list[RandomTerm] = []
     if exog_vc_extra is not None:
-        terms = terms_of_arrays(exog_vc_extra, np.zeros(np.shape(exog_vc_extra)[1], int), ["extra"], None, n)
-    return X, terms
-
-
-def _independent(X: Array, extra: Array) -> np.ndarray:
-    """Columns of extra that add to the span of X and of those before."""
-    basis = np.linalg.qr(X)[0]
-    keep = []
-    for j, column in enumerate(extra.T):
-        left = column - basis @ (basis.T @ column)
-        left = left - basis @ (basis.T @ left)
-        size = float(np.linalg.norm(left))
-        if size > 1e-8 * max(float(np.linalg.norm(column)), 1e-300):
-            keep.append(j)
-            basis = np.column_stack([basis, left / size])
-    return np.array(keep, int)
+        own = terms_of_arrays(exog_vc_extra, np.zeros(np.shape(exog_vc_extra)[1], int), ["extra"], None, n)
+        terms = [replace(term, predictors=(k,)) for k in predictors for term in own]
+    return Added.to(predictors, X, tuple(terms))
 
 
 def _refuse_known(term: RandomTerm, known: Sequence[RandomTerm]) -> None:
@@ -114,54 +165,39 @@ def _refuse_known(term: RandomTerm, known: Sequence[RandomTerm]) -> None:
         )
 
 
-def score_test(fit: MixedFit, X: pd.DataFrame, terms: Sequence[RandomTerm], rng: Any = 0) -> ScoreTest:
+def larger_at(fit: MixedFit, added: Added, seed: np.random.SeedSequence) -> RestrictedModel:
+    """Model with more terms, at a fit without them."""
+    inputs = added.beside(fit.inputs, np.arange(len(fit.exog)))
+    design = inputs.design(fit.family)
+    nesting = nesting_of(design, *effect_rows(inputs, fit.family), *fit.effects())
+    params, executor = nesting.embedding @ fit.params, fit.estimates.fitted.executor
+    return RestrictedModel(design, fit.family, params, nesting, seed, executor)
+
+
+def score_test(fit: MixedFit, added: Added, rng: Any = 0) -> ScoreTest:
     """Test terms that a fit does not have.
 
     Parameters
     ----------
     fit : MixedFit
-    X : DataFrame (n, k)
-        Fixed-effects columns to add; those that the model has already are left out.
-    terms : sequence of RandomTerm
-        Random effects to add.
+    added : Added
+        Fixed effects that the model has already are left out.
     rng : int or numpy.random.Generator
 
     Raises
     ------
     ValueError
-        If nothing is added.
+        If nothing is added, or it is known already.
     """
-    if len(fit.family.predictors) > 1:
-        raise ValueError(
-            f"score_test is not known for family {fit.family.name}, which has several linear predictors: fit the "
-            "larger model, and use its compare_lr_test"
-        )
     seed = seed_of(rng)
-    values = X.to_numpy(float)
-    keep = _independent(fit.exog, values)
-    if not len(keep) and not terms:
-        raise ValueError("term: it adds nothing to the fixed and random effects that the model has")
-    for term in terms:
-        _refuse_known(term, fit.terms)
-    wide = np.column_stack([fit.exog, values[:, keep]])
-
-    def larger(inputs: ModelInputs, rows: np.ndarray | None = None) -> ModelInputs:
-        pick = slice(None) if rows is None else rows
-        names = [*inputs.exog.columns, *(str(c) for c in X.columns[keep])]
-        added = tuple(t if rows is None else replace(t, Z=t.Z[rows]) for t in terms)
-        exog = pd.DataFrame(wide[pick], index=inputs.exog.index, columns=names)
-        return replace(inputs, exog=exog, terms=(*inputs.terms, *added))
-
-    inputs = larger(fit.inputs)
-    design = inputs.design(fit.family)
-    nesting = nesting_of(design, wide, inputs.terms, fit.exog, fit.terms)
-    params, executor = nesting.whole(fit.params), fit.estimates.fitted.executor
-    model = RestrictedModel(design, fit.family, params, nesting, seed, executor)
+    added = added.not_of(fit)
+    model = larger_at(fit, added, seed)
+    nesting = model.nesting
     observed_information = None if nesting.cones else _of_fixed_effects(model)
     if observed_information is not None:
         return ScoreTest.of(*observed_information, null_distribution(nesting, _no_information, seed))
     unit, rows = fit.unit_rows()
-    found = model.information(model.simulated_scores(larger(unit, rows)))
+    found = model.information(model.simulated_scores(added.beside(unit, rows)))
     observed = model.observed_scores() @ found.axes
     sizes = tuple(len(cone.columns) for cone in nesting.cones)
     mean = observed.mean(axis=0)

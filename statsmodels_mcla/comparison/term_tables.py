@@ -10,7 +10,7 @@ import pandas as pd
 
 from statsmodels_mcla.comparison.compared_fits import MixedFit, mixed_fit_of
 from statsmodels_mcla.comparison.likelihood_ratio import RestrictionTest, likelihood_ratio_test
-from statsmodels_mcla.comparison.score_tests import score_test
+from statsmodels_mcla.comparison.score_tests import Added, score_test
 
 NONE = "<none>"
 
@@ -29,7 +29,7 @@ def term_test(full: Any, restricted: Any, test: str, rng: Any) -> RestrictionTes
     if test == "LR":
         return likelihood_ratio_test(getattr(full, "_results", full), restricted, rng)
     fit: MixedFit = mixed_fit_of(restricted, "restricted")
-    return score_test(fit, pd.DataFrame(full.inputs.exog), (), rng)
+    return score_test(fit, Added(full.inputs.exog, full.inputs.predictor_of_column), rng)
 
 
 def table_of_tests(tests: Mapping[str, RestrictionTest], drawn: bool) -> pd.DataFrame:

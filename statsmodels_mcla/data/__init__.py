@@ -16,6 +16,7 @@ from statsmodels_mcla.data.array_checks import (
 from statsmodels_mcla.data.inputs import (
     ModelInputs,
     check_whole,
+    effect_rows,
     in_directions,
     inputs_of,
     read_rows,
@@ -40,6 +41,7 @@ __all__ = [
     "checked_numbers",
     "described",
     "draw_effects",
+    "effect_rows",
     "finite_matrix",
     "in_directions",
     "inputs_of",

@@ -204,6 +204,12 @@ def in_directions(terms: Sequence[RandomTerm], ways: Array) -> tuple[RandomTerm,
     return tuple(out)
 
 
+def effect_rows(inputs: ModelInputs, family: ConditionalFamily) -> tuple[Array, tuple[RandomTerm, ...]]:
+    """Fixed-effects design and random terms of all rows, a row a direction of the family's predictors."""
+    every = slice(None)
+    return inputs.fixed_rows(family, every)[0], in_directions(inputs.terms, inputs.ways(family, every))
+
+
 def refuse_removed(model: Any) -> None:
     """Refuse a model whose data were removed."""
     if model.design is None:

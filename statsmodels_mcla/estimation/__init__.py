@@ -23,6 +23,7 @@ from statsmodels_mcla.estimation.estimates import (
     inverse_information,
 )
 from statsmodels_mcla.estimation.fitted import Fitted, with_expectation_draws
+from statsmodels_mcla.estimation.laplace_spike import fading_mode
 from statsmodels_mcla.estimation.maximum import (
     LaplaceMaximum,
     MonteCarloMaximum,
@@ -43,6 +44,7 @@ __all__ = [
     "ParameterErrors",
     "Variation",
     "Varied",
+    "fading_mode",
     "inverse_information",
     "laplace_maximum",
     "monte_carlo_maximum",

@@ -103,7 +103,7 @@ from statsmodels_mcla.families.binomial import Binomial, BinomialTails
 from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
 from statsmodels_mcla.families.composed import Composed, compose, without_predictors
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
-from statsmodels_mcla.families.distribution import Predictable
+from statsmodels_mcla.families.distribution import AsPredictors, Predictable
 from statsmodels_mcla.families.gamma import Gamma
 from statsmodels_mcla.families.gaussian import Gaussian
 from statsmodels_mcla.families.jets import Jet
@@ -159,6 +159,7 @@ __all__ = [
     "LOG",
     "LOGIT",
     "SQRT",
+    "AsPredictors",
     "Beta",
     "BetaBinomial",
     "Binomial",

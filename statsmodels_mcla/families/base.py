@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from statsmodels_mcla.families.directions import Directions, directions_of
-from statsmodels_mcla.families.distribution import Distribution
+from statsmodels_mcla.families.distribution import AsPredictors, Distribution
 from statsmodels_mcla.families.parameter_scale import POSITIVE, ParameterScale
 from statsmodels_mcla.families.response_checks import integer_response, numeric_response, refuse
 from statsmodels_mcla.families.row_terms import (
@@ -196,8 +196,7 @@ class ConditionalFamily(Distribution):
         """Return the third derivative of the log density in ``eta``.
 
         The default differentiates the exact second derivative numerically (five-point rule,
-        error of order step^4); families override it with the closed form where that is easy.
-        Arguments are those of `rows`, and the shape is that of ``eta``.
+        error of order step^4); families override it with the closed form where that is easy.  Arguments as in `rows`.
         """
         step = 1e-3 * np.maximum(1.0, np.abs(eta))
         near = self.curvature(y, w, v, eta + step, phi) - self.curvature(y, w, v, eta - step, phi)
@@ -225,10 +224,7 @@ class ConditionalFamily(Distribution):
         raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
 
     def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
-        """Return d3 logf/(deta2 dphi): how the curvature of a row moves with the dispersion.
-
-        Arguments, shape and refusal are those of `dispersion_rows`.
-        """
+        """Return d3 logf/(deta2 dphi), of the arguments, shape and refusal of `dispersion_rows`."""
         raise TypeError(f"{self.name} with link {self.link} has no dispersion parameter")
 
     def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
@@ -277,10 +273,20 @@ class ConditionalFamily(Distribution):
 
     def has_at_boundary(self, other: ConditionalFamily) -> bool:
         """Whether another family is among those `at_boundary`, whatever its starting values."""
-        return any(
-            (f.name, f.link, f.predictors) == (other.name, other.link, other.predictors)
-            for f in self.at_boundary()
-        )
+        return any(f.is_like(other) for f in self.at_boundary())
+
+    def of_first_predictor(self) -> ConditionalFamily | None:
+        """Return the family of responses that only the first linear predictor is for, or None if there are none."""
+        return self if len(self.predictors) == 1 else None
+
+    def parameters_of(self, other: ConditionalFamily) -> AsPredictors | None:
+        """Return which parameters of another family have a predictor here, where it is this one but for that."""
+        del other
+        return None
+
+    def is_like(self, other: ConditionalFamily) -> bool:
+        """Whether another family is this one, whatever its starting values."""
+        return (self.name, self.link, self.predictors) == (other.name, other.link, other.predictors)
 
     def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
         """Return a mean for each row to start from, halfway between its own and the average response."""

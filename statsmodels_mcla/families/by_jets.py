@@ -66,3 +66,17 @@ class ByJets:
                 {pair: five_point_slope(np.broadcast_to(part, whole)) / size for pair, part in h.items()}
             )
         return out
+
+
+class NormalByJets(ByJets):
+    """The same of normal responses with a predictor of the logarithm of their variance; third derivatives are exact.
+
+    A step that is small for means is not in the units of the logarithm, and the other way round.
+    """
+
+    def cubes(self, y: Array, v: Number, etas: list[Array], phi: Any, ways: Array) -> list[Array]:
+        """Return third derivatives along directions of -v (y - eta)^2 exp(-log variance) / 2."""
+        miss, precision = y - etas[0], v * np.exp(-etas[1])
+        return [
+            precision * b * (3.0 * a * a + 3.0 * a * b * miss + 0.5 * b * b * miss * miss) for a, b in ways
+        ]

@@ -20,9 +20,9 @@ from scipy import special
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.beta import Beta
-from statsmodels_mcla.families.by_jets import ByJets
+from statsmodels_mcla.families.by_jets import ByJets, NormalByJets
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
-from statsmodels_mcla.families.distribution import Predictable
+from statsmodels_mcla.families.distribution import AsPredictors, Predictable
 from statsmodels_mcla.families.gamma import GammaLog
 from statsmodels_mcla.families.gaussian import GaussianIdentity
 from statsmodels_mcla.families.jets import (
@@ -46,7 +46,7 @@ from statsmodels_mcla.families.partial_odds import PartialOdds
 from statsmodels_mcla.families.poisson import PoissonLog
 from statsmodels_mcla.families.row_terms import Response, RowData
 from statsmodels_mcla.families.several_predictors import SeveralPredictors, first_direction
-from statsmodels_mcla.families.smooth_density import floored
+from statsmodels_mcla.families.smooth_density import FAR, floored
 from statsmodels_mcla.families.surfaces import Surface, along
 from statsmodels_mcla.families.truncated import TruncatedNegativeBinomial, TruncatedPoisson
 from statsmodels_mcla.families.zero_part import ZeroPart
@@ -82,6 +82,7 @@ DENSITIES: dict[type[ConditionalFamily], LogDensity] = {
     GammaLog: _gamma,
     GaussianIdentity: _gaussian,
 }
+CALCULUS: dict[type[ConditionalFamily], type[ByJets]] = {GaussianIdentity: NormalByJets}
 WITH_ZEROS = (PoissonLog, NegativeBinomialLog, NegativeBinomial1, GeneralizedPoisson)
 WITHOUT_ZEROS = (TruncatedPoisson, TruncatedNegativeBinomial, GammaLog, Beta)
 WITHOUT_ONES = (Beta,)
@@ -139,6 +140,10 @@ class Composed(SeveralPredictors):
         return self.base.discrete
 
     @property
+    def far(self) -> float:  # type: ignore[override]
+        return np.inf if self.base.quadratic else FAR
+
+    @property
     def predictors(self) -> tuple[str, ...]:
         return ("", *(name for name in ("zi", "oi", "disp") if getattr(self, name)))
 
@@ -191,7 +196,9 @@ class Composed(SeveralPredictors):
 
     @property
     def _calculus(self) -> ZeroPart | ByJets:
-        return super()._calculus if self.disp or self.oi else ZeroPart(self.base, self.hurdle)
+        if self.disp or self.oi:
+            return CALCULUS.get(type(self.base), ByJets)(self)
+        return ZeroPart(self.base, self.hurdle)
 
     def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData] | None:
         inner = None if self.disp else self.base.limit(y, w, v)
@@ -200,6 +207,15 @@ class Composed(SeveralPredictors):
     def at_boundary(self) -> tuple[ConditionalFamily, ...]:
         without = () if self.hurdle or not self.zi else (compose(self.base, disp=self.disp),)
         return (*super().at_boundary(), *without)
+
+    def of_first_predictor(self) -> ConditionalFamily:
+        return self.base
+
+    def parameters_of(self, other: ConditionalFamily) -> AsPredictors | None:
+        constant = compose(self.base, zi=self.zi, oi=self.oi)
+        return (
+            AsPredictors((len(self.predictors) - 1,), LOG) if self.disp and constant.is_like(other) else None
+        )
 
     # -- data --------------------------------------------------------------------------------
 

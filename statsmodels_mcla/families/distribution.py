@@ -22,6 +22,15 @@ class Predictable(NamedTuple):
     """Scale of its intervals, which surfaces need; None for that of the linear predictor."""
 
 
+class AsPredictors(NamedTuple):
+    """Parameters of a family that are linear predictors of another."""
+
+    numbers: tuple[int, ...]
+    """Of the predictors; the parameters are the first ones."""
+    link: MeanLink
+    """From the predictors to the parameters."""
+
+
 class Distribution(ABC):
     """Law of a response given its location mu = `mean` of the linear predictor ``eta``.
 

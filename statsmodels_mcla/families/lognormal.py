@@ -76,6 +76,16 @@ class LogNormal(GaussianIdentity):
     def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
         return super().row_data(np.log(endog), n_trials, freq_weights, var_weights)
 
+    def start_phi(
+        self,
+        endog: Array,
+        mu: Array,
+        n_trials: Number = 1.0,
+        freq_weights: Number = 1.0,
+        var_weights: Number = 1.0,
+    ) -> float:
+        return GaussianIdentity().start_phi(endog, mu, n_trials, freq_weights, var_weights)
+
     def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
         normal = super().constant(endog, n_trials, freq_weights, var_weights)
         return normal - float(np.sum(freq_weights * np.log(endog)))

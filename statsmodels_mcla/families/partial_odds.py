@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.categories import probability_up_to, sampled_category
 from statsmodels_mcla.families.directions import Directions, directions_of
-from statsmodels_mcla.families.distribution import Predictable
+from statsmodels_mcla.families.distribution import AsPredictors, Predictable
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.links import IDENTITY, LOGIT, MeanLink
 from statsmodels_mcla.families.ordered import Cumulative, log_difference
@@ -108,6 +109,9 @@ class PartialOdds(SeveralPredictors):
     @property
     def link_function(self) -> MeanLink:
         return self.base.link_function
+
+    def parameters_of(self, other: ConditionalFamily) -> AsPredictors | None:
+        return AsPredictors(tuple(range(1, len(self.predictors))), IDENTITY) if other == self.base else None
 
     # -- data --------------------------------------------------------------------------------
 

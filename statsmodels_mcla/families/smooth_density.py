@@ -93,7 +93,7 @@ class SmoothDensity(ConditionalFamily):
         )
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
-        step = STEP * np.maximum(1.0, np.abs(eta))
+        step = self._step_of_eta(eta, phi)
         ends = eta + FIVE_POINTS.reshape(-1, *[1] * eta.ndim) * step
         return five_point_slope(self.curvature(y, w, v, ends, phi)) / step
 
@@ -130,6 +130,9 @@ class SmoothDensity(ConditionalFamily):
 
     def blank_row(self) -> tuple[float, float, float]:
         return (1.0, 0.0, 0.0)
+
+    def _step_of_eta(self, eta: Array, phi: Any) -> Array:
+        return np.asarray(STEP * np.maximum(1.0, np.abs(eta)))
 
     def _step_of(self, k: int, at: float) -> float:
         return STEP * max(at, LEAST)

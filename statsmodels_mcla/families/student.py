@@ -14,7 +14,7 @@ from scipy import special
 from statsmodels_mcla.families.jets import Jet, gammaln, log, log1p, reciprocal
 from statsmodels_mcla.families.links import IDENTITY, MeanLink
 from statsmodels_mcla.families.parameter_scale import POSITIVE, ParameterScale
-from statsmodels_mcla.families.smooth_density import SmoothDensity
+from statsmodels_mcla.families.smooth_density import STEP, SmoothDensity
 from statsmodels_mcla.numerics import Array, Number
 
 
@@ -69,6 +69,12 @@ class StudentT(SmoothDensity):
         miss = y - eta
         tail = log1p(miss * miss * reciprocal(scale * df)) * half
         return gammaln(half) - gammaln(df * 0.5) - log(scale * df) * 0.5 - 0.5 * np.log(np.pi) - tail
+
+    def _step_of_eta(self, eta: Array, phi: Any) -> Array:
+        return np.full(np.shape(eta), STEP * np.sqrt(self._split(phi)[0]))  # in the units of the response
+
+    def _step_of(self, k: int, at: float) -> float:
+        return STEP * at
 
     def start_phi(
         self,

@@ -18,6 +18,7 @@ from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.formula.bar_design import read_bar, terms_of_bar
 from statsmodels_mcla.formula.bars import grouping_terms, one_sided_terms
 from statsmodels_mcla.formula.factors import Learnt, environment, is_categorical, learn_factors
+from statsmodels_mcla.formula.shared_effects import PlacedTerm, joined
 from statsmodels_mcla.formula.tables import as_frame, by_label, plain
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 
@@ -74,6 +75,19 @@ def read_random_terms(
 def read_bars(bar_terms: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment) -> list[RandomTerm]:
     """Build the random terms of a formula: see `read_random_terms`."""
     return [term for _, term in labelled_terms(bar_terms, frame, env)]
+
+
+def read_random_effects(
+    bar_terms: Sequence[BarTerm], frame: pd.DataFrame, env: EvalEnvironment, predictors: Mapping[int, str]
+) -> list[RandomTerm]:
+    """Build the random terms of a formula that is for some linear predictors, given by number and name."""
+    return joined(
+        [
+            PlacedTerm(term, number, name, label)
+            for number, name in predictors.items()
+            for label, term in labelled_terms(bar_terms, frame, env)
+        ]
+    )
 
 
 def labelled_terms(

@@ -138,7 +138,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         check_memory(self.design, max_memory)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         found = laplace_maximum(self.design, gtol, maxiter, disp)
-        warn_maximum(self, found, found.params, found.reduction, found.fit.converged)
+        warn_maximum(self, found, found.params, found.reduction, found.fit.converged, drawn=False)
         result = laplace_results(self, found, Threads.of(None))
         return MixedGLMResultsWrapper(result.with_cov_type(cov_type, **(cov_kwds or {})))
 
@@ -360,7 +360,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             found.design, found.fit.position, found.reduction, found.fit.sampler, threads
         )
         result = monte_carlo_results(self, found, laplace, draws, executor=threads, mcse_tol=mcse_tol)
-        warn_maximum(self, laplace, found.params, found.reduction, found.fit.converged)
+        warn_maximum(self, laplace, found.params, found.reduction, found.fit.converged, drawn=True)
         if not laplace.without_limit:  # draws around estimates that mean nothing are worth no word
             warn_monte_carlo(result, mcse_tol if nsample is None else None)
         self._end_work()

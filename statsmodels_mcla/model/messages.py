@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from statsmodels_mcla.data import MixedModel
-from statsmodels_mcla.estimation import LaplaceMaximum, unreached_mode
+from statsmodels_mcla.estimation import LaplaceMaximum, fading_mode, unreached_mode
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
@@ -17,6 +17,7 @@ from statsmodels_mcla.exceptions import (
     SingularFitWarning,
     warn_user,
 )
+from statsmodels_mcla.families import without_predictors
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.results import MCLAMixedGLMResults
@@ -28,9 +29,15 @@ MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error it
 
 
 def warn_maximum(
-    model: MixedModel, laplace: LaplaceMaximum, params: Array, reduction: Reduction, converged: bool
+    model: MixedModel,
+    laplace: LaplaceMaximum,
+    params: Array,
+    reduction: Reduction,
+    converged: bool,
+    *,
+    drawn: bool,
 ) -> None:
-    """Tell of all that is wrong with a maximum, whatever likelihood it is of."""
+    """Tell of all that is wrong with a maximum, of the likelihood over draws or of Laplace's approximation."""
     terms, psi = [repr(t.name) for t in model.random_terms], model.conditional_family.parameters
 
     def named(names: Sequence[str], which: Iterable[int]) -> str:
@@ -39,7 +46,13 @@ def warn_maximum(
     separated = named(model.exog_names, laplace.separated)
     separating = named(terms, laplace.separating)
     singular = named(terms, reduction.vanished)
-    degenerate = named(terms, sorted({*reduction.singular} - {*reduction.vanished}))
+    singular_terms = sorted({*reduction.singular} - {*reduction.vanished})
+    degenerate = named(terms, singular_terms)
+    joint = [len({*model.random_terms[k].predictors}) > 1 for k in singular_terms]
+    apart = [
+        *(["(x || g) fits the effects"] if not all(joint) else []),
+        *(["terms without the label, (... | g), fit those of different predictors"] if any(joint) else []),
+    ]
 
     others = (
         ", and all others are those of the limit without the rows that are certain" if laplace.limit else ""
@@ -73,7 +86,7 @@ def warn_maximum(
         SingularFitWarning,
         f"the random effects of {degenerate} are perfectly correlated at the maximum (a singular "
         "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
-        "covariance matrix of lower rank; (x || g) fits the effects without correlations",
+        f"covariance matrix of lower rank; {' and '.join(apart)} without correlations",
     )
     tell(
         reduction.at_limit,
@@ -97,8 +110,16 @@ def warn_maximum(
             f"rows (a probability of 0 or 1), where the likelihood is flat. Estimates and standard errors of {name!r} "
             "effects mean nothing there; leave terms out of its formula, or the formula itself",
         )
+    fading = None if drawn or laplace.endless else fading_mode(laplace.fit)
     tell(
-        not (converged or laplace.endless),
+        fading,
+        ConvergenceWarning,
+        f"Laplace's approximation has no maximum: the effects of block {fading!r} given the data have a mode that "
+        "fades (its curvature goes to zero), where the approximation, and not the likelihood, rises without "
+        "bounds. Use fit(), which maximises the likelihood",
+    )
+    tell(
+        not (converged or laplace.endless or fading),
         ConvergenceWarning,
         "the fit did not converge: raise maxiter or max_seconds, start elsewhere (start_params), or simplify the "
         "random effects",
@@ -113,6 +134,9 @@ def running_off(model: MixedModel, params: Array) -> dict[str, float]:
     inputs = model.inputs
     none = np.zeros((inputs.Z.shape[1], 1))
     eta = inputs.linear_predictors(family, model.design.split(params)[0], none)[:, inputs.used, 0]
+    for k, name in enumerate(family.predictors):
+        if name == "disp" and "scale" in without_predictors(family).parameters:
+            eta[k] -= np.median(eta[k])  # the units of the response are no sign of anything
     far = {name: float(row[np.argmax(np.abs(row))]) for name, row in zip(family.predictors, eta, strict=True)}
     return {name: value for name, value in far.items() if name and abs(value) > AT_ITS_END}
 

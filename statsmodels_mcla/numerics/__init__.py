@@ -22,6 +22,7 @@ from statsmodels_mcla.numerics.finite_differences import (
 from statsmodels_mcla.numerics.linalg import (
     covariance_root,
     homogeneous,
+    independent_columns,
     inverse_root,
     is_positive_definite,
     multiply_draws,
@@ -46,6 +47,7 @@ __all__ = [
     "generator",
     "generator_of",
     "homogeneous",
+    "independent_columns",
     "inverse_root",
     "is_positive_definite",
     "multiply_draws",

@@ -67,6 +67,20 @@ def is_positive_definite(A: Array) -> bool:
     return True
 
 
+def independent_columns(X: Array, extra: Array) -> np.ndarray:
+    """Numbers of the columns of extra (n, k) that add to the span of X (n, p) and of those before."""
+    basis = np.linalg.qr(X)[0]
+    keep = []
+    for j, column in enumerate(extra.T):
+        left = column - basis @ (basis.T @ column)
+        left = left - basis @ (basis.T @ left)
+        size = float(np.linalg.norm(left))
+        if size > 1e-8 * max(float(np.linalg.norm(column)), 1e-300):
+            keep.append(j)
+            basis = np.column_stack([basis, left / size])
+    return np.array(keep, int)
+
+
 def covariance_root(G: Array) -> Array:
     """Root R with R R' = G of covariance matrices (..., d, d) that may be singular."""
     values, vectors = np.linalg.eigh(G)

@@ -154,6 +154,7 @@ def profile(maximum: ObjectiveMaximum, name: Any, names: list[str], grid: Any = 
     else:
         asked = _fill(profiler, np.unique(checked_numbers(grid, "grid")), scale, ends)
     points = profiler.points()
+    ends = (profiler.plateau(-1.0) or ends[0], profiler.plateau(1.0) or ends[1])
     inner = np.array([p.inner for p in points])
     asked |= {end.inner: end.outer for end in ends if np.isfinite(end.outer)}
     values = [asked.get(c, float(scale.outer(np.asarray(c)))) for c in inner]
@@ -209,11 +210,16 @@ def profile_limits(
 
 
 def _limit_or_nan(profiler: Profiler, target: float, name: str) -> Limit:
-    """Limit of a profile; NaN, and a warning, where none is found."""
+    """Limit of a profile, with a warning where it is infinite, because of a plateau, or NaN, because none is found."""
+    side = "lower" if target < 0 else "upper"
     try:
-        return profiler.limit(target)
+        limit = profiler.limit(target)
     except (RuntimeError, FloatingPointError, np.linalg.LinAlgError) as error:
-        side = "lower" if target < 0 else "upper"
-        message = f"the {side} profile limit of {name} is NaN: {error}"
-    warn_user(message)
-    return Limit(np.nan, np.nan)
+        limit, meaning = Limit(np.nan, np.nan), str(error)
+    else:
+        if np.isfinite(limit.value) or profiler.plateau(target) is None:
+            return limit
+        loss = profiler.maximum.top.value - profiler.points()[0 if target < 0 else -1].llf
+        meaning = f"however far it goes there, the log-likelihood falls by {loss:.3g} at most, too little to reject it"
+    warn_user(f"the {side} profile limit of {name} is {str(limit.value).replace('nan', 'NaN')}: {meaning}")
+    return limit

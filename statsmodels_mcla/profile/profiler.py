@@ -3,6 +3,10 @@ r"""Profile likelihood of a quantity: its points, its signed root, and confidenc
 The signed root zeta(c) = sign(c - estimate) sqrt(2 (l_max - l_p(c))) is nearly straight (Bates and Watts, 1988,
 sec. 6.1), and its slope, -lambda / zeta, comes with every constrained maximum for nothing: limits are found by
 Newton's method on it, and between points it is interpolated by cubics.
+
+A profile may end in a plateau, as where a coefficient of a zero part goes to where there are no zeros of it: the limit
+is infinite if the plateau is above the target.  On the way there the likelihood falls by less and less, in a geometric
+series of which the rest is known.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ NEAR_TARGET = 0.03  # distance of zeta from its target at which the last Newton 
 SPACING = 0.5  # of zeta between the points of a table
 MAX_POINTS = 25
 FAR_LOSS = 2.0  # of log-likelihood, where the profile of an estimate at an end of its range begins
+NEARLY_FLAT = 1e-3  # of log-likelihood, that the rest of the way to infinity is worth
 PATH = 0.02 * 1.4 ** np.arange(40)
 
 
@@ -190,6 +195,8 @@ class Profiler:
             if abs(point.zeta - target) < NEAR_TARGET:
                 return self._read_off(point, target)
             beyond = abs(point.zeta) > abs(target)
+            if not beyond and self.plateau(side) is not None:
+                return Limit(end.outer, 0.0)
             inside, outside = (inside, point.inner) if beyond else (point.inner, outside)
             guess = point.inner + (target - point.zeta) / point.slope if point.slope > 0 else np.inf * side
             too_far = side * guess >= side * outside and outside != end.inner
@@ -198,6 +205,21 @@ class Profiler:
             reach = min(3.0 * abs(target) * self.se, 2.0 * self.quantity.scale.stride)
             guess = side * min(side * guess, side * inside + reach)
         raise RuntimeError("no limit of the profile was found: fit with more draws (a smaller mcse_tol)")
+
+    def plateau(self, side: float) -> End | None:
+        """Stand-in for an infinite end of the range, where the profile has become flat on the way to it."""
+        end = self.quantity.ends(self.estimate)[int(side > 0)]
+        last = [p for p in self.points() if side * (p.inner - self.estimate) >= 0][:: int(side)][-3:]
+        if np.isfinite(end.inner) or len(last) < 3:
+            return None
+        inner, llf = (np.array([getattr(p, name) for p in last]) for name in ("inner", "llf"))
+        step = np.abs(np.diff(inner))
+        first, second = -np.diff(llf) / step
+        if not (first > 0 and -NEARLY_FLAT < second * step[1] < first * step[1]):
+            return None
+        rate = np.log(first / max(second, 1e-12 * first)) / step.mean()
+        rest = max(second, 0.0) * np.exp(-0.5 * rate * step[1]) / rate
+        return End(last[-1].inner, end.outer) if rest < NEARLY_FLAT else None
 
     def _first_guess(self, target: float) -> float:
         """Value of the quantity a Wald distance away in the working parameters."""
@@ -229,6 +251,8 @@ class Profiler:
                 inner = side * min(beyond, side * end.inner)
                 point = self.at_end(end) if inner == end.inner else self.at(inner)
                 zeta, slope = point.zeta, point.slope
+                if self.plateau(side) is not None:
+                    break
         for _ in range(MAX_POINTS):  # where zeta has jumped
             points = self.points()
             jumps = [abs(b.zeta - a.zeta) for a, b in pairwise(points)]

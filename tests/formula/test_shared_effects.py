@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import SingularFitWarning
 from statsmodels_mcla.formula import FormulaError
 
 POISSON = sm.families.Poisson()
@@ -71,3 +72,26 @@ def test_within_one_formula_too() -> None:
 def test_labels_that_cannot_be_meant(formula: str, zi: str, message: str) -> None:
     with pytest.raises(FormulaError, match=message):
         model(formula, ziformula=zi)
+
+
+@pytest.mark.parametrize(
+    ("mean", "zero", "advice"),
+    [
+        (
+            "(1 | p | g)",
+            "(1 | p | g)",
+            r"terms without the label, \(... \| g\), fit those of different predictors",
+        ),
+        ("(1 + x | g)", "(1 | g)", r"\(x \|\| g\) fits the effects without correlations"),
+    ],
+)
+def test_advice_for_perfect_correlations_fits_the_term(mean: str, zero: str, advice: str) -> None:
+    rng = np.random.default_rng(1)
+    g, x, u = np.repeat(np.arange(25), 8), rng.normal(size=200), rng.normal(size=25)
+    zeros = rng.random(200) < 1 / (1 + np.exp(0.8 - 0.9 * u[g]))
+    eta = 1 + 0.3 * x + 0.5 * u[g] * (1 + 0.6 * x * ("x" in mean))
+    data = pd.DataFrame({"y": np.where(zeros, 0, rng.poisson(np.exp(eta))), "x": x, "g": g})
+    with pytest.warns(SingularFitWarning, match=advice):
+        MCLAMixedGLM.from_formula(
+            f"y ~ x + {mean}", data, family=sm.families.Poisson(), ziformula=f"~ 1 + {zero}"
+        ).fit_laplace()

@@ -6,16 +6,19 @@ not depend on where x is counted from; a term of any kind does not depend on its
 
 from __future__ import annotations
 
+import functools
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from helpers import no_warnings
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla import MCLAMixedGLM, families
 from statsmodels_mcla.exceptions import SingularFitWarning
 
 FAMILIES = {
@@ -152,3 +155,51 @@ def test_units_of_a_gamma_response(log_scale: int) -> None:
     params = other.params.to_numpy() - np.log(scale) * np.eye(6)[0]
     np.testing.assert_allclose(params, one.params, atol=1e-3 * one.bse.min())
     np.testing.assert_allclose(other.bse, one.bse, rtol=1e-3)
+
+
+LOG = sm.families.links.Log()
+WITH_UNITS = {
+    "lognormal": (families.LogNormal(), {}),
+    "gamma": (sm.families.Gamma(LOG), {}),
+    "gamma, dispersed": (sm.families.Gamma(LOG), {"dispformula": "~ x"}),
+    "hurdle gamma": (sm.families.Gamma(LOG), {"ziformula": "~ 1"}),
+    "inverse gaussian": (sm.families.InverseGaussian(LOG), {}),
+    "tweedie": (families.Tweedie(), {}),
+    "gaussian, log link": (sm.families.Gaussian(LOG), {}),
+    "gaussian": (sm.families.Gaussian(), {}),
+    "gaussian, dispersed": (sm.families.Gaussian(), {"dispformula": "~ x"}),
+    "t": (families.StudentT(), {}),
+    "t, df given": (families.StudentT(df=4), {}),
+}
+
+
+@functools.cache
+def positive_fit(name: str, unit: float) -> Any:
+    """Fit of responses between a few and a few hundred of these units; in some, zeros."""
+    family, options = WITH_UNITS[name]
+    rng = np.random.default_rng(2)
+    g, x = np.repeat(np.arange(15), 10), rng.uniform(-1, 1, 150)
+    y = np.exp(3.0 + 0.4 * x + 0.5 * rng.normal(size=15)[g]) * rng.gamma(9.0, 1 / 9.0, 150)
+    y = np.where((rng.random(150) < 0.2) & (name in ("tweedie", "hurdle gamma")), 0.0, y)
+    data = pd.DataFrame({"y": y * unit, "x": x, "g": g})
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data, family=family, **options)
+    with no_warnings():
+        return model.fit_laplace(), data
+
+
+UNITS = [(name, unit) for name in WITH_UNITS for unit in (1e-6, 1e-3, 1e3, 1e6)]
+UNITS.remove(
+    ("gaussian, dispersed", 1e6)
+)  # responses of 10^7 beside a logarithm: derivatives drown in round-off
+
+
+@pytest.mark.parametrize(("name", "unit"), UNITS)
+def test_units_of_a_response(name: str, unit: float) -> None:
+    """Of every family whose responses have units: the same fit, with means in the other units."""
+    (one, _), (other, data) = positive_fit(name, 1.0), positive_fit(name, unit)
+    assert other.converged
+    positive = int((data["y"] > 0).sum())
+    assert other.llf == pytest.approx(one.llf - positive * np.log(unit), abs=1e-3)
+    np.testing.assert_allclose(other.predict(random="none") / unit, one.predict(random="none"), rtol=1e-3)
+    z = {fit: fit.params["x"] / fit.bse["x"] for fit in (one, other)}
+    assert z[other] == pytest.approx(z[one], rel=2e-3)

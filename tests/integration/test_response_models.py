@@ -89,13 +89,11 @@ OFFERED: dict[str, Ask] = {
 }
 
 
-FOR_ONE_PREDICTOR = ("population_averaged", "score test")
-
-
 def offered(model: ResponseModel, name: str) -> bool:
-    """Whether results offer it: not all of it where there are several predictors."""
+    """Whether results offer it: not all of it where categories have a predictor each."""
     without_mean = model.which != "mean" and name in ("residuals", "get_margeff")
-    return not (without_mean or (len(model.effects) > 1 and name in FOR_ONE_PREDICTOR))
+    without_average = model.name.startswith(("multinomial", "partial")) and name == "population_averaged"
+    return not (without_mean or without_average)
 
 
 @every

@@ -320,3 +320,52 @@ def test_profile_of_a_correlation_of_one() -> None:
     assert found.table["llf"].is_monotonic_increasing
     by_hand = fit.profile_likelihood("Corr(Intercept, x)", grid=[0.5, 0.7, 0.75, 0.8, 0.85, 0.9])
     assert found.conf_int()["lower"] == pytest.approx(by_hand.conf_int()["lower"], abs=0.01)
+
+
+# Plateaus ---------------------------------------------------------------------------------------------------
+
+
+def test_profile_of_a_zero_part_that_may_be_nothing_ends_at_the_family_without_it() -> None:
+    """As its intercept goes to minus infinity, the likelihood goes to that of the fit without a zero part."""
+    salamanders = pd.read_csv(REFERENCE / "salamanders.csv")
+    few = salamanders[salamanders["spp"].isin(["DM", "PR"])]
+    model = MCLAMixedGLM.from_formula(
+        "count ~ mined + (1 | site)",
+        few,
+        family=sm.families.NegativeBinomial(alpha=1.0),
+        ziformula="~ 1",
+    )
+    full = model.fit(rng=1)
+    smaller = MCLAMixedGLM.from_formula(
+        "count ~ mined + (1 | site)", few, family=sm.families.NegativeBinomial(alpha=1.0)
+    ).fit(rng=1)
+    loss = full.llf - smaller.llf
+    assert 0.02 < loss < 0.5 * stats.chi2.isf(0.05, 1)
+    with pytest.warns(UserWarning, match="limit of zi: Intercept is -inf.*falls by .* at most"):
+        lower, upper = full.conf_int(method="profile", parm="zi: Intercept").iloc[0]
+    assert lower == -np.inf
+    assert full.params["zi: Intercept"] < upper < 5
+    found = full.profile_likelihood("zi: Intercept")
+    assert found.table["llf"].iloc[0] == pytest.approx(smaller.llf, abs=2e-3)
+    assert found.conf_int()["lower"] == -np.inf
+    narrow = stats.chi2.sf(loss, 1)  # an interval whose limit the profile has halfway down
+    assert np.isfinite(full.conf_int(narrow, method="profile", parm="zi: Intercept").iloc[0, 0])
+
+
+def test_profile_of_a_zero_part_that_some_rows_may_not_have() -> None:
+    """Two coefficients go to infinity together; the plateau is the likelihood of those rows without zeros of it."""
+    salamanders = pd.read_csv(REFERENCE / "salamanders.csv")
+    full = MCLAMixedGLM.from_formula(
+        "count ~ mined + (1 | site)",
+        salamanders,
+        family=sm.families.NegativeBinomial(alpha=1.0),
+        ziformula="~ mined",
+    ).fit(rng=1)
+    with pytest.warns(UserWarning, match="profile limit of zi"):
+        limits = full.conf_int(method="profile", parm=["zi: Intercept", "zi: mined[T.yes]"]).to_numpy()
+    assert limits[0, 0] == -np.inf
+    assert limits[1, 1] == np.inf
+    assert np.isfinite(limits[[0, 1], [1, 0]]).all()
+    held = full.profile_likelihood("zi: Intercept", grid=[-9.0, -30.0]).table["llf"]
+    assert held.iloc[0] == pytest.approx(held.iloc[1], abs=1e-3)
+    assert full.llf - held.iloc[0] == pytest.approx(0.524, abs=0.01)  # glmmTMB by Laplace: 0.52

@@ -11,7 +11,7 @@ import numpy as np
 
 from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.execution import remade
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, is_positive_definite
 
 FIRST_SD = 0.4  # of a random effect's part of eta, in standard deviations of what one row tells about eta
 
@@ -27,7 +27,7 @@ class GLMStart:
     information : ndarray (p, p)
         X'WX.
     curvature : float
-        Average of W: information about one row's linear predictor.
+        Average of W: information about one row's first linear predictor.
     converged : bool
     size : float
         Of the random effects where a search starts, relative to what one row tells about eta.
@@ -85,7 +85,7 @@ def fit_without_random_effects(design: DesignFacts, maxiter: int = 30) -> GLMSta
     if design.family.parameters:
         phi = _mean_phi(design.map(partial(_glm_phi, beta), rows))
     back = np.linalg.inv(axes)
-    curvature = float(here.curvature / design.n_rows)
+    curvature = float(here.curvature * len(design.family.directions) / design.n_rows)
     return GLMStart(axes @ beta, phi, back.T @ here.information @ back, curvature, converged)
 
 
@@ -131,10 +131,17 @@ def _glm_sums(beta: Array, phi: Any, design: MixedDesign, rows: _GLMRows) -> _GL
     y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
     eta = rows.X @ beta + design.offset
     terms = design.family.rows(y, w, v, eta[:, None], phi)
-    # negative curvature of a row (non-canonical links) counts as none
-    W = np.maximum(-terms.d2[:, 0], 1e-8 * np.abs(terms.d2).max())
-    information = rows.X.T @ (rows.X * W[:, None])
-    return _GLMSums(float(terms.logf.sum()), rows.X.T @ terms.d1[:, 0], information, float(W.sum()))
+    # curvature of each predictor, in its own units; a negative one of a row (non-canonical links) counts as none
+    matrix = design.family.directions.matrix
+    own = terms.d2.reshape(-1, len(matrix)) @ matrix**2
+    W = np.zeros((len(own), len(matrix)))
+    W[:, : own.shape[1]] = np.maximum(-own, 1e-8 * np.abs(own).max(axis=0))
+    information = rows.X.T @ (rows.X * W.reshape(-1, 1))
+    if len(matrix) > 1:  # and what is between them, where that is a maximum
+        whole = -rows.X.T @ (rows.X * terms.d2)
+        information = whole if is_positive_definite(whole) else information
+    height, curvature = float(terms.logf.sum()), float(W[:, 0].sum())
+    return _GLMSums(height, rows.X.T @ terms.d1[:, 0], information, curvature)
 
 
 def _glm_phi(beta: Array, design: MixedDesign, rows: _GLMRows) -> _Begun:

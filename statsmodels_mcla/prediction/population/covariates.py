@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,10 @@ class CovariateRows:
                 )
             prior = prior_basis(fitted.reduction, sp.csr_array(sp.hstack([t.Z for t in model.random_terms])))
         return cls(model, fitted, random, covariates, frame, offset, prior)
+
+    def of_first_predictor(self) -> CovariateRows:
+        """Return these without covariates that only further linear predictors depend on."""
+        return replace(self, covariates=covariates_of(design_info_of(self.model), self.frame))
 
     @property
     def weights(self) -> Array:

@@ -17,7 +17,7 @@ from statsmodels_mcla.families import IDENTITY, LOG, MeanLink
 from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments, moments_of
-from statsmodels_mcla.prediction.linear_predictors import LinearRows
+from statsmodels_mcla.prediction.linear_predictors import JointRows, LinearRows
 from statsmodels_mcla.prediction.population.contrast_matrices import contrasts_within
 from statsmodels_mcla.prediction.population.multiplicity import Adjustment, Comparisons, adjustment_of
 from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions
@@ -35,12 +35,18 @@ class LinearPredictors:
     errors : ParameterErrors
     averaged : bool
         Whether they are those whose mean is the average over the random effects, which otherwise are zero.
+    which : str
+        The mean that is averaged, a name among the family's `predictable`.
+    joint : JointRows, optional
+        All linear predictors that it depends on, where they are several.
     """
 
     fitted: Fitted
     rows: LinearRows
     errors: ParameterErrors
     averaged: bool = False
+    which: str = "mean"
+    joint: JointRows | None = None
 
     def __call__(self, params: Array) -> tuple[Array, Array]:
         """Values (N,) and their derivatives (N, P)."""
@@ -48,8 +54,9 @@ class LinearPredictors:
         if not self.averaged:
             (found,) = moments(there, self.rows, [LINEAR], self.errors)
             return found.mean, found.slope
-        found = moments_of(there, self.rows, self.errors)[-1]
-        link = there.design.family.mean_curve(there.design.split(params)[2])
+        found = moments_of(there, self.rows, self.errors, self.which, self.joint)[-1]
+        family = there.design.family
+        link = family.link_function if self.joint else family.mean_curve(there.design.split(params)[2])
         linear = link.eta(found.mean)
         return linear, found.slope / link.mean_deriv(linear)[:, None]
 
@@ -311,7 +318,8 @@ class EstimatedMeans(Shown):
         factors, source = (*specs, *by), grid.source
         rows = grid.rows() if trend is None else grid.slopes(trend)
         averaged = source.random == "marginal" and trend is None
-        predictors = LinearPredictors(estimates.fitted, rows, estimates.errors, averaged)
+        which = "mean" if len(estimates.fitted.design.family.predictors) == 1 else "conditional"
+        predictors = LinearPredictors(estimates.fitted, rows, estimates.errors, averaged, which)
         averages = grid.averages(factors, weights)
         known = np.asarray(np.isfinite(averages).all(axis=1))
         averages = np.where(known[:, None], averages, 0.0)

@@ -10,8 +10,9 @@ Schielzeth, 2017),
 s is that of the latent response of a binomial link (pi^2/3 for logit, 1 for probit, pi^2/6 for cloglog), and
 otherwise the variance of the response on the link scale, at the mean of the response over rows and random effects
 (eqs. 5.8 to 5.14 there): log(1 + V/mu^2) for log links ("lognormal"), trigamma(mu^2/V) ("trigamma"), or the delta
-method ("delta").  Standard and Monte Carlo errors are by the delta method: all of these are smooth functions of the
-estimates.
+method ("delta").  With several linear predictors these are those of the first, and of the responses that are not of a
+zero part or a part of ones; where the dispersion has a predictor, s is an average over rows.  Standard and Monte Carlo
+errors are by the delta method: all of these are smooth functions of the estimates.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from scipy import special
 
 from statsmodels_mcla.data import ModelInputs
@@ -44,10 +46,16 @@ class VarianceShares:
     design : MixedDesign
         Of the whole model.
     family : ConditionalFamily
+        Of the first linear predictor.
     X : ndarray (N, p)
+        Zero in columns of other predictors.
     offset, weights : ndarray (N,)
     of_row : ndarray (N, size of theta)
         Derivative of the variance of each row's random part in the variances and covariances.
+    terms : tuple of int
+        Those with effects in the first predictor.
+    dispersion : tuple of two ndarrays, optional
+        Rows like ``X`` and ``of_row`` of the predictor of the dispersion, if it has one.
     method : str
         Of the observation-level variance.
     """
@@ -58,6 +66,8 @@ class VarianceShares:
     offset: Array
     weights: Array
     of_row: Array
+    terms: tuple[int, ...]
+    dispersion: tuple[Array, Array] | None
     method: str
 
     @classmethod
@@ -69,10 +79,11 @@ class VarianceShares:
         ValueError
             If the method is unknown or does not suit the family and link.
         """
-        family = design.family
-        if len(family.predictors) > 1:
+        whole, family = design.family, design.family.of_first_predictor()
+        if family is None:
             raise ValueError(
-                f"family {family.name} has no variance shares: its effects are in several linear predictors"
+                f"family {whole.name} has no variance shares: its fixed effects are in the predictors of all its "
+                "categories or thresholds; var_corr() has the standard deviations"
             )
         if not family.simple_mean and family.link_function.latent_variance is None:
             raise ValueError(
@@ -92,8 +103,17 @@ class VarianceShares:
             )
         if method in ("lognormal", "trigamma") and family.link != "log":
             raise ValueError(f"method={method!r} is for log links; use {default!r}")
-        basis = prior_basis(Reduction.of(design), inputs.Z)
-        return cls(design, family, np.asarray(inputs.exog), inputs.offset, inputs.freq_weights, basis, method)
+
+        def rows_of(number: int) -> tuple[Array, Array]:
+            mine = sp.diags_array((inputs.predictor_of_effect == number).astype(float))
+            X = np.asarray(inputs.exog) * (inputs.predictor_of_column == number)
+            return X, prior_basis(Reduction.of(design), sp.csr_array(inputs.Z @ mine))
+
+        spread = rows_of(whole.predictors.index("disp")) if "disp" in whole.predictors else None
+        X, basis = rows_of(0)
+        terms = tuple(k for k, t in enumerate(inputs.terms) if 0 in t.predictors)
+        weights = inputs.freq_weights
+        return cls(design, family, X, inputs.offset, weights, basis, terms, spread, method)
 
     def fixed(self, params: Array) -> float:
         """Variance of the fixed part over rows, offset excluded."""
@@ -102,10 +122,10 @@ class VarianceShares:
         return float(self.weights @ (eta - centre) ** 2 / (self.weights.sum() - 1.0))
 
     def random(self, params: Array) -> Array:
-        """Variance of each term, averaged over rows."""
+        """Variance of each term of the first predictor, averaged over rows."""
         theta = self.design.split(params)[1]
         mean = np.average(self.of_row, axis=0, weights=self.weights) * theta
-        return np.array([mean[s].sum() for s in self.design.covariance.slices])
+        return np.array([mean[self.design.covariance.slices[k]].sum() for k in self.terms])
 
     def observation(self, params: Array) -> float:
         """Observation-level variance on the link scale."""
@@ -119,13 +139,18 @@ class VarianceShares:
             mu = np.average(link.mean(eta), weights=self.weights)
         else:
             mu = np.average(link.normal_mean(eta, self.of_row @ theta).mean, weights=self.weights)
-        at = np.array([mu])
-        variance = float(family.variance(at, phi)[0])
+        if self.dispersion is not None:
+            of_spread, its_variance = self.dispersion
+            phi = np.exp(of_spread @ beta + 0.5 * its_variance @ theta)
+        at = np.full(np.size(phi), mu)
+        variance = family.variance(at, phi)
         if self.method == "lognormal":
-            return float(np.log1p(variance / mu**2))
-        if self.method == "trigamma":
-            return float(special.polygamma(1, mu**2 / variance))
-        return variance / float(link.mean_deriv(link.eta(at))[0]) ** 2
+            each = np.log1p(variance / mu**2)
+        elif self.method == "trigamma":
+            each = special.polygamma(1, mu**2 / variance)
+        else:
+            each = variance / link.mean_deriv(link.eta(at)) ** 2
+        return float(np.average(each, weights=None if self.dispersion is None else self.weights))
 
     def r2(self, params: Array) -> Array:
         """Marginal and conditional R squared."""

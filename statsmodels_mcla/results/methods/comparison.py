@@ -18,6 +18,7 @@ class ScoreTestResults(ResultsBase):
         *,
         exog_extra: Any = None,
         exog_vc_extra: Any = None,
+        predictor: str | None = None,
         rng: Any = 0,
         eval_env: Any = 0,
     ) -> ScoreTest:
@@ -31,6 +32,9 @@ class ScoreTestResults(ResultsBase):
             Fixed-effects columns to add, a row for each row that the model uses.
         exog_vc_extra : array_like or scipy.sparse (n, Q), optional
             Design of independent random effects of one variance to add.
+        predictor : str, optional
+            Linear predictor that they are added to, by the name before its effects: ``"zi"``, ``"oi"``, ``"disp"``, a
+            category of `Multinomial`, or ``"nominal"`` for all thresholds.  By default that of the formula.
         rng : int or numpy.random.Generator
             Source of randomness.
         eval_env : int or patsy.EvalEnvironment
@@ -58,7 +62,7 @@ class ScoreTestResults(ResultsBase):
         if sum(given) != 1:
             raise ValueError("term: give either a term of a formula, or exog_extra and exog_vc_extra")
         if term is not None:
-            X, terms = added_by_formula(self.model, term, environment(eval_env, 1))
+            added = added_by_formula(self.model, term, environment(eval_env, 1), predictor)
         else:
-            X, terms = added_by_arrays(self.model, exog_extra, exog_vc_extra)
-        return score_test(mixed_fit_of(self, "the fit"), X, terms, rng)
+            added = added_by_arrays(self.model, exog_extra, exog_vc_extra, predictor)
+        return score_test(mixed_fit_of(self, "the fit"), added, rng)

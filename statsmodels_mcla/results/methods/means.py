@@ -76,7 +76,8 @@ class MeansMethods(ResultsBase):
         -----
         With the linear predictors eta of the reference grid, all combinations of the levels of factors with numbers at
         their mean, means are W eta (Searle, Speed and Milliken, 1980, Am. Stat. 34(4); Lenth's emmeans).  Errors are
-        by the delta method.
+        by the delta method.  With a zero part they are those of the other responses, as R's ``component="cond"``;
+        `get_margeff` is of the mean of all.
 
         Examples
         --------
@@ -157,8 +158,10 @@ class MeansMethods(ResultsBase):
         **kind: Any,
     ) -> EstimatedMeans:
         family = self.model.conditional_family
-        refuse_several_predictors(family, "emmeans")
-        if not family.simple_mean and (random == "marginal" or kind.get("response") is not None):
+        of_mean = family.of_first_predictor()
+        if of_mean is None:
+            refuse_several_predictors(family, "emmeans")
+        elif not of_mean.simple_mean and (random == "marginal" or kind.get("response") is not None):
             raise ValueError(
                 f"type='response' and random='marginal' are not known for family {family.name}, whose mean depends on "
                 "more than the linear predictor: use type='link', or compare predictions of new rows"
@@ -170,7 +173,7 @@ class MeansMethods(ResultsBase):
                 "specs: means need the factors of a formula, and the model was made from arrays: use t_test with "
                 "contrasts, or make the model with from_formula"
             )
-        source = CovariateRows.of(self.model, self.estimates.fitted, random)
+        source = CovariateRows.of(self.model, self.estimates.fitted, random).of_first_predictor()
         own = tuple(dict.fromkeys(source.named(name, "specs").name for name in _listed(specs)))
         held = tuple(dict.fromkeys(source.named(name, "by").name for name in _listed(by or ())))
         if set(own) & set(held) or not own:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from statsmodels_mcla.data import inputs_of
 from statsmodels_mcla.design import term_keys
-from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction import fixed_rows, prediction_rows
+from statsmodels_mcla.families import ConditionalFamily, Surface
+from statsmodels_mcla.numerics import Array, independent_columns
+from statsmodels_mcla.prediction import JointRows, LinearRows, fixed_rows, prediction_rows
 from statsmodels_mcla.prediction.population import (
     METHODS,
     CovariateRows,
@@ -64,6 +64,11 @@ class EffectSizes(ResultsBase):
         ValueError
             If the method does not suit the family and link.
 
+        Notes
+        -----
+        Where there is a zero part or one of ones, the shares are those of the other responses; a dispersion that has a
+        formula is averaged over rows.
+
         Examples
         --------
         >>> results.r2()["estimate"].round(2)
@@ -99,7 +104,8 @@ class EffectSizes(ResultsBase):
         Name: estimate, dtype: float64
         """
         shares = VarianceShares.of(inputs_of(self.model), self.model.design, method)
-        terms = [*term_keys(self.model.random_terms), "total"]
+        keys = term_keys(self.model.random_terms)
+        terms = [*(keys[k] for k in shares.terms), "total"]
         both = with_errors(self.estimates, shares.icc, [*terms, *terms], of_errors=mcse)
         adjusted, unadjusted = both.iloc[: len(terms)], both.iloc[len(terms) :]
         renamed = unadjusted.rename(columns=lambda name: f"unadjusted {name}")
@@ -123,7 +129,7 @@ class MarginMethods(ResultsBase):
         Raises
         ------
         ValueError
-            If there is no population average (the inverse link over normal effects).
+            If there is no population average (the inverse link over normal effects), or no mean.
 
         Notes
         -----
@@ -131,7 +137,9 @@ class MarginMethods(ResultsBase):
         g(m_i) - offset_i to the fixed effects over the rows of the model, (X'X)^-1 X' (g(m) - offset) (Hedeker, du
         Toit, Demirtas and Gibbons, 2018, Biometrics 74, 354-361).  For a probit link and a random intercept of
         variance nu that is beta / sqrt(1 + nu), and for a log link the intercept moves by nu / 2; otherwise the
-        average follows no straight line exactly, and the fit is the nearest one.
+        average follows no straight line exactly, and the fit is the nearest one.  Where there is a zero part, m is the
+        mean of all responses, and columns of its formula that the fixed effects of the mean do not make up are added to
+        X.
 
         Examples
         --------
@@ -144,17 +152,28 @@ class MarginMethods(ResultsBase):
         """
         fitted, errors, model = self.estimates.fitted, self.estimates.errors, self.model
         family = fitted.design.family
-        refuse_several_predictors(family, "population_averaged")
-        at = prediction_rows(model, fitted, fixed_rows(model), "marginal")
-        w, X = model.freq_weights, at.rows.X
+        known = family.predictable(fitted.design.split(fitted.params)[2]).get("mean")
+        if known is None or (family.categorical and len(family.predictors) > 1):
+            refuse_several_predictors(family, "population_averaged")
+        fixed, curve = fixed_rows(model), None if known is None else known.curve
+
+        def rows_of(numbers: tuple[int, ...]) -> LinearRows:
+            return prediction_rows(model, fitted, fixed, "marginal", predictors=numbers).rows
+
+        joint = JointRows.of(rows_of, curve.predictors) if isinstance(curve, Surface) else None
+        at, w = rows_of((0,)), model.freq_weights
+        parts = (at,) if joint is None else joint.rows
+        X = np.sum([part.X for part in parts], axis=0)  # each has columns of its own
+        own = independent_columns(np.zeros((len(X), 0)), X)
+        X = X[:, own]
         solve = np.linalg.solve(X.T @ (X * w[:, None]), X.T * w)
-        average = LinearPredictors(fitted, at.rows, errors, averaged=True)
+        average = LinearPredictors(fitted, at, errors, averaged=True, joint=joint)
 
         def coefficients(params: Array) -> tuple[Array, Array]:
             linear, slope = average(params)
-            return solve @ (linear - at.rows.offset), solve @ slope
+            return solve @ (linear - at.offset), solve @ slope
 
-        names = list(model.data.fe_names)
+        names = [model.data.fe_names[j] for j in own]
         return PopulationAveraged(family.link, ParameterFunctions.of(names, coefficients, self.estimates))
 
     def get_margeff(

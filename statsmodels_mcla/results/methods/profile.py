@@ -43,7 +43,8 @@ class ProfileResults(WaldResults):
         Returns
         -------
         ndarray or DataFrame (k, 2)
-            Limits on the scale of ``params``, those of variances never below zero.  The Monte Carlo errors of profile
+            Limits on the scale of ``params``, those of variances never below zero; infinite ones, with a warning, where
+            no value is rejected, as of a zero part that some rows may do without.  The Monte Carlo errors of profile
             limits are in ``attrs["mcse"]``, as nested lists; `conf_int_mcse` has those of Wald limits.
 
         Raises
