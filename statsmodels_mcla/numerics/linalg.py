@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 Array = NDArray[Any]
 
 
 PIECE = 2**18  # multiplications: OpenBLAS and MKL start threads for larger products of matrices,
 VECTOR_PIECE = 2**13  # and for these numbers in a product of a matrix and a vector, or of two vectors
+LARGE = 50  # from which a triangular inverse is worth a call of its own
 RELEASES = 500  # results of a product for which numpy lets other threads run
 
 
@@ -55,7 +57,15 @@ def inverse_root(precision: Array) -> tuple[Array, Array]:
         return 1.0 / np.sqrt(precision), np.log(precision[:, 0, 0])
     lower = np.linalg.cholesky(precision)
     log_det = 2.0 * np.log(np.diagonal(lower, axis1=-2, axis2=-1)).sum(axis=-1)
-    return transpose(np.linalg.inv(lower)), log_det
+    return transpose(inverse_of_lower(lower)), log_det
+
+
+def inverse_of_lower(lower: Array) -> Array:
+    """Inverses of lower triangular matrices (B, q, q)."""
+    if lower.shape[-1] < LARGE:
+        return np.linalg.inv(lower)
+    # the transpose of an array in C order is one in Fortran's, in which LAPACK works in place
+    return np.stack([transpose(lapack.dtrtri(transpose(one), lower=0)[0]) for one in lower])
 
 
 def is_positive_definite(A: Array) -> bool:

@@ -22,7 +22,7 @@ from scipy.linalg import solve_triangular
 
 from statsmodels_mcla.design import EffectRows, SparseRows
 from statsmodels_mcla.likelihood.laplace.maps import Map
-from statsmodels_mcla.numerics import Array, inverse_root, transpose
+from statsmodels_mcla.numerics import Array, inverse_of_lower, inverse_root, transpose
 
 PIECE = 2**21  # numbers of a piece of rows x rest
 
@@ -126,8 +126,7 @@ class EliminatedRoot:
         B = sp.csr_array(own.T @ weighted[:, rest])
         pull = sp.csr_array(sp.block_diag(list(upper @ transpose(upper)), format="csr") @ B)
         S = (others.T @ weighted[:, rest]).toarray() - (B.T @ pull).toarray() + np.eye(len(rest))
-        lower = np.linalg.cholesky(S)
-        inverse = solve_triangular(lower, np.eye(len(rest)), lower=True, check_finite=False)
+        inverse = inverse_of_lower(np.linalg.cholesky(S)[None])[0]
         return cls(slice(start, stop), rest, upper, pull, inverse)
 
     @property
