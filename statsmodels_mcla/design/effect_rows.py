@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -40,6 +40,9 @@ class EffectRows(Protocol):
 
     def gram(self, w: Array, left: EffectRows | None = None) -> Array:
         """J' diag(w) J (B, e, e), or with other rows of the same kind on the left."""
+
+    def quadratic(self, A: Array, left: EffectRows | None = None) -> Array:
+        """Row by row j' A j (B, n), from A (B, e, e), or with other rows of the same kind on the left."""
 
     def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
         """J R (B, n, e), some rows at a time."""
@@ -95,6 +98,11 @@ class DenseRows:
         other = left.array if isinstance(left, DenseRows) else self.array
         return transpose(other) @ (self.array * w[..., None])
 
+    def quadratic(self, A: Array, left: EffectRows | None = None) -> Array:
+        """See `EffectRows`."""
+        other = left.array if isinstance(left, DenseRows) else self.array
+        return np.einsum("bne,bne->bn", self.array @ A, other)
+
     def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
         """See `EffectRows`."""
         yield slice(None), self.array @ root
@@ -118,6 +126,29 @@ class DenseRows:
     @cached_property
     def _transposed(self) -> Array:
         return np.ascontiguousarray(transpose(self.array))
+
+
+class RowEntries(NamedTuple):
+    """Entries of sparse rows, filled up to equal numbers with zeros: places and values (n, widest)."""
+
+    place: np.ndarray
+    value: Array
+
+    @classmethod
+    def of(cls, rows: sp.csr_array) -> RowEntries:
+        """Entries of a matrix."""
+        counts = np.diff(rows.indptr)
+        row = np.repeat(np.arange(len(counts)), counts)
+        place = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], counts)
+        shape = len(counts), int(counts.max(initial=0))
+        index, value = np.zeros(shape, int), np.zeros(shape)
+        index[row, place], value[row, place] = rows.indices, rows.data
+        return cls(index, value)
+
+
+def _weighted(J: sp.csr_array, w: Array) -> sp.csr_array:
+    """Rows (n, e) times weights (n,)."""
+    return sp.csr_array((J.data * np.repeat(w, np.diff(J.indptr)), J.indices, J.indptr), J.shape)
 
 
 @dataclass(frozen=True)
@@ -162,6 +193,12 @@ class SparseRows:
 
     def scaled(self, factors: Sequence[Array], levels: Sequence[int]) -> SparseRows:
         """See `EffectRows`."""
+        if all(D.shape == (1, 1) for D in factors):  # a product of sparse matrices takes ten times as long
+            scale = np.repeat([D[0, 0] for D in factors], levels)
+            blocks = (
+                sp.csr_array((Z.data * scale[Z.indices], Z.indices, Z.indptr), Z.shape) for Z in self.blocks
+            )
+            return SparseRows(tuple(blocks), self.sizes, self.separate)
         each = [sp.kron(sp.eye_array(count), D) for D, count in zip(factors, levels, strict=True)]
         Lambda = sp.csr_array(sp.block_diag(each, format="csr"))
         sizes = tuple((count, D.shape[1]) for D, count in zip(factors, levels, strict=True))
@@ -179,7 +216,17 @@ class SparseRows:
         """See `EffectRows`."""
         others = left.transposed if isinstance(left, SparseRows) else self.transposed
         parts = zip(others, self.blocks, w, strict=True)
-        return np.stack([(L @ (sp.diags_array(x) @ J)).toarray() for L, J, x in parts])
+        return np.stack([(L @ _weighted(J, x)).toarray() for L, J, x in parts])
+
+    def quadratic(self, A: Array, left: EffectRows | None = None) -> Array:
+        """See `EffectRows`."""
+        others = left.entries if isinstance(left, SparseRows) else self.entries
+        out = np.zeros((len(A), self.blocks[0].shape[0]))
+        for k, (matrix, one, other) in enumerate(zip(A, self.entries, others, strict=True)):
+            for place, value in zip(one.place.T, one.value.T, strict=True):
+                for beside, its in zip(other.place.T, other.value.T, strict=True):
+                    out[k] += value * its * matrix[place, beside]
+        return out
 
     def rooted(self, root: Array) -> Iterator[tuple[slice, Array]]:
         """See `EffectRows`."""
@@ -213,6 +260,11 @@ class SparseRows:
     def gradients(self, d: Array) -> Array:
         """See `EffectRows`."""
         return self.back(d)
+
+    @cached_property
+    def entries(self) -> tuple[RowEntries, ...]:
+        """Entries of each block."""
+        return tuple(RowEntries.of(J) for J in self.blocks)
 
     @cached_property
     def transposed(self) -> tuple[sp.csr_array, ...]:

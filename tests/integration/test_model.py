@@ -791,7 +791,7 @@ def test_fits_end_at_max_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     def now() -> float:
         return 0.0 if len(rounds) < 2 else 1e9
 
-    monkeypatch.setattr("statsmodels_mcla.estimation.search.settings.time.perf_counter", now)
+    monkeypatch.setattr("statsmodels_mcla.execution.clock.time.perf_counter", now)
     monkeypatch.setattr("statsmodels_mcla.model.voice.Voice.round", lambda _, r: rounds.append(r.llf))
     with pytest.warns((ConvergenceWarning, PrecisionWarning), match="max_seconds"):
         late = model_of("salamander").fit(rng=1, max_seconds=10.0, mcse_tol=1e-4, max_draws=2**14)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -51,6 +52,11 @@ class DenseRoot:
         """See `Root`."""
         return np.log(np.abs(np.diagonal(self.array, axis1=-2, axis2=-1))).sum(axis=-1)
 
+    @cached_property
+    def covariance(self) -> Array:
+        """R R' (B, q, q)."""
+        return self.array @ transpose(self.array)
+
     def take(self, index: np.ndarray | slice) -> DenseRoot:
         """See `Root`."""
         return DenseRoot(self.array[index], self.order)
@@ -88,11 +94,11 @@ class DenseRoot:
 
     def leverage(self, J: EffectRows) -> Array:
         """See `Root`."""
-        return np.concatenate([(JR * JR).sum(axis=-1) for _, JR in J.rooted(self.array)], axis=1)
+        return J.quadratic(self.covariance)
 
     def trace(self, J: EffectRows, left: EffectRows, w: Array) -> float:
         """See `Root`."""
-        return float((J.gram(w, left) * (self.array @ transpose(self.array))).sum())
+        return float((w * J.quadratic(self.covariance, left)).sum())
 
     def thirds(self, J: EffectRows, third: Array, *columns: np.ndarray) -> Array:
         """See `Root`."""

@@ -20,36 +20,18 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 
-from statsmodels_mcla.design import EffectRows, SparseRows
+from statsmodels_mcla.design import EffectRows, RowEntries, SparseRows
 from statsmodels_mcla.likelihood.laplace.maps import Map
 from statsmodels_mcla.numerics import Array, inverse_of_lower, inverse_root, transpose
 
 PIECE = 2**21  # numbers of a piece of rows x rest
 
 
-class _Entries(NamedTuple):
-    """Entries of sparse rows, filled up to equal numbers with zeros: places and values (n, widest)."""
-
-    place: np.ndarray
-    value: Array
-
-    @classmethod
-    def of(cls, rows: sp.csr_array) -> _Entries:
-        """Entries of a matrix."""
-        counts = np.diff(rows.indptr)
-        row = np.repeat(np.arange(len(counts)), counts)
-        place = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], counts)
-        shape = len(counts), int(counts.max(initial=0))
-        index, value = np.zeros(shape, int), np.zeros(shape)
-        index[row, place], value[row, place] = rows.indices, rows.data
-        return cls(index, value)
-
-
-def _split(rows: EffectRows, eliminated: slice, rest: np.ndarray) -> tuple[_Entries, _Entries]:
+def _split(rows: EffectRows, eliminated: slice, rest: np.ndarray) -> tuple[RowEntries, RowEntries]:
     """Entries of the rows of the one block in the effects that are eliminated, and in the rest."""
     assert isinstance(rows, SparseRows)  # noqa: S101 - the root was made from such rows
     J = rows.blocks[0]
-    return _Entries.of(sp.csr_array(J[:, eliminated])), _Entries.of(sp.csr_array(J[:, rest]))
+    return RowEntries.of(sp.csr_array(J[:, eliminated])), RowEntries.of(sp.csr_array(J[:, rest]))
 
 
 class _Rooted(NamedTuple):
@@ -75,6 +57,12 @@ class _Columns(NamedTuple):
             first, rest = first.multiply(part.first[:, own]), rest * part.rest[:, others]
         out[self.inside], out[~self.inside] = first.T @ weight, weight @ rest
         return out
+
+
+def _block_diagonal(blocks: Array) -> sp.csr_array:
+    """Sparse matrix (L r, L r) of blocks (L, r, r)."""
+    places = np.arange(len(blocks) + 1)
+    return sp.csr_array(sp.bsr_array((blocks, places[:-1], places)).tocsr())
 
 
 @dataclass(frozen=True)
@@ -124,7 +112,7 @@ class EliminatedRoot:
         D = _level_blocks(sp.csr_array(own.T @ weighted[:, start:stop]), levels, rank)
         upper, _ = inverse_root(D + np.eye(rank))
         B = sp.csr_array(own.T @ weighted[:, rest])
-        pull = sp.csr_array(sp.block_diag(list(upper @ transpose(upper)), format="csr") @ B)
+        pull = sp.csr_array(_block_diagonal(upper @ transpose(upper)) @ B)
         S = (others.T @ weighted[:, rest]).toarray() - (B.T @ pull).toarray() + np.eye(len(rest))
         inverse = inverse_of_lower(np.linalg.cholesky(S)[None])[0]
         return cls(slice(start, stop), rest, upper, pull, inverse)
@@ -216,7 +204,7 @@ class EliminatedRoot:
 
     @cached_property
     def _upper(self) -> sp.csr_array:
-        return sp.csr_array(sp.block_diag(list(self.upper), format="csr"))
+        return _block_diagonal(self.upper)
 
     def _rooted(self, rows: EffectRows) -> Iterator[_Rooted]:
         """J R, some rows at a time."""

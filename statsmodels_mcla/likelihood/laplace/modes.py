@@ -13,7 +13,7 @@ Links that are not canonical have rows of negative W.  Blocks whose A is not pos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,9 @@ from statsmodels_mcla.numerics import Array
 NEWTON_TOLERANCE = 1e-13  # on the decrement: an error of about 1e-13 in h, 3e-7 conditional SDs in the mode
 MAX_NEWTON = 100
 REUSED = 100  # effects of a block from which a curvature serves for several steps,
-REUSED_TOLERANCE = 1e-17  # on the decrement then: steps are cheap, and log|A| has the error of the mode itself
+REUSED_TOLERANCE = (
+    1e-17  # on the decrement then: steps are cheap, and log|A| has the error of the mode itself
+)
 QUICK = 0.05  # as long as each leaves no more than this part of the decrement
 
 
@@ -119,19 +121,8 @@ def conditional_modes(
             root, before = None, np.inf
             continue
         step = root.of(whitened)
-        slack = 1e-12 * (1.0 + np.abs(h))
-        length = np.ones_like(h)
-        for _ in range(40):  # blocks that did not climb are halved, the others stay
-            trial = height(b + length[:, None] * step)
-            short = ~(trial[0] >= h - slack)
-            if not short.any():
-                break
-            length = np.where(short, 0.5 * length, length)
-        else:
-            length = np.where(short, 0.0, length)
-            trial = height(b + length[:, None] * step)
+        length, (h, eta, d1, W) = _climbed(height, b, h, step)
         b = b + length[:, None] * step
-        h, eta, d1, W = trial
         if length.any():
             root, here, before = root if reused else None, False, left
         elif here:
@@ -141,6 +132,22 @@ def conditional_modes(
     if not here or root is None:
         root, W = _curvature(J, W)
     return Modes(b, J, root, h + root.log_det, eta, d1, W)
+
+
+def _climbed(
+    height: Callable[[Array], tuple[Array, ...]], b: Array, h: Array, step: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    """Parts of a step (B,) that climb from heights (B,), halved until they do or left out, and what is there."""
+    slack = 1e-12 * (1.0 + np.abs(h))
+    length = np.ones_like(h)
+    for _ in range(40):  # blocks that did not climb are halved, the others stay
+        trial = height(b + length[:, None] * step)
+        short = ~(trial[0] >= h - slack)
+        if not short.any():
+            return length, trial
+        length = np.where(short, 0.5 * length, length)
+    length = np.where(short, 0.0, length)
+    return length, height(b + length[:, None] * step)
 
 
 def _curvature(J: EffectRows, W: Array) -> tuple[Root, Array]:
