@@ -10,7 +10,7 @@ import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design.effect_rows import DenseRows, SparseRows
-from statsmodels_mcla.likelihood.laplace import roots
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace, roots
 from statsmodels_mcla.likelihood.laplace.dense_root import DenseRoot
 from statsmodels_mcla.likelihood.laplace.eliminated_root import EliminatedRoot
 from statsmodels_mcla.likelihood.laplace.roots import conditional_root
@@ -108,3 +108,23 @@ def test_fits_do_not_depend_on_the_form(monkeypatch: pytest.MonkeyPatch) -> None
     assert np.all(np.abs(eliminated.params - full.params) < 5 * error)
     assert np.all(error < 0.02 * full.bse)
     np.testing.assert_allclose(eliminated.bse, full.bse, rtol=0.04)
+
+
+@pytest.mark.parametrize("large", [roots.LARGE, 100])
+def test_modes_do_not_depend_on_where_the_search_starts(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curvatures of earlier steps are used in large blocks; what they lead to is exact all the same."""
+    monkeypatch.setattr(roots, "LARGE", large)
+    rng = np.random.default_rng(0)
+    s, i = np.repeat(np.arange(80), 30), np.tile(np.arange(30), 80)
+    y = rng.poisson(np.exp(0.5 + 0.6 * rng.normal(size=80)[s] + 0.4 * rng.normal(size=30)[i]))
+    data = pd.DataFrame({"y": y, "s": s, "i": i})
+    model = MCLAMixedGLM.from_formula("y ~ 1 + (1 | s) + (1 | i)", data=data, family=sm.families.Poisson())
+    params = np.array([0.5, 0.6, 0.4])
+    there = evaluate_laplace(model.design, params + np.array([0.1, -0.2, 0.2])).modes
+    alone, along = (evaluate_laplace(model.design, params, start) for start in (None, there))
+    assert along.value == pytest.approx(alone.value, abs=1e-9)
+    np.testing.assert_allclose(along.gradient, alone.gradient, atol=1e-6)
+    bucket, modes = model.design.buckets[0], along.modes[0]
+    assert bucket.n_drawn == 110
+    slope = modes.J.back(modes.d1) - modes.b
+    assert np.abs(modes.root.back(slope)).max() < 1e-8
