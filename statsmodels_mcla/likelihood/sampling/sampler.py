@@ -107,7 +107,7 @@ class DrawRule:
         if not self.quasi:
             return 1024
         each, q = self._replicates(bucket), bucket.n_drawn
-        return min(16 * each, 128) if q == 1 else each * {0: 1, 2: 16}.get(q, 32)
+        return min(16 * each, 128) if q == 1 else each * (16 if q else 1)
 
 
 Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket

@@ -1,0 +1,142 @@
+"""
+How honest the Monte Carlo errors of crossed and nested designs are.
+
+As `calibrate`, on designs whose maximum is known by no quadrature: the reference is a fit with many more draws, whose
+own error is taken into account.  Estimates, log-likelihood, standard errors and one contrast are looked at.
+
+Run as ``python -m tests.calibration.crossed [--seeds N] [--designs NAME ...] [--write FILE]`` (extra benchmark).
+"""
+
+import argparse
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+
+from statsmodels_mcla import MCLAMixedGLM
+from tests.benchmarks import crossed
+from tests.benchmarks.report import environment, markdown, number
+
+SD, MEAN = (0.85, 1.2), (-0.3, 0.3)
+
+
+class Design(NamedTuple):
+    """A model, its contrast of fixed effects, the draws of the reference and the number of seeds."""
+
+    model: Callable[[], MCLAMixedGLM]
+    contrast: str
+    draws: int
+    seeds: int
+
+
+def of_benchmark(name: str) -> Callable[[], MCLAMixedGLM]:
+    """Model of a design of the benchmark."""
+
+    def model() -> MCLAMixedGLM:
+        design = crossed.DESIGNS[name]
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder, "data.csv"))
+            crossed.save(design, path)
+            data = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        if "service" in data:
+            data["service"] = data["service"].astype(str)
+        return MCLAMixedGLM.from_formula(design.formula, data=data, family=crossed.FAMILIES[design.family]())
+
+    return model
+
+
+def nested_counts() -> MCLAMixedGLM:
+    """Counts of pupils in classes in schools, which differ at all three levels."""
+    rng = np.random.default_rng(11)
+    school, of_class = np.repeat(np.arange(30), 40), np.repeat(np.arange(240), 5)
+    x = rng.normal(size=1200)
+    effects = (
+        0.5 * rng.normal(size=30)[school] + 0.4 * rng.normal(size=240)[of_class] + 0.5 * rng.normal(size=1200)
+    )
+    y = rng.poisson(np.exp(0.3 + 0.4 * x + effects))
+    data = pd.DataFrame({"y": y, "x": x, "school": school, "clas": of_class, "row": np.arange(480)})
+    formula = "y ~ x + (1 | school) + (1 | clas) + (1 | row)"
+    return MCLAMixedGLM.from_formula(formula, data=data, family=sm.families.Poisson())
+
+
+DESIGNS = {
+    "VerbAgg": Design(of_benchmark("VerbAgg, 316 x 24"), "btype[T.scold] - btype[T.shout] = 0", 2**14, 60),
+    "40 x 30 slopes": Design(
+        of_benchmark("40 x 30, correlated slopes"), "Intercept + 0.5 * x = 0", 2**14, 60
+    ),
+    "nested counts": Design(nested_counts, "Intercept + x = 0", 2**14, 60),
+    "InstEval": Design(of_benchmark("InstEval, 2972 x 1128"), "Intercept + service[T.1] = 0", 2**14, 8),
+}
+
+
+def told(result: Any, contrast: str) -> pd.DataFrame:
+    """What a fit says, the Monte Carlo errors of it, and the scale on which errors are small."""
+    test = result.t_test(contrast)
+    rows = {name: (result.params[name], result.mcse[name], result.bse[name]) for name in result.params.index}
+    rows["log-likelihood"] = result.llf, result.llf_mcse, 1.0
+    for name in result.params.index:
+        rows[f"SE of {name}"] = result.bse[name], result.bse_mcse[name], result.bse[name]
+    numbers = (np.asarray(part, float).ravel()[0] for part in (test.effect, test.mcse, test.sd))
+    rows["contrast"] = tuple(numbers)
+    return pd.DataFrame(rows, index=["value", "mcse", "scale"]).T
+
+
+def calibrated(name: str, design: Design) -> list[list[str]]:
+    """A line for each number."""
+    model = design.model()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = told(model.fit(rng=1000, nsample=design.draws), design.contrast)
+        fits = [told(model.fit(rng=seed), design.contrast) for seed in range(1, design.seeds + 1)]
+    values, errors = (np.array([fit[column] for fit in fits]) for column in ("value", "mcse"))
+    z = (values - reference["value"].to_numpy()) / np.hypot(errors, reference["mcse"].to_numpy())
+    rows = []
+    for j, what in enumerate(reference.index):
+        sd, mean = float(z[:, j].std(ddof=1)), float(z[:, j].mean())
+        # few seeds show no more than that
+        noise = 2.0 / np.sqrt(2.0 * design.seeds), 2.0 / np.sqrt(design.seeds)
+        met = SD[0] - noise[0] <= sd <= SD[1] + noise[0] and abs(mean) <= MEAN[1] + noise[1]
+        size = float((errors[:, j] / reference["scale"].iloc[j]).mean())
+        blur = float(reference["mcse"].iloc[j] / errors[:, j].mean())
+        row = [name, what, f"{sd:.2f}", f"{mean:+.2f}", f"{np.abs(z[:, j]).max():.1f}"]
+        rows.append([*row, number(size, 2), number(blur, 2), "yes" if met else "**no**"])
+    return rows
+
+
+def main() -> None:
+    """Print the table and write it to a file."""
+    parser = argparse.ArgumentParser(description="Compare Monte Carlo errors with what they should be.")
+    parser.add_argument("--seeds", type=int, help="at most so many")
+    parser.add_argument("--designs", nargs="+", choices=list(DESIGNS), default=list(DESIGNS))
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    rows = []
+    for name in options.designs:
+        design = DESIGNS[name]
+        few = design.seeds if options.seeds is None else min(options.seeds, design.seeds)
+        rows += calibrated(name, design._replace(seeds=few))
+        print(name, "done", flush=True)
+    head = ["design", "of", "sd", "mean", "largest", "MCSE / scale", "reference's error / MCSE", "in range"]
+    seeds = ", ".join(f"{name} {DESIGNS[name].seeds}" for name in options.designs)
+    about = (
+        "(value - reference) / Monte Carlo error over seeds; the reference is a fit with "
+        f"{', '.join(f'{DESIGNS[name].draws}' for name in options.designs)} draws a block, whose error is counted in. "
+        f"Targets: sd in [{SD[0]}, {SD[1]}], mean in [{MEAN[0]}, {MEAN[1]}], each widened by two standard errors of what "
+        f"so many seeds show. Seeds: {seeds}. The scale is the standard error, and 1 for the log-likelihood."
+    )
+    table = markdown(head, rows, left=2)
+    text = "\n\n".join(["# Calibration of crossed and nested designs", about, table, environment()]) + "\n"
+    print(text)
+    if options.write:
+        options.write.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
