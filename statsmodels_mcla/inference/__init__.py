@@ -17,7 +17,7 @@ from statsmodels_mcla.inference.contrasts import (
 )
 from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
 from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
-from statsmodels_mcla.inference.power import PowerCurve, pvalue_of, rows_of_size, simulated_pvalues
+from statsmodels_mcla.inference.power import PowerCurve, power_curve, rows_of_size
 from statsmodels_mcla.inference.sandwich import check_covariance, covariance_of_kind
 from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr
 from statsmodels_mcla.inference.term_tests import columns_of, tested_terms, wald_term_tests
@@ -37,10 +37,9 @@ __all__ = [
     "effects_of",
     "influence_of",
     "linear_hypothesis",
-    "pvalue_of",
+    "power_curve",
     "rows_of_size",
     "scores_of_fit",
-    "simulated_pvalues",
     "tested_terms",
     "tidy_fixed",
     "tidy_random",

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from statsmodels_mcla.data import MixedModel, check_alpha
-from statsmodels_mcla.execution import Executor
+from statsmodels_mcla.data import MixedModel, check_alpha, checked_count
+from statsmodels_mcla.execution import Processes, checked_n_jobs, executor_of
+from statsmodels_mcla.inference.contrasts import linear_hypothesis
 from statsmodels_mcla.inference.term_tests import wald_term_tests
 from statsmodels_mcla.interface import ShownByTable
-from statsmodels_mcla.numerics import Array, child
+from statsmodels_mcla.numerics import Array, child, seed_of
 from statsmodels_mcla.plots import plot_power
 
 Test = str | Callable[[Any], float]
@@ -126,17 +127,117 @@ def rows_of_size(column: pd.Series, size: int) -> tuple[np.ndarray, list[Any]]:
     return np.concatenate(rows), names
 
 
-def simulated_pvalues(
+def power_curve(
     model: MixedModel,
-    params: Array,
+    estimates: Array,
     test: Test,
+    n: Mapping[str, Sequence[int]],
+    effects: Mapping[str, float] | None,
     method: str,
-    options: Mapping[str, Any],
-    seeds: Sequence[np.random.SeedSequence],
-    executor: Executor,
-) -> list[float]:
-    """P-values of a test in fits to responses simulated from a model at given parameters."""
-    return executor.map(partial(_pvalue, model, params, test, method, dict(options)), list(seeds))
+    *,
+    nsim: int,
+    alpha: float,
+    rng: Any,
+    start: PowerCurve | None,
+    n_jobs: int | None,
+    executor: Any,
+    **options: Any,
+) -> PowerCurve:
+    """Power of a test in designs like that of a model: see ``power`` of the results.
+
+    Parameters
+    ----------
+    model : MixedModel
+        Made by a formula.
+    estimates : ndarray (P,)
+        Values of the parameters that ``effects`` does not give; NaN where it has to.
+    test, n, effects, nsim, alpha, rng, start, n_jobs, executor, **options
+        As there.
+    method : {"fit", "fit_laplace"}
+        Which fit the data sets have.
+    """
+    nsim = checked_count("nsim", nsim)
+    check_alpha(alpha)
+    if not isinstance(n, Mapping) or len(n) != 1:
+        raise ValueError(
+            f"n must be a dict of one column and numbers of its levels, such as {{'g': [20, 40]}}, got {n!r}"
+        )
+    ((column, sizes),) = n.items()
+    frame = getattr(model.data, "frame", None)
+    if frame is None or column not in frame.columns:
+        missing = f"the data have no column {column!r}"
+        raise ValueError(f"n: {'the model was not made by a formula' if frame is None else missing}")
+    sizes = [checked_count("n", size, 2) for size in np.atleast_1d(np.asarray(sizes, object))]
+    effects = {} if effects is None else _numbers_by_name(effects)
+    params = parameters_with(model, estimates, effects)
+    check_test(model, test)
+    work = (
+        Processes(1 if n_jobs is None else checked_n_jobs(n_jobs))
+        if executor is None
+        else executor_of(executor)
+    )
+    options = {**({"mcse_tol": 0.1, "n_jobs": 1} if method == "fit" else {}), **options}
+    request = {"test": test, "effects": effects, "column": column, "options": options}
+    seed = seed_of(rng)
+    if start is not None:
+        seed = start.request["seed"]
+        differing = [name for name, value in request.items() if start.request[name] != value]
+        if differing:
+            raise ValueError(f"start: it was asked for with another {', '.join(differing)}")
+    found = {}
+    for size in sizes:
+        done = [] if start is None or size not in start.pvalues else list(start.pvalues[size][:nsim])
+        rows, labels = rows_of_size(frame[column], size)
+        design = model.with_rows(rows, {column: labels})
+        if list(design.data.param_names) != list(model.data.param_names):
+            raise ValueError(f"n: a design of {size} levels has other parameters than the model")
+        seeds = [child(seed, size, k) for k in range(len(done), nsim)]
+        found[size] = done + work.map(partial(_pvalue, design, params, test, method, options), seeds)
+    return PowerCurve(column, pd.DataFrame(found), alpha, {**request, "seed": seed})
+
+
+def _numbers_by_name(effects: Any) -> dict[str, float]:
+    try:
+        return {str(name): float(value) for name, value in dict(effects).items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"effects must be a dict of numbers by names of parameters, got {effects!r}"
+        ) from error
+
+
+def parameters_with(model: MixedModel, params: Array, effects: Mapping[str, float]) -> Array:
+    """Parameters of a model, some of whose values are given by name.
+
+    Raises
+    ------
+    ValueError
+        If a name is no parameter's, a parameter has no value, or the model cannot have the value.
+    """
+    names = list(model.data.param_names)
+    values = dict(zip(names, params.tolist(), strict=True))
+    for name, value in effects.items():
+        if name not in values:
+            raise ValueError(f"effects: {name!r} is no parameter; they are {', '.join(names)}")
+        values[name] = value
+    missing = [name for name, value in values.items() if not np.isfinite(value)]
+    if missing:
+        raise ValueError(
+            f"effects: every parameter needs a value to simulate from; missing: {', '.join(missing)} (the parameters "
+            f"are {', '.join(names)})"
+        )
+    out = np.array(list(values.values()))
+    _, theta, _ = model.design.split(out)
+    for term, G in zip(model.random_terms, model.design.covariance.matrices(theta), strict=True):
+        spectrum = np.linalg.eigvalsh(G)
+        if spectrum[0] < -1e-10 * max(1.0, spectrum[-1]):
+            raise ValueError(
+                f"effects: the random effects of {term.name!r} have no such variances and covariances"
+            )
+    family, psi = model.conditional_family, out[len(out) - len(model.conditional_family.parameters) :]
+    if not np.all(np.isfinite(family.parameter_scale.free(psi))):
+        shown = ", ".join(f"{name} = {value:g}" for name, value in zip(family.parameters, psi, strict=True))
+        raise ValueError(f"effects: family {family.name} has no {shown}")
+    return out
 
 
 def _pvalue(
@@ -160,18 +261,29 @@ def _pvalue(
         return float("nan") if np.isnan(found.estimates.cov.matrix).all() else pvalue_of(found, test)
 
 
-def pvalue_of(results: Any, test: Test) -> float:
-    """P-value of a test: a function of results, a term of the formula (type II), or a hypothesis.
+def _is_term(model: MixedModel, test: Test) -> bool:
+    info = getattr(model.data, "model_spec", None)
+    return info is not None and test in info.term_names
+
+
+def check_test(model: MixedModel, test: Test) -> None:
+    """Refuse what is none of a function of results, a term of the formula, and a hypothesis.
 
     Raises
     ------
     ValueError
-        If it is none of these.
+        With the names that there are.
     """
+    if not callable(test) and not _is_term(model, test):
+        terms = ", ".join(model.data.model_spec.term_names)
+        linear_hypothesis(test, model.data.param_names, "test", f"; the terms, {terms}")
+
+
+def pvalue_of(results: Any, test: Test) -> float:
+    """P-value of a test: a function of results, a term of the formula (type II), or a hypothesis."""
     if callable(test):
         return float(test(results))
-    info = getattr(results.model.data, "model_spec", None)
-    if info is not None and test in info.term_names:
-        table = wald_term_tests(results.estimates, info, 2)
+    if _is_term(results.model, test):
+        table = wald_term_tests(results.estimates, results.model.data.model_spec, 2)
         return float(table["Pr(>Chisq)"].to_numpy()[list(table.index).index(test)])
-    return float(np.squeeze(results.t_test(test).pvalue))
+    return float(results.wald_test(test).pvalue)

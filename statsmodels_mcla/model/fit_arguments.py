@@ -87,6 +87,14 @@ def checked_nsample(nsample: Any) -> int | None:
     return checked_count("nsample", nsample, least=2)
 
 
+def checked_fit(approximation: Any) -> str:
+    """Name of the method that fits by an approximation."""
+    fits = {"mcla": "fit", "laplace": "fit_laplace"}
+    if approximation not in fits:
+        raise ValueError(f"approximation must be one of {', '.join(fits)}, got {approximation!r}")
+    return fits[approximation]
+
+
 def check_search(method: Any, maxiter: Any) -> None:
     """Check what statsmodels' optimisers are told."""
     if method not in METHODS:

@@ -20,6 +20,7 @@ from statsmodels_mcla.model.fit_arguments import (
     OPTIONS,
     check_memory,
     check_search,
+    checked_fit,
     checked_nsample,
     remembered,
     sampling_of,
@@ -191,9 +192,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         >>> round(results.compare_lr_test(equal).pvalue, 2)
         0.22
         """
-        fits = {"mcla": "fit", "laplace": "fit_laplace"}
-        if approximation not in fits:
-            raise ValueError(f"approximation must be one of {', '.join(fits)}, got {approximation!r}")
+        method = checked_fit(approximation)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         R, q = linear_hypothesis(constraints, self.data.fe_names, "constraints")
         restriction = LinearRestriction.of(R, q)
@@ -201,7 +200,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             start = self._checked(start_params)
             kept = np.concatenate([restriction.free, np.arange(len(restriction.a), len(start))])
             fit_kwds["start_params"] = start[kept]
-        found = getattr(self.under(restriction), fits[approximation])(**fit_kwds)
+        found = getattr(self.under(restriction), method)(**fit_kwds)
         free: MCLAMixedGLMResults = found._results  # noqa: SLF001 - what a wrapper of statsmodels wraps
         results = free.under(self, restriction, free)
         return type(found)(results.with_cov_type(cov_type, **(cov_kwds or {})))

@@ -18,15 +18,15 @@ from statsmodels_mcla.formula import (
     without_design_info,
 )
 from statsmodels_mcla.model.fit_arguments import default_family_told
-from statsmodels_mcla.model.fitting import FittingModel
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
 from statsmodels_mcla.model.partitioned_glm import PartitionedMixedGLM
+from statsmodels_mcla.model.planning import PlanningModel
 from statsmodels_mcla.partitions import brought_together
 
 DATA = ["inputs", "n_trials", "offset", "freq_weights", "var_weights", "random_terms", "design", "_current"]
 
 
-class MCLAMixedGLM(FittingModel):
+class MCLAMixedGLM(PlanningModel):
     r"""Generalized linear mixed model, fitted by maximum likelihood.
 
     The response of a row, given random effects u ~ N(0, Sigma), follows ``family`` with linear predictor

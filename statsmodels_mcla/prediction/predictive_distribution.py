@@ -42,13 +42,16 @@ def slice_means(values: Array, weights: Array) -> Array:
     """Mean of weighted values (N, m) in each slice of their distribution, (N, SLICES)."""
     order = np.argsort(values, axis=1)
     values = np.take_along_axis(values, order, axis=1)
-    weights = np.take_along_axis(np.broadcast_to(weights, values.shape), order, axis=1)
-    start = np.zeros((len(values), 1))
-    mass = np.concatenate([start, np.cumsum(weights, axis=1)], axis=1)
-    integral = np.concatenate([start, np.cumsum(weights * values, axis=1)], axis=1)
-    mass /= mass[:, -1:]
-    integral /= weights.sum(axis=1, keepdims=True)
-    return np.stack([np.diff(np.interp(EDGES, m, i)) / WEIGHTS for m, i in zip(mass, integral, strict=True)])
+    weights = weights[order] if weights.ndim == 1 else np.take_along_axis(weights, order, axis=1)
+    mass, integral = (np.zeros((len(values), values.shape[1] + 1)) for _ in range(2))
+    np.cumsum(weights, axis=1, out=mass[:, 1:])
+    np.cumsum(weights * values, axis=1, out=integral[:, 1:])
+    total = mass[:, -1:].copy()
+    row = 2.0 * np.arange(len(values))[:, None]  # one row after another, for a single interpolation
+    mass /= total
+    mass += row
+    at = np.interp((EDGES + row).ravel(), mass.ravel(), integral.ravel()).reshape(len(values), -1)
+    return np.diff(at, axis=1) / (WEIGHTS * total)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,32 @@ def test_tests_of_any_kind() -> None:
     assert not np.allclose(ratio, term, rtol=1e-6)
 
 
+def test_a_design_without_data_has_the_power_of_its_fit() -> None:
+    """And parameters may come as a Series, work from threads of someone else."""
+    plan = result().model.data.frame.assign(y=np.random.default_rng(1).normal(size=GROUPS * EACH))
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=plan, family=F.Gaussian())
+    effects = pd.Series(curve().request["effects"])
+    options: dict[str, Any] = {"approximation": "laplace", "nsim": 5, "rng": 1}
+    with ThreadPoolExecutor(2) as pool:
+        found = model.power("x", {"g": [16, 48]}, effects, executor=pool, **options)
+    pd.testing.assert_frame_equal(found.pvalues, curve().pvalues[:5])
+    with pytest.raises(ValueError, match=r"effects: every parameter needs a value .*missing: x, scale \(the"):
+        model.power("x", {"g": [16]}, {"Intercept": 0.0, "g Var": VAR}, **options)
+    with pytest.raises(ValueError, match="approximation must be one of mcla, laplace"):
+        model.power("x", {"g": [16]}, effects, approximation="vb")
+    arrays = MCLAMixedGLM(plan["y"], plan[["x"]], np.eye(16)[plan["g"]], np.zeros(16, int), F.Gaussian())
+    with pytest.raises(ValueError, match="n: the model was not made by a formula"):
+        arrays.power("x", {"g": [16]}, effects)
+
+
+def test_several_equations_are_one_test() -> None:
+    options: dict[str, Any] = {"n": {"g": [8]}, "nsim": 3, "rng": 2}
+    joint = result().power("x = 0, Intercept = 0", **options).pvalues
+    wanted = result().power(lambda r: r.f_test("x = 0, Intercept = 0").pvalue, **options).pvalues
+    assert joint.notna().all(axis=None)
+    assert np.all(np.abs(joint - wanted) < 0.1)  # the F-test's reference law has some degrees of freedom
+
+
 def test_plot() -> None:
     pytest.importorskip("matplotlib").use("Agg")
     fig = curve().plot()
@@ -97,7 +124,15 @@ def test_plot() -> None:
         ({"n": {"g": [1]}}, "n must be an integer of at least 2"),
         ({"effects": {"z": 1.0}}, "effects: 'z' is no parameter; they are Intercept, x"),
         ({"nsim": 0}, "nsim must be"),
-        ({"test": "zz = 0"}, "zz"),
+        ({"effects": {"x": "large"}}, "effects must be a dict of numbers by names of parameters"),
+        ({"effects": [1.0]}, "effects must be a dict of numbers by names of parameters"),
+        ({"effects": {"g Var": -1.0}}, "effects: the random effects of 'g' have no such variances"),
+        ({"effects": {"scale": 0.0}}, "effects: family Gaussian has no scale = 0"),
+        (
+            {"test": "zz = 0"},
+            "test: 'zz = 0' cannot be read .*the parameters are Intercept, x.*the terms, Intercept, x",
+        ),
+        ({"executor": 2}, "executor must be a dask.distributed.Client or"),
     ],
 )
 def test_errors(arguments: dict[str, Any], message: str) -> None:
