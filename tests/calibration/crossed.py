@@ -54,11 +54,9 @@ def of_benchmark(name: str) -> Callable[[], MCLAMixedGLM]:
 def nested_counts() -> MCLAMixedGLM:
     """Counts of pupils in classes in schools, which differ at all three levels."""
     rng = np.random.default_rng(11)
-    school, of_class = np.repeat(np.arange(30), 40), np.repeat(np.arange(240), 5)
-    x = rng.normal(size=1200)
-    effects = (
-        0.5 * rng.normal(size=30)[school] + 0.4 * rng.normal(size=240)[of_class] + 0.5 * rng.normal(size=1200)
-    )
+    school, of_class = np.repeat(np.arange(20), 24), np.repeat(np.arange(80), 6)
+    x, of_row = rng.normal(size=480), 0.5 * rng.normal(size=480)
+    effects = 0.5 * rng.normal(size=20)[school] + 0.4 * rng.normal(size=80)[of_class] + of_row
     y = rng.poisson(np.exp(0.3 + 0.4 * x + effects))
     data = pd.DataFrame({"y": y, "x": x, "school": school, "clas": of_class, "row": np.arange(480)})
     formula = "y ~ x + (1 | school) + (1 | clas) + (1 | row)"
@@ -128,8 +126,8 @@ def main() -> None:
     about = (
         "(value - reference) / Monte Carlo error over seeds; the reference is a fit with "
         f"{', '.join(f'{DESIGNS[name].draws}' for name in options.designs)} draws a block, whose error is counted in. "
-        f"Targets: sd in [{SD[0]}, {SD[1]}], mean in [{MEAN[0]}, {MEAN[1]}], each widened by two standard errors of what "
-        f"so many seeds show. Seeds: {seeds}. The scale is the standard error, and 1 for the log-likelihood."
+        f"Targets: sd in [{SD[0]}, {SD[1]}], mean in [{MEAN[0]}, {MEAN[1]}], each widened by two standard errors of "
+        f"what so many seeds show. Seeds: {seeds}. The scale is the standard error, and 1 for the log-likelihood."
     )
     table = markdown(head, rows, left=2)
     text = "\n\n".join(["# Calibration of crossed and nested designs", about, table, environment()]) + "\n"
