@@ -188,7 +188,8 @@ def maximum_of_paths(
         if decrement < NEAR and not joint and not first:
             step = -np.linalg.solve(H, g)
         else:
-            step, told = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
+            level = not (first or np.isfinite(decrement))  # as at a saddle point, where no search may stop
+            step, told = _optimised(paths, x, settings, 1e-7 if joint or level else 1e-2)
             late = settings.out_of_time
         if joint:  # draws that are too noisy to be made again
             return _at_end(paths, position, x + step, told)
