@@ -31,6 +31,7 @@ from statsmodels_mcla.estimation.maximum import (
     monte_carlo_maximum,
 )
 from statsmodels_mcla.estimation.unreached_modes import unreached_mode
+from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
 
 __all__ = [
     "STEP",
@@ -42,6 +43,7 @@ __all__ = [
     "Later",
     "MonteCarloMaximum",
     "ParameterErrors",
+    "VanishedZeros",
     "Variation",
     "Varied",
     "fading_mode",

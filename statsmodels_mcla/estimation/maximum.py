@@ -6,8 +6,9 @@ the Laplace fit, and the Monte Carlo fit at the ranks that the covariance matric
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -128,19 +129,8 @@ def laplace_maximum(
         maxiter = min(maxiter, SEPARATED_STEPS)
     else:
         start = sized(design, start)
-    reduction = Reduction.of(design)
-    size = start.sd
-    params, x = np.zeros(0), np.zeros(design.n_params)
-    while True:
-        reduced = reduction.reduce(design)
-        scale = search_scale(reduced, start)
-        x = scale.from_fitted(reduction.restrict(params)) if len(params) else x
-        fit = fit_laplace(reduced, scale, x, gtol=gtol, maxiter=maxiter, disp=disp, deadline=deadline)
-        lower, params = reduction_without_loss(design, reduction.extend(fit.params), size)
-        if lower.shape == reduction.shape:
-            break
-        reduction = lower
-    params = reduction.extend(fit.params)
+    search = partial(fit_laplace, gtol=gtol, maxiter=maxiter, disp=disp, deadline=deadline)
+    params, reduction, fit = _at_ranks_of_laplace(design, start, search)
     separating = tuple(separating_terms(design, fit, params, start.curvature))
     separated = () if recession is None else tuple(recession.columns)
     found = LaplaceMaximum(params, reduction, separated, separating, start, fit)
@@ -149,14 +139,49 @@ def laplace_maximum(
         return found
     less = laplace_maximum(zeros.limit(design.here), gtol, maxiter, disp, deadline)
     lost = fit.evaluation.value - less.fit.evaluation.value
-    return found if lost > LOST or less.endless else _without_zeros(design, zeros, found, less)
+    if lost > LOST or less.endless:
+        return found
+    gone = _without_zeros(design, zeros, found, less)
+    nearer = zeros.nearer(gone.params, partial(_laplace_height, design, gone.reduction))
+    if nearer is None:
+        return gone
+    params, reduction, fit = _at_ranks_of_laplace(design, start, search, nearer)
+    lost = fit.evaluation.value - less.fit.evaluation.value
+    return replace(found, params=params, reduction=reduction, fit=fit) if lost > LOST else gone
+
+
+def _at_ranks_of_laplace(
+    design: DesignFacts, start: GLMStart, search: Callable[..., LaplaceFit], params: Array | None = None
+) -> tuple[Array, Reduction, LaplaceFit]:
+    """Parameters, ranks and fit of a search that goes to lower ranks where nothing is lost."""
+    reduction, x = Reduction.of(design), np.zeros(design.n_params)
+    if params is not None:
+        reduction, params = reduction_without_loss(design, params, start.sd)
+    while True:
+        reduced = reduction.reduce(design)
+        scale = search_scale(reduced, start)
+        x = x if params is None else scale.from_fitted(reduction.restrict(params))
+        fit = search(reduced, scale, x)
+        lower, params = reduction_without_loss(design, reduction.extend(fit.params), start.sd)
+        if lower.shape == reduction.shape:
+            return reduction.extend(fit.params), reduction, fit
+        reduction = lower
+
+
+def _laplace_height(design: DesignFacts, reduction: Reduction, params: Array) -> float:
+    """Laplace's approximation at parameters of the model; -inf where there is none."""
+    try:
+        with np.errstate(all="ignore"):
+            return evaluate_laplace(reduction.reduce(design), reduction.restrict(params)).value
+    except (FloatingPointError, np.linalg.LinAlgError):
+        return -np.inf
 
 
 def _without_zeros(
     design: DesignFacts, zeros: VanishedZeros, found: LaplaceMaximum, less: LaplaceMaximum
 ) -> LaplaceMaximum:
     """Maximum of a family whose zero part vanishes, from that of the family without it."""
-    params = zeros.far(design.here, less.params)
+    params = zeros.far(design, less.params)
     reduction = replace(with_ranks(design, params, less.reduction.ranks), at_limit=less.reduction.at_limit)
     reduced, fitted = reduction.reduce(design), reduction.restrict(params)
     scale = search_scale(reduced, found.start)
@@ -198,7 +223,8 @@ def monte_carlo_maximum(
     """Maximise the Monte Carlo likelihood, and find the ranks of the covariance matrices at its maximum.
 
     A covariance matrix that becomes singular is fitted at its rank (see `reduction`).  There, the slope of the
-    Monte Carlo likelihood out of the boundary is looked at: where it rises, the fit goes on at a higher rank.
+    Monte Carlo likelihood out of the boundary is looked at: where it rises, the fit goes on at a higher rank.  A zero
+    part that vanishes is held where the likelihood is flat, unless that rises with it.
 
     Parameters
     ----------
@@ -220,6 +246,35 @@ def monte_carlo_maximum(
     ValueError
         If a covariance matrix becomes singular and the importance density is the user's own.
     """
+
+    def climb(params: Array, reduction: Reduction | None, *more: int) -> MonteCarloMaximum:
+        return _at_ranks_of_draws(design, draws, settings, start, params, reduction, (*held, *more))
+
+    zeros, whole = VanishedZeros.of(design, params), None
+    if zeros is None or not zeros.gone(params):
+        whole = climb(params, reduction)
+        zeros, params, reduction = VanishedZeros.of(design, whole.params), whole.params, whole.reduction
+        if zeros is None:
+            return whole
+    less = climb(zeros.far(design, params), reduction, zeros.column)
+    if whole is None and less.fit.evaluation.score[zeros.column] * zeros.unit > 0:
+        nearer = zeros.nearer(less.params, partial(_laplace_height, design, less.reduction))
+        whole = None if nearer is None else climb(nearer, less.reduction)
+    if whole is None or not whole.fit.converged:
+        return less
+    return whole if whole.fit.evaluation.value > less.fit.evaluation.value + LOST else less
+
+
+def _at_ranks_of_draws(
+    design: DesignFacts,
+    draws: DrawSettings,
+    settings: FitSettings,
+    start: GLMStart,
+    params: Array,
+    reduction: Reduction | None,
+    held: Sequence[int],
+) -> MonteCarloMaximum:
+    """Maximum over draws from some parameters and ranks, with some fixed effects held."""
     size = start.sd
     reduction = Reduction.of(design) if reduction is None else reduction
     trail: list[MonteCarloMaximum] = []

@@ -8,6 +8,7 @@ probability: one that depends on covariates may go to zero in some rows, and to 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from statsmodels_mcla.numerics import Array
 
 SMALL = -4.0  # a linear predictor of the zero part from which on it is looked at: a probability of 2 %
 FLAT = 25.0  # its logit less the log of the number of rows, where it stands in the end, with the other sign
+NEARER = np.arange(-7.0, -0.5)  # linear predictors from which a search may find a maximum with a zero part
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,25 @@ class VanishedZeros:
             family=self.family,
         )
 
-    def far(self, design: MixedDesign, params: Array) -> Array:
-        """Parameters of the design from those of the limit."""
-        beta = np.zeros(design.n_fixed)
-        beta[self.kept] = params[: len(self.kept)]
-        beta[self.column] = -(FLAT + np.log(design.n_rows)) / self.unit
-        return np.concatenate([beta, params[len(self.kept) :]])
+    def far(self, design: DesignFacts, params: Array) -> Array:
+        """Parameters of the design, or those of the limit, with the zero part where the likelihood is flat."""
+        flat = -(FLAT + np.log(design.n_rows)) / self.unit
+        others = np.delete(params, self.column) if len(params) == design.n_params else params
+        return np.insert(others, self.column, flat)
+
+    def gone(self, params: Array) -> bool:
+        """Whether no row can tell the zero part of these parameters from none."""
+        return bool(params[self.column] * self.unit < -FLAT)
+
+    def nearer(self, params: Array, height: Callable[[Array], float]) -> Array | None:
+        """Parameters with a small zero part that are higher than those without it, if any are.
+
+        Away from a probability of zero there may be another maximum, which no search finds from where it is flat.
+        """
+        trials = [np.where(np.arange(len(params)) == self.column, z / self.unit, params) for z in NEARER]
+        heights = [height(trial) for trial in trials]
+        best = int(np.argmax(heights))
+        return trials[best] if heights[best] > height(params) else None
 
     def spread(self, cov: Array) -> Array:
         """Covariance of all parameters from that of the limit; that of the zero part means nothing."""

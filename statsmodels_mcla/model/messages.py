@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from statsmodels_mcla.data import MixedModel
-from statsmodels_mcla.estimation import LaplaceMaximum, fading_mode, unreached_mode
+from statsmodels_mcla.estimation import LaplaceMaximum, VanishedZeros, fading_mode, unreached_mode
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
@@ -95,7 +95,8 @@ def warn_maximum(
         "reported as 0 without a standard error, and the other results are those of the family without it",
     )
     far = running_off(model, params)
-    vanished = ZERO_PART if laplace.without_zeros and far.get(ZERO_PART, 0.0) < 0.0 else ""
+    zeros = VanishedZeros.of(model.design, params)
+    vanished = ZERO_PART if zeros is not None and zeros.gone(params) else ""
     tell(
         vanished,
         SingularFitWarning,

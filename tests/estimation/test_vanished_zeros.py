@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import F, no_warnings
+from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM, families
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
@@ -104,3 +106,45 @@ def test_a_zero_part_of_a_covariate_is_told_where_it_runs_off(method: str) -> No
     with pytest.warns(SeparationWarning, match="the linear predictor 'zi' reaches -"):
         fit = fitted(model(COUNTS, F.Poisson(), ziformula="~ x"), method)
     assert fit.llf >= without(COUNTS, method).llf - 1e-3
+
+
+@functools.cache
+def salamanders(species: str, **options: str) -> Any:
+    table = pd.read_csv(Path(__file__).parents[1] / "reference" / "salamanders.csv")
+    formula = "count ~ mined + (1 | site)"
+    return MCLAMixedGLM.from_formula(formula, table[table["spp"] == species], family=NB, **options).fit(rng=1)
+
+
+@pytest.mark.parametrize("species", ["EC-L", "PR"])
+def test_a_zero_part_that_vanishes_over_the_draws(species: str) -> None:
+    """The start may have one (PR), so that only the Monte Carlo likelihood tells."""
+    truth = salamanders(species)
+    with pytest.warns(SingularFitWarning, match="zero part, 'zi', is zero") as caught:
+        ours = salamanders(species, ziformula="~ 1")
+    assert len(caught) == 1
+    assert ours.converged
+    kept = list(truth.params.index)
+    assert abs(ours.llf - truth.llf) < 4 * np.hypot(ours.llf_mcse, truth.llf_mcse)
+    error = np.hypot(ours.mcse[kept], truth.mcse)
+    assert np.all(error < 0.01 * truth.bse)
+    assert np.all(np.abs(ours.params[kept] - truth.params) < 5 * error)
+    np.testing.assert_allclose(ours.bse[kept], truth.bse, rtol=5e-3)
+    assert np.all(np.isfinite(ours.bse_mcse[kept]))
+
+
+def test_a_maximum_with_a_zero_part_is_found_from_where_there_is_none() -> None:
+    """The search of a start ends where the likelihood is flat, though it rises from there."""
+    with no_warnings():
+        ours, less = salamanders("DF", ziformula="~ 1"), salamanders("DF")
+    assert ours.llf > less.llf + 0.5
+    x = np.linspace(-9.0, 9.0, 1001)
+    w = stats.norm.pdf(x)
+    beta, slope, zi, variance, alpha = ours.params
+    table = ours.model.data.frame
+    eta = beta + slope * (table["mined"] == "yes").to_numpy()[:, None] + np.sqrt(variance) * x
+    p, size = 1.0 / (1.0 + np.exp(-zi)), 1.0 / alpha
+    y = table["count"].to_numpy()[:, None]
+    density = p * (y == 0) + (1.0 - p) * stats.nbinom.pmf(y, size, size / (size + np.exp(eta)))
+    rows = pd.DataFrame(np.log(density)).groupby(table["site"].to_numpy()).sum().to_numpy()
+    exact = np.log(np.exp(rows) @ w / w.sum()).sum()
+    assert abs(ours.llf - exact) < 4 * ours.llf_mcse + 1e-6

@@ -88,10 +88,12 @@ class _Paths:
         position: Position,
         settings: FitSettings,
         metric: Array | None,
+        known: tuple[Array, Evaluation | None],
     ) -> None:
         self.scale, self.design, self.draws = scale, sampler.design, position.draws
         self.settings, self.metric = settings, metric
-        self.last: tuple[bytes, Evaluation | None] = (b"", None)
+        x, found = known
+        self.last: tuple[bytes, Evaluation | None] = (b"" if found is None else x.tobytes(), found)
         self.best: tuple[float, Array | None] = (-np.inf, None)
 
     def at(self, x: Array, tails: bool = False, late: bool = False) -> Evaluation | None:
@@ -168,8 +170,8 @@ def maximum_of_paths(
     joint, late = sampler.sampling.joint, False
     for anchor in range(settings.climbs):
         # 1. how far the maximum is from the anchor
-        paths = _Paths(scale, sampler, position, settings, metric)
         x = scale.from_fitted(position.params)
+        paths = _Paths(scale, sampler, position, settings, metric, (x, known))
         must = late or (best is None and metric is None)
         found, known = known or paths.at_anchor(x, tails=tol == EXACT, late=must), None
         if found is None:
@@ -188,7 +190,8 @@ def maximum_of_paths(
         if decrement < NEAR and not joint and not first:
             step = -np.linalg.solve(H, g)
         else:
-            step, told = _optimised(paths, x, settings, 1e-7 if joint else 1e-2)
+            level = not (first or np.isfinite(decrement))  # as at a saddle point, where no search may stop
+            step, told = _optimised(paths, x, settings, 1e-7 if joint or level else 1e-2)
             late = settings.out_of_time
         if joint:  # draws that are too noisy to be made again
             return _at_end(paths, position, x + step, told)
@@ -247,8 +250,8 @@ def _with_tails(
     """Outcome with the tails of the weights, where it is final and its evaluation was known without them."""
     if tol != EXACT or top.evaluation.tails:
         return top
-    paths = _Paths(scale, sampler, top.position, settings, metric)
-    found = paths.at(scale.from_fitted(top.position.params), tails=True, late=True)
+    x = scale.from_fitted(top.position.params)
+    found = _Paths(scale, sampler, top.position, settings, metric, (x, None)).at(x, tails=True, late=True)
     return top if found is None else top._replace(evaluation=found)
 
 
@@ -374,7 +377,7 @@ def fit_monte_carlo(
                 position.params,
                 position.draws,
                 metric=metric_of(sampler, position, evaluation),
-                tails=tol == EXACT,
+                tails=True,
                 executor=settings.executor,
             )
         metric = metric_of(sampler, position, evaluation)
