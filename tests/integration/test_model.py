@@ -34,6 +34,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 import statsmodels_mcla.formula.api as smf
 from statsmodels_mcla import BlockSampling, JointSampling, MCLAMixedGLM
+from statsmodels_mcla.estimation.search.monte_carlo_fit import maximum_of_paths
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
     ImportanceWeightWarning,
@@ -798,6 +799,26 @@ def test_fits_end_at_max_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(rounds[1:]) == {late.llf}  # nothing was evaluated after the second
     assert np.isfinite(late.bse).all()
     assert np.isfinite(late.monte_carlo.k_hat).all()
+
+
+def test_a_round_that_runs_out_of_time_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last round found no maximum in time, errors are those of the round before."""
+    module, calls = "statsmodels_mcla.estimation.search.monte_carlo_fit", []
+
+    def lost(*args: Any) -> Any:
+        calls.append(1)
+        top = maximum_of_paths(*args)
+        return top._replace(decrement=np.inf) if len(calls) == 2 else top
+
+    monkeypatch.setattr(f"{module}.maximum_of_paths", lost)
+    monkeypatch.setattr(
+        "statsmodels_mcla.execution.clock.time.perf_counter", lambda: 0.0 if len(calls) < 2 else 10.5
+    )
+    with pytest.warns((ConvergenceWarning, PrecisionWarning), match="max_seconds"):
+        result = model_of("salamander").fit(rng=1, max_seconds=10.0, mcse_tol=1e-4)
+    assert np.isnan(result.mc_history["mcse_over_se"].iloc[1])
+    assert np.isfinite(result.mcse).all()
+    assert np.isfinite(result.bse).all()
 
 
 def test_laplace_standard_errors_where_draws_know_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -387,9 +387,8 @@ def fit_monte_carlo(
         stage = "exact" if tol == EXACT else "rough"
         history.append(_round(stage, sampler, evaluation, precision, time.perf_counter() - clock))
         settings.report(history[-1])
-        found = MonteCarloFit(
-            position, evaluation, precision, converged, precise, sampler, tuple(history), *told
-        )
+        this = position, evaluation, precision, converged, precise, sampler, tuple(history), *told
+        found = _not_lost(found, MonteCarloFit(*this), scale, settings, metric)
         if tol == EXACT and enough:
             return found
         # 2. more draws where the error comes from, unless they are enough or too many already
@@ -421,6 +420,19 @@ def _round(
         evaluation.least_ess,
         seconds,
     )
+
+
+def _not_lost(
+    last: MonteCarloFit | None,
+    found: MonteCarloFit,
+    scale: SearchScale,
+    settings: FitSettings,
+    metric: Array | None,
+) -> MonteCarloFit:
+    """Outcome of a round; of the one before where that had a maximum, and time ran out before this one had."""
+    if last is None or last.precision is None or found.precision is not None or not settings.late:
+        return found
+    return _told_of_tails(replace(last, history=found.history), scale, settings, metric)
 
 
 def _told_of_tails(
