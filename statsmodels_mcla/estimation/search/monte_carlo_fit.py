@@ -27,10 +27,8 @@ from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, is_positive_definite, standard_deviations
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
-SE_WORK, LLF_WORK = (
-    2**27,
-    2**26,
-)  # rows x draws beyond which standard errors, and the log-likelihood, ask for no more
+# rows x draws beyond which standard errors, and the log-likelihood, ask for no more
+SE_WORK, LLF_WORK = 2**27, 2**26
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
 CLOSE, CONVERGED = 3e-4, 1e-3  # those that are close to it, and that count as converged
