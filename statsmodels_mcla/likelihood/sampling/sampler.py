@@ -33,6 +33,7 @@ from statsmodels_mcla.numerics import Array, child
 # independent randomisations of the points: fewer make the Monte Carlo error itself noisy, but for blocks that have many
 # like them, whose errors add up; points are better many in one set than in several
 MOST_REPLICATES, OF_ALIKE = 16, 1024
+LARGE = 100  # effects of a block with so many rows that even few draws take most of the time
 LEAST_REPLICATES = 4, 8  # of a block of one effect, and of more, whose errors may come from few blocks
 
 
@@ -107,7 +108,7 @@ class DrawRule:
         if not self.quasi:
             return 1024
         each, q = self._replicates(bucket), bucket.n_drawn
-        return min(16 * each, 128) if q == 1 else each * (16 if q else 1)
+        return min(16 * each, 128) if q == 1 else each * {0: 1, 2: 16}.get(q, 32 if q < LARGE else 16)
 
 
 Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
