@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -103,6 +104,7 @@ def interrupted_at(count):
             raise KeyboardInterrupt
 
     old = sys.getprofile()
+    gc.disable()  # callbacks of the collector, hypothesis' own, are no place for an interrupt: it is ignored there
     try:
         sys.setprofile(interrupt)
         limited(int)
@@ -110,6 +112,7 @@ def interrupted_at(count):
         return True
     finally:
         sys.setprofile(old)
+        gc.enable()
     return False
 
 

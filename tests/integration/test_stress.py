@@ -51,11 +51,13 @@ class Interrupt:
 @contextmanager
 def profiled(interrupt: Interrupt) -> Iterator[None]:
     old = sys.getprofile()
+    gc.disable()  # an interrupt within a callback of the collector, such as hypothesis', is ignored
     sys.setprofile(interrupt)
     try:
         yield
     finally:
         sys.setprofile(old)
+        gc.enable()
 
 
 def blas_threads() -> list[int]:
