@@ -42,6 +42,11 @@ class TermOfParts:
         """Number of effects of one level."""
         return len(self.columns)
 
+    @property
+    def predictors(self) -> tuple[int, ...]:
+        """Linear predictor of each of them: models of partitions have one."""
+        return (0,) * self.dim
+
 
 @dataclass(frozen=True, eq=False)
 class PartitionedDesign(DesignFacts):

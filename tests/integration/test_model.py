@@ -34,7 +34,6 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 import statsmodels_mcla.formula.api as smf
 from statsmodels_mcla import BlockSampling, JointSampling, MCLAMixedGLM
-from statsmodels_mcla.estimation.search.monte_carlo_fit import maximum_of_paths
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
     ImportanceWeightWarning,
@@ -767,102 +766,6 @@ def test_a_small_variance_is_no_singular_fit() -> None:
     assert_monte_carlo(
         result.params, result.mcse, truth.params, small=0.05 * truth.bse, error=1e-5 * truth.bse
     )
-
-
-def test_precision_that_is_not_reached() -> None:
-    with pytest.warns(PrecisionWarning, match="max_draws"):
-        result = model_of("salamander").fit(rng=1, mcse_tol=0.002, max_draws=1024)
-    assert result.monte_carlo.draws.max() <= 1024
-    assert result.converged
-    with no_warnings():
-        model_of("salamander").fit(rng=1, nsample=1024)  # asked for so many draws, and got them
-
-
-def test_fits_end_at_max_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The best answer so far: at once that of few draws at the Laplace fit, later the last round that has ended."""
-    with pytest.warns(ConvergenceWarning, match="max_seconds"):
-        early = model_of("salamander").fit(rng=1, max_seconds=1e-9)
-    assert not early.converged
-    assert len(early.mc_history) <= 2
-    assert early.llf == pytest.approx(truth_of("salamander").llf, abs=5.0)
-    assert np.isfinite(early.bse).all()
-    # time stands still until two rounds have ended
-    rounds: list[float] = []
-
-    def now() -> float:
-        return 0.0 if len(rounds) < 2 else 1e9
-
-    monkeypatch.setattr("statsmodels_mcla.execution.clock.time.perf_counter", now)
-    monkeypatch.setattr("statsmodels_mcla.model.voice.Voice.round", lambda _, r: rounds.append(r.llf))
-    with pytest.warns((ConvergenceWarning, PrecisionWarning), match="max_seconds"):
-        late = model_of("salamander").fit(rng=1, max_seconds=10.0, mcse_tol=1e-4, max_draws=2**14)
-    assert set(rounds[1:]) == {late.llf}  # nothing was evaluated after the second
-    assert np.isfinite(late.bse).all()
-    assert np.isfinite(late.monte_carlo.k_hat).all()
-
-
-def test_a_round_that_runs_out_of_time_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the last round found no maximum in time, errors are those of the round before."""
-    module, calls = "statsmodels_mcla.estimation.search.monte_carlo_fit", []
-
-    def lost(*args: Any) -> Any:
-        calls.append(1)
-        top = maximum_of_paths(*args)
-        return top._replace(decrement=np.inf) if len(calls) == 2 else top
-
-    monkeypatch.setattr(f"{module}.maximum_of_paths", lost)
-    monkeypatch.setattr(
-        "statsmodels_mcla.execution.clock.time.perf_counter", lambda: 0.0 if len(calls) < 2 else 10.5
-    )
-    with pytest.warns((ConvergenceWarning, PrecisionWarning), match="max_seconds"):
-        result = model_of("salamander").fit(rng=1, max_seconds=10.0, mcse_tol=1e-4)
-    assert np.isnan(result.mc_history["mcse_over_se"].iloc[1])
-    assert np.isfinite(result.mcse).all()
-    assert np.isfinite(result.bse).all()
-
-
-def test_laplace_standard_errors_where_draws_know_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fit that ends where its Hessian is not negative definite reports those of Laplace's approximation."""
-    module = "statsmodels_mcla.estimation.search.monte_carlo_fit"
-    monkeypatch.setattr(f"{module}.distance", lambda *_: np.inf)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        cut = model_of("cbpp").fit(rng=1, max_draws=512)
-    assert not cut.converged
-    laplace = model_of("cbpp").fit_laplace()
-    np.testing.assert_allclose(cut.bse, laplace.bse, rtol=0.1)
-    assert np.isnan(cut.mcse).all()
-    assert "nan" not in str(cut.summary(mcse=False))
-
-
-def test_few_effective_draws() -> None:
-    with pytest.warns(ImportanceWeightWarning, match=r"heavier tails|raise nsample"):
-        model_of("cbpp").fit(rng=1, nsample=512, quasi=False, sampling=BlockSampling(df=np.inf, inflate=0.3))
-    with no_warnings():
-        model_of("cbpp").fit(rng=1, nsample=512, quasi=False)
-
-
-@pytest.mark.parametrize("nsample", [256, 512])
-def test_few_draws_have_a_maximum_too(nsample: int) -> None:
-    """Few draws have a maximum as well, with an error that says how few they are."""
-    for seed in range(4):
-        result = model_of("salamander").fit(rng=seed, nsample=nsample)
-        truth = truth_of("salamander")
-        assert result.converged
-        assert_monte_carlo(result.params, result.mcse, truth.params, small=0.3 * truth.bse, within=5)
-
-
-@pytest.mark.parametrize("nsample", [64, 128])
-def test_too_few_draws_are_told(nsample: int) -> None:
-    """Four or eight points a replicate in 21 dimensions: the fit is near the truth or says that it failed."""
-    truth = truth_of("salamander")
-    for seed in range(4):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            result = model_of("salamander").fit(rng=seed, nsample=nsample)
-        assert (ConvergenceWarning in [w.category for w in caught]) is not result.converged
-        if result.converged:
-            assert np.all(np.abs(result.params - truth.params) < 6 * result.mcse)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 7, 22, 28])

@@ -156,6 +156,29 @@ def test_a_variance_of_zero() -> None:
 # Afterwards ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("formula", ["y ~ x + (x | g)", "y ~ x + (x || g)", "y ~ x + (1 | g) + (1 | h)"])
+def test_a_singular_fit(formula: str) -> None:
+    """A correlation of one, and variances of zero beside one that is not: told alike, and the same numbers."""
+    rng = np.random.default_rng(5)
+    sizes, u = rng.integers(3, 9, 60), rng.normal(size=60)
+    g = np.repeat(np.arange(60), sizes)
+    x = rng.normal(size=len(g))
+    slope = 0.4 if formula == "y ~ x + (x | g)" else 0.0
+    y = rng.binomial(1, 1 / (1 + np.exp(-(0.3 + (0.8 + slope * x) * u[g] + 0.5 * x))))
+    data = pd.DataFrame({"y": y, "x": x, "g": g, "h": 10 * g + rng.integers(0, 2, len(g))})
+    said, found = [], []
+    for model in (
+        MCLAMixedGLM.from_formula(formula, data=data),
+        MCLAMixedGLM.from_partitions(formula, loaders([data[data["g"] // 20 == k] for k in range(3)])),
+    ):
+        with pytest.warns(SingularFitWarning) as warned:
+            found.append(model.fit(rng=1))
+        said.append([str(w.message) for w in warned])
+    assert said[0] == said[1]
+    np.testing.assert_allclose(found[1].params, found[0].params, atol=1e-9)
+    assert found[1].llf == pytest.approx(found[0].llf, abs=1e-9)
+
+
 @pytest.fixture(scope="module")
 def fits() -> tuple[Any, Any]:
     data = table()

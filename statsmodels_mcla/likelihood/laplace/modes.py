@@ -107,6 +107,7 @@ def conditional_modes(
         raise FloatingPointError("the log-likelihood is not finite where the search for the modes starts")
     reused = J.n_effects >= REUSED
     tolerance = REUSED_TOLERANCE if reused else NEWTON_TOLERANCE
+    # the root in use, whether it is of the curvature at b, and the decrement before its last step
     root, here, before = root if reused else None, False, np.inf
     for _ in range(MAX_NEWTON):
         gradient = J.back(d1) - b
@@ -118,7 +119,7 @@ def conditional_modes(
         if here and left < tolerance:
             break
         if not here and (left < tolerance or left > QUICK * before):
-            root, before = None, np.inf
+            root, before = None, np.inf  # it has done what it can
             continue
         step = root.of(whitened)
         length, (h, eta, d1, W) = _climbed(height, b, h, step)

@@ -107,8 +107,11 @@ class DrawRule:
             return 16384
         if not self.quasi:
             return 1024
-        each, q = self._replicates(bucket), bucket.n_drawn
-        return min(16 * each, 128) if q == 1 else each * {0: 1, 2: 16}.get(q, 32 if q < LARGE else 16)
+        replicates, q = self._replicates(bucket), bucket.n_drawn
+        if q == 0:  # nothing to integrate
+            return replicates
+        size = replicates * (32 if 2 < q < LARGE else 16)
+        return min(size, 128) if q == 1 else size
 
 
 Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
