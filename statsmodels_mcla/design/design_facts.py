@@ -101,6 +101,10 @@ class DesignFacts:
         """
         raise NotImplementedError
 
+    def chosen(self, function: Callable[[MixedDesign], MixedDesign]) -> DesignFacts:
+        """Design of the rows and columns that a function, which can be pickled, chooses; the terms stay."""
+        raise NotImplementedError
+
     @property
     def n_family(self) -> int:
         """Number of parameters of the family."""

@@ -101,6 +101,10 @@ class MixedDesign(DesignFacts):
         own = tuple(replace(own, levels=t.n_levels) for t, own in pairs)
         return replace(out, terms=tuple(t for t, _ in pairs), reduced=own)
 
+    def chosen(self, function: Callable[[MixedDesign], MixedDesign]) -> MixedDesign:
+        """See `DesignFacts`."""
+        return function(self)
+
     @property
     def n_rows(self) -> int:
         """Number of rows, N."""

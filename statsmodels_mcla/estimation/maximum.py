@@ -122,7 +122,7 @@ def laplace_maximum(
     start = fit_without_random_effects(design)
     recession = recession_of(design, start.beta, start.phi)
     if recession is not None and recession.has_limit:
-        limit = laplace_maximum(recession.limit(design.here), gtol, maxiter, disp, deadline)
+        limit = laplace_maximum(recession.limit(design), gtol, maxiter, disp, deadline)
         return _far_out(design, recession, limit)
     if recession is not None:  # nothing is left to estimate: go where it is nearly flat, and no further
         start = fit_without_random_effects(design, SEPARATED_STEPS)
@@ -192,7 +192,7 @@ def _without_zeros(
 
 def _far_out(design: DesignFacts, recession: Recession, limit: LaplaceMaximum) -> LaplaceMaximum:
     """Maximum of a likelihood that rises for ever, from that of its limit: where it is nearly flat, and no further."""
-    params = recession.far(design.here, limit.params)
+    params = recession.far(design, limit.params)
     reduction = replace(with_ranks(design, params, limit.reduction.ranks), at_limit=limit.reduction.at_limit)
     start = replace(
         fit_without_random_effects(design, SEPARATED_STEPS),

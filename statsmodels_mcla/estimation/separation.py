@@ -31,7 +31,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from statsmodels_mcla.design import DesignFacts, MixedDesign, RowsElsewhere
+from statsmodels_mcla.design import DesignFacts, MixedDesign, RowRoot, row_root
 from statsmodels_mcla.estimation.search import LaplaceFit
 from statsmodels_mcla.execution import remade
 from statsmodels_mcla.likelihood.laplace import Modes
@@ -95,9 +95,7 @@ _SCORES = "information", "score"
 def _residuals(beta: Array, phi: Any, design: MixedDesign) -> _Residuals:
     y, w, v = design.y[:, None], design.w[:, None], design.v[:, None]
     terms = design.family.rows(y, w, v, (design.offset + design.X @ beta)[:, None], phi)
-    sign = design.family.open_direction(design.y, design.w)
-    sign = np.zeros(design.n_rows) if sign is None else sign
-    return _Residuals(terms.d1[:, 0], np.maximum(-terms.d2[:, 0], 0.0), sign)
+    return _Residuals(terms.d1[:, 0], np.maximum(-terms.d2[:, 0], 0.0), _signs(design))
 
 
 def _score_sums(design: MixedDesign, rows: _Residuals) -> _ScoreSums:
@@ -130,29 +128,34 @@ class Recession:
     ----------
     direction : ndarray (p,)
         The largest entry is 1 in size.
-    certain : ndarray of bool (N,)
-        Rows whose linear predictor changes along it.
+    flat : float
+        Change of a linear predictor along it that is round-off.
     kept : ndarray of int (k,)
-        Columns of X that the other rows need.
+        Columns of X that the rows need whose linear predictors do not change.
+    has_limit : bool
+        Whether there are such rows, and columns.
     """
 
     direction: Array
-    certain: np.ndarray
+    flat: float
     kept: np.ndarray
+    has_limit: bool
 
     @property
     def columns(self) -> list[int]:
         """Columns of X whose coefficients have no finite maximum."""
         return [int(j) for j in np.flatnonzero(self.direction)]
 
-    @property
-    def has_limit(self) -> bool:
-        """Whether other rows tell of other coefficients."""
-        return bool(len(self.kept)) and not self.certain.all()
+    def certain(self, design: MixedDesign) -> np.ndarray:
+        """Rows whose linear predictor changes along the direction."""
+        return np.abs(design.X @ self.direction) > self.flat
 
-    def limit(self, design: MixedDesign) -> MixedDesign:
+    def limit(self, design: DesignFacts) -> DesignFacts:
         """Return the design of the other rows, with the columns that they need."""
-        rows = np.flatnonzero(~self.certain)
+        return design.chosen(self._left)
+
+    def _left(self, design: MixedDesign) -> MixedDesign:
+        rows = np.flatnonzero(~self.certain(design))
         return replace(
             design,
             y=design.y[rows],
@@ -163,108 +166,149 @@ class Recession:
             terms=tuple(replace(t, Z=t.Z[rows]) for t in design.terms),
         )
 
-    def far(self, design: MixedDesign, params: Array) -> Array:
+    def far(self, design: DesignFacts, params: Array) -> Array:
         """Parameters of the design from those of the limit: as far along the direction as is nearly flat."""
         beta = np.zeros(design.n_fixed)
         beta[self.kept] = params[: len(self.kept)]
         params = np.concatenate([beta, params[len(self.kept) :]])
-        phi = design.split(params)[2]
-        rows = np.flatnonzero(self.certain)
-        y, w, v = design.y[rows, None], design.w[rows, None], design.v[rows, None]
-        X = design.X[rows]
-        eta, slope = design.offset[rows] + X @ params[design.layout.fixed], X @ self.direction
-
-        def loss(distance: float) -> float:
-            near, far = ((eta + t * slope)[:, None] for t in (distance, 2.0 * distance))
-            rise = design.family.rows(y, w, v, far, phi).logf - design.family.rows(y, w, v, near, phi).logf
-            return float(rise.sum())
-
-        distances = 1.5 ** np.arange(MOST_STEPS) / np.abs(slope).max()
-        distance = next((d for d in distances if loss(d) < NEARLY_FLAT), distances[0])
+        steepest = max(design.map(partial(_steepest, self)))
+        distances = 1.5 ** np.arange(MOST_STEPS) / steepest
+        rises = (sum(design.map(partial(_rise, self, params, float(d)))) for d in distances)
+        distance = next(
+            (d for d, rise in zip(distances, rises, strict=True) if rise < NEARLY_FLAT), distances[0]
+        )
         params[design.layout.fixed] += distance * self.direction
         return params
 
 
-def recession_of(facts: DesignFacts, beta: Array | None = None, phi: Any = 1.0) -> Recession | None:
+def _steepest(recession: Recession, design: MixedDesign) -> float:
+    return float(np.abs(design.X @ recession.direction).max(initial=0.0))
+
+
+def _rise(recession: Recession, params: Array, distance: float, design: MixedDesign) -> float:
+    """Log-likelihood that rows gain as their linear predictors go twice as far along a direction."""
+    rows = np.flatnonzero(recession.certain(design))
+    y, w, v = design.y[rows, None], design.w[rows, None], design.v[rows, None]
+    X, phi = design.X[rows], design.split(params)[2]
+    eta, slope = design.offset[rows] + X @ params[design.layout.fixed], X @ recession.direction
+    near, far = ((eta + t * slope)[:, None] for t in (distance, 2.0 * distance))
+    rise = design.family.rows(y, w, v, far, phi).logf - design.family.rows(y, w, v, near, phi).logf
+    return float(rise.sum())
+
+
+def recession_of(design: DesignFacts, beta: Array | None = None, phi: Any = 1.0) -> Recession | None:
     """Find a direction of the fixed effects without a finite maximum; None if there is none.
 
     Parameters
     ----------
-    facts : DesignFacts
+    design : DesignFacts
     beta : ndarray (p,), optional
         Of a fit without random effects, which spares the search where it can.
     phi : float
         Dispersion of that fit.
     """
-    if beta is not None and overlapping(facts, beta, phi):
+    if beta is not None and overlapping(design, beta, phi):
         return None
-    design = _rows_to_search(facts)
-    sign = design.family.open_direction(design.y, design.w)
-    if sign is None or not np.any(sign):
+    signed, sizes = zip(*design.map(_sizes), strict=True)
+    if not any(signed):
         return None
-    size = np.abs(design.X).max(axis=0)
-    X = design.X / size
-    free = sign == 0.0
+    size = np.max(sizes, axis=0)
+    free = np.concatenate(design.map(partial(_free_root, size)))
     # directions that leave the rows alone that no direction may touch
-    basis = scipy.linalg.null_space(np.linalg.qr(X[free], mode="r")) if free.any() else np.eye(X.shape[1])
+    basis = scipy.linalg.null_space(free) if len(free) else np.eye(len(size))
     if not basis.shape[1]:
         return None
-    rows = (sign[~free][:, None] * X[~free]) @ basis
-    x = _rising_direction(rows)
-    if x is None or (rows @ x).max() < FLAT:
+    rows = design.keep(partial(_signed_rows, size, basis))
+    x = _rising_direction(design, rows)
+    if x is None or max(design.map(partial(_highest, x), rows)) < FLAT:
         return None
     direction = basis @ x
-    direction[np.abs(direction) < FLAT * np.abs(direction).max()] = 0.0
-    certain = np.abs(X @ direction) > FLAT * np.abs(direction).max()
+    largest = np.abs(direction).max()
+    direction[np.abs(direction) < FLAT * largest] = 0.0
+    direction, flat = direction / size, FLAT * largest
+    unit = np.abs(direction).max()
+    found = Recession(direction / unit, flat / unit, np.arange(0), has_limit=False)
     # the coefficients of the direction are what the other rows do without
-    order = np.argsort(np.abs(direction), kind="stable")
-    kept = np.sort(order[_independent(X[~certain][:, order])])
-    direction = direction / size
-    return Recession(direction / np.abs(direction).max(), certain, kept)
+    order = np.argsort(np.abs(direction * size), kind="stable")
+    left = design.map(partial(_left_root, found, size, order))
+    kept = np.sort(order[_independent(left)])
+    return replace(found, kept=kept, has_limit=bool(len(kept)))
 
 
-def _rows_to_search(facts: DesignFacts) -> MixedDesign:
-    try:
-        return facts.here
-    except RowsElsewhere as error:
-        raise RowsElsewhere(
-            "fixed effects seem to separate the responses (a combination of them predicts some perfectly), or nearly "
-            "so, and the search for that needs all rows in one process: drop or merge categories that have successes "
-            "or failures only"
-        ) from error
+def _signs(design: MixedDesign) -> Array:
+    sign = design.family.open_direction(design.y, design.w)
+    return np.zeros(design.n_rows) if sign is None else sign
 
 
-def _independent(X: Array) -> np.ndarray:
+def _sizes(design: MixedDesign) -> tuple[bool, Array]:
+    """Whether any row could be separated, and the largest entry of each column."""
+    return bool(np.any(_signs(design))), np.abs(design.X).max(axis=0, initial=0.0)
+
+
+def _free_root(size: Array, design: MixedDesign) -> Array:
+    """Root of the rows that no direction may touch."""
+    return row_root(design.X[_signs(design) == 0.0] / size).R
+
+
+def _left_root(recession: Recession, size: Array, order: np.ndarray, design: MixedDesign) -> RowRoot:
+    """Root of the rows that a direction does not touch."""
+    return row_root((design.X / size)[~recession.certain(design)][:, order])
+
+
+@remade
+def _signed_rows(size: Array, basis: Array, design: MixedDesign) -> Array:
+    """Distinct rows, in the direction in which their likelihood rises."""
+    sign = _signs(design)
+    rows = sign != 0.0
+    return np.unique((sign[rows, None] * (design.X[rows] / size)) @ basis, axis=0)
+
+
+def _independent(roots: Sequence[RowRoot]) -> np.ndarray:
     """Columns that are no combinations of those before them."""
-    R = np.asarray(np.linalg.qr(X, mode="r"))
+    R = np.asarray(np.linalg.qr(np.concatenate([root.R for root in roots]), mode="r"))
+    least = FLAT * np.sqrt(sum(root.rows for root in roots))
     kept: list[int] = []
     for j, column in enumerate(R.T):
         left = column - R[:, kept] @ np.linalg.lstsq(R[:, kept], column, rcond=None)[0]
-        if np.linalg.norm(left) > FLAT * np.sqrt(len(X)):
+        if np.linalg.norm(left) > least:
             kept.append(j)
     return np.array(kept, int)
 
 
-def _rising_direction(rows: Array) -> Array | None:
+def _rising_direction(design: DesignFacts, rows: Any) -> Array | None:
     """Maximise the sum of rows @ x within a box where none is negative, on as few rows as will do."""
-    active = np.unique(np.linspace(0, len(rows) - 1, AT_A_TIME).astype(int))
+    totals = design.map(_total, rows)
+    total = np.sum(totals, axis=0) / max(np.abs(totals).max(), 1e-300)
+    active = np.concatenate(design.map(partial(_spread, -(-AT_A_TIME // len(totals))), rows))
     while True:
-        found = linprog(
-            -rows.mean(axis=0),
-            A_ub=-rows[active],
-            b_ub=np.zeros(len(active)),
-            bounds=(-1.0, 1.0),
-            method="highs",
-        )
+        found = linprog(-total, A_ub=-active, b_ub=np.zeros(len(active)), bounds=(-1.0, 1.0), method="highs")
         if found.x is None:
             return None
-        values = rows @ found.x
-        values[active] = 0.0
-        broken = np.flatnonzero(values < -0.01 * FLAT)
-        if not len(broken):
+        broken = design.map(partial(_broken, found.x), rows)
+        more = np.unique(np.concatenate([active, *broken]), axis=0)
+        if len(more) == len(active):
             return np.asarray(found.x)
-        worst = broken[np.argsort(values[broken], kind="stable")[:AT_A_TIME]]
-        active = np.concatenate([active, worst])
+        active = more
+
+
+def _total(design: MixedDesign, rows: Array) -> Array:
+    return np.asarray(rows.sum(axis=0))
+
+
+def _spread(most: int, design: MixedDesign, rows: Array) -> Array:
+    """Rows from all over."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(int))] if len(rows) else rows
+
+
+def _broken(x: Array, design: MixedDesign, rows: Array) -> Array:
+    """Rows that a direction lowers, the worst of them."""
+    values = rows @ x
+    order = np.argsort(values, kind="stable")[:AT_A_TIME]
+    return rows[order[values[order] < -0.01 * FLAT]]
+
+
+def _highest(x: Array, design: MixedDesign, rows: Array) -> float:
+    return float((rows @ x).max(initial=0.0))
 
 
 def separating_terms(design: DesignFacts, fit: LaplaceFit, params: Array, curvature: float) -> list[int]:

@@ -112,6 +112,11 @@ class PartitionedDesign(DesignFacts):
             "ask each by results.map_partitions, or fit a model of fewer rows from_formula"
         )
 
+    def chosen(self, function: Callable[[MixedDesign], MixedDesign]) -> PartitionedDesign:
+        """See `DesignFacts`."""
+        loose = self.workplace.keep(partial(_chosen, function), self.loose)
+        return PartitionedDesign.of(self.workplace, loose, self.terms, self.family, self.constant)
+
     def lowered(self, reduced: Sequence[ReducedTerm] | None, *, at_limit: bool) -> PartitionedDesign:
         """See `DesignFacts`."""
         loose = self.workplace.keep(partial(_lowered, reduced, at_limit), self.loose)
@@ -162,3 +167,8 @@ def _placed(places: list[tuple[Stacking, int]], number: int, design: MixedDesign
 @remade
 def _lowered(reduced: Sequence[ReducedTerm] | None, at_limit: bool, design: MixedDesign) -> MixedDesign:
     return design.lowered(reduced, at_limit=at_limit)
+
+
+@remade
+def _chosen(function: Callable[[MixedDesign], MixedDesign], design: MixedDesign) -> MixedDesign:
+    return function(design)

@@ -8,6 +8,7 @@ Run as ``python -m tests.benchmarks.partitions [--rows N] [--one N] [--write FIL
 """
 
 import argparse
+import multiprocessing
 import os
 import signal
 import tempfile
@@ -31,6 +32,7 @@ ROWS_OF_A_GROUP, ROWS_OF_A_FILE = 10, 500_000
 TRUTH = np.array([-0.5, 0.4, -0.3, 0.2, 0.1])
 SD = 1.0
 FORMULA = "y ~ x1 + x2 + x3 + x4 + (1 | g)"
+HALFWAY = 15_000  # bytes of checkpoint after which a driver is killed
 MOST_GB, MOST_RATIO, LEAST_SPEED_UP, CLOSE = 6.0, 1.3, 1.7, 1e-9
 
 
@@ -115,7 +117,7 @@ def in_one_process(paths: list[str]) -> Fit:
     )
 
 
-def in_partitions(paths: list[str], workers: int, kill: float = 0.0) -> Fit:
+def in_partitions(paths: list[str], workers: int, kill: float = 0.0, **how: Any) -> Fit:
     """Fit through a local cluster, one of whose workers is killed after some seconds, if any."""
     with (
         LocalCluster(
@@ -126,10 +128,31 @@ def in_partitions(paths: list[str], workers: int, kill: float = 0.0) -> Fit:
         pid = next(iter(client.run(os.getpid).values()))
         if kill:
             threading.Timer(kill, os.kill, (pid, signal.SIGKILL)).start()
-        found = _measured(lambda: MCLAMixedGLM.from_partitions(FORMULA, paths, executor=client).fit(rng=1))
+        found = _measured(
+            lambda: MCLAMixedGLM.from_partitions(FORMULA, paths, executor=client).fit(rng=1, **how)
+        )
         if kill and psutil.pid_exists(pid):
             raise RuntimeError("no worker was killed")
         return found
+
+
+def _alone(paths: list[str], checkpoint: Path) -> None:
+    os.setsid()  # so that all that it starts can be ended with it
+    in_partitions(paths, 2, checkpoint=checkpoint)
+
+
+def resumed(paths: list[str], checkpoint: Path) -> tuple[Fit, int]:
+    """Fit from what a fit wrote that was killed on its way, driver, scheduler and workers; and the size of that."""
+    process = multiprocessing.get_context("spawn").Process(target=_alone, args=(paths, checkpoint))
+    process.start()
+    while process.is_alive() and not (checkpoint.exists() and checkpoint.stat().st_size > HALFWAY):
+        time.sleep(0.02)
+    if not process.is_alive():
+        raise RuntimeError("the driver ended before it was killed")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+    size = checkpoint.stat().st_size
+    return in_partitions(paths, 2, resume=checkpoint), size
 
 
 def report(rows: int, one: int, directory: Path) -> str:
@@ -139,12 +162,14 @@ def report(rows: int, one: int, directory: Path) -> str:
     same = isolated(in_partitions, few, 2).result
     alone = isolated(in_partitions, few, 1).result
     killed = isolated(in_partitions, few, 2, 0.4 * same.seconds).result
+    back, size = isolated(resumed, few, directory / "checkpoint").result
     many = isolated(in_partitions, paths, 2).result if rows != one else same
     fits = {
         f"{one} rows, one process": (one, base),
         f"{one} rows, 1 worker": (one, alone),
         f"{one} rows, 2 workers": (one, same),
         f"{one} rows, 2 workers, one killed": (one, killed),
+        f"{one} rows, resumed where the driver was killed ({size / 1e3:.0f} kB written)": (one, back),
         f"{rows} rows, 2 workers": (rows, many),
     }
     table = [
@@ -161,7 +186,8 @@ def report(rows: int, one: int, directory: Path) -> str:
     ratio = (many.seconds / rows) / (base.seconds / one)
     distance = float(np.abs((many.params - truth) / many.bse).max())
     bits = [
-        np.array_equal(f.params, same.params) and np.array_equal(f.bse, same.bse) for f in (alone, killed)
+        np.array_equal(f.params, same.params) and np.array_equal(f.bse, same.bse)
+        for f in (alone, killed, back)
     ]
     checks = [
         [
@@ -180,6 +206,7 @@ def report(rows: int, one: int, directory: Path) -> str:
         ],
         ["one worker: the same bits", "", "", bits[0]],
         ["a worker killed: the same bits", "", "", bits[1]],
+        ["the driver killed, and the fit resumed: the same bits", "", "", bits[2]],
         [
             "speed-up from one to two workers",
             number(alone.seconds / same.seconds),

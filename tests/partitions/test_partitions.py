@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -19,7 +18,7 @@ import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design import RowsElsewhere
-from statsmodels_mcla.exceptions import SingularFitWarning
+from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
 
 F = sm.families
 FORMULA = "y ~ x + f + w + (1 | g)"
@@ -439,11 +438,16 @@ def test_groups_that_straddle_are_refused() -> None:
         partitioned(crossed, "y ~ x + (1 | g) + (1 | h)")
 
 
-def test_separation_is_told() -> None:
+def test_separated_coefficients_are_found_held_and_told() -> None:
     data = table()
     data["y"] = np.where(data["f"] == "b", 1, data["y"])
-    with warnings.catch_warnings(), pytest.raises(RowsElsewhere, match="separate"):
-        partitioned(data).fit(rng=1)
+    with pytest.warns(SeparationWarning, match=r"f\[T.b\]"):
+        parts = partitioned(data).fit(rng=1)
+    with pytest.warns(SeparationWarning, match=r"f\[T.b\]"):
+        whole = MCLAMixedGLM.from_formula(FORMULA, data=data).fit(rng=1)
+    np.testing.assert_allclose(parts.params, whole.params, rtol=1e-7)
+    np.testing.assert_allclose(parts.bse, whole.bse, rtol=1e-7)
+    assert np.isfinite(np.delete(parts.bse, parts.params.index.get_loc("f[T.b]"))).all()
 
 
 def test_only_partitions_take_executors() -> None:

@@ -46,8 +46,8 @@ class _Columns(NamedTuple):
     """Places of columns of `_Rooted`, one or several each, and whether they are among the eliminated."""
 
     inside: np.ndarray
-    own: list[np.ndarray]
-    others: list[np.ndarray]
+    own: list[Any]
+    others: list[Any]
 
     def sums(self, weight: Array, *parts: _Rooted) -> Array:
         """Sum over rows of weight times the product of the columns, each of its own part."""
@@ -57,6 +57,12 @@ class _Columns(NamedTuple):
             first, rest = first.multiply(part.first[:, own]), rest * part.rest[:, others]
         out[self.inside], out[~self.inside] = first.T @ weight, weight @ rest
         return out
+
+
+def _consecutive(places: np.ndarray) -> Any:
+    """Places as a slice where they are one, which copies nothing."""
+    some = slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0)
+    return some if np.array_equal(places, np.arange(some.start or 0, some.stop)) else places
 
 
 def _block_diagonal(blocks: Array) -> sp.csr_array:
@@ -265,8 +271,9 @@ class EliminatedRoot:
 
     def _columns(self, *places: np.ndarray) -> _Columns:
         inside = (places[0] >= self.eliminated.start) & (places[0] < self.eliminated.stop)
-        own = [each[inside] - self.eliminated.start for each in places]
-        return _Columns(inside, own, [np.searchsorted(self.rest, each[~inside]) for each in places])
+        own = [_consecutive(each[inside] - self.eliminated.start) for each in places]
+        others = [_consecutive(np.searchsorted(self.rest, each[~inside])) for each in places]
+        return _Columns(inside, own, others)
 
     def thirds(self, J: EffectRows, third: Array, *columns: np.ndarray) -> Array:
         """See `Root`."""
