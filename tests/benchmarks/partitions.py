@@ -32,6 +32,7 @@ ROWS_OF_A_GROUP, ROWS_OF_A_FILE = 10, 500_000
 TRUTH = np.array([-0.5, 0.4, -0.3, 0.2, 0.1])
 SD = 1.0
 FORMULA = "y ~ x1 + x2 + x3 + x4 + (1 | g)"
+SAMPLED = 2.0  # seconds between looks at the memory, which stop the processes that are looked at
 HALFWAY = 15_000  # bytes of checkpoint after which a driver is killed
 MOST_GB, MOST_RATIO, LEAST_SPEED_UP, CLOSE = 6.0, 1.3, 1.7, 1e-9
 
@@ -56,7 +57,7 @@ class Memory(threading.Thread):
 
     def run(self) -> None:
         own = psutil.Process()
-        while not self.ended.wait(0.5):
+        while not self.ended.wait(SAMPLED):
             processes = [own, *own.children(recursive=True)]
             self.peak = max(self.peak, sum(map(shared_once, processes)))
 

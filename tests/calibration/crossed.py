@@ -1,8 +1,9 @@
 """
 How honest the Monte Carlo errors of crossed and nested designs are.
 
-As `calibrate`, on designs whose maximum is known by no quadrature: the reference is a fit with many more draws, whose
-own error is taken into account.  Estimates, log-likelihood, standard errors and one contrast are looked at.
+As `calibrate`, on designs whose maximum is known by no quadrature: the reference is a long run of `long_run`, which
+shares no code with the fit, or of thousands of effects a fit with many more draws; its own error is taken into account.
+Estimates, log-likelihood, standard errors and one contrast are looked at.
 
 Run as ``python -m tests.calibration.crossed [--seeds N] [--designs NAME ...] [--write FILE]`` (extra benchmark).
 """
@@ -18,21 +19,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from patsy import DesignInfo
 
 from statsmodels_mcla import MCLAMixedGLM
 from tests.benchmarks import crossed
 from tests.benchmarks.report import environment, markdown, number
+from tests.calibration.long_run import LongRun
 
+BATCHES = 10
 SD, MEAN = (0.85, 1.2), (-0.3, 0.3)
 
 
 class Design(NamedTuple):
-    """A model, its contrast of fixed effects, the draws of the reference and the number of seeds."""
+    """A model, its contrast of fixed effects, the number of seeds, and what the reference is made by."""
 
     model: Callable[[], MCLAMixedGLM]
     contrast: str
-    draws: int
     seeds: int
+    reference: Callable[[MCLAMixedGLM, str], pd.DataFrame]
 
 
 def of_benchmark(name: str) -> Callable[[], MCLAMixedGLM]:
@@ -63,16 +67,6 @@ def nested_counts() -> MCLAMixedGLM:
     return MCLAMixedGLM.from_formula(formula, data=data, family=sm.families.Poisson())
 
 
-DESIGNS = {
-    "VerbAgg": Design(of_benchmark("VerbAgg, 316 x 24"), "btype[T.scold] - btype[T.shout] = 0", 2**14, 60),
-    "40 x 30 slopes": Design(
-        of_benchmark("40 x 30, correlated slopes"), "Intercept + 0.5 * x = 0", 2**14, 60
-    ),
-    "nested counts": Design(nested_counts, "Intercept + x = 0", 2**14, 60),
-    "InstEval": Design(of_benchmark("InstEval, 2972 x 1128"), "Intercept + service[T.1] = 0", 2**14, 8),
-}
-
-
 def told(result: Any, contrast: str) -> pd.DataFrame:
     """What a fit says, the Monte Carlo errors of it, and the scale on which errors are small."""
     test = result.t_test(contrast)
@@ -85,12 +79,45 @@ def told(result: Any, contrast: str) -> pd.DataFrame:
     return pd.DataFrame(rows, index=["value", "mcse", "scale"]).T
 
 
+def by_long_run(draws: int) -> Callable[[MCLAMixedGLM, str], pd.DataFrame]:
+    """Reference of so many draws a batch, `BATCHES` of them."""
+
+    def reference(model: MCLAMixedGLM, contrast: str) -> pd.DataFrame:
+        near = model.fit(rng=1000)
+        out = told(near, contrast)
+        which = np.ravel(DesignInfo(list(near.params.index)).linear_constraint(contrast).coefs)
+        start = np.asarray(near.params), np.asarray(near.bse)
+        out["value"], out["mcse"] = LongRun.of(model).maximum(*start, which, draws, BATCHES)
+        return out
+
+    return reference
+
+
+def by_many_draws(draws: int) -> Callable[[MCLAMixedGLM, str], pd.DataFrame]:
+    """Reference by a fit of so many draws a block."""
+    return lambda model, contrast: told(model.fit(rng=1000, nsample=draws), contrast)
+
+
+DESIGNS = {
+    "VerbAgg": Design(
+        of_benchmark("VerbAgg, 316 x 24"), "btype[T.scold] - btype[T.shout] = 0", 60, by_long_run(10_000)
+    ),
+    "40 x 30 slopes": Design(
+        of_benchmark("40 x 30, correlated slopes"), "Intercept + 0.5 * x = 0", 60, by_long_run(20_000)
+    ),
+    "nested counts": Design(nested_counts, "Intercept + x = 0", 60, by_long_run(20_000)),
+    "InstEval": Design(
+        of_benchmark("InstEval, 2972 x 1128"), "Intercept + service[T.1] = 0", 8, by_many_draws(2**14)
+    ),
+}
+
+
 def calibrated(name: str, design: Design) -> list[list[str]]:
     """A line for each number."""
     model = design.model()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        reference = told(model.fit(rng=1000, nsample=design.draws), design.contrast)
+        reference = design.reference(model, design.contrast)
         fits = [told(model.fit(rng=seed), design.contrast) for seed in range(1, design.seeds + 1)]
     values, errors = (np.array([fit[column] for fit in fits]) for column in ("value", "mcse"))
     z = (values - reference["value"].to_numpy()) / np.hypot(errors, reference["mcse"].to_numpy())
@@ -124,8 +151,8 @@ def main() -> None:
     head = ["design", "of", "sd", "mean", "largest", "MCSE / scale", "reference's error / MCSE", "in range"]
     seeds = ", ".join(f"{name} {DESIGNS[name].seeds}" for name in options.designs)
     about = (
-        "(value - reference) / Monte Carlo error over seeds; the reference is a fit with "
-        f"{', '.join(f'{DESIGNS[name].draws}' for name in options.designs)} draws a block, whose error is counted in. "
+        "(value - reference) / Monte Carlo error over seeds; the reference is a long run by code that shares nothing "
+        "with the fit (`long_run`), of InstEval a fit with 16384 draws; its error is counted in. "
         f"Targets: sd in [{SD[0]}, {SD[1]}], mean in [{MEAN[0]}, {MEAN[1]}], each widened by two standard errors of "
         f"what so many seeds show. Seeds: {seeds}. The scale is the standard error, and 1 for the log-likelihood."
     )
