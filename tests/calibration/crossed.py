@@ -100,12 +100,12 @@ def by_many_draws(draws: int) -> Callable[[MCLAMixedGLM, str], pd.DataFrame]:
 
 DESIGNS = {
     "VerbAgg": Design(
-        of_benchmark("VerbAgg, 316 x 24"), "btype[T.scold] - btype[T.shout] = 0", 60, by_long_run(10_000)
+        of_benchmark("VerbAgg, 316 x 24"), "btype[T.scold] - btype[T.shout] = 0", 60, by_long_run(5_000)
     ),
     "40 x 30 slopes": Design(
         of_benchmark("40 x 30, correlated slopes"), "Intercept + 0.5 * x = 0", 60, by_long_run(20_000)
     ),
-    "nested counts": Design(nested_counts, "Intercept + x = 0", 60, by_long_run(20_000)),
+    "nested counts": Design(nested_counts, "Intercept + x = 0", 60, by_long_run(60_000)),
     "InstEval": Design(
         of_benchmark("InstEval, 2972 x 1128"), "Intercept + service[T.1] = 0", 8, by_many_draws(2**14)
     ),

@@ -122,10 +122,10 @@ class LongRun:
         leverage = np.asarray(self.Z.multiply(self.Z @ covariance).sum(axis=1)).ravel()
         return u + 0.5 * covariance @ (self.Z.T @ (at.third * leverage)), cholesky(H, lower=True)
 
-    def score(
+    def moments(
         self, params: np.ndarray, draws: int, seed: int, *density: np.ndarray
     ) -> tuple[float, np.ndarray]:
-        """Log-likelihood and score (P,) by so many draws, the same ones for the same seed."""
+        """Log-likelihood and mean products of (1, controls, scores) by so many draws, the same for the same seed."""
         (centre, L), rng = density, np.random.default_rng(seed)
         beta, matrices = self.split(params)
         prior, q = self.precision(matrices), self.Z.shape[1]
@@ -160,10 +160,22 @@ class LongRun:
                 first += n * d
             table = np.concatenate([np.ones((1, CHUNK)), *controls, *scores])
             sums, total = sums + (table * w) @ table.T, total + w.sum()
-        k = sums.shape[0] - len(params)
-        # of a regression on the controls, the value where they are zero
-        found = cho_solve((cholesky(sums[:k, :k], lower=True), True), sums[:k, k:])[0]
-        return float(offset + np.log(total / draws)), found
+        return float(offset + np.log(total / draws)), sums / total
+
+    def scores(
+        self, params: np.ndarray, draws: int, batches: int, *density: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log-likelihood and score of each batch of draws; what is regressed on controls is so by the other batches."""
+        found = [self.moments(params, draws, seed, *density) for seed in range(batches)]
+        values = np.array([value for value, _ in found])
+        weights, products = np.exp(values - values[0]), np.array([product for _, product in found])
+        k, out = products.shape[1] - len(params), []
+        for own in range(batches):
+            rest = np.delete(np.arange(batches), own)
+            pooled = np.tensordot(weights[rest], products[rest], axes=1)
+            slopes = cho_solve((cholesky(pooled[:k, :k], lower=True), True), pooled[:k, k:])[1:]
+            out.append(products[own, 0, k:] - products[own, 0, 1:k] @ slopes)
+        return values, np.array(out)
 
     def maximum(
         self, near: np.ndarray, se: np.ndarray, contrast: np.ndarray, draws: int, batches: int
@@ -177,19 +189,19 @@ class LongRun:
         contrast : ndarray (P,)
         draws, batches : int
         """
-        density, found = self.density(near), []
-        for seed in range(batches):
-            value, score = self.score(near, draws, seed, *density)
-            H = np.empty((len(near),) * 2)
-            for j, h in enumerate(STEP * se):
-                shift = h * np.eye(len(near))[j]
-                ahead, behind = (self.score(near + s * shift, draws, seed, *density)[1] for s in (1, -1))
-                H[j] = (ahead - behind) / (2.0 * h)
-            information = -0.5 * (H + H.T)
+        density = self.density(near)
+        values, scores = self.scores(near, draws, batches, *density)
+        H = np.empty((batches, len(near), len(near)))
+        for j, h in enumerate(STEP * se):
+            shift = h * np.eye(len(near))[j]
+            ahead, behind = (self.scores(near + s * shift, draws, batches, *density)[1] for s in (1, -1))
+            H[:, j] = (ahead - behind) / (2.0 * h)
+        found = []
+        for value, score, own in zip(values, scores, H, strict=True):
+            information = -0.5 * (own + own.T)
             step = np.linalg.solve(information, score)
             bse = np.sqrt(np.diag(np.linalg.inv(information)))
-            found.append(
-                np.concatenate([near + step, [value + 0.5 * step @ score], bse, [contrast @ (near + step)]])
-            )
+            top = value + 0.5 * step @ score
+            found.append(np.concatenate([near + step, [top], bse, [contrast @ (near + step)]]))
         batch = np.array(found)
         return Reference(batch.mean(axis=0), batch.std(axis=0, ddof=1) / np.sqrt(batches))
