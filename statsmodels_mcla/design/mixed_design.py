@@ -187,19 +187,23 @@ class MixedDesign(DesignFacts):
 
     def labels_of_blocks(self, blocks: np.ndarray) -> list[str]:
         """Names of some blocks."""
-        effects = np.flatnonzero(np.isin(self.graph.of_effect, blocks))
-        pairs = np.unique(np.column_stack([self.graph.of_effect, self.levels.of_effect])[effects], axis=0)
-        first, stop = (np.searchsorted(pairs[:, 0], blocks, side=side) for side in ("left", "right"))
-        out = []
+        effects, n_units = np.flatnonzero(np.isin(self.graph.of_effect, blocks)), len(self.levels.term)
+        of_effect = self.graph.of_effect[effects].astype(np.int64), self.levels.of_effect[effects]
+        block, unit = np.divmod(np.unique(of_effect[0] * n_units + of_effect[1]), n_units)
+        first, stop = (np.searchsorted(block, blocks, side=side).tolist() for side in ("left", "right"))
+        names, out = self._names_of(unit), []
         for a, b in zip(first, stop, strict=True):
-            # once each: a term may be in two parts
-            levels = list(dict.fromkeys(self._label(u) for u in pairs[a:b, 1]))
+            levels = list(dict.fromkeys(names[a:b]))  # once each: a term may be in two parts
             more = f", ... ({len(levels)} levels)" if len(levels) > 2 else ""
             out.append(", ".join(levels[:2]) + more if levels else "rows without random effects")
         return out
 
-    def _label(self, unit: int) -> str:
-        """Name of a level, counted over all terms: term and level."""
-        term = self.terms[self.levels.term[unit]]
-        level = str(term.levels[unit - int(np.searchsorted(self.levels.term, self.levels.term[unit]))])
-        return level if level.startswith(term.name) else f"{term.name}: {level}"
+    def _names_of(self, units: np.ndarray) -> list[str]:
+        """Names of levels, counted over all terms: term and level."""
+        term = self.levels.term[units]
+        place = units - np.searchsorted(self.levels.term, term)
+        out = []
+        for k, j in zip(term.tolist(), place.tolist(), strict=True):
+            name, level = self.terms[k].name, str(self.terms[k].levels[j])
+            out.append(level if level.startswith(name) else f"{name}: {level}")
+        return out

@@ -20,7 +20,8 @@ from scipy import special
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 CHUNK = 500  # draws at a time
-STEP = 0.05  # of finite differences, in standard errors
+STEP = 1e-3  # of finite differences, in standard errors
+STEPS = 2  # of Newton's method before the last one
 
 
 class Rows(NamedTuple):
@@ -178,21 +179,25 @@ class LongRun:
         return values, np.array(out)
 
     def maximum(
-        self, near: np.ndarray, se: np.ndarray, contrast: np.ndarray, draws: int, batches: int
+        self, near: np.ndarray, covariance: np.ndarray, contrast: np.ndarray, draws: int, batches: int
     ) -> Reference:
         """Estimates, log-likelihood, standard errors and a contrast at the maximum close to some parameters.
 
         Parameters
         ----------
-        near, se : ndarray (P,)
-            Parameters within a fraction of their standard errors of the maximum.
+        near : ndarray (P,)
+            Parameters within a fraction of their standard errors of the maximum,
+        covariance : ndarray (P, P)
+            and their covariance, about.
         contrast : ndarray (P,)
         draws, batches : int
         """
         density = self.density(near)
+        for _ in range(STEPS):
+            near = near + covariance @ self.scores(near, draws, batches, *density)[1].mean(axis=0)
         values, scores = self.scores(near, draws, batches, *density)
         H = np.empty((batches, len(near), len(near)))
-        for j, h in enumerate(STEP * se):
+        for j, h in enumerate(STEP * np.sqrt(np.diag(covariance))):
             shift = h * np.eye(len(near))[j]
             ahead, behind = (self.scores(near + s * shift, draws, batches, *density)[1] for s in (1, -1))
             H[:, j] = (ahead - behind) / (2.0 * h)

@@ -32,7 +32,8 @@ SE_WORK, LLF_WORK = 2**27, 2**26
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
 CLOSE, CONVERGED = 3e-4, 1e-3  # those that are close to it, and that count as converged
-PART_OF_MCSE = 0.03  # what may be left of the way to the maximum, as a part of the Monte Carlo error
+ALIKE = 0.1  # largest difference of directions of two metrics that give the same errors, about
+PART_OF_MCSE = 0.1  # what may be left of the way to the maximum, as a part of the Monte Carlo error
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Top(NamedTuple):
     position: Position
     evaluation: Evaluation
     decrement: float  # distance to the maximum in standard errors; inf where there is none
+    metric: Array | None  # of the evaluation
     mle_retvals: dict[str, Any]
     mle_settings: dict[str, Any]
 
@@ -171,6 +173,7 @@ def maximum_of_paths(
         x = scale.from_fitted(position.params)
         paths = _Paths(scale, sampler, position, settings, metric, (x, known))
         must = late or (best is None and metric is None)
+        used = metric if known is None else None
         found, known = known or paths.at_anchor(x, tails=tol == EXACT, late=must), None
         if found is None:
             break
@@ -179,7 +182,7 @@ def maximum_of_paths(
         if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-6:
             break  # round-off: no further step helps
         if best is None or decrement < best.decrement or not np.isfinite(best.decrement):
-            best = Top(position, found, decrement, *told)
+            best = Top(position, found, decrement, used, *told)
         first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
         close = decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(scale, x, found))
         if late or (close and not first):
@@ -189,7 +192,7 @@ def maximum_of_paths(
             step = -np.linalg.solve(H, g)
         else:
             level = not (first or np.isfinite(decrement))  # as at a saddle point, where no search may stop
-            step, told = _optimised(paths, x, settings, 1e-7 if joint or level else 1e-2)
+            step, told = _optimised(paths, x, settings, 1e-7 if joint or level else 0.1)
             late = settings.out_of_time
         if joint:  # draws that are too noisy to be made again
             return _at_end(paths, position, x + step, told)
@@ -264,12 +267,20 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
     decrement = np.inf
     if found.least_ess >= 5:
         decrement = distance(*paths.scale.derivatives(x, found.score, found.hessian))
-    return Top(Position(paths.scale.fitted(x), position.modes, position.draws), found, decrement, *told)
+    end = Position(paths.scale.fitted(x), position.modes, position.draws)
+    return Top(end, found, decrement, paths.metric, *told)
 
 
 def metric_of(sampler: Sampler, position: Position, found: Evaluation) -> Array:
     """What turns errors of the score into those of the parameters that users read."""
     return np.asarray(sampler.design.jacobian(position.params) @ inverse_information(found.hessian))
+
+
+def _alike(metric: Array | None, now: Array) -> bool:
+    """Whether errors told by one metric are those told by another, about."""
+    if metric is None:
+        return False
+    return bool(np.abs(np.linalg.eigvals(np.linalg.solve(now, metric)) - 1.0).max() < ALIKE)
 
 
 def inverse_information(hessian: Array) -> Array:
@@ -369,16 +380,19 @@ def fit_monte_carlo(
         position, evaluation = top.position, top.evaluation
         told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
-        if metric is None and converged:  # now it is known what an error of the score matters
+        now = metric_of(sampler, position, evaluation)
+        if (
+            metric is None and converged and not _alike(top.metric, now)
+        ):  # now errors of the score have a meaning
             evaluation = evaluate(
                 sampler.design,
                 position.params,
                 position.draws,
-                metric=metric_of(sampler, position, evaluation),
+                metric=now,
                 tails=True,
                 executor=settings.executor,
             )
-        metric = metric_of(sampler, position, evaluation)
+        metric = now
         precision = _precision(evaluation, sampler.design.jacobian(position.params)) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         enough = _are_enough(sampler, precision, settings)
@@ -437,7 +451,7 @@ def _told_of_tails(
     found: MonteCarloFit, scale: SearchScale, settings: FitSettings, metric: Array | None
 ) -> MonteCarloFit:
     """Return a fit that ended with a rough round, with the tails of its weights."""
-    top = Top(found.position, found.evaluation, np.inf, {}, {})
+    top = Top(found.position, found.evaluation, np.inf, metric, {}, {})
     return replace(
         found, evaluation=_with_tails(top, scale, found.sampler, settings, EXACT, metric).evaluation
     )

@@ -11,7 +11,8 @@ from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, is_positive_definite
 
-FAR = 3.0  # distance in standard errors of a start that is looked at twice,
+FAR = 3.0  # distance in standard errors of a start that is looked at twice, if it is more
+PART = 0.1  # than this part of the way from the model without random effects,
 NEARER = 0.7, 0.5, 0.35, 0.25, 0.15  # and which parts of the way to it are tried
 
 
@@ -40,7 +41,11 @@ def on_the_way(
     """
     x = scale.from_fitted(position.params)
     best, known = position, _evaluated(sampler, position, settings)
-    if known is None or distance(*scale.derivatives(x, known.score, known.hessian)) < FAR:
+    if known is None:
+        return best, known
+    gradient, hessian = scale.derivatives(x, known.score, known.hessian)
+    way = np.sqrt(max(float(-x @ hessian @ x), 0.0))
+    if distance(gradient, hessian) < max(FAR, PART * way):
         return best, known
     for part in NEARER:
         there = redrawn(scale, sampler, part * x, best)
