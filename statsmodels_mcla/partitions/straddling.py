@@ -15,6 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.execution import Part
 from statsmodels_mcla.formula import FormulaError, WrittenFormula, bars_of
 
@@ -45,7 +46,8 @@ def refuse_straddling(
         where = [part.name for part, own in zip(parts, each, strict=True) if np.isin(several[0], own)]
         crossed = len({one.group for one in written.bars}) > 1 and len(several) > 0.5 * len(distinct)
         hint = (
-            "Where groupings are crossed, all rows hang together and are one partition's work: fit them from_formula"
+            "Where groupings are crossed, all rows hang together and are one partition's work: fit them from_formula, or "
+            "from one partition (a Dask DataFrame with shuffle='directory' becomes one)"
             if crossed
             else f"Sort the rows by {bar.group} before they are cut into partitions, or pass a Dask DataFrame with "
             "shuffle='directory', which brings groups together"
@@ -77,7 +79,7 @@ def brought_together(frame: Any, formula: str, directory: Any) -> list[str]:
     Raises
     ------
     FormulaError
-        If a grouping is no column, or all groups hang together.
+        If a grouping is no column, or the directory is not empty.
     """
     groups = list(dict.fromkeys(name for bar in bars_of(formula) for name in bar.group.split(":")))
     unknown = [name for name in groups if name not in frame.columns]
@@ -87,10 +89,11 @@ def brought_together(frame: Any, formula: str, directory: Any) -> list[str]:
         )
     known = pd.DataFrame(frame[_outer(formula)].drop_duplicates().compute())
     component = _components(known)
-    if len(known) > 1 and (component == component.iloc[0]).all():
-        raise FormulaError(
-            f"shuffle: the groups of {' and '.join(known.columns)} hang together, all in one, so that they are one "
-            "partition's work: fit them from_formula"
+    together = len(known) > 1 and component.nunique() == 1
+    if together:
+        warn_user(
+            f"shuffle: the groups of {' and '.join(known.columns)} hang together, all in one, so that all rows are one "
+            "partition's work: one worker holds them, and others wait"
         )
     first = str(known.columns[0])
     of_level = component.groupby(known[first]).first()
@@ -99,7 +102,9 @@ def brought_together(frame: Any, formula: str, directory: Any) -> list[str]:
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):
         raise FormulaError(f"shuffle: the directory {str(path)!r} is not empty")
-    shuffled = labelled.shuffle(COMPONENT).map_partitions(_sorted, groups)
+    shuffled = labelled.shuffle(COMPONENT, npartitions=1 if together else None).map_partitions(
+        _sorted, groups
+    )
     shuffled.to_parquet(str(path), write_index=False)
     return sorted(str(file) for file in path.glob("*.parquet"))
 

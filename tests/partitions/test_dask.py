@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.execution import PartitionError
 from statsmodels_mcla.execution.engines import DaskWorkers
 from tests.partitions.test_partitions import FORMULA, cut, numbers, partitioned, table
@@ -136,6 +137,10 @@ def test_dask_dataframes_and_groups_that_straddle(client: Any, files: list[str],
         MCLAMixedGLM.from_partitions(FORMULA, frame, executor=client, shuffle=tmp_path / "shuffled")
     model = MCLAMixedGLM.from_partitions(FORMULA, dd.read_parquet(files), executor=client)
     np.testing.assert_allclose(numbers(model.fit(rng=3)), numbers(whole), rtol=1e-8, atol=1e-10)
-    crossed = dd.from_pandas(data.assign(h=np.arange(len(data)) % 7), npartitions=2)
-    with pytest.raises(ValueError, match="hang together"):
-        MCLAMixedGLM.from_partitions("y ~ x + (1 | g) + (1 | h)", crossed, shuffle=tmp_path / "no")
+    formula, rows = "y ~ x + (1 | g) + (1 | h)", data.assign(h=np.arange(len(data)) % 7)
+    crossed = dd.from_pandas(rows, npartitions=2)
+    with pytest.warns(MCLAWarning, match="hang together"):
+        one = MCLAMixedGLM.from_partitions(formula, crossed, executor=client, shuffle=tmp_path / "one")
+    whole = MCLAMixedGLM.from_formula(formula, data=rows).fit_laplace()
+    assert len(one.workplace.parts) == 1
+    np.testing.assert_allclose(one.fit_laplace().llf, whole.llf, rtol=1e-9)
