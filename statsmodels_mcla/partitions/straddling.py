@@ -46,8 +46,8 @@ def refuse_straddling(
         where = [part.name for part, own in zip(parts, each, strict=True) if np.isin(several[0], own)]
         crossed = len({one.group for one in written.bars}) > 1 and len(several) > 0.5 * len(distinct)
         hint = (
-            "Where groupings are crossed, all rows hang together and are one partition's work: fit them from_formula, or "
-            "from one partition (a Dask DataFrame with shuffle='directory' becomes one)"
+            "Where groupings are crossed, all rows hang together and are one partition's work: fit them from_formula, "
+            "or from one partition (a Dask DataFrame with shuffle='directory' becomes one)"
             if crossed
             else f"Sort the rows by {bar.group} before they are cut into partitions, or pass a Dask DataFrame with "
             "shuffle='directory', which brings groups together"
@@ -89,7 +89,7 @@ def brought_together(frame: Any, formula: str, directory: Any) -> list[str]:
         )
     known = pd.DataFrame(frame[_outer(formula)].drop_duplicates().compute())
     component = _components(known)
-    together = len(known) > 1 and component.nunique() == 1
+    together = len(known) > 1 and bool((component == component.iloc[0]).all())
     if together:
         warn_user(
             f"shuffle: the groups of {' and '.join(known.columns)} hang together, all in one, so that all rows are one "

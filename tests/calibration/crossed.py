@@ -154,8 +154,8 @@ def main() -> None:
         "(value - reference) / Monte Carlo error over seeds; the reference is a long run by code that shares nothing "
         "with the fit (`long_run`), of InstEval a fit with 16384 draws. "
         f"Targets: sd in [{SD[0]}, {SD[1]}], mean in [{MEAN[0]}, {MEAN[1]}], each widened by two standard errors of "
-        f"what so many seeds, and a reference with its own error, show. Seeds: {seeds}. The scale is the standard error, "
-        "and 1 for the log-likelihood."
+        f"what so many seeds, and a reference with its own error, show. Seeds: {seeds}. The scale is the standard "
+        "error, and 1 for the log-likelihood."
     )
     table = markdown(head, rows, left=2)
     text = "\n\n".join(["# Calibration of crossed and nested designs", about, table, environment()]) + "\n"

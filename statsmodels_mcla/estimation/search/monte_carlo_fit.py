@@ -18,13 +18,14 @@ import numpy as np
 
 from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation.search.draw_allocation import doubled, plan
+from statsmodels_mcla.estimation.search.metrics import alike, inverse_information, metric_of
 from statsmodels_mcla.estimation.search.nearer_start import distance, on_the_way, redrawn
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.estimation.search.settings import FitSettings, Round
 from statsmodels_mcla.execution import OutOfTime
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
-from statsmodels_mcla.numerics import Array, is_positive_definite, standard_deviations
+from statsmodels_mcla.numerics import Array, standard_deviations
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 # rows x draws beyond which standard errors, and the log-likelihood, ask for no more
@@ -32,7 +33,6 @@ SE_WORK, LLF_WORK = 2**27, 2**26
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
 CLOSE, CONVERGED = 3e-4, 1e-3  # those that are close to it, and that count as converged
-ALIKE = 0.1  # largest difference of directions of two metrics that give the same errors, about
 PART_OF_MCSE = 0.1  # what may be left of the way to the maximum, as a part of the Monte Carlo error
 
 
@@ -271,27 +271,6 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
     return Top(end, found, decrement, paths.metric, *told)
 
 
-def metric_of(sampler: Sampler, position: Position, found: Evaluation) -> Array:
-    """What turns errors of the score into those of the parameters that users read."""
-    return np.asarray(sampler.design.jacobian(position.params) @ inverse_information(found.hessian))
-
-
-def _alike(metric: Array | None, now: Array) -> bool:
-    """Whether errors told by one metric are those told by another, about."""
-    if metric is None:
-        return False
-    return bool(np.abs(np.linalg.eigvals(np.linalg.lstsq(now, metric)[0]) - 1.0).max() < ALIKE)
-
-
-def inverse_information(hessian: Array) -> Array:
-    """Inverse of the information, or of its diagonal where it is not positive definite."""
-    size = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
-    scaled = -hessian / np.outer(size, size)
-    if not is_positive_definite(scaled - 1e-14 * np.eye(len(size))):
-        return np.diag(1.0 / size**2)
-    return np.asarray(np.linalg.inv(scaled) / np.outer(size, size))
-
-
 def _is_within_error(scale: SearchScale, x: Array, found: Evaluation) -> bool:
     """Whether what is left of the way to the maximum is little beside the Monte Carlo error, for every parameter."""
     gradient, hessian = scale.derivatives(x, found.score, found.hessian)
@@ -382,7 +361,7 @@ def fit_monte_carlo(
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
         now = metric_of(sampler, position, evaluation)
         if (
-            metric is None and converged and not _alike(top.metric, now)
+            metric is None and converged and not alike(top.metric, now)
         ):  # now errors of the score have a meaning
             evaluation = evaluate(
                 sampler.design,
