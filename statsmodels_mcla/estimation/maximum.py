@@ -181,7 +181,7 @@ def _without_zeros(
     design: DesignFacts, zeros: VanishedZeros, found: LaplaceMaximum, less: LaplaceMaximum
 ) -> LaplaceMaximum:
     """Maximum of a family whose zero part vanishes, from that of the family without it."""
-    params = zeros.far(design, less.params)
+    params = zeros.beside(design, less.params)
     reduction = replace(with_ranks(design, params, less.reduction.ranks), at_limit=less.reduction.at_limit)
     reduced, fitted = reduction.reduce(design), reduction.restrict(params)
     scale = search_scale(reduced, found.start)

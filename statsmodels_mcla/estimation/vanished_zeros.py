@@ -81,10 +81,14 @@ class VanishedZeros:
         )
 
     def far(self, design: DesignFacts, params: Array) -> Array:
-        """Parameters of the design, or those of the limit, with the zero part where the likelihood is flat."""
-        flat = -(FLAT + np.log(design.n_rows)) / self.unit
-        others = np.delete(params, self.column) if len(params) == design.n_params else params
-        return np.insert(others, self.column, flat)
+        """Parameters with the zero part where the likelihood is flat."""
+        out = params.copy()
+        out[self.column] = -(FLAT + np.log(design.n_rows)) / self.unit
+        return out
+
+    def beside(self, design: DesignFacts, params: Array) -> Array:
+        """Parameters of which those of the limit are a part, with the zero part where the likelihood is flat."""
+        return self.far(design, np.insert(params, self.column, 0.0))
 
     def gone(self, params: Array) -> bool:
         """Whether no row can tell the zero part of these parameters from none."""

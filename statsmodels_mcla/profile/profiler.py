@@ -23,7 +23,6 @@ from statsmodels_mcla.estimation.constrained import (
     Objective,
     ObjectiveMaximum,
     difference_error,
-    laplace_height,
     maximise,
     newton_step,
     with_what_returns,
@@ -202,8 +201,9 @@ class Profiler:
             too_far = side * guess >= side * outside and outside != end.inner
             if too_far or side * guess <= side * inside:
                 guess = 0.5 * (inside + outside) if np.isfinite(outside) else inside + 2.0 * target * self.se
-            reach = min(3.0 * abs(target) * self.se, 2.0 * self.quantity.scale.stride)
-            guess = side * min(side * guess, side * inside + reach)
+            if outside == end.inner:  # nothing is known out there
+                reach = min(3.0 * abs(target) * self.se, 2.0 * self.quantity.scale.stride)
+                guess = side * min(side * guess, side * inside + reach)
         raise RuntimeError("no limit of the profile was found: fit with more draws (a smaller mcse_tol)")
 
     def plateau(self, side: float) -> End | None:
@@ -271,8 +271,10 @@ def _off_the_end(maximum: ObjectiveMaximum, quantity: Quantity) -> tuple[Objecti
     submodel = maximum.objective.submodel
     pivots = quantity.pivots(submodel.reduction.pivots)
     at_limit = submodel.reduction.at_limit and not quantity.dispersed
-    objective = maximum.objective.on(submodel.with_pivots(pivots, at_limit))
-    height = laplace_height(objective.submodel)
+    objective = maximum.objective
+    if (pivots, at_limit) != (submodel.reduction.pivots, submodel.reduction.at_limit):
+        objective = objective.on(submodel.with_pivots(pivots, at_limit))
+    height = objective.submodel.laplace_height
     floor = height(maximum.params) - FAR_LOSS
     for t in PATH:
         params = quantity.inward(maximum.params, t)

@@ -97,6 +97,31 @@ class Coordinate(Quantity):
 
 
 @dataclass(frozen=True)
+class VanishedZeroPart(Coordinate):
+    """Linear predictor of a zero part whose probability is zero at the maximum: the estimate is an infinite end.
+
+    Attributes
+    ----------
+    unit : float
+        Its design.
+    """
+
+    unit: float
+
+    def ends(self, estimate: float) -> tuple[End, End]:
+        """See `Quantity`."""
+        if self.unit < 0:
+            return LOWEST, End(estimate, np.inf)
+        return End(estimate, -np.inf), HIGHEST
+
+    def inward(self, params: Array, t: float) -> Array:
+        """See `Quantity`; t squared is the odds."""
+        out = params.copy()
+        out[self.index] = 2.0 * np.log(t) / self.unit
+        return out
+
+
+@dataclass(frozen=True)
 class Variance(Quantity):
     """A variance, or a standard deviation, held by its root.
 

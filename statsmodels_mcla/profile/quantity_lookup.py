@@ -21,6 +21,7 @@ from statsmodels_mcla.profile.quantities import (
     End,
     Quantity,
     SmoothFunction,
+    VanishedZeroPart,
     Variance,
 )
 
@@ -47,7 +48,7 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
         return _function(name, maximum, names)
     design = maximum.full
     if name in names:
-        return _parameter(names.index(name), design)
+        return _parameter(names.index(name), maximum)
     found: dict[str, list[Quantity]] = {}
     for group, label, quantity in _var_corr(design):
         found.setdefault(label, []).append(quantity)
@@ -66,7 +67,10 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
     return quantity
 
 
-def _parameter(index: int, design: MixedDesign) -> Quantity:
+def _parameter(index: int, maximum: ObjectiveMaximum) -> Quantity:
+    design, zeros = maximum.full, maximum.vanished_zeros
+    if zeros is not None and index == zeros.column:
+        return VanishedZeroPart(index, zeros.unit)
     if index >= design.layout.family.start:
         if index not in design.positive:
             return Coordinate(index)
@@ -110,7 +114,9 @@ def _function(
             return float(function(pd.Series(params, index=names)))
 
     params, keep = maximum.params, maximum.reduction.keep
-    step = STEP * np.where(np.isfinite(maximum.se), maximum.se, 1e-2)
+    zeros = maximum.vanished_zeros
+    gone = np.arange(len(params)) == (-1 if zeros is None else zeros.column)
+    step = STEP * np.where(np.isfinite(maximum.se) & ~gone, maximum.se, 1e-2)
     quantity = SmoothFunction(value, step)
     try:
         estimate, slopes = value(params), quantity.at(params).gradient * step / STEP
@@ -120,6 +126,11 @@ def _function(
         raise ValueError(f"name: {label} is {estimate} at the estimates")
     if not np.any(np.abs(slopes) > FLAT * max(abs(estimate), 1e-300)):
         raise ValueError(f"name: {label} does not depend on the parameters")
+    if zeros is not None and not np.any(np.abs(slopes[~gone]) > FLAT * max(abs(estimate), 1e-300)):
+        raise ValueError(
+            f"name: {label} depends on the zero part alone, whose probability is zero at the maximum; transform the "
+            f"limits of {names[zeros.column]!r} instead"
+        )
     if not np.any(np.abs(slopes[keep]) > FLAT * max(abs(estimate), 1e-300)):
         return _at_its_end(value, step, estimate, maximum, slopes)
     lower, upper = LOWEST, HIGHEST

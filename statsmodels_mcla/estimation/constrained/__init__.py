@@ -20,7 +20,7 @@ from statsmodels_mcla.estimation.constrained.objective import (
     ObjectiveMaximum,
     difference_error,
 )
-from statsmodels_mcla.estimation.constrained.rank_recovery import laplace_height, with_what_returns
+from statsmodels_mcla.estimation.constrained.rank_recovery import with_what_returns
 from statsmodels_mcla.estimation.constrained.submodel import Submodel, parameters_of_effect
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "ObjectiveMaximum",
     "Submodel",
     "difference_error",
-    "laplace_height",
     "maximise",
     "newton_step",
     "parameters_of_effect",

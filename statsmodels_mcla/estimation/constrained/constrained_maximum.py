@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from statsmodels_mcla.estimation.boundary import reduction_without_loss
+from statsmodels_mcla.estimation.boundary import NO_LOSS, reduction_without_loss
 from statsmodels_mcla.estimation.constrained.objective import Objective, Point
 from statsmodels_mcla.numerics import Array, is_positive_definite
 
@@ -113,6 +113,9 @@ def maximise(
         smaller = _lower_ranks(objective, point, held)
         if smaller is not None:
             return maximise(smaller, smaller.locate(point.params), held)
+        far = _without_zeros(objective, point, held)
+        if far is not None:
+            return maximise(objective, objective.locate(far), held)
         previous = point.x
         x = _not_to_zero(objective, previous, previous + min(1.0, LONGEST / step.length) * step.dx)
         if step.length < CLOSE:  # a saddle: the likelihood is flat where standard deviations are small
@@ -139,20 +142,21 @@ def _evaluated(objective: Objective, previous: Array, x: Array, point: Point) ->
 
 def newton_step(objective: Objective, point: Point, held: Held | None) -> _Step:
     """Solve the Karush-Kuhn-Tucker equations at a point."""
+    information = -point.hessian + _stays(objective, point)
     if held is None:
-        A = _positive(-point.hessian)
+        A = _positive(information)
         dx = np.linalg.solve(A, point.gradient)
         size = float(dx @ A @ dx)
-        maximum = is_positive_definite(-point.hessian)
+        maximum = is_positive_definite(information)
         return _Step(dx, 0.0, np.zeros_like(dx), float(np.sqrt(size)), 0.5 * size, maximum)
     inner = held.quantity.at(point.params)
     a, K = objective.pull_back(point.x, inner.gradient, inner.hessian)
     gap = held.value - inner.value
     # the multiplier that fits the score best: the curvature of the constraint needs one
-    B = _positive(-point.hessian)
+    B = _positive(information)
     Ba, Bg = np.linalg.solve(B, a), np.linalg.solve(B, point.gradient)
     first = float((a @ Bg - gap) / (a @ Ba))
-    curvature = -point.hessian + first * K
+    curvature = information + first * K
     A = curvature if is_positive_definite(curvature) else B
     Aa, Ag = np.linalg.solve(A, a), np.linalg.solve(A, point.gradient)
     slope = float((a @ Ag - gap) / (a @ Aa))
@@ -161,6 +165,16 @@ def newton_step(objective: Objective, point: Point, held: Held | None) -> _Step:
     along = np.linalg.svd(a[None])[2][1:]  # directions in which the constraint lets the others move
     maximum = is_positive_definite(along @ curvature @ along.T)
     return _Step(dx, slope, Aa / (a @ Aa), float(np.sqrt(dx @ A @ dx)), gain, maximum)
+
+
+def _stays(objective: Objective, point: Point) -> Array:
+    """Curvature (k, k) that holds a zero part where it has vanished; the likelihood has none there."""
+    zeros = objective.submodel.zeros(point.params)
+    if zeros is None or not zeros.gone(point.params):
+        return np.zeros_like(point.hessian)
+    P = len(point.params)
+    a, _ = objective.pull_back(point.x, np.eye(P)[zeros.column], np.zeros((P, P)))
+    return np.outer(a, a)
 
 
 def _positive(A: Array) -> Array:
@@ -180,6 +194,17 @@ def _not_to_zero(objective: Objective, old: Array, new: Array) -> Array:
     sign = np.where(old[at] < 0, -1.0, 1.0)
     out[at] = sign * np.maximum(sign * new[at], 0.1 * np.abs(old[at]))
     return out
+
+
+def _without_zeros(objective: Objective, point: Point, held: Held | None) -> Array | None:
+    """Parameters with a zero part that has vanished, if that loses nothing and it is not what is held."""
+    zeros = objective.submodel.zeros(point.params)
+    if zeros is None or zeros.gone(point.params):
+        return None
+    if held is not None and held.quantity.at(point.params).gradient[zeros.column]:
+        return None
+    height, far = objective.submodel.laplace_height, zeros.far(objective.submodel.model, point.params)
+    return far if height(far) > height(point.params) - NO_LOSS else None
 
 
 def _lower_ranks(objective: Objective, point: Point, held: Held | None) -> Objective | None:

@@ -17,6 +17,7 @@ from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.estimation.constrained.submodel import Submodel
 from statsmodels_mcla.estimation.estimates import Estimates
+from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.monte_carlo import Evaluated, evaluate
@@ -126,6 +127,12 @@ class ObjectiveMaximum:
     def params(self) -> Array:
         """Natural parameters of the whole model."""
         return self.top.params
+
+    @property
+    def vanished_zeros(self) -> VanishedZeros | None:
+        """The zero part, if it has vanished."""
+        zeros = self.objective.submodel.zeros(self.params)
+        return zeros if zeros is not None and zeros.gone(self.params) else None
 
     @property
     def whole(self) -> Submodel:

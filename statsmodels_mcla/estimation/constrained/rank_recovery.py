@@ -1,7 +1,7 @@
-"""Covariance matrices that are singular at a maximum, and may not be where a quantity is held elsewhere.
+"""What has vanished at a maximum, and may not have where a quantity is held elsewhere.
 
-How far from the boundary the likelihood then is largest is found by Laplace's approximation, the other parameters
-left alone.
+That may be the rank of a covariance matrix, a dispersion or the probability of a zero part.  How far from the boundary
+the likelihood then is largest is found by Laplace's approximation, the other parameters left alone.
 """
 
 from __future__ import annotations
@@ -10,35 +10,24 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from statsmodels_mcla.estimation.boundary import NO_LOSS, pivots_of, singular_working, truncated
+from statsmodels_mcla.estimation.boundary import NO_LOSS, pivots_of, truncated
 from statsmodels_mcla.estimation.constrained.constrained_maximum import ConstrainedMaximum, Held, maximise
 from statsmodels_mcla.estimation.constrained.submodel import Submodel
-from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
 
 SDS = 0.02 * 2.0 ** np.arange(10)  # in units of where a search starts
 FAR = 2.0  # loss of log-likelihood beyond which nothing better is looked for
 
 
-def laplace_height(submodel: Submodel) -> Callable[[Array], float]:
-    """Laplace log-likelihood as a function of the natural parameters of the whole model."""
-
-    def height(params: Array) -> float:
-        working = singular_working(submodel.smooth, submodel.inner(params))
-        return evaluate_laplace(submodel.smooth, working).value
-
-    return height
-
-
 def with_what_returns(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
-    """Raise the ranks of covariance matrices where that raises the likelihood."""
-    submodel = found.objective.submodel
-    if submodel.reduction.at_limit:
+    """Return to larger ranks of covariance matrices, a dispersion and a zero part where that raises the likelihood."""
+    if found.objective.submodel.reduction.at_limit:
         found = _with_dispersion(found, held)
-        submodel = found.objective.submodel
+    found = _with_zeros(found, held)
+    submodel = found.objective.submodel
     if not submodel.reduction.singular:
         return found
-    height = laplace_height(submodel)
+    height = submodel.laplace_height
     for k in submodel.reduction.singular:
         floor = height(found.point.params) + NO_LOSS
         best, params = floor, found.point.params
@@ -66,12 +55,25 @@ def _with_dispersion(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximu
         out = found.point.params.copy()
         out[submodel.family] = sd * sd
         path.append(out)
-    floor = laplace_height(submodel)(found.point.params) + NO_LOSS
-    value, params = _best(laplace_height(free), path, floor)
+    floor = submodel.laplace_height(found.point.params) + NO_LOSS
+    value, params = _best(free.laplace_height, path, floor)
     if value <= floor:
         return found
     larger = found.objective.on(free)
     return maximise(larger, larger.locate(params), held)
+
+
+def _with_zeros(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
+    """Let a zero part that has vanished have a probability, where that raises the likelihood."""
+    objective, params = found.objective, found.point.params
+    zeros = objective.submodel.zeros(params)
+    if zeros is None or not zeros.gone(params) or held.quantity.at(params).gradient[zeros.column]:
+        return found
+    nearer = zeros.nearer(params, objective.submodel.laplace_height)
+    if nearer is None:
+        return found
+    back = maximise(objective, objective.locate(nearer), held)
+    return back if back.value > found.value else found
 
 
 def _ways_out(submodel: Submodel, params: Array, k: int) -> Iterator[list[Array]]:

@@ -12,7 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from statsmodels_mcla.design import MixedDesign, RandomTerm
-from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.estimation.boundary import Reduction, singular_working
+from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
 
 
@@ -61,6 +63,15 @@ class Submodel:
     def inner(self, params: Array) -> Array:
         """Return the parameters of ``smooth`` of those of the whole model."""
         return params[self.keep][: self.smooth.n_params]
+
+    def laplace_height(self, params: Array) -> float:
+        """Laplace log-likelihood at natural parameters of the whole model."""
+        working = singular_working(self.smooth, self.inner(params))
+        return evaluate_laplace(self.smooth, working).value
+
+    def zeros(self, params: Array) -> VanishedZeros | None:
+        """Zero part of one small probability at natural parameters of the whole model, if there is one."""
+        return VanishedZeros.of(self.design, params)
 
     def spread(self, params: Array) -> Array:
         """Parameters of the whole model (P,) of those of ``model`` or ``smooth``."""
