@@ -56,8 +56,8 @@ def _unreached(params: Array, design: MixedDesign, draws: Sequence[DrawPart]) ->
     share = np.zeros(design.n_blocks)
     with np.errstate(all="ignore"):
         for part in draws:
-            if not isinstance(part, BlockDraws) or not part.bucket.n_drawn:
-                continue
+            if not isinstance(part, BlockDraws) or not part.bucket.n_drawn or part.anchor.shapes.exact:
+                continue  # draws from the law itself, as it is far around, are where its modes are
             bucket, anchor = part.bucket, part.anchor
             J = bucket.standardised(factors)
             fixed = bucket.offset + bucket.X @ beta

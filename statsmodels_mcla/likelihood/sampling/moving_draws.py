@@ -187,7 +187,7 @@ def anchored(
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     own = lean and not family.quadratic and len(family.directions) == 1
-    pairs = pair_laws(bucket, modes, gaussian, phi) if own and exact else None
+    pairs = pair_laws(bucket, modes, gaussian, phi) if lean and exact else None
     plain = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
     shapes = pairs or (with_own_laws(plain, bucket, modes, gaussian, phi) if own else plain)
     inflate = 1.0 if shapes.exact else inflate

@@ -26,15 +26,16 @@ from statsmodels_mcla.likelihood.sampling.quantiles import (
 from statsmodels_mcla.numerics import Array
 
 REACH = 7.0  # of the points where the density is first evaluated, in standard deviations
-COARSE, ACROSS, FINE = (
-    25,
-    17,
-    41,
-)  # points to find where the law is, then along the second and first coordinate
+FARTHER = 1.4 ** np.arange(1, 6)  # times that, where it has not faded there
+COARSE = 25  # points along a coordinate to find where the law is
+ACROSS, FINE = 25, 41  # then along the second and first coordinate
 TIMES = 8  # that the law is looked for at most
 LEAST = 0.3  # third derivative along the columns of the root, beyond which laws are far from normal
-MOST_BLOCKS = 2**13  # their tables take 15 kilobytes each
+MOST_BLOCKS = 2**13  # their tables take 20 kilobytes each
 PIECE = 2**20  # rows x points at a time
+ALL = slice(None)
+
+Height = Callable[..., Array]
 
 
 @dataclass(frozen=True)
@@ -100,23 +101,34 @@ def pair_laws(bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: Any) -> Pai
     height = _log_density(bucket, modes, gaussian, phi)
     # where the law is: mean and covariance, by steps from the Gaussian's
     centre, L = np.zeros((blocks, 2)), np.tile(np.eye(2), (blocks, 1, 1))
-    points = np.linspace(-REACH, REACH, COARSE)
-    grid = [np.broadcast_to(x, (blocks, COARSE, COARSE)) for x in (points, points[:, None])]
+    points = _points(1.0)
+    log_density, left = np.empty((blocks, len(points), len(points))), np.arange(blocks)
     for _ in range(TIMES):
-        log_density = height(*_moved(centre, L, *grid))
-        log_density = log_density - log_density.max(axis=(1, 2), keepdims=True)
-        mean, cov = _moments(np.exp(log_density), points)
-        if _is_standard(mean, cov):
+        log_density[left] = _on_grid(height, centre, L, points, left)
+        mean, cov = _moments(np.exp(log_density[left]), points)
+        moves = ~_is_standard(mean, cov)
+        left, mean, cov = left[moves], mean[moves], cov[moves]
+        if not len(left):
             break
-        centre = centre + (L @ mean[..., None])[..., 0]
-        L = L @ _upper(cov)
+        centre[left] += (L[left] @ mean[..., None])[..., 0]
+        L[left] = L[left] @ _upper(cov)
+    for more in FARTHER:  # a law that is cut off is one whose tails no draws reach
+        seen = log_density > FADED
+        cut = np.flatnonzero(seen[:, [0, -1]].any(axis=(1, 2)) | seen[:, :, [0, -1]].any(axis=(1, 2)))
+        if not len(cut):
+            break
+        points = _points(more)
+        beyond = (len(points) - log_density.shape[1]) // 2
+        around = ((0, 0), (beyond, beyond), (beyond, beyond))
+        log_density = np.pad(log_density, around, constant_values=4.0 * FADED)
+        log_density[cut] = _on_grid(height, centre, L, points, cut)
     seen = log_density > FADED
     low, high = _range(seen.any(axis=2), np.broadcast_to(points, seen.shape[:2]))
     across = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, ACROSS)
     # what it is there
     seen = log_density - log_density.max(axis=2, keepdims=True) > FADED
     lows, highs = _range(seen, np.broadcast_to(points, seen.shape))
-    near = np.clip((across + REACH) / (points[1] - points[0]), 0, COARSE - 1)
+    near = np.clip((across - points[0]) / (points[1] - points[0]), 0, len(points) - 1)
     rows = np.arange(blocks)[:, None], np.floor(near).astype(int), np.ceil(near).astype(int)
     bottom = np.minimum(lows[rows[0], rows[1]], lows[rows[0], rows[2]])
     top = np.maximum(highs[rows[0], rows[1]], highs[rows[0], rows[2]])
@@ -132,28 +144,49 @@ def pair_laws(bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: Any) -> Pai
     return found if all(np.isfinite(part).all() for part in (*knots, *tables)) else None
 
 
-def _log_density(
-    bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: Any
-) -> Callable[[Array, Array], Array]:
-    """Log density of coordinates (B, ...) of the root around the Gaussian's mean."""
+def _log_density(bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: Any) -> Height:
+    """Log density of coordinates (B, ...) of the root around the Gaussian's mean, in all blocks or some."""
     R = gaussian.root.of(np.broadcast_to(np.eye(2), (bucket.n_blocks, 2, 2)))
     JR = np.concatenate([part for _, part in modes.J.rooted(R)], axis=1)
     eta = modes.eta + modes.J.times(gaussian.mean - modes.b)
-    y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
+    everything = (
+        bucket.y[..., None],
+        bucket.w[..., None],
+        bucket.v[..., None],
+        eta[..., None],
+        JR,
+        gaussian.mean,
+        R,
+    )
 
-    def height(first: Array, second: Array) -> Array:
+    def height(first: Array, second: Array, blocks: np.ndarray | slice = ALL) -> Array:
+        y, w, v, eta, JR, mean, R = (part[blocks] for part in everything)
         t = [np.ascontiguousarray(x).reshape(len(x), 1, -1) for x in (first, second)]
         out = np.empty((len(eta), t[0].shape[2]))
         step = max(1, PIECE // eta.size)
         for start in range(0, out.shape[1], step):
             a, b = (x[..., start : start + step] for x in t)
-            at = eta[..., None] + JR[..., :1] * a + JR[..., 1:] * b
+            at = eta + JR[..., :1] * a + JR[..., 1:] * b
             logf = bucket.family.rows(y, w, v, at, phi).logf
-            effects = gaussian.mean[..., None] + R[..., :1] * a + R[..., 1:] * b
+            effects = mean[..., None] + R[..., :1] * a + R[..., 1:] * b
             out[:, start : start + step] = logf.sum(axis=1) - 0.5 * (effects * effects).sum(axis=1)
         return out.reshape(first.shape)
 
     return height
+
+
+def _points(more: float) -> Array:
+    """Places along a coordinate, at the same distances, some times as far out as the first."""
+    half = round(more * (COARSE // 2))
+    return np.arange(-half, half + 1) * (REACH / (COARSE // 2))
+
+
+def _on_grid(height: Height, centre: Array, root: Array, points: Array, blocks: np.ndarray) -> Array:
+    """Log density of some blocks, from its peak's, at all pairs of points (B, second, first)."""
+    shape = (len(blocks), len(points), len(points))
+    grid = (np.broadcast_to(x, shape) for x in (points, points[:, None]))
+    log_density = height(*_moved(centre[blocks], root[blocks], *grid), blocks)
+    return log_density - log_density.max(axis=(1, 2), keepdims=True)
 
 
 def _moved(centre: Array, root: Array, first: Array, second: Array) -> tuple[Array, Array]:
@@ -172,9 +205,9 @@ def _moments(density: Array, points: Array) -> tuple[Array, Array]:
     return mean, products - mean[:, :, None] * mean[:, None, :]
 
 
-def _is_standard(mean: Array, cov: Array) -> bool:
-    """Whether steps to mean and covariance are short."""
-    return bool(np.abs(mean).max() < 0.3 and np.abs(cov - np.eye(2)).max() < 0.4)
+def _is_standard(mean: Array, cov: Array) -> np.ndarray:
+    """Whether steps to mean and covariance are short (B,)."""
+    return (np.abs(mean).max(axis=1) < 0.3) & (np.abs(cov - np.eye(2)).max(axis=(1, 2)) < 0.4)
 
 
 def _upper(cov: Array) -> Array:

@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from helpers import assert_monte_carlo
-from scipy.special import log_expit
+from scipy import stats
+from scipy.special import log_expit, logsumexp
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.likelihood.monte_carlo import evaluate
+from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.likelihood.sampling.pair_laws import PairLaws
 
 PARAMS = np.array([-2.6, -0.8, 74.0, -5.2, 1.0])
@@ -74,3 +77,34 @@ def test_laws_near_normal_are_left_to_cheaper_shapes() -> None:
     model = MCLAMixedGLM.from_formula("y ~ t + (1 + t | g)", data=data, family=sm.families.Poisson())
     model.draw(np.array([3.0, 0.0, 0.05, 0.0, 0.02]), rng=1, nsample=256)
     assert not isinstance(model._current.position.draws[0].anchor.shapes, PairLaws)
+
+
+def test_effects_of_a_mean_and_its_zero_part_have_light_weights() -> None:
+    """A block may have its zeros from either, so that the law of its two effects has a long tail."""
+    beta, G, alpha = [0.8, 0.4, -0.7, 0.5], np.array([[0.49, 0.6], [0.6, 2.0]]), 0.5
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(20), 8), rng.normal(size=160)
+    u = rng.multivariate_normal([0, 0], G, 20)
+    mu, zi = np.exp(beta[0] + beta[1] * x + u[g, 0]), beta[2] + beta[3] * x + u[g, 1]
+    y = rng.poisson(mu * rng.gamma(1 / alpha, alpha, 160)) * (rng.random(160) > 1 / (1 + np.exp(-zi)))
+    model = MCLAMixedGLM.from_formula(
+        "y ~ x + (1 | p | g)",
+        data=pd.DataFrame({"y": y, "x": x, "g": g}),
+        family=sm.families.NegativeBinomial(alpha=1.0),
+        ziformula="~ x + (1 | p | g)",
+    )
+    params = np.array([*beta, G[0, 0], G[1, 0], G[1, 1], alpha])
+    model.draw(params, rng=1, nsample=2**14)
+    position = model._current.position
+    found = evaluate(model.design, position.params, position.draws, tails=True)
+    assert found.blocks.k_hat.max() < MAX_K_HAT  # 1.4 from a normal that leans
+    assert found.blocks.ess.min() > 0.9 * 2**14
+    axis = np.linspace(-7.5, 7.5, 151)
+    z = np.stack(np.meshgrid(axis, axis, indexing="ij")).reshape(2, -1)
+    at = np.linalg.cholesky(G) @ z
+    eta, zero = beta[0] + beta[1] * x[:, None] + at[0], beta[2] + beta[3] * x[:, None] + at[1]
+    own = stats.nbinom.logpmf(y[:, None], 1 / alpha, 1 / (1 + alpha * np.exp(eta))) + log_expit(-zero)
+    rows = np.where(y[:, None] == 0, np.logaddexp(own, log_expit(zero)), own)
+    log_w = stats.norm.logpdf(z).sum(axis=0) + 2 * np.log(axis[1] - axis[0])
+    truth = float(logsumexp(np.add.reduceat(rows, np.arange(0, 160, 8)) + log_w, axis=1).sum())
+    assert_monte_carlo(found.value, np.sqrt(found.value_var), truth, small=0.01, error=1e-4)
