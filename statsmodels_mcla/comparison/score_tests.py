@@ -25,6 +25,7 @@ from statsmodels_mcla.comparison.nesting import coordinates, fingerprints, nesti
 from statsmodels_mcla.comparison.restricted_model import Information, RestrictedModel, efficient, schur
 from statsmodels_mcla.data import MixedModel, ModelInputs, effect_rows, finite_matrix, terms_of_arrays
 from statsmodels_mcla.design import RandomTerm
+from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula import read_random_effects, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
@@ -32,6 +33,7 @@ from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, independent_columns, is_positive_definite, seed_of
 
 DRAWS = 1024  # a block, for the observed information
+LARGE_MCSE, SMALL_MCSE = 0.1, 1e-3  # of a p-value: told, as a part of it; of none that matters
 
 
 class ScoreTest(RestrictionTest):
@@ -207,7 +209,14 @@ def score_test(fit: MixedFit, added: Added, rng: Any = 0) -> ScoreTest:
     scores = [_projected(S, found, sizes) for S in without]
     informations = [_projected(mean, replace(found, J=J), sizes) for J in found.replicates]
     mcse = float(np.sqrt(jackknife(np.array(scores)) + jackknife(np.array(informations))))
-    return ScoreTest.of(statistic, mcse, null_distribution(nesting, lambda: found, seed))
+    test = ScoreTest.of(statistic, mcse, null_distribution(nesting, lambda: found, seed))
+    if test.pvalue_mcse > max(LARGE_MCSE * test.pvalue, SMALL_MCSE):
+        warn_user(
+            f"the p-value of the score test, {test.pvalue:.2g}, has a Monte Carlo error of {test.pvalue_mcse:.1g}, "
+            "mostly of simulated responses: compare several rng=, or fit the larger model and use "
+            "compare_lr_test()"
+        )
+    return test
 
 
 def _no_information() -> Information:

@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from helpers import no_warnings
 from patsy import EvalEnvironment
 from responses import SEVERAL_PREDICTORS, ResponseModel, newton
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.comparison import MixedFit, added_by_formula
+from statsmodels_mcla.comparison import MixedFit, added_by_formula, restricted_model
 from statsmodels_mcla.comparison.score_tests import larger_at
+from statsmodels_mcla.exceptions import MCLAWarning
 
 
 def model_named(name: str) -> ResponseModel:
@@ -111,3 +114,24 @@ def test_scores_of_variances_of_the_zero_part_have_their_null_distribution() -> 
     assert 6 <= np.sum(np.array(pvalues) == 1.0) <= 25
     assert np.sum(np.array(pvalues) < 0.05) <= 6
     assert min(pvalues) < 0.4
+
+
+def test_a_p_value_of_few_simulations_is_told_with_an_honest_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: with as many as there are by default, it is not."""
+    rng = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(40), 6), rng.normal(size=240)
+    zero = rng.random(240) < 1 / (1 + np.exp(0.3 - 0.5 * rng.normal(size=40)[g]))
+    mu = np.exp(1.2 + 0.3 * x + 0.5 * rng.normal(size=40)[g])
+    data = pd.DataFrame({"y": np.where(zero, 0, rng.poisson(mu)), "x": x, "g": g})
+    fit = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data, family="poisson", ziformula="~ 1").fit(rng=1)
+    with no_warnings():
+        usual = fit.score_test("(1 | g)", predictor="zi", rng=1)
+    assert 0.001 < usual.pvalue < 0.2  # premise
+    monkeypatch.setattr(restricted_model, "CONTRIBUTIONS", 200)
+    monkeypatch.setattr(restricted_model, "FEWEST", 5)
+    found = []
+    for seed in range(4):
+        with pytest.warns(MCLAWarning, match=r"p-value of the score test.*Monte Carlo error"):
+            found.append(fit.score_test("(1 | g)", predictor="zi", rng=seed))
+    errors = np.array([(f.pvalue - usual.pvalue) / np.hypot(f.pvalue_mcse, usual.pvalue_mcse) for f in found])
+    assert np.abs(errors).max() < 4
