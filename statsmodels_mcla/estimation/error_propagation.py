@@ -8,8 +8,9 @@ parameters.  To first order in the errors,
     covariance   d C_g     = C d U_g C,
 
 where the second part of d U_g is that the Hessian is taken elsewhere.  Derivatives are differences over the frozen
-draws, one evaluation a parameter.  For any smooth function h of estimates and covariance (a standard error, a
-p-value, a limit), the Monte Carlo variance is then the sum over g of
+draws: one evaluation a parameter or, where parameters are many, one a batch of replicates, which weighs more there
+and takes the estimates along, so that both parts of d U_g are differentiated at once.  For any smooth function h of
+estimates and covariance (a standard error, a p-value, a limit), the Monte Carlo variance is then the sum over g of
 
     (h(theta + d theta_g, C + d C_g) - h(theta, C))^2,
 
@@ -38,6 +39,7 @@ STEP = 1e-2  # of differences in the parameters, in standard errors
 TRIES = np.array([1.0, -1.0, *(sign * 0.1**k for k in range(1, 12) for sign in (1.0, -1.0)), 0.1**12])
 SHRINK = 0.1 ** np.arange(15)
 SCALE = 0.1  # of the deviations at which functions are evaluated: errors that are large are linear in it
+MANY = 2 * BATCHES  # parameters, from where on there is one evaluation a batch
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,24 @@ class Variation:
         cov = 0.5 * (cov + cov.T)
         # in steps along the columns of a root, independent standard errors: units and origins do not matter
         root = np.linalg.cholesky(cov)
-        lengths = errors @ root
+        many = len(cov) > MANY
+        lengths = (_sums(errors) if many else errors) @ root
         d_params = lengths @ root.T
-        direct = np.empty((*errors.shape, len(cov)))  # of the Hessian where it is
-        moves = np.zeros_like(direct)  # because it is taken elsewhere
-        for j, column in enumerate(root.T):
-            step = next(s for s in STEP * TRIES if _inside(fitted, fitted.params + s * column))
-            there, hessian_there = at(fitted.params + step * column)
-            direct[..., j] = (there - errors) @ root / step
-            moves += lengths[:, j, None, None] * (root.T @ (hessian_there - hessian) @ root / step)
-        d_hessian = 0.5 * (direct + transpose(direct)) + moves
+        d_hessian = np.empty((*d_params.shape, len(cov)))
+        if many:
+            for batch, d in enumerate(d_params):
+                step = next(s for s in SCALE * SHRINK if _inside(fitted, fitted.params + s * d))
+                draws = fitted.design.keep(partial(_tilted, batch, step), fitted.position.draws)
+                there = evaluate(fitted.design, fitted.params + step * d, draws, executor=fitted.executor)
+                d_hessian[batch] = root.T @ (there.hessian - hessian) @ root / step
+        else:
+            moves = np.zeros_like(d_hessian)  # because it is taken elsewhere
+            for j, column in enumerate(root.T):
+                step = next(s for s in STEP * TRIES if _inside(fitted, fitted.params + s * column))
+                errors_there, hessian_there = at(fitted.params + step * column)
+                d_hessian[..., j] = (errors_there - errors) @ root / step
+                moves += lengths[:, j, None, None] * (root.T @ (hessian_there - hessian) @ root / step)
+            d_hessian = 0.5 * (d_hessian + transpose(d_hessian)) + moves
         d_cov = root @ d_hessian @ root.T
 
         def within(scale: float) -> bool:
@@ -113,20 +123,45 @@ class Variation:
 
         return cls(fitted.params, cov, d_params, d_cov, next(s for s in SCALE * SHRINK if within(s)))
 
-    def through(self, function: Callable[[Array, Array], Array]) -> Varied:
-        """Deviations of a function of the fitted parameters and their covariance."""
-        here = np.asarray(function(self.params, self.cov), dtype=float)
-        if not self.known:
-            return Varied.unknown(here)
-        there = [
-            function(self.params + self.scale * d_params, self.cov + self.scale * d_cov)
-            for d_params, d_cov in zip(self.d_params, self.d_cov, strict=True)
-        ]
-        return Varied.of(here, there, self.scale)
+    def at(self, carried: Callable[[Array, Array], tuple[Array, Array]]) -> Around:
+        """Parameters and covariances that follow from the fitted ones, here and at the deviations."""
+        points = [carried(self.params, self.cov)]
+        if self.known:
+            points += [
+                carried(self.params + self.scale * d_params, self.cov + self.scale * d_cov)
+                for d_params, d_cov in zip(self.d_params, self.d_cov, strict=True)
+            ]
+        params, cov = (np.stack(part) for part in zip(*points, strict=True))
+        return Around(params, cov, self.scale)
 
     def merged(self) -> Variation:
         """The same in fewer groups, for functions that take long: errors are as right, and noisier."""
         return replace(self, d_params=_sums(self.d_params), d_cov=_sums(self.d_cov))
+
+
+@dataclass(frozen=True)
+class Around:
+    """Parameters and their covariance at a maximum, first, and at deviations from it, if they are known.
+
+    Attributes
+    ----------
+    params : ndarray (1 + G, P)
+    cov : ndarray (1 + G, P, P)
+    scale : float
+        Of the deviations.
+    """
+
+    params: Array
+    cov: Array
+    scale: float
+
+    def through(self, function: Callable[[Array, Array], Array]) -> Varied:
+        """Deviations of a function of both."""
+        here, *there = (
+            np.asarray(function(params, cov), dtype=float)
+            for params, cov in zip(self.params, self.cov, strict=True)
+        )
+        return Varied.of(here, there, self.scale) if there else Varied.unknown(here)
 
 
 def vary_draws(

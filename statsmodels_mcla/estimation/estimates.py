@@ -11,7 +11,7 @@ import numpy as np
 
 from statsmodels_mcla.design import ParameterLayout
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.estimation.error_propagation import ParameterErrors, Variation, Varied
+from statsmodels_mcla.estimation.error_propagation import Around, ParameterErrors, Variation, Varied
 from statsmodels_mcla.estimation.fitted import Fitted
 from statsmodels_mcla.numerics import Array
 
@@ -163,13 +163,25 @@ class Estimates:
 
     def varied(self, function: Callable[[Array, Array], Array], *, slow: bool = False) -> Varied:
         """Deviations of a function of the model's parameters and their covariance; in fewer groups if it is slow."""
-        variation = self.cov.variation
-        if variation is None:
+        return (self._around_in_few if slow else self._around).through(function)
+
+    @cached_property
+    def _around(self) -> Around:
+        return self._carried(self._variation)
+
+    @cached_property
+    def _around_in_few(self) -> Around:
+        return self._carried(self._variation.merged())
+
+    @property
+    def _variation(self) -> Variation:
+        if self.cov.variation is None:
             raise ValueError(f"a fit by {self.method} rests on no draws and has no Monte Carlo errors")
+        return self.cov.variation
+
+    def _carried(self, variation: Variation) -> Around:
         extend, carry = self.reduction.extend, self.reduction.carry
-        return (variation.merged() if slow else variation).through(
-            lambda params, cov: function(extend(params), carry(params, cov))
-        )
+        return variation.at(lambda params, cov: (extend(params), carry(params, cov)))
 
     def sent(self) -> Estimates:
         """Estimates that can be sent: all that is made later has been made, and the draws stay where they are."""

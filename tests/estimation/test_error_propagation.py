@@ -20,7 +20,7 @@ from helpers import data_of, fit_of, laplace_of, model_of
 from scipy import stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
-from statsmodels_mcla.estimation import Variation
+from statsmodels_mcla.estimation import Variation, error_propagation
 from statsmodels_mcla.exceptions import MCLAWarning, PrecisionWarning
 
 ROWS = 12
@@ -268,6 +268,29 @@ def test_vanished_variances_have_none() -> None:
     assert np.all(np.isnan(result.bse_mcse[lost]))
     assert np.all(result.bse_mcse[~lost] >= 0)
     assert np.all(result.pvalues_mcse[:4] >= 0)
+
+
+@pytest.mark.parametrize("name", ["epil_slopes", "sleepstudy_gamma"])
+def test_many_parameters_take_a_pass_a_batch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derivatives by parameter and along each batch of draws are the same, but for the steps of the differences."""
+    passes = []
+    counted = error_propagation.evaluate
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        passes.append(None)
+        return counted(*args, **kwargs)
+
+    monkeypatch.setattr(error_propagation, "evaluate", evaluate)
+    fitted = fit_of(name).estimates.fitted
+    by_parameter = Variation.of(fitted).merged()
+    assert len(passes) == 1 + len(by_parameter.params)
+    monkeypatch.setattr(error_propagation, "MANY", 0)
+    passes.clear()
+    by_batch = Variation.of(fitted)
+    assert len(passes) == 1 + len(by_batch.d_cov)
+    np.testing.assert_allclose(by_batch.d_params, by_parameter.d_params, rtol=1e-9)
+    largest = np.abs(by_parameter.d_cov).max()
+    np.testing.assert_allclose(by_batch.d_cov, by_parameter.d_cov, rtol=0.05, atol=0.02 * largest)
 
 
 def test_errors_of_errors_are_made_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,8 @@ class WaldResults(ResultsBase):
         names = list(self.estimates.names)
 
         def labelled(params: Array, cov: Array) -> Array:
-            return np.asarray(function(pd.Series(params, names), pd.DataFrame(cov, names, names)), float)
+            given = pd.Series(params.copy(), names), pd.DataFrame(cov.copy(), names, names)
+            return np.asarray(function(*given), float)
 
         return self.estimates.varied(labelled).mcse
 
