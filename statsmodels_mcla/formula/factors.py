@@ -195,6 +195,27 @@ NUMBERS = ("integer", "floating", "decimal", "mixed-integer-float")
 MANY = 20  # numbers as text are hardly meant as so many categories
 
 
+EACH = "and each value would get a coefficient of its own"
+
+
+def refuse_values(name: str, value: Any) -> str:
+    """Refuse dates, and numbers held as objects, where nobody asked for categories; say what the values are."""
+    dtype = getattr(value, "dtype", None)
+    if isinstance(value, Box) or isinstance(dtype, pd.CategoricalDtype) or np.ndim(value) != 1:
+        return "categories"
+    found: str = pd.api.types.infer_dtype(value, skipna=True)
+    if found in DATES:
+        raise FormulaError(
+            f"`{name}` holds {DATES[found]}, {EACH}: make it a number, such as the days since the first "
+            f"((day - day.min()).dt.days), or write C({name})"
+        )
+    if found in NUMBERS and getattr(dtype, "kind", "") == "O":
+        raise FormulaError(
+            f"`{name}` holds numbers as objects, {EACH}: convert it with pd.to_numeric, or write C({name})"
+        )
+    return found
+
+
 def refuse_uncoded(name: str, value: Any) -> None:
     """Refuse a covariate that patsy would give a coefficient a value, though nobody asked for categories.
 
@@ -203,21 +224,7 @@ def refuse_uncoded(name: str, value: Any) -> None:
     FormulaWarning
         Of many numbers held as text.
     """
-    dtype = getattr(value, "dtype", None)
-    if isinstance(value, Box) or isinstance(dtype, pd.CategoricalDtype) or np.ndim(value) != 1:
-        return
-    found = pd.api.types.infer_dtype(value, skipna=True)
-    each = "and each value would get a coefficient of its own"
-    if found in DATES:
-        raise FormulaError(
-            f"`{name}` holds {DATES[found]}, {each}: make it a number, such as the days since the first "
-            f"((day - day.min()).dt.days), or write C({name})"
-        )
-    if found in NUMBERS and getattr(dtype, "kind", "") == "O":
-        raise FormulaError(
-            f"`{name}` holds numbers as objects, {each}: convert it with pd.to_numeric, or write C({name})"
-        )
-    if found not in ("string", "mixed", "mixed-integer"):
+    if refuse_values(name, value) not in ("string", "mixed", "mixed-integer"):
         return
     levels = pd.Series(pd.unique(pd.Series(value).dropna()), dtype=object)
     number = pd.to_numeric(levels, errors="coerce").notna()
@@ -225,12 +232,12 @@ def refuse_uncoded(name: str, value: Any) -> None:
     odd = "" if number.all() else f" beside {levels[~number].iloc[0]!r}"
     if (number & ~text).any() and text.any():
         raise FormulaError(
-            f"`{name}` holds numbers and text, such as {levels[text].iloc[0]!r}, {each}: convert it with "
+            f"`{name}` holds numbers and text, such as {levels[text].iloc[0]!r}, {EACH}: convert it with "
             f"pd.to_numeric(..., errors='coerce'), or write C({name})"
         )
     if number.sum() > max(MANY, 0.9 * len(levels)):
         warn(
-            f"`{name}` holds {number.sum()} numbers as text{odd}, {each}: convert it with "
+            f"`{name}` holds {number.sum()} numbers as text{odd}, {EACH}: convert it with "
             f"pd.to_numeric(..., errors='coerce'), or write C({name})",
             FormulaWarning,
             stacklevel=4,

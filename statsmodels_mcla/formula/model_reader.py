@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -204,17 +204,26 @@ def _matrices(
     fixed: str, terms: Sequence[Any], frame: pd.DataFrame, env: EvalEnvironment
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Response and fixed effects of a formula with these terms."""
+    endog, exog = _design(patsy.dmatrices, fixed, terms, frame, env)
+    return endog, exog
+
+
+def _design(
+    read: Callable[..., Any], text: str, terms: Sequence[Any], frame: pd.DataFrame, env: EvalEnvironment
+) -> Any:
+    """Matrices that patsy reads, without factors that do not vary and columns that were not meant to be factors."""
     for name in {factor.name() for term in terms for factor in term.factors} & set(frame.columns):
         refuse_uncoded(name, frame[name])
-    with reading(fixed, frame.dtypes):
-        endog, exog = patsy.dmatrices(fixed, frame, env, NA_action="raise", return_type="dataframe")
-    for factor, facts in exog.design_info.factor_infos.items():
+    with reading(text, frame.dtypes):
+        found = read(text, frame, env, NA_action="raise", return_type="dataframe")
+    info = (found[-1] if isinstance(found, tuple) else found).design_info
+    for factor, facts in info.factor_infos.items():
         if (
             facts.type == "categorical" and factor.name() not in frame.columns
         ):  # an expression that gives dates is known only now
             refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
-    refuse_one_level(exog.design_info)
-    return endog, exog
+    refuse_one_level(info)
+    return found
 
 
 def further_formulas(**formulas: Any) -> dict[str, str]:
@@ -270,9 +279,7 @@ def _one_sided(
     text: str, frame: pd.DataFrame, env: EvalEnvironment, counted: np.ndarray
 ) -> tuple[pd.DataFrame, DesignInfo]:
     """Fixed effects of a further predictor."""
-    with reading(text, frame.dtypes):
-        matrix = patsy.dmatrix(text, frame, env, NA_action="raise", return_type="dataframe")
-    refuse_one_level(matrix.design_info)
+    matrix = _design(patsy.dmatrix, text, formula_terms(text), frame, env)
     info = with_columns(matrix.design_info, estimable_columns(matrix.design_info, matrix.to_numpy()[counted]))
     return matrix[info.column_names], info
 

@@ -23,6 +23,9 @@ KINDS = {
     "datetime": "dates",
     "datetime64": "dates",
     "date": "dates",
+    "period": "periods",
+    "timedelta": "times",
+    "timedelta64": "times",
 }
 
 
@@ -142,7 +145,7 @@ def by_label(value: Any, index: pd.Index | None, name: str) -> Any:
 
 
 def kind_of(column: pd.Series) -> str | None:
-    """What a column holds: "numbers", "text" or "dates"; None for nothing, for a mixture and for anything else."""
+    """What a column holds, a word of `KINDS`; None for nothing, for a mixture and for anything else."""
     values = pd.Series(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else column
     return KINDS.get(pd.api.types.infer_dtype(values, skipna=True))
 
@@ -166,6 +169,8 @@ def labelled_like(frame: pd.DataFrame, fitted: pd.DataFrame, names: Collection[s
             )
         if isinstance(new.dtype, pd.CategoricalDtype):
             out[name] = new = new.astype(object)
+        if kinds[0] == "numbers" and new.dtype == object and pd.api.types.is_numeric_dtype(old):
+            out[name] = new = pd.to_numeric(new)  # as a row that was taken out of a table holds them
         if isinstance(old.dtype, pd.CategoricalDtype) and new.dropna().isin(old.cat.categories).all():
             out[name] = pd.Categorical(new, dtype=old.dtype)
     return out

@@ -21,6 +21,7 @@ from statsmodels_mcla.formula.factors import (
     locate,
     missing_rows,
     reading,
+    refuse_values,
 )
 from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.tables import as_frame
@@ -200,6 +201,7 @@ def _read_component(
     for code, value in values.items():
         if missing_rows(value).any():
             raise FormulaError(f"`{text}`: {code} has missing values; drop those rows first")
+        refuse_values(code, value)
     with reading(text, frame.dtypes):
         interactions = tuple(interaction for terms in termlists for interaction in codings(terms, values))
     entries = [list(interaction.entries(values, len(frame))) for interaction in interactions]

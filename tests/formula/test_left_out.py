@@ -25,7 +25,7 @@ def data():
 
 
 def model_of(data, formula="y ~ x + z + (1 | g)", **kwargs):
-    return MCLAMixedGLM.from_formula(formula, data=data, family=sm.families.Poisson(), **kwargs)
+    return MCLAMixedGLM.from_formula(formula, data=data, **{"family": sm.families.Poisson(), **kwargs})
 
 
 def test_rows_that_are_dropped_are_counted(data):
@@ -89,6 +89,47 @@ def test_values_that_are_no_categories_are_pointed_out(data, formula, message):
     mixed = text.where(data.index != 3, "n/a")
     with pytest.raises(FormulaError, match=message):
         model_of(data.assign(text=text, mixed=mixed, month=data["day"].dt.to_period("M")), formula)
+
+
+HELD = {
+    "dates": lambda data: data["day"],
+    "times": lambda data: data["day"] - data["day"].min(),
+    "numbers as objects": lambda data: data["x"].astype(object),
+}
+
+
+@pytest.mark.parametrize("held", list(HELD))
+def test_other_formulas_point_them_out_too(data, held):
+    """A zero part, a dispersion and variance components: nowhere is it one coefficient a value in silence."""
+    data = data.assign(c=HELD[held](data))
+    message = f"`c` holds {held}, and each value"
+    for further in ("ziformula", "dispformula"):
+        with pytest.raises(FormulaError, match=message):
+            model_of(data, **{"family": "negativebinomial", further: "~ c"})
+    for formula in ("0 + c", "0 + C(g):c"):
+        with pytest.raises(FormulaError, match=message):
+            MCLAMixedGLM.from_formula("y ~ x", {"v": formula}, data, family="poisson")
+    levels = (
+        MCLAMixedGLM.from_formula("y ~ x", {"v": "0 + C(c)"}, data, family="poisson").facts.terms[0].levels
+    )
+    assert levels == data["c"].nunique()
+
+
+def test_new_rows_hold_what_the_fit_had(data):
+    result = model_of(data, "y ~ x + (1 | g)").fit_laplace()
+    new = data.head(3)
+    expected = result.predict(new, random="conditional")
+    periods = {
+        "dates": new["day"],
+        "times": new["day"] - new["day"].min(),
+        "periods": new["day"].dt.to_period("M"),
+    }
+    for kind, values in periods.items():
+        for name in ("x", "g"):
+            with pytest.raises(FormulaError, match=f"{name!r} holds {kind} in the new rows and numbers"):
+                result.predict(new.assign(**{name: values}), random="conditional")
+    taken_out = new.astype(object)
+    np.testing.assert_allclose(result.predict(taken_out, random="conditional"), expected)
 
 
 def test_many_numbers_as_text_are_pointed_out(data):
