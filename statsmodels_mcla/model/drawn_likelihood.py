@@ -204,8 +204,22 @@ class DrawnLikelihood(ClonableModel):
         return self._evaluate(params)[1].derivatives(params)[1]
 
     def score_obs(self, params: Any) -> NoReturn:
-        """Refuse: rows that share random effects have no scores of their own."""
+        """Refuse: rows that share random effects have no scores of their own.
+
+        The likelihood is a product over independent blocks of rows, and its score a sum over these.  By its contract in
+        statsmodels, ``score_obs`` has a row for each observation, whose outer products estimate the information: users
+        of it count rows, and take groups of rows.  One row a block would be misread by them, and parts of a block's
+        score written to its rows (expectations given the data of what each row adds) are not independent and have
+        nothing of the covariance parameters.  Statsmodels' MixedLM has none either.  What scores of blocks are
+        for is there under its own name: sandwich covariances, also of clusters of blocks (``with_cov_type`` of the
+        results), and what each block does to the estimates (``get_influence``).
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
         raise NotImplementedError(
             "score_obs: the score is a sum over independent groups of rows, not over rows; sandwich covariances are "
-            "with_cov_type('robust') of the results"
+            "with_cov_type('robust') of the results, and what each group does to the estimates is get_influence()"
         )

@@ -274,6 +274,31 @@ def test_variance_weights_only_scale_the_dispersion(name: str, size: float) -> N
     np.testing.assert_allclose(scaled.llf, plain.llf, atol=0.01)
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        sm.families.Gamma(sm.families.links.Log()),
+        sm.families.Gaussian(sm.families.links.Log()),
+        sm.families.InverseGaussian(sm.families.links.Log()),
+    ],
+)
+def test_hardly_any_noise(family: sm.families.Family) -> None:
+    """Relative errors of 1e-4, a dispersion of 1e-8, are additive for log y, where group means tell the variance."""
+    rng, groups = np.random.default_rng(5), 12
+    g, x = np.repeat(np.arange(groups), 6), rng.normal(size=6 * groups)
+    y = np.exp(0.2 + 0.4 * x + 0.5 * rng.normal(size=groups)[g]) * rng.gamma(1e8, 1e-8, size=len(g))
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    exact = sm.OLS(np.log(y), pd.get_dummies(data["g"]).astype(float).assign(x=x)).fit()
+    intercepts, slope = exact.params[:-1], exact.params["x"]
+    fit = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=family).fit(rng=1)
+    assert fit.converged
+    np.testing.assert_allclose(fit.params.iloc[:2], [intercepts.mean(), slope], atol=1e-4)
+    np.testing.assert_allclose(fit.params.iloc[2], intercepts.var(ddof=0), rtol=1e-3)
+    np.testing.assert_allclose(fit.bse.iloc[0], np.sqrt(intercepts.var(ddof=0) / groups), rtol=1e-3)
+    if isinstance(family, sm.families.Gamma):
+        np.testing.assert_allclose(fit.params.iloc[3], exact.ssr / (len(g) - groups), rtol=1e-3)
+
+
 @pytest.mark.parametrize("size", [1e3, -1e3])
 @pytest.mark.parametrize("name", EDGES)
 def test_offsets_move_the_intercept(name: str, size: float) -> None:
