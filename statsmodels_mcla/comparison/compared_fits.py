@@ -253,8 +253,9 @@ def fit_of(results: Any, name: str) -> NestedFit:
         return MixedFit(model, results.estimates)
     if isinstance(model, GLM):
         return GLMFit(results)
+    what = "no fit" if model is None else f"a fit of {type(model).__name__}"
     raise ValueError(
-        f"{name} is a fit of {type(model).__name__}, which cannot be compared: it must be a fit of MCLAMixedGLM, or of "
+        f"{name} is {what}, which cannot be compared: it must be a fit of MCLAMixedGLM, or of "
         "statsmodels' GLM with the same family (for logit, GLM with Binomial()) if it has no random effects"
     )
 

@@ -27,7 +27,7 @@ from statsmodels_mcla.data import MixedModel, ModelInputs, effect_rows, finite_m
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.formula import read_random_effects, split_formula
+from statsmodels_mcla.formula import read_random_effects, reading, split_formula
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, independent_columns, is_positive_definite, seed_of
@@ -129,7 +129,8 @@ def added_by_formula(
         )
     fixed, bars = split_formula("0 ~ " + term.strip().lstrip("+~"))
     right = fixed.partition("~")[2].strip()
-    X = patsy.dmatrix(right or "1", frame, env, NA_action="raise", return_type="dataframe")
+    with reading(f"term: {right}", frame.dtypes):
+        X = patsy.dmatrix(right or "1", frame, env, NA_action="raise", return_type="dataframe")
     predictors = predictors_named(model.conditional_family, predictor)
     terms = tuple(read_random_effects(bars, frame, env, predictors))
     return Added.to(predictors, X.drop(columns="Intercept", errors="ignore"), terms)

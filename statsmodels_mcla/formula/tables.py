@@ -78,7 +78,8 @@ def table(data: Any, names: Collection[str] | None = None) -> pd.DataFrame:
             return pd.api.interchange.from_dataframe(data)
         return pd.DataFrame(data)
     except (ValueError, TypeError, ImportError) as error:
-        raise FormulaError(f"data must be a DataFrame: {error}") from error
+        way = "give a list a column, {'x': [1.0]}" if "scalar values" in str(error) else str(error)
+        raise FormulaError(f"data must be a DataFrame: {way}") from error
 
 
 def plain_column(column: pd.Series) -> pd.Series:

@@ -188,7 +188,13 @@ def power_curve(
     for size in sizes:
         done = [] if start is None or size not in start.pvalues else list(start.pvalues[size][:nsim])
         rows, labels = rows_of_size(frame[column], size)
-        design = model.with_rows(rows, {column: labels})
+        try:
+            design = model.with_rows(rows, {column: labels})
+        except ValueError as error:
+            raise ValueError(
+                f"n: {size} levels of {column!r}, the first of the data, make no design ({error}); give larger "
+                "numbers, or data whose first levels have all categories"
+            ) from error
         if list(design.data.param_names) != list(model.data.param_names):
             raise ValueError(f"n: a design of {size} levels has other parameters than the model")
         seeds = [child(seed, size, k) for k in range(len(done), nsim)]

@@ -19,13 +19,14 @@ from statsmodels_mcla.plots.grids import (
     population_rows,
     typical_row,
 )
-from statsmodels_mcla.plots.style import shortened
+from statsmodels_mcla.plots.style import CYCLE, shortened
 
 OTHERS = {
     "zprob": "probability of the zero part",
     "oneprob": "probability of one, if not zero",
     "conditional": "mean beside the zero part",
 }
+MOST = {"by": len(CYCLE), "panels": 30}  # categories that can be told apart
 POPULATION = {"marginal": "population average", "none": "random effects zero"}
 
 
@@ -52,6 +53,12 @@ def _check_columns(frame: pd.DataFrame, wanted: Mapping[str, Sequence[str | None
             if column is not None and column not in frame.columns:
                 raise ValueError(
                     f"{argument}: the data have no column {column!r}; they have {list(frame.columns)}"
+                )
+            if column is not None and argument in MOST and frame[column].nunique() > MOST[argument]:
+                raise ValueError(
+                    f"{argument}: {column!r} has {frame[column].nunique()} values, and more than {MOST[argument]} "
+                    f"cannot be told apart; cut it into categories (pd.cut), hold it (at={{{column!r}: value}}), or "
+                    f"draw groups={column!r} where it groups the rows"
                 )
 
 

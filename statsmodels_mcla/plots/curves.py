@@ -158,15 +158,18 @@ def _draw(
     width: int,
 ) -> None:
     """Curves and points on one pair of axes."""
-    categories = None if np.issubdtype(curves[0].x.dtype, np.number) else list(dict.fromkeys(curves[0].x))
+    longest = sorted(curves, key=lambda curve: -len(curve.x))  # some have not all categories
+    numeric = np.issubdtype(curves[0].x.dtype, np.number)
+    categories = None if numeric else list(dict.fromkeys(c for curve in longest for c in curve.x))
     place = {c: float(k) for k, c in enumerate(categories or [])}
     many = sum(c.of_group for c in curves) > MANY
     faint = 0.18 if len(curves) <= FEW else 0.08
     axes.set_title("\n".join(textwrap.wrap(title, width)), fontsize=8.5, loc="left")
-    for k, curve in enumerate(curves):
+    shifts = np.linspace(-0.25, 0.25, len(curves)) if len(curves) > 1 else np.zeros(1)
+    of_colour = {c.colour: shift for c, shift in zip(reversed(curves), reversed(shifts), strict=True)}
+    for curve, shift in zip(curves, shifts, strict=True):
         style: dict[str, Any] = {"color": CYCLE[curve.colour % len(CYCLE)]}
         if categories is not None:
-            shift = 0.5 * (k / max(len(curves) - 1, 1) - 0.5) if len(curves) > 1 else 0.0
             _category_bars(axes, curve, np.array([place[c] for c in curve.x]) + shift, style)
             continue
         if curve.of_group and many:
@@ -187,7 +190,10 @@ def _draw(
                 label=f"{category}, {count}" if category else count,
             )
     for group in points:
-        at = group.x if categories is None else np.array([place[c] + 0.12 for c in group.x])
+        shift = of_colour.get(group.colour, 0.0) + 0.12 / len(
+            curves
+        )  # beside the estimates that it is compared with
+        at = group.x if categories is None else np.array([place[c] for c in group.x]) + shift
         size = 10.0 + 60.0 * group.count / max(float(group.count.max()), 1.0)
         axes.scatter(
             at,

@@ -87,6 +87,11 @@ class Groups:
         total, count = self._sums(found.normal)
         return np.asarray((total**2 / count).sum(axis=0) / count.sum())
 
+    @property
+    def repeated(self) -> bool:
+        """Whether there are groups of three rows or more, which alone tell of the spread within."""
+        return bool((np.bincount(self.codes[self.codes >= 0]) > 2).any())
+
     def spread(self, found: SimulatedResiduals) -> Array:
         """Variance over groups of their mean squared residuals about the group's average."""
         total, count = self._sums(found.normal)

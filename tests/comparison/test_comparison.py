@@ -459,6 +459,12 @@ def test_scores_of_variances_have_their_null_distribution() -> None:
     assert min(pvalues) < 0.4
 
 
+def test_unknown_names_in_a_score_test_are_named() -> None:
+    for term, way in (("height", "no column of the data"), ("log(week)", r"write np.log\(x\)")):
+        with pytest.raises(ValueError, match=f"`term: .*{way}"):
+            fit_of("bacteria").score_test(term)
+
+
 def test_score_tests_that_test_nothing_are_refused() -> None:
     result = poisson_fit("x + (1 | g)")
     with pytest.raises(ValueError, match="adds nothing"):

@@ -117,6 +117,8 @@ def test_a_query_is_asked(data):
 def test_other_things_are_no_data():
     with pytest.raises(FormulaError, match="data must be a DataFrame"):
         as_frame(3)
+    with pytest.raises(FormulaError, match=r"give a list a column, \{'x': \[1.0\]\}"):
+        as_frame({"x": 1.0, "g": 3})
 
 
 # -- labels of rows ---------------------------------------------------------------------------------

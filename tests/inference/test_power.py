@@ -80,6 +80,16 @@ def test_tests_of_any_kind() -> None:
     assert not np.allclose(ratio, term, rtol=1e-6)
 
 
+def test_levels_that_make_no_design_are_named() -> None:
+    data = result().model.data.frame.assign(late=lambda d: np.where(d["g"] > 2, "yes", "no"))
+    model = MCLAMixedGLM.from_formula("y ~ x + late + (1 | g)", data=data, family=F.Gaussian())
+    effects = {"Intercept": 0.0, "late[T.yes]": 0.0, "x": 0.1, "g Var": VAR, "scale": 1.0}
+    with pytest.raises(
+        ValueError, match=r"n: 2 levels of 'g', the first of the data, .*'late' has one level only"
+    ):
+        model.power("x", {"g": [2]}, effects, approximation="laplace", nsim=2, rng=1)
+
+
 def test_a_design_without_data_has_the_power_of_its_fit() -> None:
     """And parameters may come as a Series, work from threads of someone else."""
     plan = result().model.data.frame.assign(y=np.random.default_rng(1).normal(size=GROUPS * EACH))

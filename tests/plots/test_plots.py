@@ -658,6 +658,28 @@ def test_panels() -> None:
         result.plot_fit("x", panels="species")
 
 
+def test_curves_that_cannot_be_told_apart_are_refused() -> None:
+    result = fit_of("toenail")
+    for argument, most in (("by", 10), ("panels", 30)):
+        message = f"{argument}: 'time' has .* more than {most} cannot be told apart; cut it"
+        with pytest.raises(ValueError, match=message):
+            result.plot_fit("treatment", **{argument: "time"})
+
+
+def test_categories_that_one_curve_has_not() -> None:
+    ones = np.ones(3)
+    whole = plots.Curve("whole", np.array(["a", "b", "c"]), ones, 0 * ones, 2 * ones, colour=1)
+    part = plots.Curve("part", np.array(["c"]), ones[:1], ones[:1], ones[:1], colour=0)
+    points = [plots.Points("seen", np.array(["c"]), ones[:1], ones[:1], colour=k) for k in (0, 1)]
+    ax = plots.plot_fit([part, whole], points).axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+    estimates = [line.get_xdata()[-1] for line in ax.lines]
+    assert np.round(estimates).tolist() == [2.0, 2.0]
+    seen = [ax.collections[k].get_offsets()[0, 0] for k in (-2, -1)]
+    for at, estimate in zip(seen, estimates, strict=True):  # beside the estimate of the same colour
+        assert 0 < at - estimate < 0.1
+
+
 def test_ten_curves_have_ten_colours() -> None:
     ax = plots.plot_fit([curve(str(k), colour=k) for k in range(10)]).axes[0]
     assert len({to_hex(line.get_color()) for line in ax.lines}) == 10

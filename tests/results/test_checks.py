@@ -188,6 +188,19 @@ def test_levels_that_are_no_sample_of_a_normal_law() -> None:
     assert made.check(99, rng=1, by="wild").table.loc["spread by wild", "pvalue"] <= 0.02
 
 
+def test_effects_of_single_rows_have_no_spread_within() -> None:
+    """Two rows less their average have but one residual between them: three are the fewest that can spread."""
+    data = counts(0).assign(row=np.arange(GROUPS * ROWS), pair=np.arange(GROUPS * ROWS) // 2)
+    data["y"] = np.random.default_rng(0).poisson(
+        data["y"] * np.exp(np.random.default_rng(1).normal(size=len(data)))
+    )
+    made = MCLAMixedGLM.from_formula("y ~ x + (1 | g) + (1 | row)", data=data, family="poisson").fit_laplace()
+    found = made.check(99, rng=1, by="pair").table
+    assert {"levels of g", "levels of row", "spread within g"} <= set(found.index)
+    assert "spread within row" not in found.index
+    assert np.isfinite(found["statistic"]).all()
+
+
 # What users see ---------------------------------------------------------------------------------------
 
 

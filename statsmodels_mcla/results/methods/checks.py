@@ -178,7 +178,8 @@ class CheckMethods(PredictionMethods):
         shared: given these effects, data and simulated data sets are exchangeable under the model (a sampled posterior
         p-value; Gosselin, 2011, PLoS ONE 6(3)); another ``rng`` is another draw.  ``dispersion`` is the mean square of
         responses about their means, in simulated variances; ``levels of g`` tells of groups that differ more or less
-        than the model has it, ``spread within g`` of groups whose residuals do.
+        than the model has it, ``spread within g`` of groups whose residuals do, where
+        groups have three rows or more.
 
         Examples
         --------
@@ -208,13 +209,14 @@ class CheckMethods(PredictionMethods):
             codes = np.full(member.shape[0], -1)
             codes[member.coords[0]] = member.coords[1] // term.dim
             factors.setdefault(term.name, codes)
-        for name, codes in factors.items():
-            of_new[f"levels of {name}"] = Groups(codes).means(new)
-            of_given[f"spread within {name}"] = Groups(codes).spread(given)
+        grouped = [(f"levels of {name}", f"spread within {name}", Groups(c)) for name, c in factors.items()]
         for name in [by] if isinstance(by, str) else by:
             groups = Groups.of(column_of(model, name, "by"))
-            of_new[f"means by {name}"] = groups.means(new)
-            of_given[f"spread by {name}"] = groups.spread(given)
+            grouped.append((f"means by {name}", f"spread by {name}", groups))
+        for means, spread, groups in grouped:
+            of_new[means] = groups.means(new)
+            if groups.repeated:
+                of_given[spread] = groups.spread(given)
         if time is not None:
             series = Series.of(column_of(model, time, "time"), next(iter(factors.values())))
             if not len(series.before):
