@@ -18,7 +18,7 @@ from statsmodels.stats.multitest import multipletests
 
 from statsmodels_mcla import MCLAMixedGLM, anova
 from statsmodels_mcla.comparison.chi_bar_square import chi_bar_square, project
-from statsmodels_mcla.exceptions import SingularFitWarning
+from statsmodels_mcla.exceptions import MCLAWarning, SingularFitWarning
 from statsmodels_mcla.execution import SERIAL
 
 
