@@ -245,10 +245,9 @@ class CurveRequest:
         colour: int,
         dash: int,
     ) -> Curve:
-        found = get_prediction(rows, which=self.which, random=random).summary_frame(alpha, mcse=False)
-        mean, lower, upper = (found[c].to_numpy(float) for c in ("mean", "mean_ci_lower", "mean_ci_upper"))
+        found = get_prediction(rows, which=self.which, random=random)
         x = rows[self.x].to_numpy(str if self.categorical else float)
-        return Curve(label, x, mean, lower, upper, colour, dash)
+        return Curve(label, x, found.predicted_mean, *found.conf_int(alpha).T, colour, dash)
 
     def observed(self) -> list[Points]:
         """Averages of the response over the rows that the curves are for, where they compare with these.
