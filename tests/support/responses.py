@@ -173,28 +173,23 @@ class ResponseModel:
 
 
 def newton(function: Callable[[Array], float], at: Array, step: Array) -> tuple[Array, Array]:
-    """Gradient and Hessian by central differences of order four."""
+    """Gradient, and Hessian with its diagonal, by central differences of order four; of order two off the diagonal."""
     P = len(at)
 
     def along(t: Array) -> float:
         return function(at + step * t)
 
     eye, g, H = np.eye(P), np.zeros(P), np.zeros((P, P))
-    here = function(at)
+    here, near = function(at), np.zeros(P)
     for i in range(P):
         values = {k: along(k * eye[i]) for k in (-2, -1, 1, 2)}
+        near[i] = values[1] + values[-1] - 2 * here
         g[i] = (8 * (values[1] - values[-1]) - (values[2] - values[-2])) / 12
-        H[i, i] = (16 * (values[1] + values[-1]) - (values[2] + values[-2]) - 30 * here) / 12
+        H[i, i] = (16 * near[i] - (values[2] + values[-2] - 2 * here)) / 12
     for i in range(P):
         for j in range(i):
-            cross = [
-                along(a * (eye[i] + eye[j]))
-                - along(a * (eye[i] - eye[j]))
-                - along(a * (eye[j] - eye[i]))
-                + along(-a * (eye[i] + eye[j]))
-                for a in (1, 2)
-            ]
-            H[i, j] = H[j, i] = (16 * cross[0] - cross[1]) / 48
+            both = along(eye[i] + eye[j]) + along(-eye[i] - eye[j]) - 2 * here
+            H[i, j] = H[j, i] = (both - near[i] - near[j]) / 2
     return g / step, H / np.outer(step, step)
 
 
