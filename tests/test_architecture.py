@@ -7,6 +7,7 @@ statsmodels and patsy appear where users' data and results pass.  ARCHITECTURE.m
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -107,26 +108,35 @@ class House(NamedTuple):
             name = name.rpartition(".")[0]
         return name
 
-    def imports(self, name: str) -> Iterator[Import]:
+    def imports(self, name: str) -> tuple[Import, ...]:
         """Names of this package that a module imports."""
-        tree = self.trees[name]
-        lazy = {
-            id(inner)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-            for inner in ast.walk(node)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == ROOT:
-                module = (node.module or "").removeprefix(ROOT).removeprefix(".")
-                for alias in node.names:
-                    inner = f"{module}.{alias.name}".removeprefix(".")
-                    target = inner if inner in self.trees or not module else module
-                    yield Import(name, target, alias.name, node.lineno, id(node) not in lazy)
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    if alias.name.split(".")[0] == ROOT:
-                        yield Import(name, alias.name.removeprefix(f"{ROOT}."), "", node.lineno, True)
+        return imports_of(name, self.trees[name], frozenset(self.trees))
+
+
+@functools.cache
+def imports_of(name: str, tree: ast.Module, modules: frozenset[str]) -> tuple[Import, ...]:
+    """Names of this package that a syntax tree imports, read once."""
+    lazy = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    out = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == ROOT:
+            module = (node.module or "").removeprefix(ROOT).removeprefix(".")
+            for alias in node.names:
+                inner = f"{module}.{alias.name}".removeprefix(".")
+                target = inner if inner in modules or not module else module
+                out.append(Import(name, target, alias.name, node.lineno, id(node) not in lazy))
+        if isinstance(node, ast.Import):
+            out.extend(
+                Import(name, alias.name.removeprefix(f"{ROOT}."), "", node.lineno, True)
+                for alias in node.names
+                if alias.name.split(".")[0] == ROOT
+            )
+    return tuple(out)
 
 
 def level_of(name: str) -> int:

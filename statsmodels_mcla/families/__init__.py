@@ -73,7 +73,7 @@ derivatives, those in parameters of the family too: here the Laplace distributio
 ...         return IDENTITY
 ...     def log_density(self, y, v, eta, scale):
 ...         miss = y - eta
-...         return -power(miss * miss + 1e-4, 0.5) / scale - log(scale * 2.0)
+...         return -power(miss * miss + 1e-2, 0.5) / scale - log(scale * 2.0)
 ...     def variance(self, mu, phi=1.0, n_trials=1.0):
 ...         return np.full_like(mu, 2 * phi**2)
 ...     def sample(self, rng, mu, phi=1.0, n_trials=1.0, var_weights=1.0):

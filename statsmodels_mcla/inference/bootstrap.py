@@ -80,7 +80,7 @@ class Bootstrap(ShownByTable):
 
         Examples
         --------
-        >>> found = results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1)
+        >>> found = results.bootstrap(nrep=8, rng=1, n_jobs=1, mcse_tol=0.1)
         >>> found.cov_params().shape
         (5, 5)
         """
@@ -156,7 +156,7 @@ class Bootstrap(ShownByTable):
 
         Examples
         --------
-        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).conf_int_mcse().shape
+        >>> results.bootstrap(nrep=8, rng=1, n_jobs=1, mcse_tol=0.1).conf_int_mcse().shape
         (5, 2)
         """
         return self._limits(alpha, method)[1]
@@ -199,7 +199,7 @@ class Bootstrap(ShownByTable):
 
         Examples
         --------
-        >>> results.bootstrap(nrep=20, rng=1, n_jobs=1, mcse_tol=0.1).summary_frame().columns.tolist()
+        >>> results.bootstrap(nrep=8, rng=1, n_jobs=1, mcse_tol=0.1).summary_frame().columns.tolist()
         ['coef', 'bias', 'bias_mcse', 'std err', 'std err_mcse', '[0.025', '0.975]']
         """
         limits = self.conf_int(alpha, method)

@@ -100,7 +100,7 @@ class PowerCurve(ShownByTable):
 
         Examples
         --------
-        >>> figure = results.power("week", {"ID": [20, 50]}, nsim=20, rng=1, n_jobs=1).plot()
+        >>> figure = results.power("week", {"ID": [20, 50]}, nsim=5, rng=1, n_jobs=1).plot()
         """
         return plot_power(self.summary_frame(alpha), level=self.alpha, alpha=alpha, ax=ax)
 

@@ -16,7 +16,17 @@ import oracle
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from helpers import KIND, KIND_IDS, KINDS, assert_monte_carlo, differences, lower, no_warnings, small
+from helpers import (
+    KIND,
+    KIND_IDS,
+    KINDS,
+    assert_monte_carlo,
+    differences,
+    differences_of_both,
+    lower,
+    no_warnings,
+    small,
+)
 from scipy import optimize, special, stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
@@ -281,13 +291,11 @@ def test_derivatives_in_loadings(kind: Any, pivots: tuple[int, ...]) -> None:
     found = evaluate(design, at, position.draws)
     assert len(at) == design.n_params
 
-    def value(x: np.ndarray) -> float:
-        return evaluate(design, x, position.draws).value
+    def value_and_score(x: np.ndarray) -> tuple[float, np.ndarray]:
+        here = evaluate(design, x, position.draws)
+        return here.value, here.score
 
-    def score(x: np.ndarray) -> np.ndarray:
-        return evaluate(design, x, position.draws).score
-
-    slope, bend = differences(value, at, step), differences(score, at, step)
+    slope, bend = differences_of_both(value_and_score, at, step)
     np.testing.assert_allclose(found.score, slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
     np.testing.assert_allclose(found.hessian, bend, rtol=1e-6, atol=1e-6 * np.abs(bend).max())
 
@@ -328,18 +336,16 @@ def test_natural_derivatives_of_loadings(pivots: tuple[int, ...]) -> None:
     reduction, design, position = draws_of(case.model(), pivots, case.params)
     at = case.params * np.array([1, 1, 1.05, 0.9, 0.97, 1.1])
 
-    def found(x: np.ndarray) -> Any:
-        return evaluate(design, reduction.restrict(x), position.draws)
-
-    def natural(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        there = found(x)
-        return reduction.derivatives(reduction.restrict(x), there.score, there.hessian)
+    def natural(x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        fitted = reduction.restrict(x)
+        there = evaluate(design, fitted, position.draws)
+        return there.value, *reduction.derivatives(fitted, there.score, there.hessian)
 
     step = 1e-2 * np.maximum(np.abs(at), 0.05)
-    slope = differences(lambda x: found(x).value, at, step)
-    bend = differences(lambda x: natural(x)[0], at, step)
-    np.testing.assert_allclose(natural(at)[0], slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
-    np.testing.assert_allclose(natural(at)[1], bend, rtol=1e-6, atol=1e-6 * np.abs(bend).max())
+    slope, bend = differences_of_both(lambda x: natural(x)[:2], at, step)
+    _, score, hessian = natural(at)
+    np.testing.assert_allclose(score, slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
+    np.testing.assert_allclose(hessian, bend, rtol=1e-6, atol=1e-6 * np.abs(bend).max())
 
 
 # Out of the boundary, and near it ---------------------------------------------------------------------

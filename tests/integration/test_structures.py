@@ -10,7 +10,7 @@ import oracle
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from helpers import KIND, KIND_IDS, assert_monte_carlo, data_of, differences, no_warnings
+from helpers import KIND, KIND_IDS, assert_monte_carlo, data_of, differences_of_both, no_warnings
 from scipy import stats
 from statsmodels.genmod.families import links
 from statsmodels.regression.mixed_linear_model import MixedLM
@@ -75,8 +75,9 @@ def test_score_and_hessian_are_those_of_loglike(kind: str, structure: str) -> No
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1.0))
     step = 2e-3 * np.minimum(scale, np.where(np.arange(len(at)) < 2, np.inf, np.abs(at)))
     size = np.maximum(np.abs(score * scale), 1.0)
-    assert np.all(np.abs(differences(model.loglike, at, step) - score) * scale <= 1e-6 * size)
-    error = np.abs(differences(model.score, at, step) - hessian) * np.outer(scale, scale)
+    slope, bend = differences_of_both(lambda x: (model.loglike(x), model.score(x)), at, step)
+    assert np.all(np.abs(slope - score) * scale <= 1e-6 * size)
+    error = np.abs(bend - hessian) * np.outer(scale, scale)
     assert np.all(error <= 1e-6 * max(1.0, size.max()))
 
 

@@ -324,3 +324,9 @@ def differences(function: Any, at: np.ndarray, step: np.ndarray) -> np.ndarray:
         first, second = (4 * half - one) / 3, (4 * quarter - half) / 3
         out.append((16 * second - first) / 15)
     return np.stack(out, axis=-1)
+
+
+def differences_of_both(function: Any, at: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`differences` of a value and a score that are found together: score (P,) and Hessian (P, P)."""
+    found = differences(lambda x: np.concatenate([np.atleast_1d(part) for part in function(x)]), at, step)
+    return found[0], found[1:]

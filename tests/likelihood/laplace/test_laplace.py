@@ -21,6 +21,7 @@ from helpers import (
     small,
     truth_of,
 )
+from responses import newton
 from scipy import optimize
 
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -78,11 +79,15 @@ def test_value_is_that_of_a_direct_computation(kind: str, structure: str) -> Non
     assert found == pytest.approx(direct(case, case.params), abs=3e-5)
 
 
-@pytest.mark.parametrize("weights", [{}, {"freq_weights": "w"}, {"offset": "off"}], ids=str)
+WEIGHTS: list[dict[str, str]] = [{}, {"freq_weights": "w"}, {"offset": "off"}]
+
+
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("kind", KIND_IDS)
-def test_gradient_is_that_of_the_value(kind: str, structure: str, weights: dict[str, str]) -> None:
+def test_gradient_is_that_of_the_value(kind: str, structure: str) -> None:
+    """With weights, an offset or neither, so that any two of kind, structure and weights meet."""
     case = small(KIND[kind], structure)
+    weights = WEIGHTS[(KIND_IDS.index(kind) + list(STRUCTURES).index(structure)) % 3]
     design = case.model(**weights).design
     at = working(case)
     found = evaluate_laplace(design, at)
@@ -196,9 +201,8 @@ def test_standard_errors_are_from_the_curvature(kind: str, structure: str) -> No
 
     params = np.asarray(result.params)
     step = 0.05 * np.asarray(result.bse)
-    gradient = differences(value, params, step)
+    gradient, hessian = newton(value, params, step)
     assert np.all(np.abs(gradient * result.bse) < 1e-3)
-    hessian = differences(lambda at: differences(value, at, step), params, step)
     expected = np.sqrt(np.diag(np.linalg.inv(-hessian)))
     np.testing.assert_allclose(result.bse, expected, rtol=2e-3)
     np.testing.assert_allclose(

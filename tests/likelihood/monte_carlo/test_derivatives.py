@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from helpers import differences
+from helpers import differences_of_both
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -116,11 +116,11 @@ def test_derivatives_are_those_of_the_value(name: str, away: float) -> None:
     assert away == 0.0 or np.min(found.blocks.ess / found.blocks.draws) < 1 - 1e-4
     step = 2e-3 * np.maximum(np.abs(at), 0.1)
 
-    def score(x: np.ndarray) -> np.ndarray:
-        return evaluate(design, x, position.draws).score
+    def value_and_score(x: np.ndarray) -> tuple[float, np.ndarray]:
+        here = evaluate(design, x, position.draws)
+        return here.value, here.score
 
-    slope = differences(lambda x: evaluate(design, x, position.draws).value, at, step)
+    slope, bend = differences_of_both(value_and_score, at, step)
     np.testing.assert_allclose(found.score, slope, rtol=1e-6, atol=1e-6 * np.abs(slope).max())
-    bend = differences(score, at, step)
     np.testing.assert_allclose(found.hessian, bend, rtol=1e-6, atol=1e-6 * np.abs(bend).max())
     np.testing.assert_allclose(found.hessian, found.hessian.T, rtol=1e-12, atol=1e-12 * np.abs(bend).max())

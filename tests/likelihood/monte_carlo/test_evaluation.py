@@ -20,7 +20,7 @@ from helpers import (
     Kind,
     Small,
     assert_monte_carlo,
-    differences,
+    differences_of_both,
     model_of,
     small,
     truth_of,
@@ -108,8 +108,7 @@ def test_score_and_hessian_are_those_of_loglike(
     assert not np.allclose(hessian, 0)
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1.0))
     step = 2e-3 * np.minimum(scale, np.where(np.arange(len(at)) < 2, np.inf, np.abs(at)))
-    by_loglike = differences(model.loglike, at, step)
-    by_score = differences(model.score, at, step)
+    by_loglike, by_score = differences_of_both(lambda x: (model.loglike(x), model.score(x)), at, step)
     size = np.maximum(np.abs(score * scale), 1.0)
     assert np.all(np.abs(by_loglike - score) * scale <= 1e-6 * size)
     assert np.all(np.abs(by_score - hessian) * np.outer(scale, scale) <= 1e-6 * np.maximum(1.0, size.max()))
