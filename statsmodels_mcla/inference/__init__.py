@@ -19,6 +19,7 @@ from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
 from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
 from statsmodels_mcla.inference.power import PowerCurve, power_curve, rows_of_size
 from statsmodels_mcla.inference.sandwich import check_covariance, covariance_of_kind
+from statsmodels_mcla.inference.simulated_refits import of_refit
 from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr
 from statsmodels_mcla.inference.term_tests import columns_of, tested_terms, wald_term_tests
 from statsmodels_mcla.inference.tidy import tidy_fixed, tidy_random
@@ -37,6 +38,7 @@ __all__ = [
     "effects_of",
     "influence_of",
     "linear_hypothesis",
+    "of_refit",
     "power_curve",
     "rows_of_size",
     "scores_of_fit",

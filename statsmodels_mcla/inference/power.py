@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from scipy import stats
 from statsmodels_mcla.data import MixedModel, check_alpha, checked_count
 from statsmodels_mcla.execution import Processes, checked_n_jobs, executor_of
 from statsmodels_mcla.inference.contrasts import linear_hypothesis
+from statsmodels_mcla.inference.simulated_refits import of_refit
 from statsmodels_mcla.inference.term_tests import wald_term_tests
 from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array, child, seed_of
@@ -198,7 +198,8 @@ def power_curve(
         if list(design.data.param_names) != list(model.data.param_names):
             raise ValueError(f"n: a design of {size} levels has other parameters than the model")
         seeds = [child(seed, size, k) for k in range(len(done), nsim)]
-        found[size] = done + work.map(partial(_pvalue, design, params, test, method, options), seeds)
+        call = partial(of_refit, design, params, method, options, partial(_pvalue, test))
+        found[size] = done + [float("nan") if p is None else p for p in work.map(call, seeds)]
     return PowerCurve(column, pd.DataFrame(found), alpha, {**request, "seed": seed})
 
 
@@ -246,25 +247,9 @@ def parameters_with(model: MixedModel, params: Array, effects: Mapping[str, floa
     return out
 
 
-def _pvalue(
-    model: MixedModel,
-    params: Array,
-    test: Test,
-    method: str,
-    options: dict[str, Any],
-    seed: np.random.SeedSequence,
-) -> float:
-    simulated = model.simulated(params, child(seed, 0))
-    if method == "fit":
-        options = {**options, "rng": child(seed, 1)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what fails has no p-value, and is counted
-        try:
-            found = getattr(simulated, method)(**options)
-        except (FloatingPointError, np.linalg.LinAlgError):
-            return float("nan")
-        # a data set whose likelihood has no maximum has estimates without a covariance
-        return float("nan") if np.isnan(found.estimates.cov.matrix).all() else pvalue_of(found, test)
+def _pvalue(test: Test, results: Any) -> float:
+    # a data set whose likelihood has no maximum has estimates without a covariance
+    return float("nan") if np.isnan(results.estimates.cov.matrix).all() else pvalue_of(results, test)
 
 
 def _is_term(model: MixedModel, test: Test) -> bool:

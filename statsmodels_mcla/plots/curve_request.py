@@ -246,8 +246,9 @@ class CurveRequest:
         dash: int,
     ) -> Curve:
         found = get_prediction(rows, which=self.which, random=random)
+        lower, upper = found.conf_int(alpha).T
         x = rows[self.x].to_numpy(str if self.categorical else float)
-        return Curve(label, x, found.predicted_mean, *found.conf_int(alpha).T, colour, dash)
+        return Curve(label, x, found.predicted_mean, lower, upper, colour, dash)
 
     def observed(self) -> list[Points]:
         """Averages of the response over the rows that the curves are for, where they compare with these.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.data import MixedModel, checked_count
-from statsmodels_mcla.design import RowsElsewhere
+from statsmodels_mcla.data import checked_count
 from statsmodels_mcla.execution import Processes, checked_n_jobs, with_progress
 from statsmodels_mcla.inference import (
     BlockInfluence,
@@ -19,8 +17,9 @@ from statsmodels_mcla.inference import (
     check_covariance,
     covariance_of_kind,
     influence_of,
+    of_refit,
 )
-from statsmodels_mcla.numerics import Array, child, seed_of
+from statsmodels_mcla.numerics import Array, seed_of
 from statsmodels_mcla.results.methods.base import Own, ResultsBase
 
 
@@ -30,20 +29,8 @@ class _Refit(NamedTuple):
     singular: bool
 
 
-def _refit(
-    model: MixedModel, params: Array, method: str, options: dict[str, Any], seed: np.random.SeedSequence
-) -> _Refit:
-    """Simulate one data set and fit it."""
-    simulated = model.simulated(params, child(seed, 0))
-    if method == "fit":
-        options = {**options, "rng": child(seed, 1)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are counted instead
-        try:
-            found = getattr(simulated, method)(**options)
-        except (FloatingPointError, np.linalg.LinAlgError, RowsElsewhere):
-            return _Refit(np.full(len(params), np.nan), True, False)
-    return _Refit(np.asarray(found.params), not found.converged, bool(found.singular))
+def _estimates(results: Any) -> _Refit:
+    return _Refit(np.asarray(results.params), not results.converged, bool(results.singular))
 
 
 class BootstrapResults(ResultsBase):
@@ -113,9 +100,10 @@ class BootstrapResults(ResultsBase):
         if method == "fit":
             inner = None if executor.workers == 1 else 1
             options = {"mcse_tol": 0.1, "n_jobs": inner, **options}
-        work = partial(_refit, self.model.with_unit_weights(), params, method, options)
-        seeds = seed_of(rng).spawn(nrep)
-        found = list(with_progress(executor.stream(work, seeds), nrep, "bootstrap", disp))
+        work = partial(of_refit, self.model.with_unit_weights(), params, method, options, _estimates)
+        refits = executor.stream(work, seed_of(rng).spawn(nrep))
+        failed = _Refit(np.full(len(params), np.nan), True, False)
+        found = [f or failed for f in with_progress(refits, nrep, "bootstrap", disp)]
         names = list(self.estimates.names)
         return Bootstrap(
             pd.Series(params, index=names),
