@@ -87,7 +87,7 @@ class MonteCarloContrasts(ContrastResults):
         --------
         >>> from statsmodels.stats.multitest import multipletests
         >>> test = results.t_test(["trt[T.placebo] = 0", "week = 0"])
-        >>> errors = test.adjusted_pvalues_mcse(test.pvalue, lambda p: multipletests(p, method="holm")[1])
+        >>> errors = test.adjusted_pvalues_mcse(test.pvalue, lambda p: multipletests(p, method="hs")[1])
         >>> bool((errors < 1e-3).all())
         True
         """
