@@ -55,7 +55,7 @@ class SearchScale:
         free = np.array(params, float)
         free[self.layout.family] = self.family.free(free[self.layout.family])
         size = np.linalg.norm(self.stretch, axis=1) + (~self.stretch.any(axis=1))
-        return np.linalg.lstsq(self.stretch / size[:, None], (free - self.origin) / size)[0]
+        return np.linalg.lstsq(self.stretch / size[:, None], (free - self.origin) / size, rcond=None)[0]
 
     def holding(self, columns: Sequence[int], params: Array) -> SearchScale:
         """Coordinates along which some fixed effects keep the values that they have in ``params``, if any are left."""

@@ -209,7 +209,8 @@ def test_threads_give_bit_identical_fits() -> None:
 )
 def test_every_optimiser_arrives(options: dict[str, Any]) -> None:
     with no_warnings():
-        warnings.filterwarnings("ignore", message=".*The `disp`")  # statsmodels passes it on to L-BFGS-B
+        # statsmodels passes it on to L-BFGS-B
+        warnings.filterwarnings("ignore", message=".*(The `disp`|options: disp$)")
         result = model_of("cbpp").fit(rng=1, nsample=256, **options)
     expected = fit_of("cbpp", nsample=256)
     np.testing.assert_allclose(result.params, expected.params, atol=1e-6)

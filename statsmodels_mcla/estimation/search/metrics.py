@@ -20,7 +20,7 @@ def alike(metric: Array | None, now: Array) -> bool:
     """Whether errors told by one metric are those told by another, about."""
     if metric is None:
         return False
-    return bool(np.abs(np.linalg.eigvals(np.linalg.lstsq(now, metric)[0]) - 1.0).max() < ALIKE)
+    return bool(np.abs(np.linalg.eigvals(np.linalg.lstsq(now, metric, rcond=None)[0]) - 1.0).max() < ALIKE)
 
 
 def inverse_information(hessian: Array) -> Array:
