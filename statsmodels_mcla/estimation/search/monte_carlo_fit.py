@@ -192,7 +192,7 @@ def maximum_of_paths(
             step = -np.linalg.solve(H, g)
         else:
             level = not (first or np.isfinite(decrement))  # as at a saddle point, where no search may stop
-            step, told = _optimised(paths, x, settings, 1e-7 if joint or level else 0.1)
+            step, told = _optimised(paths, x, settings, 1e-7 if joint or level else 0.1 if first else 1e-2)
             late = settings.out_of_time
         if joint:  # draws that are too noisy to be made again
             return _at_end(paths, position, x + step, told)
