@@ -174,7 +174,7 @@ def maximum_of_paths(
         paths = _Paths(scale, sampler, position, settings, metric, (x, known))
         must = late or (best is None and metric is None)
         used = metric if known is None else None
-        found, known = known or paths.at_anchor(x, tails=tol == EXACT, late=must), None
+        found, known = known or paths.at_anchor(x, tails=tol == EXACT or metric is not None, late=must), None
         if found is None:
             break
         g, H = scale.derivatives(x, found.score, found.hessian)
