@@ -14,9 +14,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.numerics import Array, multiply_draws, transpose
+from statsmodels_mcla.numerics import Array, inner_products, multiply_draws, transpose, weighted_sum
 
 PIECE = 2**20  # numbers of a piece of J R
+WORTH_PAIRS = (
+    9  # pairs of effects, over directions, up to which all pairs cost less than the linear predictors
+)
 
 
 class EffectRows(Protocol):
@@ -55,6 +58,12 @@ class EffectRows(Protocol):
 
     def gradients(self, d: Array) -> Array:
         """Products (B, e, m) of the transpose with numbers d (B, n, m) of rows and draws."""
+
+    def along(self, d: Array, u: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """Weighted sums over draws of d (B, n), of d eta_j (B, s, n) and of eta_i' d eta_j (B, s, s).
+
+        Here eta_j (B, n, m) are the products with draws u (B, s, e, m), d (B, n, m) is diagonal, and weights (B, m).
+        """
 
 
 @dataclass(frozen=True)
@@ -123,9 +132,44 @@ class DenseRows:
         """See `EffectRows`."""
         return multiply_draws(self._transposed, d, np.empty((len(d), self.n_effects, d.shape[2])))
 
+    def along(self, d: Array, u: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """See `EffectRows`."""
+        B, s, e, m = u.shape
+        if e * e > WORTH_PAIRS * s:
+            return _along(self, d, u, weights)
+        weighted = np.empty((B, 1 + s * e, m))
+        weighted[:, 0] = weights
+        np.multiply(u, weights[:, None, None], out=weighted[:, 1:].reshape(u.shape))
+        sums = inner_products(d, weighted)
+        between = multiply_draws(self._pairs, d, np.empty((B, e * e, m))).reshape(B, e, e, m)
+        bent = between * u if e == 1 else np.einsum("befm,bsfm->bsem", between, u)
+        mixed = np.einsum("bne,bnse->bsn", self.array, sums[..., 1:].reshape(B, d.shape[1], s, e))
+        flat = B, s, e * m
+        return sums[..., 0], mixed, inner_products(weighted[:, 1:].reshape(flat), bent.reshape(flat))
+
     @cached_property
     def _transposed(self) -> Array:
         return np.ascontiguousarray(transpose(self.array))
+
+    @cached_property
+    def _pairs(self) -> Array:
+        """Products of the entries of each pair of effects (B, e e, n)."""
+        left, right = self._transposed[:, :, None], self._transposed[:, None]
+        return (left * right).reshape(len(self.array), -1, self.array.shape[1])
+
+
+def _along(rows: EffectRows, d: Array, u: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """See `EffectRows.along`: by the linear predictors themselves, where a row has few of many effects."""
+    shape, s = d.shape, u.shape[1]
+    mixed, curved = np.empty((len(u), s, shape[1])), np.empty((len(u), s, s))
+    eta = [rows.predictors(u[:, j], np.empty(shape)) for j in range(s)]
+    for j, eta_j in enumerate(eta):
+        bent = d * eta_j
+        bent *= weights[:, None]
+        mixed[:, j] = bent.sum(axis=-1)
+        for i in range(j + 1):
+            curved[:, i, j] = curved[:, j, i] = np.einsum("bnm,bnm->b", bent, eta[i])
+    return weighted_sum(d, weights), mixed, curved
 
 
 class RowEntries(NamedTuple):
@@ -260,6 +304,10 @@ class SparseRows:
     def gradients(self, d: Array) -> Array:
         """See `EffectRows`."""
         return self.back(d)
+
+    def along(self, d: Array, u: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """See `EffectRows`."""
+        return _along(self, d, u, weights)
 
     @cached_property
     def entries(self) -> tuple[RowEntries, ...]:

@@ -59,8 +59,8 @@ class ConditionalFamily(Distribution):
         Whether eta is that of an exponential family given phi: its information is (dmu/deta)^2 / variance.
     canonical : bool
         Whether the log density is ``y eta - w c(eta)`` with a cumulant function c: see `cumulants`.
-    slope_shift, bend_scale, bend_shift : float
-        See `cumulants` and `bends`.
+    slope_shift : float
+        See `cumulants`.
     """
 
     name: ClassVar[str]
@@ -73,8 +73,6 @@ class ConditionalFamily(Distribution):
     exponential: ClassVar[bool] = True
     canonical: ClassVar[bool] = False
     slope_shift: ClassVar[float] = 0.0
-    bend_scale: ClassVar[float] = 1.0
-    bend_shift: ClassVar[float] = 0.0
 
     @property
     def log_concave(self) -> bool:
@@ -157,10 +155,11 @@ class ConditionalFamily(Distribution):
             with np.errstate(over="ignore"):
                 total = self.cumulants(w, bends, Workspace() if work is None else work)
             if np.all(np.isfinite(total)):
-                d1 = y - w * (bends + self.slope_shift)
+                d1 = np.multiply(bends, w)
+                np.subtract(y - w * self.slope_shift, d1, out=d1)
                 self.bends(bends)
-                loglik = (np.swapaxes(y, -1, -2) @ eta)[..., 0, :] - total
-                return BlockTerms(loglik, d1, -w * (self.bend_shift + self.bend_scale * bends))
+                bends *= w
+                return BlockTerms((np.swapaxes(y, -1, -2) @ eta)[..., 0, :] - total, d1, bends)
         terms = self.rows(y, w, v, eta, phi)
         return without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
 
@@ -179,7 +178,7 @@ class ConditionalFamily(Distribution):
         raise TypeError(f"{self.name} with link {self.link} is not canonical")
 
     def bends(self, slopes: Array) -> None:
-        """Turn what `cumulants` left into ``b`` with ``c''(eta) = bend_shift + bend_scale b``, in place.
+        """Turn what `cumulants` left into ``-c''(eta)``, in place.
 
         Raises
         ------

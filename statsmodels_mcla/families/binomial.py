@@ -131,8 +131,6 @@ class BinomialLogit(Binomial):
 
     canonical: ClassVar[bool] = True
     slope_shift: ClassVar[float] = 0.5
-    bend_scale: ClassVar[float] = -1.0
-    bend_shift: ClassVar[float] = 0.25
 
     @property
     def link_function(self) -> MeanLink:
@@ -158,7 +156,8 @@ class BinomialLogit(Binomial):
         return np.asarray(np.add.reduce(logs, axis=-2))
 
     def bends(self, slopes: Array) -> None:
-        np.multiply(slopes, slopes, out=slopes)  # p (1 - p) = 1/4 - (p - 1/2)^2
+        np.multiply(slopes, slopes, out=slopes)
+        np.subtract(slopes, 0.25, out=slopes)  # p (1 - p) = 1/4 - (p - 1/2)^2
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
         small = np.exp(-np.abs(eta))

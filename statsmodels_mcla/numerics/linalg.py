@@ -121,26 +121,27 @@ def multiply_draws(stack: Array, draws: Array, out: Array) -> Array:
     return out
 
 
+def inner_products(left: Array, right: Array) -> Array:
+    """Sums over draws of left (B, P, m) times right (B, Q, m): (B, P, Q)."""
+    (P, m), Q = left.shape[1:], right.shape[1]
+    longest = PIECE // (P * Q) if min(P, Q) > 1 else VECTOR_PIECE // max(P, Q)
+    step, whole = _long_pieces(m, left.size * Q, longest)
+    total = np.matmul(left[..., whole:], transpose(right[..., whole:]))
+    if whole:
+        total += np.matmul(_cut(left[..., :whole], step), transpose(_cut(right[..., :whole], step))).sum(
+            axis=1
+        )
+    return np.asarray(total)
+
+
 def weighted_sum(values: Array, weights: Array) -> Array:
     """Sum over draws of values (B, n, m) times weights (B, m): (B, n)."""
-    step, whole = _long_pieces(values.shape[-1], values.size, VECTOR_PIECE)
-    total = np.matmul(values[..., None, whole:], weights[:, None, whole:, None])[..., 0, 0]
-    if whole:
-        rows = values[..., :whole].reshape(*values.shape[:-1], whole // step, 1, step)
-        columns = weights[:, None, :whole].reshape(len(weights), 1, whole // step, step, 1)
-        total += np.matmul(rows, columns)[..., 0, 0].sum(axis=-1)
-    return np.asarray(total)
+    return inner_products(values, weights[:, None])[..., 0]
 
 
 def sum_of_products(left: Array, right: Array) -> Array:
     """Sum over blocks and draws of left (B, P, m) times right (B, Q, m): (P, Q)."""
-    pairs = left.shape[1] * right.shape[1]
-    step, whole = _long_pieces(left.shape[-1], left.size * right.shape[1], PIECE // max(1, pairs))
-    total = np.matmul(left[..., whole:], transpose(right[..., whole:])).sum(axis=0)
-    if whole:
-        pieces = np.matmul(_cut(left[..., :whole], step), transpose(_cut(right[..., :whole], step)))
-        total += pieces.sum(axis=(0, 1))
-    return np.asarray(total)
+    return np.asarray(inner_products(left, right).sum(axis=0))
 
 
 def _long_pieces(m: int, products: int, longest: int) -> tuple[int, int]:

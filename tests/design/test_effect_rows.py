@@ -63,3 +63,23 @@ def test_factors_scale_levels(columns: tuple[int, int]) -> None:
     for rows in (DenseRows(Z[None]), SparseRows.of([sp.csr_array(Z)], sizes)):
         b = rng.normal(size=(1, Z.shape[1]))
         np.testing.assert_allclose(rows.scaled(factors, levels).times(b)[0], Z @ Lambda @ b[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("effects", [1, 2, 3, 17])
+@pytest.mark.parametrize("directions", [1, 4])
+def test_second_derivatives_along_velocities(effects: int, directions: int) -> None:
+    """Few effects take another way than many: both are what the linear predictors give."""
+    rng = np.random.default_rng(5)
+    dense, sparse, *_ = both()
+    Z = dense.array[0] if effects == 17 else rng.normal(size=(N, effects))
+    d, weights = -rng.random((1, N, 24)), rng.random((1, 24))
+    u = rng.normal(size=(1, directions, effects, 24))
+    eta = np.einsum("ne,sec->snc", Z, u[0])
+    expected = (
+        np.einsum("nc,c->n", d[0], weights[0]),
+        np.einsum("nc,snc,c->sn", d[0], eta, weights[0]),
+        np.einsum("snc,nc,tnc,c->st", eta, d[0], eta, weights[0]),
+    )
+    for rows in (DenseRows(Z[None]), *((sparse,) if effects == 17 else ())):
+        for found, right in zip(rows.along(d, u, weights), expected, strict=True):
+            np.testing.assert_allclose(found[0], right, atol=1e-10)

@@ -134,7 +134,7 @@ def _applied(function: Callable[[WeightedDraws], T], task: Task) -> T:
     for piece in task.part.sections(longest_section(task.part)):
         t, log_g = task.part.draw(task.blocks, piece)
         found = weigh(task, piece, t, log_g)
-        pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t)))
+        pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t).swapaxes(0, 1)))
     log_w, s, b, *velocities = (
         np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True)
     )

@@ -21,6 +21,7 @@ import ctypes
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from statsmodels_mcla.design import Bucket, MixedDesign, ParameterLayout
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.families import BlockTerms, DispersionTerms, Workspace
 from statsmodels_mcla.likelihood.sampling import DrawPart, Moved
-from statsmodels_mcla.numerics import LOG_2PI, Array, multiply_draws, transpose, weighted_sum
+from statsmodels_mcla.numerics import LOG_2PI, Array, inner_products, multiply_draws, transpose, weighted_sum
 
 STEP = 2**19  # rows x draws of a step
 COLUMNS = 2**10  # draws of a step: more where they fit, fewer where those of one block do not
@@ -111,22 +112,22 @@ class Task:
         """Effects of the model (K, e, c)."""
         return self.bucket.effects_from(self.factors, b)
 
-    def velocities(self, t: Array) -> list[Array]:
-        """Velocities b_j (K, q, c) in the s parameters after the fixed effects."""
-        first = self.layout.curved.start
-        out = []
-        for j in range(len(self.curves)):
-            b_j = self.moved.bends[j].apply(t)
-            b_j += self.moved.slopes[:, :, first + j, None]
-            out.append(b_j)
+    def velocities(self, t: Array) -> Array:
+        """Velocities b_j (K, s, q, c) in the s parameters after the fixed effects."""
+        out = np.empty((len(t), len(self.curves), *t.shape[1:]))
+        for j, bend in enumerate(self.moved.bends):
+            out[:, j] = bend.apply(t)
+        out += transpose(self.moved.slopes[..., self.layout.curved])[..., None]
         return out
 
-    def velocity_of_effects(self, j: int, b: Array, b_j: Array) -> Array:
-        """u_j (K, e, c)."""
-        u_j = self.effects(b_j)
-        if self.curves[j].drawn is not None:
-            u_j[:, self.curves[j].effects] += b[:, self.curves[j].drawn]
-        return u_j
+    def velocities_of_effects(self, b: Array, b_js: Array) -> Array:
+        """Velocities u_j (K, s, e, c) of the effects of the model."""
+        out = np.empty((*b_js.shape[:2], self.bucket.effects.shape[1], b_js.shape[3]))
+        for j, curve in enumerate(self.curves):
+            out[:, j] = self.effects(b_js[:, j])
+            if curve.drawn is not None:
+                out[:, j, curve.effects] += b[:, curve.drawn]
+        return out
 
 
 def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
@@ -273,24 +274,22 @@ def weigh(task: Task, section: slice, t: Array, log_g: Array) -> Weighed:
 
 
 def _fill(
-    task: Task, section: slice, t: Array, log_g: Array, log_w: Array, scores: Array, all_sums: Sums
+    task: Task, section: slice, t: Array, log_g: Array, log_w: Array, scores: Array, sums: Sums
 ) -> None:
     """Fill the log weights, the scores and the sums of some blocks."""
-    bucket, moved, curves = task.bucket, task.moved, task.curves
-    layout = task.layout
-    psi = range(*layout.family_of_curved.indices(layout.n_curved))
+    bucket, moved, layout = task.bucket, task.moved, task.layout
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     Xt = np.ascontiguousarray(transpose(bucket.X))
     still = -np.ascontiguousarray(transpose(moved.slopes[..., layout.fixed]))
     drift = np.ascontiguousarray(transpose(task.slopes))
     top = moved.log_det - 0.5 * t.shape[1] * LOG_2PI
-    for cut, group in _cuts(bucket, section, task.part.size):
-        sums = all_sums.of_group(group)
+    for cut, groups in _cuts(bucket, section, task.part.size):
         here = np.ascontiguousarray(t[..., cut])
         # 1. the draws, how they move, and the rows' densities
         b, b_js = task.draw(here), task.velocities(here)
-        shape = (*bucket.y.shape, here.shape[2])
-        eta = bucket.Z.predictors(task.effects(b), _SCRATCH.work.array("eta", shape))
+        eta = bucket.Z.predictors(
+            task.effects(b), _SCRATCH.work.array("eta", (*bucket.y.shape, here.shape[2]))
+        )
         eta += task.fixed[..., None]
         rows, change = _densities(task, y, w, v, eta)
         prior = top[:, None] - log_g[:, cut] - 0.5 * np.einsum("kqc,kqc->kc", b, b)
@@ -302,36 +301,50 @@ def _fill(
         fixed += multiply_draws(drift, r, np.empty_like(fixed))
         fixed += multiply_draws(still, b, np.empty_like(fixed))
         scores[:, layout.fixed, cut] = fixed
-        u_js = [task.velocity_of_effects(j, b, b_j) for j, b_j in enumerate(b_js)]
-        for j, (u_j, b_j) in enumerate(zip(u_js, b_js, strict=True)):
-            s = np.einsum("kec,kec->kc", r, u_j) - np.einsum("kqc,kqc->kc", b, b_j)
-            scores[:, layout.curved.start + j, cut] = s + moved.traces[:, j, None]
+        u_js = task.velocities_of_effects(b, b_js)
+        curved = np.einsum("kec,ksec->ksc", r, u_js) - np.einsum("kqc,ksqc->ksc", b, b_js)
+        scores[:, layout.curved, cut] = curved + moved.traces[..., None]
+        for k, dphi in enumerate(change.dphi):
+            scores[:, layout.family.start + k, cut] += dphi.sum(axis=1)
         # 3. second derivatives
-        sums.curvature[...] += weighted_sum(rows.d2, weights)
-        sums.pull[...] += weighted_sum(r, weights)
-        r *= weights[:, None]
-        eta_js = [bucket.Z.predictors(u_j, np.empty(shape)) for u_j in u_js]
-        for k, place in enumerate(psi):
-            scores[:, layout.family.start + k, cut] += change.dphi[k].sum(axis=1)
-            sums.mixed[:, place] += weighted_sum(change.d1phi[k], weights)
-            for other, bend in zip(psi, change.dphi2[k], strict=True):
-                sums.curved[:, place, other] += weighted_sum(bend, weights).sum(axis=-1)
-        for j, b_j in enumerate(b_js):
-            sums.velocity[:, j] += weighted_sum(b_j, weights)
-            bent = rows.d2 * eta_js[j]
-            bent *= weights[:, None]
-            sums.mixed[:, j] += bent.sum(axis=-1)
-            b_w = b_j * weights[:, None]
-            for i in range(j + 1):
-                h = np.einsum("knc,knc->k", bent, eta_js[i]) - np.einsum("kqc,kqc->k", b_w, b_js[i])
-                h += _second(r, curves[i], b_j) + _second(r, curves[j], b_js[i])
-                sums.curved[:, i, j] += h
-                if i < j:
-                    sums.curved[:, j, i] += h
-            for k, place in enumerate(psi):
-                h = weighted_sum(change.d1phi[k] * eta_js[j], weights).sum(axis=-1)
-                sums.curved[:, j, place] += h
-                sums.curved[:, place, j] += h
+        for group, part in groups:
+            derivatives = rows.d2[..., part], r[..., part], DispersionTerms(*(x[..., part] for x in change))
+            _add(task, sums.of_group(group), weights[:, part], *derivatives, b_js[..., part], u_js[..., part])
+
+
+def _add(
+    task: Task,
+    sums: Sums,
+    weights: Array,
+    d2: Array,
+    r: Array,
+    change: DispersionTerms,
+    b_js: Array,
+    u_js: Array,
+) -> None:
+    """Add second derivatives at some draws to sums."""
+    Z, curves = task.bucket.Z, task.curves
+    sums.pull[...] += weighted_sum(r, weights)
+    r = r * weights[:, None]
+    b_w = b_js * weights[:, None, None]
+    sums.velocity[...] += b_w.sum(axis=-1)
+    curvature, mixed, curved = Z.along(d2, u_js, weights)
+    flat = len(b_w), len(curves), -1
+    curved -= inner_products(b_w.reshape(flat), b_js.reshape(flat))
+    for j, i in product(range(len(curves)), repeat=2):
+        h = _second(r, curves[i], b_js[:, j])
+        curved[:, i, j] += h
+        curved[:, j, i] += h
+    for k, place in enumerate(range(*task.layout.family_of_curved.indices(len(curves)))):
+        mixed[:, place] += weighted_sum(change.d1phi[k], weights)
+        h = np.einsum("kec,kc,ksec->ks", Z.gradients(change.d1phi[k]), weights, u_js)
+        curved[:, :, place] += h
+        curved[:, place] += h
+        for other, bend in enumerate(change.dphi2[k], task.layout.family_of_curved.start):
+            curved[:, place, other] += weighted_sum(bend, weights).sum(axis=-1)
+    sums.curvature[...] += curvature
+    sums.mixed[...] += mixed
+    sums.curved[...] += curved
 
 
 def _densities(task: Task, y: Array, w: Array, v: Array, eta: Array) -> tuple[BlockTerms, DispersionTerms]:
@@ -354,15 +367,17 @@ def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:
     return max(1, STEP // max(1, min(draws, COLUMNS) * bucket.n_rows))
 
 
-def _cuts(bucket: Bucket, section: slice, draws: int) -> list[tuple[slice, int]]:
-    """Cut the draws of a section into steps: powers of two, so that products are cut evenly, each of one group."""
+def _cuts(bucket: Bucket, section: slice, draws: int) -> list[tuple[slice, list[tuple[int, slice]]]]:
+    """Cut the draws of a section into steps, powers of two, so that products are cut evenly; and those into groups."""
     room = STEP // max(1, bucket.n_blocks * bucket.n_rows)
     step = max(LEAST, 1 << max(0, room.bit_length() - 1))
+    edges = list(pairwise(-(-group * draws // GROUPS) for group in range(GROUPS + 1)))
     out = []
-    for group in range(GROUPS):
-        first = max(section.start, -(-group * draws // GROUPS)) - section.start
-        stop = min(section.stop, -(-(group + 1) * draws // GROUPS)) - section.start
-        out += [(slice(a, min(a + step, stop)), group) for a in range(first, stop, step)]
+    for first in range(section.start, section.stop, step):
+        last = min(first + step, section.stop)
+        parts = [(max(a, first) - first, min(b, last) - first) for a, b in edges]
+        groups = [(group, slice(a, b)) for group, (a, b) in enumerate(parts) if a < b]
+        out.append((slice(first - section.start, last - section.start), groups))
     return out
 
 
