@@ -27,6 +27,7 @@ Index = np.ndarray
 LARGE = 64  # effects a block beyond which products of sparse matrices are cheaper,
 SPARSE = 10  # where no more than one in so many of their entries is not zero
 PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
+CHUNK = 2**14  # rows that are looked up at a time
 SPARE = 1024  # or no more rows than so many, which take less time than another bucket
 
 
@@ -192,12 +193,18 @@ def stacked_blocks(
     def rows_of_effects(blocks: Index, n: int, sizes: tuple[tuple[int, int], ...], k: int) -> EffectRows:
         e = sum(count * dim for count, dim in sizes)
         which = entries.order[entries.first[k] : entries.first[k + 1]]
-        row, column, value = entries.row[which], entries.column[which], entries.value[which]
-        block, i, j = place_in_bucket[graph.of_row[row]], row_place[row], effect_place[column]
-        if e < LARGE or len(value) * SPARSE > len(blocks) * n * e:
+
+        def placed(which: Index) -> tuple[tuple[Index, Index, Index], Array]:
+            row = entries.row[which]
+            place = place_in_bucket[graph.of_row[row]], row_place[row], effect_place[entries.column[which]]
+            return place, entries.value[which]
+
+        if e < LARGE or len(which) * SPARSE > len(blocks) * n * e:
             out = np.zeros((len(blocks), n, e))
-            np.add.at(out, (block, i, j), value)
+            for chunk in _chunks(len(which), 1):
+                np.add.at(out, *placed(which[chunk]))
             return DenseRows(out)
+        (block, i, j), value = placed(which)
         parts = ([x[block == b] for x in (value, i, j)] for b in range(len(blocks)))
         return SparseRows.of([sp.csr_array((v, (r, c)), shape=(n, e)) for v, r, c in parts], sizes)
 
@@ -212,21 +219,26 @@ def stacked_blocks(
         blocks = order[first_block[k] : first_block[k + 1]]
         place_in_bucket[blocks] = np.arange(len(blocks))
         n, q = int(shape[0]), int((shape[1:] * dims).sum())
-        place = first_row[blocks][:, None] + np.arange(n)
-        inside = place < first_row[blocks + 1][:, None]
-        r = np.where(inside, rows[np.where(inside, place, 0)], -1)
+        r = np.empty((len(blocks), n), int)
+        y, w, offset, v = (np.empty(r.shape) for _ in range(4))
+        X = np.empty((*r.shape, columns.X.shape[1]))
+        blank = *family.blank_row(), 1.0
+        for chunk in _chunks(len(blocks), n):
+            place = first_row[blocks[chunk]][:, None] + np.arange(n)
+            inside = place < first_row[blocks[chunk] + 1][:, None]
+            r[chunk] = np.where(inside, rows[np.where(inside, place, 0)], -1)
+            for out_of, column, value in zip(
+                (y, w, offset, v), (columns.y, columns.w, columns.offset, columns.v), blank, strict=True
+            ):
+                out_of[chunk] = np.where(inside, column[r[chunk]], value)
+            X[chunk] = np.where(inside[..., None], columns.X[r[chunk]], 0.0)
+        w, v, offset = thrifty(w), thrifty(v), thrifty(offset)
         e = effects[first_effect[blocks][:, None] + np.arange(q)] if q else np.zeros((len(blocks), 0), int)
         own = levels.of_effect[e]  # the same terms in all blocks, place by place
         first = np.flatnonzero(np.diff(own[0], prepend=-1)) if q else np.zeros(0, int)
         count = standard[own[0, first]] if q else first
         inner = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         drawn = np.repeat(first_standard[own[:, first]], count, axis=1) + inner
-        y, w, offset = (
-            np.where(inside, column[r], value)
-            for column, value in zip((columns.y, columns.w, columns.offset), family.blank_row(), strict=True)
-        )
-        v, X = np.where(inside, columns.v[r], 1.0), np.where(inside[..., None], columns.X[r], 0.0)
-        w, v, offset = thrifty(w), thrifty(v), thrifty(offset)
         levels_k = tuple(int(c) for c in shape[1:])
         out.append(
             Bucket(
@@ -290,6 +302,12 @@ def _padded_lengths(shapes: Index, counts: Index) -> Index:
         filled, actual = filled + top * count, actual + n * count
         out[k] = top
     return out
+
+
+def _chunks(count: int, size: int) -> list[slice]:
+    """Some of so many things of this size at a time."""
+    step = max(1, CHUNK // max(1, size))
+    return [slice(start, start + step) for start in range(0, count, step)]
 
 
 def _inverse(permutation: Index) -> Index:

@@ -124,7 +124,7 @@ def multiply_draws(stack: Array, draws: Array, out: Array) -> Array:
 def inner_products(left: Array, right: Array) -> Array:
     """Sums over draws of left (B, P, m) times right (B, Q, m): (B, P, Q)."""
     (P, m), Q = left.shape[1:], right.shape[1]
-    longest = PIECE // (P * Q) if min(P, Q) > 1 else VECTOR_PIECE // max(P, Q)
+    longest = PIECE // (P * Q) if min(P, Q) > 1 else VECTOR_PIECE // max(P, Q, 1)
     step, whole = _long_pieces(m, left.size * Q, longest)
     total = np.matmul(left[..., whole:], transpose(right[..., whole:]))
     if whole:

@@ -329,7 +329,7 @@ def _add(
     b_w = b_js * weights[:, None, None]
     sums.velocity[...] += b_w.sum(axis=-1)
     curvature, mixed, curved = Z.along(d2, u_js, weights)
-    flat = len(b_w), len(curves), -1
+    flat = *b_w.shape[:2], b_w.shape[2] * b_w.shape[3]
     curved -= inner_products(b_w.reshape(flat), b_js.reshape(flat))
     for j, i in product(range(len(curves)), repeat=2):
         h = _second(r, curves[i], b_js[:, j])
