@@ -10,7 +10,7 @@ from statsmodels_mcla.design.blocks import Stacking
 from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.coordinates import SearchScale
 from statsmodels_mcla.design.design_facts import DesignFacts, RowsElsewhere
-from statsmodels_mcla.design.effect_rows import EffectRows, RowEntries, SparseRows
+from statsmodels_mcla.design.effect_rows import EffectRows, SparseRows, SplitRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import Facts, TermFacts, facts_of, parameter_names, term_keys
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
@@ -37,11 +37,11 @@ __all__ = [
     "ParameterLayout",
     "Parameters",
     "RandomTerm",
-    "RowEntries",
     "RowRoot",
     "RowsElsewhere",
     "SearchScale",
     "SparseRows",
+    "SplitRows",
     "Stacking",
     "TermDesign",
     "TermFacts",

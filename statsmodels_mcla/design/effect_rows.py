@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from statsmodels_mcla.numerics import Array, inner_products, multiply_draws, transpose, weighted_sum
+from statsmodels_mcla.numerics import Array, inner_products, multiply_draws, transpose
 
 PIECE = 2**20  # numbers of a piece of J R
 WORTH_PAIRS = (
@@ -160,16 +160,15 @@ class DenseRows:
 
 def _along(rows: EffectRows, d: Array, u: Array, weights: Array) -> tuple[Array, Array, Array]:
     """See `EffectRows.along`: by the linear predictors themselves, where a row has few of many effects."""
-    shape, s = d.shape, u.shape[1]
-    mixed, curved = np.empty((len(u), s, shape[1])), np.empty((len(u), s, s))
-    eta = [rows.predictors(u[:, j], np.empty(shape)) for j in range(s)]
+    (B, n, m), s = d.shape, u.shape[1]
+    mixed, curved, eta = np.empty((B, s, n)), np.empty((B, s, s)), np.empty((s, B, n, m))
+    weighted = d * weights[:, None]
     for j, eta_j in enumerate(eta):
-        bent = d * eta_j
-        bent *= weights[:, None]
+        bent = weighted * rows.predictors(u[:, j], eta_j)
         mixed[:, j] = bent.sum(axis=-1)
         for i in range(j + 1):
             curved[:, i, j] = curved[:, j, i] = np.einsum("bnm,bnm->b", bent, eta[i])
-    return weighted_sum(d, weights), mixed, curved
+    return weighted.sum(axis=-1), mixed, curved
 
 
 class RowEntries(NamedTuple):
@@ -193,6 +192,36 @@ class RowEntries(NamedTuple):
 def _weighted(J: sp.csr_array, w: Array) -> sp.csr_array:
     """Rows (n, e) times weights (n,)."""
     return sp.csr_array((J.data * np.repeat(w, np.diff(J.indptr)), J.indices, J.indptr), J.shape)
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """Rows of one block in the effects of a segment, and in all others.
+
+    Attributes
+    ----------
+    own, others : scipy.sparse.csr_array (n, ...)
+    """
+
+    own: sp.csr_array
+    others: sp.csr_array
+
+    @cached_property
+    def entries(self) -> tuple[RowEntries, RowEntries]:
+        """Entries of both."""
+        return RowEntries.of(self.own), RowEntries.of(self.others)
+
+    def gram(self, w: Array, left: SplitRows | None = None) -> tuple[sp.csr_array, sp.csr_array, Array]:
+        """J' diag(w) J: of the segment, of it with the others, and of these.
+
+        With other rows on the left, the sum of left' diag(w) J and its transpose.
+        """
+        own, others = _weighted(self.own, w), _weighted(self.others, w)
+        rows = self if left is None else left
+        within, between, rest = rows.own.T @ own, rows.own.T @ others, (rows.others.T @ others).toarray()
+        if left is not None:
+            within, between, rest = within + within.T, between + (rows.others.T @ own).T, rest + rest.T
+        return sp.csr_array(within), sp.csr_array(between), rest
 
 
 @dataclass(frozen=True)
@@ -313,6 +342,19 @@ class SparseRows:
     def entries(self) -> tuple[RowEntries, ...]:
         """Entries of each block."""
         return tuple(RowEntries.of(J) for J in self.blocks)
+
+    @cached_property
+    def _splits(self) -> dict[tuple[int, int], SplitRows]:
+        return {}
+
+    def split(self, segment: slice) -> SplitRows:
+        """Rows of the one block, split, the same ones at every call."""
+        key = segment.start, segment.stop
+        if key not in self._splits:
+            rest = np.r_[0 : segment.start, segment.stop : self.n_effects]
+            rows = self.blocks[0]
+            self._splits[key] = SplitRows(sp.csr_array(rows[:, segment]), sp.csr_array(rows[:, rest]))
+        return self._splits[key]
 
     @cached_property
     def transposed(self) -> tuple[sp.csr_array, ...]:

@@ -20,18 +20,17 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 
-from statsmodels_mcla.design import EffectRows, RowEntries, SparseRows
+from statsmodels_mcla.design import EffectRows, SparseRows, SplitRows
 from statsmodels_mcla.likelihood.laplace.maps import Map
 from statsmodels_mcla.numerics import Array, inverse_of_lower, inverse_root, transpose
 
 PIECE = 2**21  # numbers of a piece of rows x rest
 
 
-def _split(rows: EffectRows, eliminated: slice, rest: np.ndarray) -> tuple[RowEntries, RowEntries]:
-    """Entries of the rows of the one block in the effects that are eliminated, and in the rest."""
+def _split(rows: EffectRows, eliminated: slice) -> SplitRows:
+    """Rows of the one block in the effects that are eliminated, and in the rest."""
     assert isinstance(rows, SparseRows)  # noqa: S101 - the root was made from such rows
-    J = rows.blocks[0]
-    return RowEntries.of(sp.csr_array(J[:, eliminated])), RowEntries.of(sp.csr_array(J[:, rest]))
+    return rows.split(eliminated)
 
 
 class _Rooted(NamedTuple):
@@ -112,14 +111,10 @@ class EliminatedRoot:
         start, levels, rank = segment
         stop = start + levels * rank
         rest = np.r_[0:start, stop : J.n_effects]
-        rows = J.blocks[0]
-        weighted = sp.csr_array(sp.diags_array(W[0]) @ rows)
-        own, others = rows[:, start:stop], rows[:, rest]
-        D = _level_blocks(sp.csr_array(own.T @ weighted[:, start:stop]), levels, rank)
-        upper, _ = inverse_root(D + np.eye(rank))
-        B = sp.csr_array(own.T @ weighted[:, rest])
+        own, B, E = J.split(slice(start, stop)).gram(W[0])
+        upper, _ = inverse_root(_level_blocks(own, levels, rank) + np.eye(rank))
         pull = sp.csr_array(_block_diagonal(upper @ transpose(upper)) @ B)
-        S = (others.T @ weighted[:, rest]).toarray() - (B.T @ pull).toarray() + np.eye(len(rest))
+        S = E - (B.T @ pull).toarray() + np.eye(len(rest))
         inverse = inverse_of_lower(np.linalg.cholesky(S)[None])[0]
         return cls(slice(start, stop), rest, upper, pull, inverse)
 
@@ -214,13 +209,12 @@ class EliminatedRoot:
 
     def _rooted(self, rows: EffectRows) -> Iterator[_Rooted]:
         """J R, some rows at a time."""
-        assert isinstance(rows, SparseRows)  # noqa: S101 - it was made from such rows
-        J = rows.blocks[0]
-        own, others = J[:, self.eliminated], J[:, self.rest]
+        split = _split(rows, self.eliminated)
+        own, others = split.own, split.others
         first = sp.csr_array(own @ self._upper)
         step = max(1, PIECE // max(1, len(self.rest)))
-        for start in range(0, J.shape[0], step):
-            some = slice(start, min(start + step, J.shape[0]))
+        for start in range(0, own.shape[0], step):
+            some = slice(start, min(start + step, own.shape[0]))
             rest = others[some] @ self.inverse_lower.T
             rest -= own[some] @ self._corner
             yield _Rooted(some, self.factor * first[some], self.factor * rest)
@@ -241,7 +235,7 @@ class EliminatedRoot:
         """Covariance of left b and right b, row by row (n,)."""
         own, crossed, rest = self._covariances
         r = own.shape[1]
-        (a, x), (b, y) = (_split(rows, self.eliminated, self.rest) for rows in (left, right))
+        (a, x), (b, y) = (_split(rows, self.eliminated).entries for rows in (left, right))
         out = np.zeros(len(a.place))
         for k in range(a.place.shape[1]):
             for m in range(b.place.shape[1]):
@@ -285,19 +279,16 @@ class EliminatedRoot:
 
     def turn(self, J: EffectRows, dW: Array, left: EffectRows | None = None, W: Array | None = None) -> Array:
         """See `Root`."""
-        assert isinstance(J, SparseRows)  # noqa: S101 - it was made from such rows
-        rows = J.blocks[0]
-        change: Any = rows.T @ sp.csr_array(sp.diags_array(dW[0]) @ rows)
-        if isinstance(left, SparseRows) and W is not None:
-            both = left.blocks[0].T @ sp.csr_array(sp.diags_array(W[0]) @ rows)
-            change = change + both + both.T
-        change = self.factor**2 * sp.csr_array(change)
-        mine = change[self.eliminated]
-        own = sp.csr_array(mine[:, self.eliminated])
-        between = sp.csr_array(mine[:, self.rest] - own @ self.pull)
-        pulled = self.pull.T @ mine[:, self.rest]
-        others = change[self.rest][:, self.rest] - pulled - pulled.T + self.pull.T @ (own @ self.pull)
-        others = self.inverse_lower @ others.toarray() @ self.inverse_lower.T
+        rows = _split(J, self.eliminated)
+        changes = [rows.gram(dW[0])]
+        if left is not None and W is not None:
+            changes.append(rows.gram(W[0], _split(left, self.eliminated)))
+        parts: Any = zip(*changes, strict=True)
+        own, between, others = (self.factor**2 * sum(part[1:], part[0]) for part in parts)
+        pulled = self.pull.T @ between
+        between = sp.csr_array(between - own @ self.pull)
+        others = others - (pulled + pulled.T - self.pull.T @ (own @ self.pull)).toarray()
+        others = self.inverse_lower @ others @ self.inverse_lower.T
         levels = transpose(self.upper) @ _level_blocks(own, *self.upper.shape[:2]) @ self.upper
         return Turn(_half(-levels), -_on_pattern(between, self.pull), _half(-others)).numbers
 

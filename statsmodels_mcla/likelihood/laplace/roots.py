@@ -14,7 +14,11 @@ from statsmodels_mcla.likelihood.laplace.eliminated_root import EliminatedRoot
 from statsmodels_mcla.likelihood.laplace.maps import Root
 from statsmodels_mcla.numerics import Array, inverse_root
 
-LARGE = 600  # effects of a block from which a term is eliminated
+LARGE, FEW_LEFT = (
+    600,
+    200,
+)  # effects of a block from which a term is eliminated, and where hardly any are left
+LEFT = 0.1  # of the effects: so few
 COPIES, MORE = (
     24,
     6,
@@ -23,9 +27,13 @@ COPIES, MORE = (
 
 def eliminated(J: EffectRows) -> tuple[int, int, int] | None:
     """Start, levels and effects a level of the term that is eliminated from a block; None where none is."""
-    if isinstance(J, SparseRows) and len(J.blocks) == 1 and J.n_effects >= LARGE:
-        return J.eliminable()
-    return None
+    if not isinstance(J, SparseRows) or len(J.blocks) > 1 or J.n_effects < FEW_LEFT:
+        return None
+    segment = J.eliminable()
+    if segment is None or J.n_effects >= LARGE:
+        return segment
+    left = J.n_effects - segment[1] * segment[2]
+    return segment if left <= LEFT * J.n_effects else None
 
 
 def root_bytes(J: EffectRows, n_blocks: int) -> tuple[int, int]:

@@ -99,6 +99,7 @@ def test_fits_do_not_depend_on_the_form(monkeypatch: pytest.MonkeyPatch) -> None
     model = MCLAMixedGLM.from_formula("y ~ x + (1 | s) + (1 | i)", data=data, family=sm.families.Binomial())
     laplace, full = model.fit_laplace(), model.fit(rng=1)
     monkeypatch.setattr(roots, "LARGE", 60)
+    monkeypatch.setattr(roots, "FEW_LEFT", 60)
     again, eliminated = model.fit_laplace(), model.fit(rng=2)
     assert isinstance(eliminated.fitted.position.draws[0].anchor.root, EliminatedRoot)  # premise
     assert again.llf == pytest.approx(laplace.llf, abs=1e-7)
@@ -114,6 +115,7 @@ def test_fits_do_not_depend_on_the_form(monkeypatch: pytest.MonkeyPatch) -> None
 def test_modes_do_not_depend_on_where_the_search_starts(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Curvatures of earlier steps are used in large blocks; what they lead to is exact all the same."""
     monkeypatch.setattr(roots, "LARGE", large)
+    monkeypatch.setattr(roots, "FEW_LEFT", min(large, roots.FEW_LEFT))
     rng = np.random.default_rng(0)
     s, i = np.repeat(np.arange(80), 30), np.tile(np.arange(30), 80)
     y = rng.poisson(np.exp(0.5 + 0.6 * rng.normal(size=80)[s] + 0.4 * rng.normal(size=30)[i]))
