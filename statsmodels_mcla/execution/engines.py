@@ -74,10 +74,16 @@ class DaskWorkers:
     Attributes
     ----------
     client : dask.distributed.Client
+    homes : dict of int to str
+        Addresses of the workers by place.
+    spent : list of dask.distributed.Future
+        Of the last call, of no more use.  Dask collects what a client says within 10 ms: word that they may go, sent
+        alone, would have the next call wait for so long.
     """
 
     client: Any
     homes: dict[int, str] = field(default_factory=dict, repr=False, compare=False)
+    spent: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def workers(self) -> int:
@@ -103,6 +109,7 @@ class DaskWorkers:
             while len(results) < len(items):
                 if not ended:  # at first, and where all that is left is late: a worker may have died
                     self._settle(range(len(items)))
+                    self.spent.clear()
                 for k in range(len(items)):
                     known = pending.get(k)
                     if k not in results and (known is None or known[0] != self.homes[k]):
@@ -116,7 +123,7 @@ class DaskWorkers:
                 for k in ended:
                     with suppress(distributed_timeout()):  # it ended where a worker has died since
                         results[k] = pending[k][1].result(timeout=PATIENCE)
-                        del pending[k]
+                        self.spent.append(pending.pop(k)[1])
         finally:  # an error or Ctrl-C: what has not begun must not
             if pending:
                 self.client.cancel([future for _, future in pending.values()], force=True)
@@ -145,7 +152,7 @@ class DaskWorkers:
         from distributed import wait
 
         with suppress(distributed_timeout()):
-            wait(list(futures.values()), timeout=PATIENCE, return_when="FIRST_COMPLETED")
+            wait(list(futures.values()), timeout=PATIENCE, return_when="ALL_COMPLETED")
         return [k for k, future in futures.items() if future.done()]
 
     def __reduce__(self) -> Any:
