@@ -25,15 +25,17 @@ from statsmodels_mcla.estimation.search.settings import FitSettings, Round
 from statsmodels_mcla.execution import OutOfTime
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
-from statsmodels_mcla.numerics import Array, standard_deviations
+from statsmodels_mcla.numerics import Array
 
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 # rows x draws beyond which standard errors, and the log-likelihood, ask for no more
 SE_WORK, LLF_WORK = 2**27, 2**26
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
-CLOSE, CONVERGED = 3e-4, 1e-3  # those that are close to it, and that count as converged
-PART_OF_MCSE = 0.1  # what may be left of the way to the maximum, as a part of the Monte Carlo error
+LAST, CONVERGED = (
+    2e-3,
+    1e-3,
+)  # that of a last step, where nothing is evaluated again, and that counts as converged
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,8 @@ def maximum_of_paths(
     position : Position
         Where to start.
     tol : float
-        Distance to the maximum, in standard errors, to stop at; `EXACT` stops earlier where what is left does
-        not matter beside the Monte Carlo error.
+        Distance to the maximum, in standard errors, to stop at.  `EXACT` stops where one more Newton step surely
+        leads to the maximum (see `_last`), and takes it.
     metric : ndarray (P, P), optional
         Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
     known : Evaluation, optional
@@ -184,7 +186,7 @@ def maximum_of_paths(
         if best is None or decrement < best.decrement or not np.isfinite(best.decrement):
             best = Top(position, found, decrement, used, *told)
         first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
-        close = decrement < tol or (tol == EXACT and decrement < CLOSE and _is_within_error(scale, x, found))
+        close = decrement < tol or (tol == EXACT and decrement < _last(scale, x, found))
         if late or (close and not first):
             break
         # 2. to the maximum over these paths: by one Newton step where it is near
@@ -203,9 +205,8 @@ def maximum_of_paths(
         position, metric = there, metric_of(sampler, position, found)
     if best is None:
         raise _no_answer(settings, metric)
-    return _with_tails(best, scale, sampler, settings, tol, metric)._replace(
-        mle_retvals=told[0], mle_settings=told[1]
-    )
+    best = _with_tails(best, scale, sampler, settings, tol, metric)
+    return _at_maximum(best, scale, tol)._replace(mle_retvals=told[0], mle_settings=told[1])
 
 
 def _no_answer(settings: FitSettings, metric: Array | None) -> Exception:
@@ -271,13 +272,31 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
     return Top(end, found, decrement, paths.metric, *told)
 
 
-def _is_within_error(scale: SearchScale, x: Array, found: Evaluation) -> bool:
-    """Whether what is left of the way to the maximum is little beside the Monte Carlo error, for every parameter."""
-    gradient, hessian = scale.derivatives(x, found.score, found.hessian)
+def _last(scale: SearchScale, x: Array, found: Evaluation) -> float:
+    """Distance to the maximum, in standard errors, of which a Newton step leaves nothing that matters.
+
+    It leaves some square of the distance d; standard errors change by some d on the way.  Both are little beside their
+    Monte Carlo errors if d is no more than that of the estimate that is known worst.
+    """
+    _, hessian = scale.derivatives(x, found.score, found.hessian)
     moves = scale.slopes(x) @ scale.stretch
-    to_params = moves @ inverse_information(hessian)
-    error = standard_deviations(to_params @ (moves.T @ found.score_var @ moves) @ to_params.T)
-    return bool(np.all(np.abs(to_params @ gradient) <= PART_OF_MCSE * error))
+    covariance = inverse_information(hessian)
+    errors = covariance @ (moves.T @ found.score_var @ moves) @ covariance
+    return float(min(LAST, np.sqrt(np.max(np.diag(errors) / np.diag(covariance)))))
+
+
+def _at_maximum(top: Top, scale: SearchScale, tol: float) -> Top:
+    """Outcome one Newton step further, by the derivatives that are known, where it ends close to the maximum."""
+    if tol != EXACT or not top.decrement < LAST:
+        return top
+    here = top.position.params
+    x = scale.from_fitted(here)
+    gradient, hessian = scale.derivatives(x, top.evaluation.score, top.evaluation.hessian)
+    there = scale.fitted(x - np.linalg.solve(hessian, gradient))
+    position = Position(there, top.position.modes, top.position.draws)
+    return top._replace(
+        position=position, evaluation=top.evaluation.moved(there - here), decrement=top.decrement**2
+    )
 
 
 def _first_position(

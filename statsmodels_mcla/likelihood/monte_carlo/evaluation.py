@@ -20,7 +20,7 @@ not depend on how many threads there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -125,6 +125,12 @@ class Evaluation:
         """Statistics of the blocks, of rows that are here."""
         found: Evaluated = self.kept
         return found.blocks
+
+    def moved(self, step: Array) -> Evaluation:
+        """Evaluation a small step (P,) away, to the second order in the value."""
+        change = self.hessian @ step
+        value = self.value + float(step @ (self.score + 0.5 * change))
+        return replace(self, value=value, score=self.score + change)
 
 
 class _Sums(NamedTuple):
