@@ -429,7 +429,7 @@ def test_almost_singular_is_not_singular() -> None:
     at = np.asarray(result.params)
     assert model.loglike(at) == pytest.approx(result.llf, abs=1e-8)
     np.testing.assert_allclose(model.score(at), 0.0, atol=1e-4 / truth.bse.min())
-    # where the curvature changes fast, it is known from before the last step, of less than .002 standard errors
+    # where the curvature changes fast, it is known from before the last step, of less than .001 standard errors
     sd = np.sqrt(np.diag(np.linalg.inv(-model.hessian(at))))
     np.testing.assert_allclose(sd, result.bse, rtol=5e-3)
 

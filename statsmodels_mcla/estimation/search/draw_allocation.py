@@ -13,7 +13,22 @@ from statsmodels_mcla.likelihood.monte_carlo import SE_TOL, Evaluated, Evaluatio
 from statsmodels_mcla.likelihood.sampling import DrawRule, Sampler
 from statsmodels_mcla.numerics import Array
 
+MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
+
 Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
+
+
+def larger_sampler(
+    sampler: Sampler,
+    evaluation: Evaluation,
+    precision: Precision | None,
+    settings: FitSettings,
+    failures: int,
+) -> Sampler:
+    """More draws, where there is a maximum to tell where they are needed, or for a few more tries to find one."""
+    if precision is not None:
+        return plan(sampler, evaluation, precision, settings)
+    return doubled(sampler, settings) if failures <= MAX_FAILURES else sampler
 
 
 def doubled(sampler: Sampler, settings: FitSettings) -> Sampler:

@@ -1,13 +1,19 @@
-"""What turns errors of the score into errors of what users read."""
+"""What turns errors of the score into errors of what users read, and how far the curvature says that a step leads."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, is_positive_definite
 
+LAST = (
+    2e-3  # distance to the maximum, in standard errors, of a last step after which nothing is evaluated again
+)
+BENT = 1e-3  # part by which the curvature may change on it
+FELT = 0.003  # distance between anchors from which on its change is no noise
 ALIKE = 0.1  # largest difference of directions of two metrics that give the same errors, about
 
 
@@ -30,3 +36,27 @@ def inverse_information(hessian: Array) -> Array:
     if not is_positive_definite(scaled - 1e-14 * np.eye(len(size))):
         return np.diag(1.0 / size**2)
     return np.asarray(np.linalg.inv(scaled) / np.outer(size, size))
+
+
+def bend_between(before: tuple[Array, Array] | None, x: Array, H: Array, known: float) -> float:
+    """How much the curvature changes on the way of a standard error, from that of the anchor before."""
+    if before is None:
+        return known
+    step = x - before[0]
+    length = float(np.sqrt(max(-step @ H @ step, 0.0)))
+    if not length > FELT:
+        return known
+    return float(np.abs(np.linalg.eigvals(-inverse_information(H) @ before[1]) - 1.0).max()) / length
+
+
+def last_distance(scale: SearchScale, x: Array, found: Evaluation, bend: float) -> float:
+    """Distance to the maximum, in standard errors, of which a Newton step leaves nothing that matters.
+
+    It leaves some square of the distance, little beside the Monte Carlo error if that is as large as the distance, and
+    the curvature hardly changes on the way.
+    """
+    _, hessian = scale.derivatives(x, found.score, found.hessian)
+    moves = scale.slopes(x) @ scale.stretch
+    covariance = inverse_information(hessian)
+    errors = covariance @ (moves.T @ found.score_var @ moves) @ covariance
+    return float(min(LAST, BENT / bend, np.sqrt(np.max(np.diag(errors) / np.diag(covariance)))))

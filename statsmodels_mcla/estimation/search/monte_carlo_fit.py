@@ -17,8 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import SearchScale
-from statsmodels_mcla.estimation.search.draw_allocation import doubled, plan
-from statsmodels_mcla.estimation.search.metrics import alike, inverse_information, metric_of
+from statsmodels_mcla.estimation.search.draw_allocation import larger_sampler
+from statsmodels_mcla.estimation.search.metrics import (
+    LAST,
+    alike,
+    bend_between,
+    inverse_information,
+    last_distance,
+    metric_of,
+)
 from statsmodels_mcla.estimation.search.nearer_start import distance, on_the_way, redrawn
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
 from statsmodels_mcla.estimation.search.settings import FitSettings, Round
@@ -27,15 +34,11 @@ from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision, evalu
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array
 
-MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 # rows x draws beyond which standard errors, and the log-likelihood, ask for no more
 SE_WORK, LLF_WORK = 2**27, 2**26
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
-LAST, CONVERGED = (
-    2e-3,
-    1e-3,
-)  # that of a last step, where nothing is evaluated again, and that counts as converged
+CONVERGED = 1e-3  # distance that counts as converged
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Top(NamedTuple):
     evaluation: Evaluation
     decrement: float  # distance to the maximum in standard errors; inf where there is none
     metric: Array | None  # of the evaluation
+    bend: float  # how much the curvature changes on the way of a standard error, as a part of it
     mle_retvals: dict[str, Any]
     mle_settings: dict[str, Any]
 
@@ -147,6 +151,7 @@ def maximum_of_paths(
     tol: float,
     metric: Array | None = None,
     known: Evaluation | None = None,
+    bend: float = np.inf,
 ) -> Top:
     """Go to where the score of the draws made there is zero.
 
@@ -156,11 +161,13 @@ def maximum_of_paths(
         Where to start.
     tol : float
         Distance to the maximum, in standard errors, to stop at.  `EXACT` stops where one more Newton step surely
-        leads to the maximum (see `_last`), and takes it.
+        leads to the maximum (see `last_distance`), and takes it.
     metric : ndarray (P, P), optional
         Covariance of the estimates, roughly: what the blocks contribute to its Monte Carlo part is reported.
     known : Evaluation, optional
         At ``position``.
+    bend : float, optional
+        What is known of it (see `Top`).
 
     Raises
     ------
@@ -170,6 +177,7 @@ def maximum_of_paths(
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     joint, late = sampler.sampling.joint, False
+    before: tuple[Array, Array] | None = None
     for anchor in range(settings.climbs):
         # 1. how far the maximum is from the anchor
         x = scale.from_fitted(position.params)
@@ -180,13 +188,13 @@ def maximum_of_paths(
         if found is None:
             break
         g, H = scale.derivatives(x, found.score, found.hessian)
-        decrement = distance(g, H)
+        decrement, bend, before = distance(g, H), bend_between(before, x, H, bend), (x, H)
         if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-6:
             break  # round-off: no further step helps
         if best is None or decrement < best.decrement or not np.isfinite(best.decrement):
-            best = Top(position, found, decrement, used, *told)
+            best = Top(position, found, decrement, used, bend, *told)
         first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
-        close = decrement < tol or (tol == EXACT and decrement < _last(scale, x, found))
+        close = decrement < tol or (tol == EXACT and decrement < last_distance(scale, x, found, bend))
         if late or (close and not first):
             break
         # 2. to the maximum over these paths: by one Newton step where it is near
@@ -269,20 +277,7 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
     if found.least_ess >= 5:
         decrement = distance(*paths.scale.derivatives(x, found.score, found.hessian))
     end = Position(paths.scale.fitted(x), position.modes, position.draws)
-    return Top(end, found, decrement, paths.metric, *told)
-
-
-def _last(scale: SearchScale, x: Array, found: Evaluation) -> float:
-    """Distance to the maximum, in standard errors, of which a Newton step leaves nothing that matters.
-
-    It leaves some square of the distance d; standard errors change by some d on the way.  Both are little beside their
-    Monte Carlo errors if d is no more than that of the estimate that is known worst.
-    """
-    _, hessian = scale.derivatives(x, found.score, found.hessian)
-    moves = scale.slopes(x) @ scale.stretch
-    covariance = inverse_information(hessian)
-    errors = covariance @ (moves.T @ found.score_var @ moves) @ covariance
-    return float(min(LAST, np.sqrt(np.max(np.diag(errors) / np.diag(covariance)))))
+    return Top(end, found, decrement, paths.metric, np.inf, *told)
 
 
 def _at_maximum(top: Top, scale: SearchScale, tol: float) -> Top:
@@ -331,19 +326,6 @@ def _are_enough(sampler: Sampler, precision: Precision | None, settings: FitSett
     return steady and (work > LLF_WORK or precision.llf_mcse <= settings.llf_tol)
 
 
-def _larger(
-    sampler: Sampler,
-    evaluation: Evaluation,
-    precision: Precision | None,
-    settings: FitSettings,
-    failures: int,
-) -> Sampler:
-    """More draws, where there is a maximum to tell where they are needed, or for a few more tries to find one."""
-    if precision is not None:
-        return plan(sampler, evaluation, precision, settings)
-    return doubled(sampler, settings) if failures <= MAX_FAILURES else sampler
-
-
 def fit_monte_carlo(
     scale: SearchScale, sampler: Sampler, params: Array, settings: FitSettings
 ) -> MonteCarloFit:
@@ -365,17 +347,17 @@ def fit_monte_carlo(
     tol = EXACT if joint else ROUGH
     metric: Array | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-    failures = 0
+    failures, bend = 0, np.inf
     found: MonteCarloFit | None = None
     while True:
         # 1. go to the maximum of the likelihood over the draws made at the maximum
         try:
-            top = maximum_of_paths(scale, sampler, position, settings, tol, metric, evaluation)
+            top = maximum_of_paths(scale, sampler, position, settings, tol, metric, evaluation, bend)
         except OutOfTime:
             if found is None:
                 raise
             return _told_of_tails(found, scale, settings, metric)
-        position, evaluation = top.position, top.evaluation
+        position, evaluation, bend = top.position, top.evaluation, top.bend
         told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
         now = metric_of(sampler, position, evaluation)
@@ -407,7 +389,7 @@ def fit_monte_carlo(
         if settings.nsample is not None:
             larger = sampler.with_size(settings.nsample)
         elif not (enough or settings.late):
-            larger = _larger(sampler, evaluation, precision, settings, failures)
+            larger = larger_sampler(sampler, evaluation, precision, settings, failures)
         grows = larger.count.total > sampler.count.total
         if not grows and tol == EXACT:
             return found
@@ -449,7 +431,7 @@ def _told_of_tails(
     found: MonteCarloFit, scale: SearchScale, settings: FitSettings, metric: Array | None
 ) -> MonteCarloFit:
     """Return a fit that ended with a rough round, with the tails of its weights."""
-    top = Top(found.position, found.evaluation, np.inf, metric, {}, {})
+    top = Top(found.position, found.evaluation, np.inf, metric, np.inf, {}, {})
     return replace(
         found, evaluation=_with_tails(top, scale, found.sampler, settings, EXACT, metric).evaluation
     )
