@@ -219,4 +219,5 @@ def _variation(matrix: Later[Array], maximum: Later[Fitted], drawn: bool, known:
         return None
     if not known or np.isnan(matrix()).all():
         return Variation.unknown(maximum().params)
-    return Variation.of(maximum())
+    # of the covariance that is told, which is known from before the last step of the fit (see `maximum_of_paths`)
+    return replace(Variation.of(maximum()), cov=maximum().covariance_of_fitted(matrix()))
