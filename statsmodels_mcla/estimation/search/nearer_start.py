@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation.search.settings import FitSettings
@@ -29,7 +30,8 @@ def distance(gradient: Array, hessian: Array) -> float:
     """Length of the Newton step in standard errors; inf where the Hessian is not negative definite."""
     if not is_positive_definite(-hessian):
         return np.inf
-    return float(np.sqrt(max(float(gradient @ np.linalg.solve(-hessian, gradient)), 0.0)))
+    root = np.linalg.cholesky(-hessian)  # which exists where a solution of the equations may not
+    return float(np.linalg.norm(solve_triangular(root, gradient, lower=True)))
 
 
 def on_the_way(
