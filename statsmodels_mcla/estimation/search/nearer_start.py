@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statsmodels_mcla.design import SearchScale
 from statsmodels_mcla.estimation.search.settings import FitSettings
@@ -30,8 +29,11 @@ def distance(gradient: Array, hessian: Array) -> float:
     """Length of the Newton step in standard errors; inf where the Hessian is not negative definite."""
     if not is_positive_definite(-hessian):
         return np.inf
-    root = np.linalg.cholesky(-hessian)  # which exists where a solution of the equations may not
-    return float(np.linalg.norm(solve_triangular(root, gradient, lower=True)))
+    try:
+        step = np.linalg.solve(-hessian, gradient)
+    except np.linalg.LinAlgError:  # to round-off
+        return np.inf
+    return float(np.sqrt(max(float(gradient @ step), 0.0)))
 
 
 def on_the_way(
