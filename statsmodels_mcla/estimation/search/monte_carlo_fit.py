@@ -339,10 +339,8 @@ def fit_monte_carlo(
     Parameters
     ----------
     scale, settings : SearchScale, FitSettings
-    sampler : Sampler
-        With the draws to start with.
-    params : ndarray (P,)
-        Fitted parameters to start from.
+    sampler, params : Sampler, ndarray (P,)
+        Draws and fitted parameters to start with.
     leave : callable
         Of fitted parameters and Hessian: whether a precise maximum is worth no more draws, being left for lower ranks.
     """
