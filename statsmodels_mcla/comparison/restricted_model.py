@@ -10,14 +10,16 @@ information is the covariance of these scores over responses simulated from the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from statsmodels_mcla.comparison.nesting import Nesting
 from statsmodels_mcla.data import ModelInputs, simulate_responses
 from statsmodels_mcla.design import MixedDesign
-from statsmodels_mcla.estimation.boundary import Reduction, curvature_by_level, pivots_of
+from statsmodels_mcla.estimation.boundary import Reduction, curvatures_by_level, pivots_of
 from statsmodels_mcla.estimation.constrained import Submodel
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.families import ConditionalFamily
@@ -29,6 +31,7 @@ CONTRIBUTIONS = 3000  # of blocks, that an expected information is an average ov
 FEWEST, MOST = 20, 200  # simulated responses
 GROUPS = 20  # of simulations: leaving out one at a time shows the error of the information
 SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix of full rank
+TOGETHER = 2**16  # rows of simulated data sets that are evaluated at once
 REPEATS = 12  # independent sets of draws that the error of a score comes from
 
 
@@ -93,8 +96,11 @@ class RestrictedModel:
         reduced = whole.without(self.nesting.zero)
         return at_its_ranks(reduced, self.params)
 
-    def block_scores(self, design: MixedDesign, seed: np.random.SeedSequence) -> Array:
-        """Scores of the blocks of the larger model at the restricted maximum, (B, P), over a few draws."""
+    def block_scores(
+        self, designs: Sequence[MixedDesign], seed: np.random.SeedSequence
+    ) -> tuple[Array, np.ndarray]:
+        """Scores (B, P) of the blocks of some designs at the restricted maximum over a few draws, and whose each is."""
+        design, of_row = side_by_side(designs)
         submodel = self.submodel(design)
         sampler = Sampler.start(submodel.design, BlockSampling(), seed, True, None)
         position = sampler.at(submodel.restrict(self.params))
@@ -108,10 +114,10 @@ class RestrictedModel:
         if drawn.n_family:
             np.add.at(out[:, own.family], block, parts[:, drawn.family])
         start = 0
-        for term, shape, s in zip(
-            design.terms, design.covariance.terms, design.covariance.slices, strict=True
+        curvatures = curvatures_by_level(design.terms, submodel.design, position)
+        for term, M, shape, s in zip(
+            design.terms, curvatures, design.covariance.terms, design.covariance.slices, strict=True
         ):
-            M = curvature_by_level(term, submodel.design, position)
             half = np.where(shape.lower[0] == shape.lower[1], 0.5, 1.0)
             of_level = graph.of_effect[start : start + term.Z.shape[1] : term.dim]
             seen = of_level >= 0
@@ -121,13 +127,25 @@ class RestrictedModel:
                 half * M[seen][:, shape.lower[0], shape.lower[1]],
             )
             start += term.Z.shape[1]
-        return out
+        of_block = np.zeros(graph.n_blocks, int)
+        of_block[graph.of_row] = of_row
+        return out, of_block
 
     def observed_scores(self) -> Array:
         """Scores at the responses that were observed, over independent sets of draws, (REPEATS, P)."""
-        return np.array(
-            [self.block_scores(self.design, child(self.seed, 0, k)).sum(axis=0) for k in range(REPEATS)]
-        )
+        out = np.zeros((REPEATS, self.design.n_params))
+        for places in np.array_split(np.arange(REPEATS), self._stacks(REPEATS)):
+            scores, of_block = self.block_scores(
+                [self.design] * len(places), child(self.seed, 0, int(places[0]))
+            )
+            np.add.at(out, places[of_block], scores)
+        return out
+
+    def _stacks(self, count: int) -> int:
+        """Passes for a number of data sets; one each where rows without effects would become one block of all."""
+        if not abs(self.submodel(self.design).design.Z).sum(axis=1).all():
+            return count
+        return int(np.clip(-(-count * self.design.n_rows // TOGETHER), 1, count))
 
     def simulated_scores(self, inputs: ModelInputs) -> list[Array]:
         """Scores of the blocks, (B, P), at responses simulated from the restricted maximum.
@@ -140,8 +158,12 @@ class RestrictedModel:
         count = int(np.clip(CONTRIBUTIONS // self.design.n_blocks, FEWEST, MOST))
         rng = generator(self.seed, 1, 0)
         responses = simulate_responses(inputs, self.design, self.family, self.params, rng, count)
-        designs = (inputs.with_response(y, self.family).design(self.family) for y in responses.T)
-        return [self.block_scores(d, child(self.seed, 2, k)) for k, d in enumerate(designs)]
+        out = []
+        for k, some in enumerate(np.array_split(responses.T, self._stacks(count))):
+            designs = [inputs.with_response(y, self.family).design(self.family) for y in some]
+            scores, of_block = self.block_scores(designs, child(self.seed, 2, k))
+            out += [scores[of_block == j] for j in range(len(designs))]
+        return out
 
     def information(self, scores: list[Array]) -> Information:
         """Information from simulated scores of blocks, which are independent with mean zero."""
@@ -156,6 +178,24 @@ class RestrictedModel:
         total = each.sum(axis=0)
         left = np.array([(total - g) / (len(each) - n) for g, n in zip(groups, counts, strict=True)])
         return Information(total / len(each), left, axes, nesting.free.shape[1], len(index))
+
+
+def side_by_side(designs: Sequence[MixedDesign]) -> tuple[MixedDesign, np.ndarray]:
+    """Design of the rows of several alike, each with effects of its own, and the number of the design of each row.
+
+    One pass over many small blocks takes little more time than a pass over few.
+    """
+    first, count = designs[0], len(designs)
+    terms = []
+    for j, t in enumerate(first.terms):
+        Z = sp.csr_array(sp.block_diag([d.terms[j].Z for d in designs]))
+        terms.append(replace(t, levels=t.levels * count, Z=Z))
+    y, w, v, offset, X = (
+        np.concatenate([getattr(d, name) for d in designs]) for name in ("y", "w", "v", "offset", "X")
+    )
+    constant = sum(d.constant for d in designs)
+    whole = replace(first, y=y, w=w, v=v, offset=offset, X=X, terms=tuple(terms), constant=constant)
+    return whole, np.repeat(np.arange(count), [d.n_rows for d in designs])
 
 
 def at_its_ranks(submodel: Submodel, params: Array) -> Submodel:

@@ -31,6 +31,7 @@ from statsmodels_mcla.estimation.search import (
     fit_laplace,
     fit_monte_carlo,
     fit_without_random_effects,
+    informed,
     search_scale,
     sized,
 )
@@ -145,7 +146,8 @@ def laplace_maximum(
     nearer = zeros.nearer(gone.params, partial(_laplace_height, design, gone.reduction))
     if nearer is None:
         return gone
-    params, reduction, fit = _at_ranks_of_laplace(design, start, search, nearer)
+    near = informed(gone.reduction.reduce(design), start, gone.reduction.restrict(nearer))
+    params, reduction, fit = _at_ranks_of_laplace(design, near, search, nearer)
     lost = fit.evaluation.value - less.fit.evaluation.value
     return replace(found, params=params, reduction=reduction, fit=fit) if lost > LOST else gone
 
@@ -181,8 +183,11 @@ def _without_zeros(
     design: DesignFacts, zeros: VanishedZeros, found: LaplaceMaximum, less: LaplaceMaximum
 ) -> LaplaceMaximum:
     """Maximum of a family whose zero part vanishes, from that of the family without it."""
-    params = zeros.beside(design, less.params)
-    reduction = replace(with_ranks(design, params, less.reduction.ranks), at_limit=less.reduction.at_limit)
+    params = zeros.beside(less.params)
+    left = iter(less.reduction.ranks)
+    ranks = [0 if k in zeros.terms else next(left) for k in range(len(design.terms))]
+    reduction = replace(with_ranks(design, params, ranks), at_limit=less.reduction.at_limit)
+    params = zeros.settled(design, reduction, params)
     reduced, fitted = reduction.reduce(design), reduction.restrict(params)
     scale = search_scale(reduced, found.start)
     there = evaluate_laplace(reduced, fitted)
@@ -247,17 +252,21 @@ def monte_carlo_maximum(
         If a covariance matrix becomes singular and the importance density is the user's own.
     """
 
-    def climb(params: Array, reduction: Reduction | None, *more: int) -> MonteCarloMaximum:
-        return _at_ranks_of_draws(design, draws, settings, start, params, reduction, (*held, *more))
+    def climb(
+        params: Array, reduction: Reduction | None, less: VanishedZeros | None = None
+    ) -> MonteCarloMaximum:
+        return _at_ranks_of_draws(design, draws, settings, start, params, reduction, held, less)
 
     zeros, whole = VanishedZeros.of(design, params), None
     if zeros is None or not zeros.gone(params):
         whole = climb(params, reduction)
-        zeros, params, reduction = VanishedZeros.of(design, whole.params), whole.params, whole.reduction
+        zeros = VanishedZeros.of(design, whole.params)
         if zeros is None:
             return whole
-    less = climb(zeros.far(design, params), reduction, zeros.column)
-    if whole is None and less.fit.evaluation.score[zeros.column] * zeros.unit > 0:
+        reduction = zeros.without(whole.reduction)
+        params = zeros.settled(design, reduction, whole.params)
+    less = climb(params, reduction, zeros)
+    if whole is None and less.fit.evaluation.score[zeros.columns] @ zeros.one > 0:
         nearer = zeros.nearer(less.params, partial(_laplace_height, design, less.reduction))
         whole = None if nearer is None else climb(nearer, less.reduction)
     if whole is None or not whole.fit.converged:
@@ -273,9 +282,11 @@ def _at_ranks_of_draws(
     params: Array,
     reduction: Reduction | None,
     held: Sequence[int],
+    gone: VanishedZeros | None,
 ) -> MonteCarloMaximum:
-    """Maximum over draws from some parameters and ranks, with some fixed effects held."""
-    size = start.sd
+    """Maximum over draws from some parameters and ranks, with some fixed effects held, and a zero part that is gone."""
+    size, closed = start.sd, () if gone is None else gone.terms
+    held = (*held, *(() if gone is None else gone.columns))
     reduction = Reduction.of(design) if reduction is None else reduction
     trail: list[MonteCarloMaximum] = []
     while True:
@@ -284,10 +295,13 @@ def _at_ranks_of_draws(
         reduced = reduction.reduce(design)
         first = reduction.restrict(params)
         scale = search_scale(reduced, start).holding(held, first)
-        fit = fit_monte_carlo(scale, draws.sampler(reduced), first, settings)
+        flat = partial(_flat_terms, reduction)
+        fit = fit_monte_carlo(
+            scale, draws.sampler(reduced), first, settings, lambda *at, flat=flat: bool(flat(*at))
+        )
         params = reduction.extend(fit.position.params)
         trail.append(MonteCarloMaximum(params, reduction, reduced, fit))
-        step = _after(design, size, trail, settings)
+        step = _after(design, size, trail, settings, closed)
         if isinstance(step, MonteCarloMaximum):
             return step
         reduction, params = step
@@ -306,7 +320,13 @@ def _check_full_rank(reduction: Reduction) -> None:
 Step = MonteCarloMaximum | tuple[Reduction, Array]  # where to stop, or how to go on
 
 
-def _after(design: DesignFacts, size: float, trail: list[MonteCarloMaximum], settings: FitSettings) -> Step:
+def _after(
+    design: DesignFacts,
+    size: float,
+    trail: list[MonteCarloMaximum],
+    settings: FitSettings,
+    closed: Sequence[int],
+) -> Step:
     """Say where to go after some fits, the last of which is the latest."""
     found, before = trail[-1], trail[-2] if len(trail) > 1 else None
     fit, reduction = found.fit, found.reduction
@@ -317,16 +337,18 @@ def _after(design: DesignFacts, size: float, trail: list[MonteCarloMaximum], set
     if step is not None:
         return step
     at_boundary = bool(reduction.singular) or reduction.at_limit
-    return _up(design, size, trail) if fit.converged and at_boundary and not settings.late else found
+    return _up(design, size, trail, closed) if fit.converged and at_boundary and not settings.late else found
 
 
 def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
     """Terms of a maximum with less variance than its Monte Carlo errors can tell from none."""
-    precision = found.fit.precision
-    if precision is None:
+    if found.fit.precision is None:
         return ()
-    se = standard_deviations(np.linalg.inv(-found.fit.evaluation.hessian))
-    return flat_terms(found.reduction, found.fit.position.params, se)
+    return _flat_terms(found.reduction, found.fit.position.params, found.fit.evaluation.hessian)
+
+
+def _flat_terms(reduction: Reduction, fitted: Array, hessian: Array) -> tuple[int, ...]:
+    return flat_terms(reduction, fitted, standard_deviations(np.linalg.inv(-hessian)))
 
 
 def _down(design: DesignFacts, size: float, trail: list[MonteCarloMaximum]) -> Step | None:
@@ -345,10 +367,10 @@ def _down(design: DesignFacts, size: float, trail: list[MonteCarloMaximum]) -> S
     return None
 
 
-def _up(design: DesignFacts, size: float, trail: list[MonteCarloMaximum]) -> Step:
+def _up(design: DesignFacts, size: float, trail: list[MonteCarloMaximum], closed: Sequence[int]) -> Step:
     """Higher ranks where the likelihood rises; a maximum left because little was lost did not lose nothing."""
     found = trail[-1]
-    grown = grown_reduction(design, found.reduction, found.design, found.fit.position, size)
+    grown = grown_reduction(design, found.reduction, found.design, found.fit.position, size, closed)
     if grown is None and found.reduction.at_limit:
         grown = with_dispersion(design, found)
     if grown is None:

@@ -1,9 +1,18 @@
-"""A zero part whose probability is zero at the maximum: the family without it, which is its limit.
+r"""A zero part whose probability is zero at the maximum: the family without it, which is its limit.
 
-As logit p goes to minus infinity the likelihood of a zero-inflated family is that of the family without a zero part.
-Where that is no lower, there is no finite maximum; all other parameters are those of the limit, and the zero part
-stands where the likelihood is flat, at a probability that no row can tell from zero.  That is so for a zero part of one
-probability: one that depends on covariates may go to zero in some rows, and to one in others.
+As the linear predictor of a zero part goes to minus infinity in all rows, the likelihood of a zero-inflated family goes
+to that of the family without it.  Where that is no lower, there is no finite maximum; all other parameters are those
+of the limit, and the zero part stands where the likelihood is flat, at probabilities that no row can tell from zero.
+
+There, a row with zero-part predictor z x_i'b adds p_i d_i to the log-likelihood, p_i = exp(x_i'b) and d_i its slope in
+p_i at zero, so that with several effects the *tilt* b matters beside how far out it is: the limit is a maximum if the
+weighted mean
+
+    R(b) = sum d_i exp(x_i'b) / sum exp(x_i'b)
+
+is negative for all b.  Where R is largest, sum p_i d_i x_i x_i' is R sum p_i x_i x_i' and a negative part: the Hessian
+is negative definite, as at any maximum.  That tilt is where the zero part stands.  Random effects of the zero part have
+no variance there: to the first order, they raise all p_i of a level alike.
 """
 
 from __future__ import annotations
@@ -12,13 +21,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linprog, minimize
+from scipy.special import logsumexp
 
 from statsmodels_mcla.design import DesignFacts, MixedDesign
+from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.families import ConditionalFamily, not_zero_inflated
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
 
 SMALL = -4.0  # a linear predictor of the zero part from which on it is looked at: a probability of 2 %
-FLAT = 25.0  # its logit less the log of the number of rows, where it stands in the end, with the other sign
+FLAT = 25.0  # its largest less the log of the number of rows, where it stands in the end, with the other sign
+STEEPEST = 9.0  # tilt, in standard deviations of the rows
 NEARER = np.arange(-7.0, -0.5)  # linear predictors from which a search may find a maximum with a zero part
 
 
@@ -30,41 +44,60 @@ class VanishedZeros:
     ----------
     family : ConditionalFamily
         Without it.
-    column, kept : int, ndarray of int
-        Its fixed effect, and all others.
-    unit : float
-        Its design, the same in every row.
+    number : int
+        Of its linear predictor.
+    X : ndarray (n, k)
+        Design of its fixed effects.
+    columns : ndarray of int (k,)
+        These, among all fixed effects.
+    one : ndarray (k,)
+        Coefficients that give a linear predictor of one in every row.
+    terms : tuple of int
+        Its random-effect terms.
+    variances : ndarray of int
+        Their variances and covariances, among all parameters.
     """
 
     family: ConditionalFamily
-    column: int
-    kept: np.ndarray
-    unit: float
+    number: int
+    X: Array
+    columns: np.ndarray
+    one: Array
+    terms: tuple[int, ...]
+    variances: np.ndarray
 
     @classmethod
     def of(cls, facts: DesignFacts, params: Array) -> VanishedZeros | None:
-        """Return the zero part if it inflates zeros, by one probability that is small at these parameters."""
+        """Return the zero part if it inflates zeros, by probabilities that are small at these (natural) parameters.
+
+        None, too, where it cannot go to zero in all rows alike, or has random effects that are correlated with others.
+        """
         family = not_zero_inflated(facts.family)
         if family is None:
             return None
-        k = facts.family.predictors.index("zi")
-        design = facts.here
-        D = len(design.family.directions)
-        X = design.X[k::D]
+        k, design = facts.family.predictors.index("zi"), facts.here
+        X = design.X[k :: len(design.family.directions)]
         columns = np.flatnonzero(np.abs(X).max(axis=0) > 0)
-        one = (
-            len(columns) == 1
-            and np.ptp(X[:, columns]) == 0.0
-            and not any(t.Z[k::D].nnz for t in design.terms)
-        )
-        if not one or (X @ params[: X.shape[1]]).max() > SMALL:
+        own = X[:, columns]
+        if not len(columns) or (own @ params[columns]).max() > SMALL:
             return None
-        column = int(columns[0])
-        return cls(family, column, np.delete(np.arange(X.shape[1]), column), float(X[0, column]))
+        one = np.linalg.lstsq(own, np.ones(len(own)), rcond=None)[0]
+        of_terms = [{*t.predictors} for t in design.terms]
+        if not np.allclose(own @ one, 1.0) or any(k in its and len(its) > 1 for its in of_terms):
+            return None
+        terms = tuple(j for j, its in enumerate(of_terms) if its == {k})
+        places = np.arange(design.layout.size)[design.layout.covariance]
+        variances = [places[design.covariance.slices[j]] for j in terms]
+        return cls(family, k, own, columns, one, terms, np.concatenate([np.zeros(0, int), *variances]))
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """All of its own, among those of the model."""
+        return np.concatenate([self.columns, self.variances])
 
     def limit(self, design: MixedDesign) -> MixedDesign:
         """Return the design of the family without the zero part."""
-        old, new, k = design.family.directions, self.family.directions, design.family.predictors.index("zi")
+        old, new, k = design.family.directions, self.family.directions, self.number
         within = np.insert(new.matrix, k, 0.0, axis=1)  # its directions, as those of the whole
         places = [int(np.flatnonzero((old.matrix == way).all(axis=1))[0]) for way in within]
         rows = (np.arange(0, design.n_rows, len(old))[:, None] + places).ravel()
@@ -75,37 +108,104 @@ class VanishedZeros:
             w=w,
             v=design.v[rows],
             offset=design.offset[rows],
-            X=np.ascontiguousarray(design.X[np.ix_(rows, self.kept)]),
-            terms=tuple(replace(t, Z=t.Z[rows]) for t in design.terms),
+            X=np.ascontiguousarray(np.delete(design.X[rows], self.columns, axis=1)),
+            terms=tuple(
+                replace(t, Z=t.Z[rows], predictors=tuple(p - (p > k) for p in t.predictors))
+                for j, t in enumerate(design.terms)
+                if j not in self.terms
+            ),
             family=self.family,
         )
 
-    def far(self, design: DesignFacts, params: Array) -> Array:
-        """Parameters with the zero part where the likelihood is flat."""
+    def without(self, reduction: Reduction) -> Reduction:
+        """Ranks without the random effects of the zero part."""
+        return reduction.with_pivots([() if k in self.terms else p for k, p in enumerate(reduction.pivots)])
+
+    def far(self, params: Array, tilt: Array | None = None) -> Array:
+        """Parameters with the zero part where the likelihood is flat, and no variance of its effects."""
         out = params.copy()
-        out[self.column] = -(FLAT + np.log(design.n_rows)) / self.unit
+        tilt = np.zeros(len(self.one)) if tilt is None else tilt
+        highest = FLAT + np.log(len(self.X)) + (self.X @ tilt).max()
+        out[self.columns], out[self.variances] = tilt - highest * self.one, 0.0
         return out
 
-    def beside(self, design: DesignFacts, params: Array) -> Array:
+    def settled(self, design: DesignFacts, reduction: Reduction, params: Array) -> Array:
+        """Parameters far out along the tilt of the largest R, its slopes taken at the conditional modes."""
+        far = self.far(params)
+        if len(self.columns) == 1:
+            return far
+        reduced = reduction.reduce(design).here
+        d1 = np.empty(reduced.n_rows)
+        for bucket, mode in zip(
+            reduced.buckets, evaluate_laplace(reduced, reduction.restrict(far)).modes, strict=True
+        ):
+            inside = bucket.rows >= 0
+            d1[bucket.rows[inside]] = mode.d1[inside]
+        ways = reduced.family.directions.matrix
+        return self.far(params, self._tilt((d1.reshape(-1, len(ways)) @ ways)[:, self.number]))
+
+    def _tilt(self, slopes: Array) -> Array:
+        """Coefficients b (k,) where R is largest."""
+        d = slopes / np.abs(slopes).max()
+        centred = self.X - self.X.mean(axis=0)
+        _, size, along = np.linalg.svd(centred, full_matrices=False)
+        axes = along[: len(size) - 1].T / size[:-1] * np.sqrt(len(d))
+
+        def fall(c: Array) -> tuple[float, Array]:
+            eta = centred @ axes @ c
+            p = np.exp(eta - logsumexp(eta))
+            return -float(p @ d), -axes.T @ (centred.T @ (p * (d - p @ d)))
+
+        start = np.zeros(axes.shape[1])
+        found = minimize(fall, start, jac=True, bounds=[(-STEEPEST, STEEPEST)] * len(start))
+        return np.asarray(axes @ found.x)
+
+    def beside(self, params: Array) -> Array:
         """Parameters of which those of the limit are a part, with the zero part where the likelihood is flat."""
-        return self.far(design, np.insert(params, self.column, 0.0))
+        out = np.zeros(len(params) + len(self.parameters))
+        out[self._others(len(out))] = params
+        return self.far(out)
+
+    def _others(self, size: int) -> np.ndarray:
+        return np.delete(np.arange(size), self.parameters)
 
     def gone(self, params: Array) -> bool:
         """Whether no row can tell the zero part of these parameters from none."""
-        return bool(params[self.column] * self.unit < -FLAT)
+        return bool((self.X @ params[self.columns]).max() < -FLAT) and not params[self.variances].any()
 
     def nearer(self, params: Array, height: Callable[[Array], float]) -> Array | None:
         """Parameters with a small zero part that are higher than those without it, if any are.
 
         Away from a probability of zero there may be another maximum, which no search finds from where it is flat.
         """
-        trials = [np.where(np.arange(len(params)) == self.column, z / self.unit, params) for z in NEARER]
+        tilt = params[self.columns] - (self.X @ params[self.columns]).max() * self.one
+        trials = []
+        for b in [np.zeros_like(tilt), tilt][: len(tilt)]:
+            for z in NEARER:
+                trials.append(params.copy())
+                trials[-1][self.columns] = b + z * self.one
         heights = [height(trial) for trial in trials]
         best = int(np.argmax(heights))
         return trials[best] if heights[best] > height(params) else None
 
+    def open_side(self, column: int) -> int:
+        """Side to which an effect of the zero part goes where that vanishes; zero if it may be anything there."""
+        j = int(np.flatnonzero(self.columns == column)[0])
+        side = -int(np.sign(self.one[j])) if abs(self.one[j]) > 1e-9 else 0
+        others = linprog(  # whether the zero part can vanish without this effect
+            np.zeros(self.X.shape[1]),
+            A_ub=self.X,
+            b_ub=-np.ones(len(self.X)),
+            bounds=[(0.0, 0.0) if i == j else (None, None) for i in range(self.X.shape[1])],
+        )
+        return 0 if others.status == 0 else side
+
     def spread(self, cov: Array) -> Array:
         """Covariance of all parameters from that of the limit; that of the zero part means nothing."""
-        out = np.insert(np.insert(cov, self.column, 0.0, axis=0), self.column, 0.0, axis=1)
-        out[self.column, self.column] = np.exp(FLAT) / self.unit**2
+        size = len(cov) + len(self.parameters)
+        others, k = self._others(size), self.columns
+        out = np.zeros((size, size))
+        out[np.ix_(others, others)] = cov
+        out[np.ix_(k, k)] = np.exp(FLAT) * np.linalg.inv(self.X.T @ self.X / len(self.X))
+        out[self.variances] = out[:, self.variances] = np.nan
         return out

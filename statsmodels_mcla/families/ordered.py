@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
@@ -223,7 +224,7 @@ class Cumulative(Categories, SmoothDensity):
 
     @property
     def _thresholds(self) -> Thresholds:
-        return THRESHOLDS[self.threshold](self.labels)
+        return _thresholds_of(self.threshold, self.labels)
 
     # -- data --------------------------------------------------------------------------------
 
@@ -360,6 +361,11 @@ def _symmetric(labels: tuple[str, ...]) -> Thresholds:
 
 
 THRESHOLDS = {"flexible": _flexible, "symmetric": _symmetric, "equidistant": _equidistant}
+
+
+@lru_cache
+def _thresholds_of(kind: str, labels: tuple[str, ...]) -> Thresholds:
+    return THRESHOLDS[kind](labels)
 
 
 def _threshold(rows: Array, psi: tuple[Jet, ...], absent: Array, instead: float) -> Jet:

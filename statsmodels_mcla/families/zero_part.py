@@ -57,12 +57,13 @@ class ZeroPart:
 
     def _shares(self, y: Array, g: Array, z: Array) -> _Shares:
         zero = y == 0
-        p, other, log_other = _logistic(z)
+        p, other, excess = _logistic(z)
+        log_other = -np.maximum(z, 0.0) - excess
         if self.hurdle:
             q, rest, joint = np.where(zero, 1.0, 0.0), np.where(zero, 0.0, 1.0), z
         else:
-            q, rest, log_rest = _logistic(z - g)
-            q, rest, joint = np.where(zero, q, 0.0), np.where(zero, rest, 1.0), g - log_rest
+            q, rest, excess = _logistic(z - g)  # g may be far below where z - g has no place for z
+            q, rest, joint = np.where(zero, q, 0.0), np.where(zero, rest, 1.0), np.maximum(z, g) + excess
         both = q * rest
         value = np.where(zero, joint, g) + log_other
         return _Shares(value, p, p * other, q, rest, both, both * (rest - q))
@@ -118,11 +119,11 @@ class ZeroPart:
 
 
 def _logistic(x: Array) -> tuple[Array, Array, Array]:
-    """Return expit(x), expit(-x) and the log of the latter."""
+    """Return expit(x), expit(-x), and minus the log of the larger one."""
     small = np.exp(-np.abs(x))
     up, part = x >= 0.0, 1.0 / (1.0 + small)
     other = small * part
-    return np.where(up, part, other), np.where(up, other, part), -np.maximum(x, 0.0) - np.log1p(small)
+    return np.where(up, part, other), np.where(up, other, part), np.log1p(small)
 
 
 def _in_predictors(g: RowTerms, s: _Shares) -> Jet:

@@ -45,7 +45,9 @@ def warn_maximum(
 
     separated = named(model.exog_names, laplace.separated)
     separating = named(terms, laplace.separating)
-    singular = named(terms, reduction.vanished)
+    zeros = VanishedZeros.of(model.design, params)
+    without = zeros if zeros is not None and zeros.gone(params) else None
+    singular = named(terms, sorted({*reduction.vanished} - {*(() if without is None else without.terms)}))
     singular_terms = sorted({*reduction.singular} - {*reduction.vanished})
     degenerate = named(terms, singular_terms)
     joint = [len({*model.random_terms[k].predictors}) > 1 for k in singular_terms]
@@ -95,8 +97,7 @@ def warn_maximum(
         "reported as 0 without a standard error, and the other results are those of the family without it",
     )
     far = running_off(model, params)
-    zeros = VanishedZeros.of(model.design, params)
-    vanished = ZERO_PART if zeros is not None and zeros.gone(params) else ""
+    vanished = "" if without is None else ZERO_PART
     tell(
         vanished,
         SingularFitWarning,

@@ -342,8 +342,9 @@ class MixedPrediction(ShownByTable):
         check_alpha(alpha)
         if not self.source.law.has_observations:
             raise ValueError(
-                f"obs_conf_int is not known for family {self.source.law.family.name} where linear predictors after "
-                "that of the mean have random effects, or for another which than 'mean'; take quantiles of simulate()"
+                f"obs_conf_int is not known for family {self.source.law.family.name} and another which than 'mean', or "
+                "where the dispersion has random effects of levels without data (random='marginal', new levels); take "
+                "quantiles of simulate()"
             )
         return np.column_stack(self.source.law.interval(alpha))
 

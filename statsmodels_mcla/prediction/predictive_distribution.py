@@ -4,8 +4,8 @@ The law of a row's linear predictor given the data is cut into slices and each i
 quantiles at equally spaced normal scores, so that the tails are cut as finely as the middle.  The sampling
 error of the estimates (delta method, as in `ParameterErrors`) and effects that are new widen it by a normal law.
 
-Further linear predictors, of a zero part or a dispersion, are normal given the first one: they have fixed effects
-alone, and vary with the errors of the estimates.
+Further linear predictors, of a zero part or a dispersion, are normal given the first one.  In each slice of that they
+have the mean of their draws there; what is left of their variance, and the errors of the estimates, is spread by nodes.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ DENSITY = np.concatenate([[0.0], np.exp(-0.5 * SCORES**2) / np.sqrt(2.0 * np.pi)
 NORMAL_SLICES = -np.diff(DENSITY) / WEIGHTS  # mean of a standard normal in each slice
 
 
-def slice_means(values: Array, weights: Array) -> Array:
-    """Mean of weighted values (N, m) in each slice of their distribution, (N, SLICES)."""
+def slice_means(values: Array, weights: Array, of: Array | None = None) -> Array:
+    """Mean of weighted values (N, m), or of others, in each slice of their distribution, (N, SLICES)."""
     order = np.argsort(values, axis=1)
-    values = np.take_along_axis(values, order, axis=1)
+    values = np.take_along_axis(values if of is None else of, order, axis=1)
     weights = weights[order] if weights.ndim == 1 else np.take_along_axis(weights, order, axis=1)
     mass, integral = (np.zeros((len(values), values.shape[1] + 1)) for _ in range(2))
     np.cumsum(weights, axis=1, out=mass[:, 1:])
@@ -82,9 +82,10 @@ class PredictiveLaw:
 
     @property
     def has_observations(self) -> bool:
-        """Whether intervals for new observations are known: predictors after the first have fixed effects alone."""
+        """Whether intervals for new observations are known: all predictors are, and the covariance of new effects."""
         all_known = len(self.others) == len(self.family.predictors) - 1
-        return all_known and not any(rows.Z.nnz or rows.prior.any() for rows in self.others)
+        joint = self.joint is not None and len(self.joint.rows) == len(self.family.predictors)
+        return all_known and (joint or not any(rows.prior.any() for rows in self.others))
 
     @property
     def phi(self) -> Any:
@@ -108,17 +109,45 @@ class PredictiveLaw:
         cov, centred = self.errors.cov_params, first - found.mean[:, None]
         var = np.maximum(centred**2 @ WEIGHTS, 1e-300)
         every = [first]
-        for rows in self.others:
+        for j, rows in enumerate(self.others, 1):
             (other,) = moments(self.fitted, rows, [LINEAR], self.errors)
-            # errors of the estimates alone: regression on the first one, and what is left of the variance
-            shared = np.einsum("np,pq,nq->n", other.slope, cov, found.slope)
-            left = np.sqrt(np.maximum(other.estimation_var(cov) - shared**2 / var, 0.0))
-            along = (shared / var)[:, None] * centred
+            # along the first one: by draws, slice by slice, and by new effects and errors of the estimates
+            along, drawn = self._with_first(rows)
+            along *= np.sqrt(np.minimum(drawn / var, 1.0))[:, None]
+            shared = np.einsum("np,pq,nq->n", other.slope, cov, found.slope) + self._shared_by_prior(j)
+            along += (shared / var)[:, None] * centred
+            left = np.sqrt(np.maximum(other.var + other.estimation_var(cov) - along**2 @ WEIGHTS, 0.0))
             every = [np.repeat(eta, len(OTHER_NODES), axis=1) for eta in every]
             along = np.repeat(along, every[0].shape[1] // (SLICES * len(OTHER_NODES)), axis=1)
             away = (along[..., None] + left[:, None, None] * OTHER_NODES).reshape(len(rows), -1)
             every.append(other.mean[:, None] + np.clip(away, -REACH, REACH))
         return np.stack(every)
+
+    def _with_first(self, rows: LinearRows) -> tuple[Array, Array]:
+        """Centred means of another predictor's draws in each slice of the first one's, and the variance of these."""
+        N = len(rows)
+        along, drawn = np.zeros((N, SLICES)), np.zeros(N)
+
+        def of_draws(law: Law, index: np.ndarray, products: Products) -> tuple[Array, Array]:
+            (K, L), m = index.shape, law.v.shape[1]
+            first, other = (products.Zb[:, part].reshape(-1, m) for part in (slice(None, L), slice(L, None)))
+            v = np.broadcast_to(law.v[:, None], (K, L, m)).reshape(-1, m)
+            centred = first - (v * first).sum(axis=1, keepdims=True)
+            means = slice_means(first, v, other - (v * other).sum(axis=1, keepdims=True))
+            return means.reshape(K, L, SLICES), (v * centred**2).sum(axis=1).reshape(K, L)
+
+        for index, (means, variance) in Placed.of(self.fitted, self.rows, rows).map(of_draws):
+            inside = index >= 0
+            along[index[inside]], drawn[index[inside]] = means[inside], variance[inside]
+        return along, drawn
+
+    def _shared_by_prior(self, j: int) -> Array:
+        """Covariance of the first and another predictor from effects that the data say nothing of, (N,)."""
+        cross = None if self.joint is None else self.joint.cross.get((0, j))
+        if cross is None:
+            return np.zeros(len(self.rows))
+        params = self.fitted.reduction.extend(self.fitted.params)
+        return np.asarray(cross @ params[self.fitted.reduction.layout.covariance])
 
     def _first_predictor(self, found: Moments) -> Array:
         beta = self.fitted.design.split(self.fitted.params)[0]

@@ -146,7 +146,13 @@ def profile(maximum: ObjectiveMaximum, name: Any, names: list[str], grid: Any = 
     names : list of str
         Names of the parameters.
     """
-    profiler = Profiler.of(maximum, quantity_of(name, maximum, names))
+    quantity = quantity_of(name, maximum, names)
+    if quantity.flat:
+        raise ValueError(
+            f"name: the log-likelihood is the same for all values of {name!r}, since the probability of the zero part "
+            "is zero at the maximum; there is nothing to profile"
+        )
+    profiler = Profiler.of(maximum, quantity)
     scale, ends = profiler.quantity.scale, profiler.quantity.ends(profiler.estimate)
     asked: dict[float, float] = {}
     if grid is None:
@@ -202,7 +208,9 @@ def profile_limits(
     limits, mcse = np.full((2, len(index), 2), np.nan)
     for row, j in enumerate(index):
         quantity = quantity_of(names[j], maximum, names)
-        if maximum.reduction.keep[j] or quantity.ends(0.0)[0].zero:
+        if quantity.flat:
+            limits[row], mcse[row] = [end.outer for end in quantity.ends(0.0)], 0.0
+        elif maximum.reduction.keep[j] or quantity.ends(0.0)[0].zero:
             profiler = Profiler.of(maximum, quantity)
             for side, at in enumerate((-target, target)):
                 limits[row, side], mcse[row, side] = _limit_or_nan(profiler, at, names[j])

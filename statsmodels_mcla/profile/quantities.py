@@ -47,9 +47,12 @@ class Quantity(Protocol):
     ----------
     dispersed : bool
         Whether it needs a dispersion that is not zero.
+    flat : bool
+        Whether the likelihood is the same for all its values.
     """
 
     dispersed: ClassVar[bool] = False
+    flat: ClassVar[bool] = False
 
     @property
     def scale(self) -> OuterScale:
@@ -97,27 +100,50 @@ class Coordinate(Quantity):
 
 
 @dataclass(frozen=True)
-class VanishedZeroPart(Coordinate):
-    """Linear predictor of a zero part whose probability is zero at the maximum: the estimate is an infinite end.
+class OfNothing(Coordinate):
+    """A parameter of a zero part whose probability is zero at the maximum, whatever that parameter is.
 
     Attributes
     ----------
-    unit : float
-        Its design.
+    lowest : float
+        Of its range, which is also its interval.
     """
 
-    unit: float
+    flat: ClassVar[bool] = True
+
+    lowest: float = -np.inf
 
     def ends(self, estimate: float) -> tuple[End, End]:
         """See `Quantity`."""
-        if self.unit < 0:
+        return End(estimate, self.lowest), End(estimate, np.inf)
+
+
+@dataclass(frozen=True)
+class VanishedZeroPart(Coordinate):
+    """Effect in a zero part whose probability is zero at the maximum: the estimate is an infinite end.
+
+    Attributes
+    ----------
+    side : int
+        Of that end.
+    columns, one : ndarray (k,)
+        Effects of the zero part, and what they are where its linear predictor is one.
+    """
+
+    side: int
+    columns: np.ndarray
+    one: Array
+
+    def ends(self, estimate: float) -> tuple[End, End]:
+        """See `Quantity`."""
+        if self.side > 0:
             return LOWEST, End(estimate, np.inf)
         return End(estimate, -np.inf), HIGHEST
 
     def inward(self, params: Array, t: float) -> Array:
         """See `Quantity`; t squared is the odds."""
         out = params.copy()
-        out[self.index] = 2.0 * np.log(t) / self.unit
+        out[self.columns] = 2.0 * np.log(t) * self.one
         return out
 
 

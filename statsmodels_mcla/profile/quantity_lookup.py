@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.estimation import VanishedZeros
 from statsmodels_mcla.estimation.constrained import ObjectiveMaximum, parameters_of_effect
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.profile.quantities import (
@@ -19,6 +20,7 @@ from statsmodels_mcla.profile.quantities import (
     Correlation,
     Dispersion,
     End,
+    OfNothing,
     Quantity,
     SmoothFunction,
     VanishedZeroPart,
@@ -62,6 +64,9 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
             f"name: there is no {name!r}; there are {', '.join([*names, *found])}, and functions of the parameters"
         )
     quantity = matches[0]
+    zeros = maximum.vanished_zeros
+    if isinstance(quantity, Variance) and zeros is not None and quantity.index in zeros.variances:
+        return OfNothing(quantity.index, 0.0)
     if isinstance(quantity, Correlation) and not maximum.reduction.ranks[quantity.term]:
         raise ValueError(f"name: {name!r} does not exist where a variance is zero")
     return quantity
@@ -69,8 +74,8 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
 
 def _parameter(index: int, maximum: ObjectiveMaximum) -> Quantity:
     design, zeros = maximum.full, maximum.vanished_zeros
-    if zeros is not None and index == zeros.column:
-        return VanishedZeroPart(index, zeros.unit)
+    if zeros is not None and index in zeros.parameters:
+        return _of_vanished(index, zeros, maximum)
     if index >= design.layout.family.start:
         if index not in design.positive:
             return Coordinate(index)
@@ -79,6 +84,13 @@ def _parameter(index: int, maximum: ObjectiveMaximum) -> Quantity:
         if variance.index == index:
             return variance
     return Coordinate(index)
+
+
+def _of_vanished(index: int, zeros: VanishedZeros, maximum: ObjectiveMaximum) -> Quantity:
+    if index not in zeros.columns:
+        return OfNothing(index, 0.0 if any(v.index == index for v in _variances(maximum.full)) else -np.inf)
+    side = zeros.open_side(index)
+    return VanishedZeroPart(index, side, zeros.columns, zeros.one) if side else OfNothing(index)
 
 
 def _variances(design: MixedDesign, power: int = 2) -> Iterator[Variance]:
@@ -115,7 +127,7 @@ def _function(
 
     params, keep = maximum.params, maximum.reduction.keep
     zeros = maximum.vanished_zeros
-    gone = np.arange(len(params)) == (-1 if zeros is None else zeros.column)
+    gone = np.isin(np.arange(len(params)), [] if zeros is None else zeros.parameters)
     step = STEP * np.where(np.isfinite(maximum.se) & ~gone, maximum.se, 1e-2)
     quantity = SmoothFunction(value, step)
     try:
@@ -129,7 +141,7 @@ def _function(
     if zeros is not None and not np.any(np.abs(slopes[~gone]) > FLAT * max(abs(estimate), 1e-300)):
         raise ValueError(
             f"name: {label} depends on the zero part alone, whose probability is zero at the maximum; transform the "
-            f"limits of {names[zeros.column]!r} instead"
+            f"limits of {names[zeros.columns[0]]!r} instead"
         )
     if not np.any(np.abs(slopes[keep]) > FLAT * max(abs(estimate), 1e-300)):
         return _at_its_end(value, step, estimate, maximum, slopes)

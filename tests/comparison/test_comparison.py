@@ -393,6 +393,30 @@ def test_score_test_of_fixed_effects_against_quadrature() -> None:
     assert "Score test" in test.summary()
 
 
+def test_data_sets_side_by_side_have_their_own_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Information and scores from one pass over all simulated data sets are those from a pass each."""
+    from patsy import EvalEnvironment
+
+    from statsmodels_mcla.comparison import restricted_model
+    from statsmodels_mcla.comparison.compared_fits import MixedFit
+    from statsmodels_mcla.comparison.score_tests import added_by_formula, larger_at
+
+    small = poisson_fit("x + (1 | g)")
+    fit = MixedFit(small.model, small.estimates)
+    added = added_by_formula(small.model, "(0 + x | g) + (1 | h)", EvalEnvironment.capture())
+    found = []
+    for rows in (2**16, 1):
+        monkeypatch.setattr(restricted_model, "TOGETHER", rows)
+        model = larger_at(fit, added, np.random.SeedSequence(1))
+        scores = model.simulated_scores(added.beside(*fit.unit_rows()))[:20]
+        found.append((model.observed_scores(), model.information(scores)))
+    (together, J), (apart, other) = found
+    error = np.hypot(together.std(axis=0, ddof=1), apart.std(axis=0, ddof=1)) / np.sqrt(len(apart))
+    assert np.all(np.abs(together.mean(axis=0) - apart.mean(axis=0)) < 5 * error + 1e-9)
+    np.testing.assert_allclose(J.J, other.J, atol=0.02 * np.diag(other.J).max())
+    np.testing.assert_allclose(np.diag(J.J), np.diag(other.J), rtol=0.05)
+
+
 def test_score_test_of_a_variance_against_quadrature() -> None:
     """The slope of the likelihood in a variance at zero, by quadrature at small variances."""
     from statsmodels_mcla.comparison.compared_fits import fit_of as nested_fit_of

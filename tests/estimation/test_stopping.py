@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
-from helpers import model_of
+from helpers import F, model_of
+
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import SingularFitWarning
 
 TOLERANCES = [0.05, 0.02, 0.01]
 
@@ -24,6 +30,20 @@ def test_without_a_tolerance_it_stops_earlier() -> None:
     assert bound.llf_mcse <= free.llf_mcse / 3
     assert bound.monte_carlo.draws.sum() > free.monte_carlo.draws.sum()
     assert np.all(free.mcse <= 0.0101 * free.bse)  # the estimates have theirs all the same
+
+
+def test_a_variance_of_nearly_zero_costs_no_draws(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is left for zero as soon as its maximum is known, however many draws a standard error of it would take."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(25), 10), rng.normal(size=250)
+    y = rng.poisson(np.exp(0.6 + 0.4 * x + 0.6 * rng.normal(size=25)[g]))
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data, family=F.Poisson(), ziformula="~ 1 + (1 | g)")
+    with pytest.warns(SingularFitWarning, match="variance of 'zi: g' is zero"):
+        fit = model.fit(rng=1, disp=True)
+    assert fit.converged
+    draws = [int(n) for n in re.findall(r"draws +(\d+)", capsys.readouterr().out)]
+    assert max(draws) <= 512
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, "x"])

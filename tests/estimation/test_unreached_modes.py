@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from helpers import assert_monte_carlo, no_warnings
+from scipy import ndimage, special, stats
 from statsmodels.genmod.families import links
 
 from statsmodels_mcla import BlockSampling, MCLAMixedGLM
+from statsmodels_mcla.estimation import Fitted, unreached_mode
 from statsmodels_mcla.exceptions import ImportanceWeightWarning
+from statsmodels_mcla.execution import SERIAL
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not respect the domain")
 
@@ -57,3 +60,38 @@ def test_no_second_mode_no_warning() -> None:
         result = model.fit(rng=1)
     expected = oracle.quadrature_loglike(np.asarray(result.params), **arguments)
     assert_monte_carlo(result.llf, result.llf_mcse, expected, small=0.05, error=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "sd", "modes"), [(20, 1.5, 2), (40, 2.0, 2), (10, 2.5, 1)])
+def test_draws_from_the_law_of_a_mean_and_its_zero_part_reach_all_of_its_modes(
+    rows: int, sd: float, modes: int
+) -> None:
+    """Zeros only are from a small mean or from the zero part: two modes, of both of which the draws are."""
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(6), rows)
+    y = rng.poisson(3.0, size=len(g)) * (rng.uniform(size=len(g)) < 0.6)
+    y[:rows] = 0
+    beta = np.array([2.5 if modes == 1 else 2.0, -1.0])
+    x = np.linspace(-7.0, 7.0, 561)
+    mu, zi = np.exp(beta[0] + sd * x)[:, None], (beta[1] + sd * x)[None, :]
+    prior = stats.norm.logpdf(x)[:, None] + stats.norm.logpdf(x)
+    truth = []
+    for k in range(6):
+        law = prior.copy()
+        for value, times in zip(*np.unique(y[g == k], return_counts=True), strict=True):
+            logf = value * np.log(mu) - mu - special.gammaln(value + 1) + special.log_expit(-zi)
+            law += times * (np.logaddexp(logf, special.log_expit(zi)) if value == 0 else logf)
+        peaks = (law == ndimage.maximum_filter(law, size=5)) & (law > law.max() - 10.0)
+        assert k > 0 or peaks.sum() == modes  # premise
+        truth.append(special.logsumexp(law) + 2.0 * np.log(x[1] - x[0]))
+    model = MCLAMixedGLM.from_formula(
+        "y ~ 1 + (1 | g)",
+        pd.DataFrame({"y": y, "g": g}),
+        family=sm.families.Poisson(),
+        ziformula="~ 1 + (1 | g)",
+    )
+    params = np.array([*beta, sd**2, sd**2])
+    model.draw(params, nsample=2**12, rng=1)
+    assert model.loglike(params) == pytest.approx(sum(truth), abs=0.01)
+    now = model._current
+    assert unreached_mode(Fitted(now.design, now.reduction, now.sampler, now.position, SERIAL)) is None

@@ -6,9 +6,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.api as sm
 from responses import SEVERAL_PREDICTORS, ResponseModel
+from scipy import special
 
+from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.families import SmoothDensity, Surface, TruncatedNegativeBinomial, TruncatedPoisson
 from statsmodels_mcla.families.by_jets import ByJets
 from statsmodels_mcla.families.directions import Directions
@@ -259,3 +263,21 @@ def test_facts_are_those_of_samples(model: ResponseModel) -> None:
     for y in (-1.0, 0.0, *np.quantile(draws, [0.3, 0.7])):
         below = family.cdf(np.array([y]), at, model.phi)[0]
         assert abs((draws <= y).mean() - below) < 4.5 * 0.5 / np.sqrt(size)
+
+
+@pytest.mark.parametrize("mean", [5.0, 30.0, 36.0, 39.5, 45.0])
+def test_zeros_of_means_beyond_all_counts_are_those_of_the_zero_part(mean: float) -> None:
+    """Where e^-mu is nothing, log(p + (1 - p) e^-mu) is log p: a draw far out must not weigh more."""
+    family = MCLAMixedGLM.from_formula(
+        "y ~ 1 + (1 | g)",
+        pd.DataFrame({"y": [0, 1, 2, 0], "g": [0, 0, 1, 1]}),
+        family=sm.families.Poisson(),
+        ziformula="~ 1",
+    ).design.family
+    ways = family.directions.matrix
+    zero, one = np.zeros((len(ways), 1)), np.ones((len(ways), 1))
+    for z in (-30.0, -5.0, 0.0, 17.3, 40.0):
+        found = family.rows(zero, one, one, ways @ np.array([[mean], [z]]), 1.0).logf.sum()
+        assert found == pytest.approx(
+            np.logaddexp(special.log_expit(z), special.log_expit(-z) - np.exp(mean)), abs=1e-12
+        )

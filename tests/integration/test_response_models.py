@@ -216,11 +216,6 @@ def test_predictions_of_each_predictor() -> None:
         fit.get_prediction(which="prob")
     with pytest.raises(ValueError, match="obs_conf_int is not known"):
         fit.get_prediction(row, which="linear").obs_conf_int()
-    both = fit_of(model_named("hurdle poisson, both random"))
-    with pytest.raises(
-        ValueError, match="obs_conf_int is not known for family HurdlePoisson where linear pred"
-    ):
-        both.get_prediction(random="marginal").obs_conf_int()
 
 
 @pytest.mark.parametrize(

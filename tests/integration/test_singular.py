@@ -31,7 +31,7 @@ from scipy import optimize, special, stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
-from statsmodels_mcla.estimation.boundary.variance_scores import curvature_by_level
+from statsmodels_mcla.estimation.boundary.variance_scores import curvatures_by_level
 from statsmodels_mcla.exceptions import SingularFitWarning
 from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
 from statsmodels_mcla.likelihood.sampling.sampler import Sampler
@@ -354,7 +354,7 @@ def test_natural_derivatives_of_loadings(pivots: tuple[int, ...]) -> None:
 def test_slope_out_of_the_boundary_is_that_of_quadrature() -> None:
     case, result = ONE, fit_of(ONE)
     fitted = result.fitted
-    M = curvature_by_level(case.model().random_terms[0], fitted.design, fitted.position)
+    (M,) = curvatures_by_level(case.model().random_terms[:1], fitted.design, fitted.position)
     arguments = {
         "y": case.data["y"].to_numpy(float),
         "X": case.Z_of(case.data),

@@ -50,9 +50,9 @@ def data(kind: str, seed: int) -> pd.DataFrame:
 
 
 @functools.cache
-def fit(kind: str, seed: int, law: str) -> Any:
+def fit(kind: str, seed: int, law: str, ziformula: str = "~ 1") -> Any:
     model = MCLAMixedGLM.from_formula(
-        "y ~ x + (1 | g)", data(kind, seed), family=LAWS[law][0], ziformula="~ 1"
+        "y ~ x + (1 | g)", data(kind, seed), family=LAWS[law][0], ziformula=ziformula
     )
     with pytest.warns(SingularFitWarning) as caught:
         found = model.fit(rng=1)
@@ -126,7 +126,7 @@ def test_profile_of_a_zero_part_that_has_vanished() -> None:
     """Its points are those of quadrature; it is flat at its end, which is the estimate."""
     ours = fit("overdispersed", 1, "nb")
     found = ours.profile_likelihood("zi: Intercept")
-    assert found.table.index[0] == ours.params["zi: Intercept"]
+    assert found.table.index[0] == pytest.approx(ours.params["zi: Intercept"])
     assert found.table["zeta"].iloc[0] == 0.0
     assert found.conf_int()["lower"] == -np.inf
     one = found.conf_int()["upper"]
@@ -172,3 +172,56 @@ def test_a_function_of_a_zero_part_that_has_vanished_says_what_to_do() -> None:
     np.testing.assert_allclose(
         found.conf_int()[["lower", "upper"]], np.exp(plain[["lower", "upper"]]), rtol=2e-3
     )
+
+
+def _poisson_with_zeros_of_a_slope(seed: int, intercept: float) -> float:
+    """Largest log-likelihood of ``ziformula="~ x"`` at an intercept of the zero part."""
+    table = data("equidispersed", seed)
+    y, x = table["y"].to_numpy()[:, None], table["x"].to_numpy()[:, None]
+
+    def fall(v: Any) -> float:
+        zi = intercept + v[3] * x
+        logf = stats.poisson.logpmf(y, np.exp(v[0] + v[1] * x + np.exp(v[2]) * NODES)) + special.log_expit(
+            -zi
+        )
+        logf = np.where(y == 0, np.logaddexp(logf, special.log_expit(zi)), logf)
+        return -float(special.logsumexp(np.add.reduceat(logf, np.arange(0, 250, 10)) + WEIGHTS, axis=1).sum())
+
+    return -min(optimize.minimize(fall, [0.7, 0.4, -0.6, slope]).fun for slope in (-2.0, 0.0, 2.0))
+
+
+def test_limits_of_a_zero_part_of_a_covariate_that_has_vanished() -> None:
+    """Whatever its slope is, an intercept may go to minus infinity; from 10 away, both may be anything."""
+    ours = fit("equidispersed", 14, "poisson", "~ x")
+    with no_warnings():
+        limits = ours.conf_int(method="profile", parm=["zi: Intercept", "zi: x"])
+    assert limits.loc["zi: x"].tolist() == [-np.inf, np.inf]
+    assert limits.loc["zi: Intercept", 0] == -np.inf
+    top = quadrature("equidispersed", 14, "poisson")
+    assert ours.llf == pytest.approx(top, abs=2e-3)
+    loss = top - _poisson_with_zeros_of_a_slope(14, float(limits.loc["zi: Intercept", 1]))
+    assert loss == pytest.approx(HALF, abs=0.02)
+    with no_warnings():
+        away = fit("equidispersed", 14, "poisson", "~ I(x - 10)").conf_int(
+            method="profile", parm="zi: Intercept"
+        )
+    assert away.iloc[0].tolist() == [-np.inf, np.inf]
+    with pytest.raises(
+        ValueError, match="the same for all values of 'zi: x', since the probability of the zero"
+    ):
+        ours.profile_likelihood("zi: x")
+
+
+def test_limits_of_a_variance_of_a_zero_part_that_has_vanished() -> None:
+    """There is nothing that it could change: its interval is its range, and its standard deviation has no profile."""
+    ours = fit("equidispersed", 3, "poisson", "~ 1 + (1 | g)")
+    with no_warnings():
+        limits = ours.conf_int(method="profile")
+    assert limits.loc["zi: g Var"].tolist() == [0.0, np.inf]
+    assert limits.loc["zi: Intercept", 0] == -np.inf
+    plain = fit("equidispersed", 3, "poisson").conf_int(method="profile")
+    np.testing.assert_allclose(
+        limits.loc[["Intercept", "x", "g Var"]], plain.loc[["Intercept", "x", "g Var"]], atol=2e-3
+    )
+    with pytest.raises(ValueError, match=r"same for all values of 'zi: g: SD\(Intercept\)'"):
+        ours.profile_likelihood("zi: g: SD(Intercept)")

@@ -16,7 +16,7 @@ from statsmodels_mcla.estimation.boundary.rank_search import (
 )
 from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.estimation.boundary.variance_scores import (
-    curvature_by_level,
+    curvatures_by_level,
     flat_terms,
     grown_reduction,
 )
@@ -25,7 +25,7 @@ __all__ = [
     "LIMIT",
     "NO_LOSS",
     "Reduction",
-    "curvature_by_level",
+    "curvatures_by_level",
     "flat_terms",
     "grown_reduction",
     "pivots_of",

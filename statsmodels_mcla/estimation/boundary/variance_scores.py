@@ -34,7 +34,12 @@ NO_GAIN = (
 
 
 def grown_reduction(
-    design: DesignFacts, reduction: Reduction, reduced: DesignFacts, position: Position, size: float
+    design: DesignFacts,
+    reduction: Reduction,
+    reduced: DesignFacts,
+    position: Position,
+    size: float,
+    closed: Sequence[int] = (),
 ) -> tuple[Reduction, Array] | None:
     """Raise ranks by one where the likelihood rises by that, and say where to go on.
 
@@ -48,6 +53,8 @@ def grown_reduction(
         Maximum of the reduced design.
     size : float
         Standard deviation along the axes of the terms where a search starts.
+    closed : sequence of int
+        Terms that stay as they are.
 
     Returns
     -------
@@ -57,7 +64,7 @@ def grown_reduction(
     covariance, at = design.covariance, design.layout.covariance
     params = reduction.extend(position.params)
     matrices, ranks = covariance.matrices(params[at]), list(reduction.ranks)
-    for k in reduction.singular:
+    for k in sorted({*reduction.singular} - {*closed}):
         found = partial(_curvature_by_level, k, position.params)
         M = design.keep(found, reduced.keep(_itself), position.draws)
         step = _best_step(design, M, design.loadings.terms[k], matrices[k], size, reduction.ranks[k])
@@ -140,44 +147,58 @@ class _Moments(NamedTuple):
     bend: Array  # (rows,) E[d2]
 
 
-def _moments(term: RandomTerm, reduced: MixedDesign, params: Array, draws: WeightedDraws) -> _Moments:
+def _moments(
+    terms: Sequence[RandomTerm], reduced: MixedDesign, params: Array, draws: WeightedDraws
+) -> list[_Moments]:
     beta, loadings, phi = reduced.split(params)
     bucket, v = draws.bucket, draws.v
-    sums = _LevelSums.of(term, bucket.rows)
     y, w, v_dispersion = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
     u = bucket.effects_from(reduced.loadings.factors(loadings), draws.b)
     eta = bucket.Z.predictors(u, np.empty((*bucket.y.shape, v.shape[1])))
     eta += (bucket.offset + bucket.X @ beta)[..., None]
-    terms = bucket.family.blocks(y, w, v_dispersion, eta, phi)
-    scores = (sums.matrix @ terms.d1.reshape(-1, v.shape[1])).reshape(-1, term.dim, v.shape[1])
+    found = bucket.family.blocks(y, w, v_dispersion, eta, phi)
+    inside = bucket.rows >= 0
+    rows, bend = bucket.rows[inside], weighted_sum(found.d2, v)[inside]
+    return [_of_levels(term, bucket.rows, found.d1, v, rows, bend) for term in terms]
+
+
+def _of_levels(
+    term: RandomTerm, of_bucket: np.ndarray, d1: Array, v: Array, rows: np.ndarray, bend: Array
+) -> _Moments:
+    sums = _LevelSums.of(term, of_bucket)
+    scores = (sums.matrix @ d1.reshape(-1, v.shape[1])).reshape(-1, term.dim, v.shape[1])
     weight = v[sums.block]
     mean = weighted_sum(scores, weight)
     scores = scores - mean[..., None]
-    inside = bucket.rows >= 0
-    return _Moments(
-        sums.level,
-        mean,
-        np.einsum("kim,kjm,km->kij", scores, scores, weight),
-        bucket.rows[inside],
-        weighted_sum(terms.d2, v)[inside],
-    )
+    variance = np.einsum("kim,kjm,km->kij", scores, scores, weight)
+    return _Moments(sums.level, mean, variance, rows, bend)
 
 
-def curvature_by_level(term: RandomTerm, reduced: DesignFacts, position: Position) -> Array:
-    """M_l of every level of a term of the model, (L, d, d), over the draws at a maximum of the reduced design."""
-    return _by_level(term, position.params, reduced.here, position.draws)
+def curvatures_by_level(terms: Sequence[RandomTerm], reduced: DesignFacts, position: Position) -> list[Array]:
+    """M_l of every level of each of some terms, (L, d, d), over the draws at a maximum of the reduced design."""
+    return _by_level(terms, position.params, reduced.here, position.draws)
 
 
 def _curvature_by_level(
     k: int, params: Array, design: MixedDesign, reduced: MixedDesign, draws: Sequence[DrawPart]
 ) -> Array:
-    return _by_level(design.terms[k], params, reduced, draws)
+    return _by_level(design.terms[k : k + 1], params, reduced, draws)[0]
 
 
-def _by_level(term: RandomTerm, params: Array, reduced: MixedDesign, draws: Sequence[DrawPart]) -> Array:
+def _by_level(
+    terms: Sequence[RandomTerm], params: Array, reduced: MixedDesign, draws: Sequence[DrawPart]
+) -> list[Array]:
+    parts = list(over_draws(reduced, params, draws, partial(_moments, terms, reduced, params)))
+    return [
+        _added_up(term, reduced.n_rows, own)
+        for term, own in zip(terms, zip(*parts, strict=True), strict=True)
+    ]
+
+
+def _added_up(term: RandomTerm, n_rows: int, parts: Sequence[_Moments]) -> Array:
     d, L = term.dim, term.n_levels
-    mean, M, bend = np.zeros((L, d)), np.zeros((L, d, d)), np.zeros(reduced.n_rows)
-    for found in over_draws(reduced, params, draws, partial(_moments, term, reduced, params)):
+    mean, M, bend = np.zeros((L, d)), np.zeros((L, d, d)), np.zeros(n_rows)
+    for found in parts:
         np.add.at(mean, found.level, found.mean)
         np.add.at(M, found.level, found.variance)
         bend[found.rows] = found.bend

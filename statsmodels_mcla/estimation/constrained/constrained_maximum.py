@@ -115,7 +115,7 @@ def maximise(
             return maximise(smaller, smaller.locate(point.params), held)
         far = _without_zeros(objective, point, held)
         if far is not None:
-            return maximise(objective, objective.locate(far), held)
+            return maximise(far[0], far[0].locate(far[1]), held)
         previous = point.x
         x = _not_to_zero(objective, previous, previous + min(1.0, LONGEST / step.length) * step.dx)
         if step.length < CLOSE:  # a saddle: the likelihood is flat where standard deviations are small
@@ -173,8 +173,8 @@ def _stays(objective: Objective, point: Point) -> Array:
     if zeros is None or not zeros.gone(point.params):
         return np.zeros_like(point.hessian)
     P = len(point.params)
-    a, _ = objective.pull_back(point.x, np.eye(P)[zeros.column], np.zeros((P, P)))
-    return np.outer(a, a)
+    of_each = [objective.pull_back(point.x, e, np.zeros((P, P)))[0] for e in np.eye(P)[zeros.columns]]
+    return np.asarray(np.transpose(of_each) @ of_each)
 
 
 def _positive(A: Array) -> Array:
@@ -196,15 +196,20 @@ def _not_to_zero(objective: Objective, old: Array, new: Array) -> Array:
     return out
 
 
-def _without_zeros(objective: Objective, point: Point, held: Held | None) -> Array | None:
-    """Parameters with a zero part that has vanished, if that loses nothing and it is not what is held."""
+def _without_zeros(objective: Objective, point: Point, held: Held | None) -> tuple[Objective, Array] | None:
+    """Model and parameters with a zero part that has vanished, if that loses nothing and it is not what is held."""
     zeros = objective.submodel.zeros(point.params)
     if zeros is None or zeros.gone(point.params):
         return None
-    if held is not None and held.quantity.at(point.params).gradient[zeros.column]:
+    if held is not None and held.quantity.at(point.params).gradient[zeros.parameters].any():
         return None
-    height, far = objective.submodel.laplace_height, zeros.far(objective.submodel.model, point.params)
-    return far if height(far) > height(point.params) - NO_LOSS else None
+    submodel, far = objective.submodel, zeros.far(point.params)
+    if submodel.laplace_height(far) <= submodel.laplace_height(point.params) - NO_LOSS:
+        return None
+    pivots = zeros.without(submodel.reduction).pivots
+    return objective if pivots == submodel.reduction.pivots else objective.on(
+        submodel.with_pivots(pivots)
+    ), far
 
 
 def _lower_ranks(objective: Objective, point: Point, held: Held | None) -> Objective | None:

@@ -67,7 +67,7 @@ def _with_zeros(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
     """Let a zero part that has vanished have a probability, where that raises the likelihood."""
     objective, params = found.objective, found.point.params
     zeros = objective.submodel.zeros(params)
-    if zeros is None or not zeros.gone(params) or held.quantity.at(params).gradient[zeros.column]:
+    if zeros is None or not zeros.gone(params) or held.quantity.at(params).gradient[zeros.parameters].any():
         return found
     nearer = zeros.nearer(params, objective.submodel.laplace_height)
     if nearer is None:

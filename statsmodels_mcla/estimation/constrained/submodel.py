@@ -70,8 +70,9 @@ class Submodel:
         return evaluate_laplace(self.smooth, working).value
 
     def zeros(self, params: Array) -> VanishedZeros | None:
-        """Zero part of one small probability at natural parameters of the whole model, if there is one."""
-        return VanishedZeros.of(self.design, params)
+        """Zero part of small probabilities at natural parameters of the whole model, if there is one."""
+        found = VanishedZeros.of(self.model, params[self.keep])
+        return found and replace(found, variances=np.flatnonzero(self.keep)[found.variances])
 
     def spread(self, params: Array) -> Array:
         """Parameters of the whole model (P,) of those of ``model`` or ``smooth``."""

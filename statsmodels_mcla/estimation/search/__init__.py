@@ -6,7 +6,13 @@ The next of its kind: another optimiser goes through `optimizers`, statsmodels' 
 """
 
 from statsmodels_mcla.estimation.search.glm_start import GLMStart, fit_without_random_effects, search_scale
-from statsmodels_mcla.estimation.search.laplace_fit import LaplaceFit, fit_laplace, laplace_covariance, sized
+from statsmodels_mcla.estimation.search.laplace_fit import (
+    LaplaceFit,
+    fit_laplace,
+    informed,
+    laplace_covariance,
+    sized,
+)
 from statsmodels_mcla.estimation.search.monte_carlo_fit import MonteCarloFit, fit_monte_carlo
 from statsmodels_mcla.estimation.search.settings import DrawSettings, FitSettings, Round
 
@@ -20,6 +26,7 @@ __all__ = [
     "fit_laplace",
     "fit_monte_carlo",
     "fit_without_random_effects",
+    "informed",
     "laplace_covariance",
     "search_scale",
     "sized",

@@ -136,8 +136,17 @@ def sized(design: DesignFacts, start: GLMStart) -> GLMStart:
         best, height, modes = trial, found.value, found.modes
     if modes is None:
         return best
+    return _informed(design, best, modes)
+
+
+def informed(design: DesignFacts, start: GLMStart, params: Array) -> GLMStart:
+    """Start with the information about the fixed effects that there is at some fitted parameters."""
+    return _informed(design, start, evaluate_laplace(design, params).modes)
+
+
+def _informed(design: DesignFacts, start: GLMStart, modes: tuple[Modes, ...]) -> GLMStart:
     information = np.sum(design.map(_information, modes), axis=0)
-    return replace(best, information=information) if is_positive_definite(information) else best
+    return replace(start, information=information) if is_positive_definite(information) else start
 
 
 def _information(design: MixedDesign, modes: tuple[Modes, ...]) -> Array:

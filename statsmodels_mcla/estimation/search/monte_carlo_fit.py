@@ -11,6 +11,7 @@ and exact wherever it is evaluated.  Near the anchor it is also precise, so that
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -327,18 +328,21 @@ def _are_enough(sampler: Sampler, precision: Precision | None, settings: FitSett
 
 
 def fit_monte_carlo(
-    scale: SearchScale, sampler: Sampler, params: Array, settings: FitSettings
+    scale: SearchScale,
+    sampler: Sampler,
+    params: Array,
+    settings: FitSettings,
+    leave: Callable[[Array, Array], bool] = lambda *_: False,
 ) -> MonteCarloFit:
     """Climb from the given parameters and refine until the Monte Carlo errors are small enough.
 
     Parameters
     ----------
-    scale : SearchScale
-    sampler : Sampler
-        With the draws to start with.
-    params : ndarray (P,)
-        Fitted parameters to start from.
-    settings : FitSettings
+    scale, settings : SearchScale, FitSettings
+    sampler, params : Sampler, ndarray (P,)
+        Draws and fitted parameters to start with.
+    leave : callable
+        Of fitted parameters and Hessian: whether a precise maximum is worth no more draws, being left for lower ranks.
     """
     clock = time.perf_counter()
     history: list[Round] = []
@@ -381,7 +385,8 @@ def fit_monte_carlo(
         settings.report(history[-1])
         this = position, evaluation, precision, converged, precise, sampler, tuple(history), *told
         found = _not_lost(found, MonteCarloFit(*this), scale, settings, metric)
-        if tol == EXACT and enough:
+        left = precise and settings.nsample is None and leave(position.params, evaluation.hessian)
+        if left or (tol == EXACT and enough):
             return found
         # 2. more draws where the error comes from, unless they are enough or too many already
         failures += precision is None

@@ -29,7 +29,11 @@ def distance(gradient: Array, hessian: Array) -> float:
     """Length of the Newton step in standard errors; inf where the Hessian is not negative definite."""
     if not is_positive_definite(-hessian):
         return np.inf
-    return float(np.sqrt(max(float(gradient @ np.linalg.solve(-hessian, gradient)), 0.0)))
+    try:
+        step = np.linalg.solve(-hessian, gradient)
+    except np.linalg.LinAlgError:  # to round-off
+        return np.inf
+    return float(np.sqrt(max(float(gradient @ step), 0.0)))
 
 
 def on_the_way(

@@ -54,7 +54,7 @@ class Precision:
         Raises
         ------
         numpy.linalg.LinAlgError
-            If the Hessian is not negative definite, so that there is no maximum.
+            If the Hessian is not negative definite, so that there is no maximum, or too flat or steep for numbers.
         """
         information = -0.5 * (evaluation.hessian + evaluation.hessian.T)
         np.linalg.cholesky(information)  # raises unless positive definite
@@ -66,6 +66,8 @@ class Precision:
         alone = evaluation.curvature_square / total / total
         to_estimates = jacobian @ inverse
         cov = to_estimates @ jacobian.T
+        if not (np.isfinite(cov).all() and np.diag(cov).all()):
+            raise np.linalg.LinAlgError("standard errors are beyond floating point")
         se_error = 0.5 * np.sqrt(total) / np.diag(cov) * (1.0 + alone**2)
         return cls(
             cov,
