@@ -180,6 +180,8 @@ def test_they_are_in_the_tables() -> None:
     assert [c for c in prediction.summary_frame(mcse=False).columns if c.endswith("mcse")] == ["mcse"]
     whole = prediction.summary_frame(mcse=True)
     np.testing.assert_allclose(whole["mean_ci_lower_mcse"], prediction.conf_int_mcse()[:, 0])
+    np.testing.assert_allclose(whole["mean_se_mcse"], prediction.se_mcse)
+    np.testing.assert_allclose(whole["obs_ci_upper_mcse"], prediction.obs_conf_int_mcse()[:, 1])
     assert "MCSE" in result.get_margeff().summary().as_text()
     assert "MCSE" in str(result.wald_test(np.eye(5)[:2]))
 
