@@ -216,13 +216,15 @@ def refuse_values(name: str, value: Any) -> str:
     return found
 
 
-def refuse_uncoded(name: str, value: Any) -> None:
+def refuse_uncoded(name: str, value: Any, *, strict: bool = False) -> None:
     """Refuse a covariate that patsy would give a coefficient a value, though nobody asked for categories.
+
+    Many numbers held as text are refused only where ``strict``.
 
     Warns
     -----
     FormulaWarning
-        Of many numbers held as text.
+        Of them, otherwise.
     """
     if refuse_values(name, value) not in ("string", "mixed", "mixed-integer"):
         return
@@ -236,12 +238,13 @@ def refuse_uncoded(name: str, value: Any) -> None:
             f"pd.to_numeric(..., errors='coerce'), or write C({name})"
         )
     if number.sum() > max(MANY, 0.9 * len(levels)):
-        warn(
+        told = (
             f"`{name}` holds {number.sum()} numbers as text{odd}, {EACH}: convert it with "
-            f"pd.to_numeric(..., errors='coerce'), or write C({name})",
-            FormulaWarning,
-            stacklevel=4,
+            f"pd.to_numeric(..., errors='coerce'), or write C({name})"
         )
+        if strict:
+            raise FormulaError(told)
+        warn(told, FormulaWarning, stacklevel=4)
 
 
 def numeric_columns(value: Any) -> np.ndarray:

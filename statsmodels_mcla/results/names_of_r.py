@@ -30,6 +30,7 @@ HERE = {
     "lsmeans": "emmeans()",
     "bootMer": "bootstrap()",
     "refit": "update()",
+    "profile": "conf_int(method='profile'), profile_likelihood() or plot_profile() for a curve",
     "formula": "model.formula",
 }
 

@@ -218,3 +218,24 @@ def test_other_missing_attributes_say_what_python_says() -> None:
             result.sumary  # noqa: B018
     with pytest.raises(AttributeError, match="rests on no draws"):  # of a property that fails
         laplace_of("cbpp").pvalues_mcse  # noqa: B018
+
+
+@pytest.mark.parametrize("fitted", [laplace_of, fit_of])
+@pytest.mark.parametrize("door", ["update", "power", "bootstrap"])
+def test_unknown_arguments_of_what_hands_them_on(door: str, fitted: Callable[[str], Any]) -> None:
+    """The message is that of the call that people made."""
+    result = fitted("cbpp")
+    call = {
+        "update": {"formula": ". ~ ."},
+        "power": {"test": "C(period)", "n": {"herd": [10]}},
+        "bootstrap": {},
+    }
+    nearly = {"update": "subst", "power": "alhpa", "bootstrap": "nrpe"}[door]
+    for name, way_out in (
+        ("approximation", r"fit_laplace\(\)"),
+        ("seed", "rng="),
+        (nearly, "did you mean"),
+        ("nosuch", "see its help"),
+    ):
+        with pytest.raises(TypeError, match=f"^{door} has no argument '{name}': .*{way_out}"):
+            getattr(result, door)(**call[door], **{name: 1})
