@@ -77,11 +77,11 @@ def refuse_exact_fit(
             if left > NOISELESS * size_of_target or family.quadratic:
                 return
             raise ValueError(
-                f"endog: fixed and random effects reproduce the responses up to {left / size_of_target:.0e} of what random "
-                f"effects explain: there is practically no noise, the dispersion {dispersions[-1]!r} is next to the end of "
-                "its range, and rounding hides the maximum of so steep a likelihood. Check whether the response was "
-                "computed from the covariates; fit its transform (np.log(y) for a log link) with family='gaussian', "
-                "whose likelihood is closed"
+                f"endog: fixed and random effects reproduce the responses up to {left / size_of_target:.0e} of what "
+                f"random effects explain: there is practically no noise, the dispersion {dispersions[-1]!r} is next to "
+                "the end of its range, and rounding hides the maximum of so steep a likelihood. Check whether the "
+                "response was computed from the covariates; fit its transform (np.log(y) for a log link) with "
+                "family='gaussian', whose likelihood is closed"
             )
     raise ValueError(
         "endog: fixed and random effects reproduce every response exactly, so that the dispersion "

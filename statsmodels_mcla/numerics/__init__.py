@@ -19,6 +19,7 @@ from statsmodels_mcla.numerics.finite_differences import (
     extrapolated_differences,
     slopes,
 )
+from statsmodels_mcla.numerics.holm import holm
 from statsmodels_mcla.numerics.linalg import (
     covariance_root,
     homogeneous,
@@ -48,6 +49,7 @@ __all__ = [
     "extrapolated_differences",
     "generator",
     "generator_of",
+    "holm",
     "homogeneous",
     "independent_columns",
     "inner_products",

@@ -12,7 +12,7 @@ HERE = {
     "coefs": f"{COEFFICIENTS}; tidy() for a table",
     "coefficients": COEFFICIENTS,
     "VarCorr": "var_corr() for standard deviations and correlations, cov_re for covariance matrices",
-    "sigma": "scale, the dispersion (of a normal response the residual variance: np.sqrt(scale) is sigma)",
+    "sigma": "params['scale'], the dispersion (of a normal response the residual variance, sigma**2)",
     "logLik": "llf",
     "loglik": "llf",
     "AIC": "aic",

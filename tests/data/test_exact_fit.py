@@ -94,7 +94,7 @@ def test_hardly_any_noise_is_fitted_where_the_likelihood_is_closed(data):
     result = model_of(data, "gaussian-identity", 2 + data["u"] + 1e-6 * data["o"]).fit(rng=1)
     within = data["o"] - data["o"].groupby(data["g"]).transform("mean")
     assert result.converged
-    np.testing.assert_allclose(result.scale, 1e-12 * (within**2).sum() / (96 - 12), rtol=0.05)
+    np.testing.assert_allclose(result.params["scale"], 1e-12 * (within**2).sum() / (96 - 12), rtol=0.05)
 
 
 @pytest.mark.parametrize("name", CONTINUOUS[1:])
