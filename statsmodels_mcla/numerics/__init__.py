@@ -19,7 +19,6 @@ from statsmodels_mcla.numerics.finite_differences import (
     extrapolated_differences,
     slopes,
 )
-from statsmodels_mcla.numerics.holm import holm
 from statsmodels_mcla.numerics.linalg import (
     covariance_root,
     homogeneous,
@@ -33,6 +32,7 @@ from statsmodels_mcla.numerics.linalg import (
     transpose,
     weighted_sum,
 )
+from statsmodels_mcla.numerics.p_values import holm
 from statsmodels_mcla.numerics.random_streams import child, generator, generator_of, seed_of
 from statsmodels_mcla.numerics.standard_errors import delta_method, standard_deviations
 

@@ -239,3 +239,28 @@ def test_unknown_arguments_of_what_hands_them_on(door: str, fitted: Callable[[st
     ):
         with pytest.raises(TypeError, match=f"^{door} has no argument '{name}': .*{way_out}"):
             getattr(result, door)(**call[door], **{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("formula", "way_out"),
+    [
+        ("y ~ x + (1 / g)", r"with a bar, \(1 \| group\)"),
+        ("y ~ x + txet + (1 | g)", "did you mean 'text'"),
+        ("y ~ x + (1 | txet)", "did you mean 'text'"),
+    ],
+)
+def test_what_patsy_says_is_followed_by_what_to_do(formula: str, way_out: str) -> None:
+    with pytest.raises(ValueError, match=f"(?s){way_out}"):
+        MCLAMixedGLM.from_formula(formula, data=DATA.assign(text="a"))
+
+
+def test_new_rows_of_other_categories() -> None:
+    data = pd.DataFrame({"y": RNG.integers(0, 2, 40), "f": list("ab") * 20, "g": np.arange(40) // 4})
+    result = MCLAMixedGLM.from_formula("y ~ f + (1 | g)", data=data).fit_laplace()
+    with pytest.raises(ValueError, match=r"(?s)'c' does not match.*leave the others out"):
+        result.predict(data.assign(f="c"))
+
+
+def test_power_lists_the_columns() -> None:
+    with pytest.raises(ValueError, match=r"n: the data have no column 'hrd'; they have .*herd"):
+        laplace_of("cbpp").power("C(period)", {"hrd": [10]})

@@ -1,4 +1,4 @@
-"""Holm's adjustment of p-values for their number."""
+"""Adjustment of p-values for their number."""
 
 from __future__ import annotations
 
