@@ -10,6 +10,7 @@ from statsmodels_mcla.data.array_checks import (
     check_full_rank,
     check_start_params,
     finite_matrix,
+    refuse_saturated,
     row_vector,
     terms_of_arrays,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "read_rows",
     "refuse_removed",
     "refuse_residual_effects",
+    "refuse_saturated",
     "refuse_unidentified_covariance",
     "refuse_unknown",
     "row_vector",

@@ -192,6 +192,32 @@ def check_full_rank(X: Array, names: Sequence[str]) -> None:
     )
 
 
+def refuse_saturated(n: int, names: Sequence[str], predictor: str = "") -> None:
+    """Refuse as many fixed effects of a linear predictor as there are rows.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    names : sequence of str
+        Independent columns.
+    predictor : str
+        Its name, "" for the mean.
+
+    Raises
+    ------
+    ValueError
+        They reproduce any responses, and nothing is left for other parameters.
+    """
+    if len(names) >= n:
+        argument = f"the formula of {predictor!r}" if predictor else "exog"
+        raise ValueError(
+            f"{argument} has as many effects as there are rows ({n}), among them {names[-1]!r}: a row to each leaves "
+            "nothing to tell the other parameters by. Drop a covariate of which each row has another category "
+            "(numbers that are held as text or written C(x) become categories: pd.to_numeric)"
+        )
+
+
 def check_start_params(start_params: Any, names: Sequence[str], non_negative: np.ndarray) -> Array:
     """Return starting values as an array.
 

@@ -13,6 +13,8 @@ from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
+# of what random effects reproduce: where a likelihood is so steep that rounding hides its maximum
+NOISELESS = 3e-5
 TOLERANCES = 1e-6, 1e-13  # of the search for effects that reproduce the responses: at first a short one
 
 
@@ -33,7 +35,8 @@ def refuse_exact_fit(
     Raises
     ------
     ValueError
-        If g(y) - offset = X b + Z u for some b and u, and Z has fewer columns than rows.
+        If g(y) - offset = X b + Z u for some b and u, and Z has fewer columns than rows, or nearly so and the integral
+        over u has no closed form.
 
     Notes
     -----
@@ -66,10 +69,20 @@ def refuse_exact_fit(
         Z.shape, matvec=lambda u: residual(Z @ u), rmatvec=lambda v: Z.T @ residual(v), dtype=float
     )
     target = residual(eta - offset)
+    size_of_target = np.linalg.norm(target)
     for tolerance in TOLERANCES:
         u = lsqr(operator, target, atol=tolerance, btol=tolerance)[0]
-        if np.linalg.norm(target - operator @ u) > 100 * tolerance * scale:
-            return
+        left = np.linalg.norm(target - operator @ u)
+        if left > 100 * tolerance * scale:
+            if left > NOISELESS * size_of_target or family.quadratic:
+                return
+            raise ValueError(
+                f"endog: fixed and random effects reproduce the responses up to {left / size_of_target:.0e} of what "
+                f"random effects explain: there is practically no noise, the dispersion {dispersions[-1]!r} is next to "
+                "the end of its range, and rounding hides the maximum of so steep a likelihood. Check whether the "
+                "response was computed from the covariates; fit its transform (np.log(y) for a log link) with "
+                "family='gaussian', whose likelihood is closed"
+            )
     raise ValueError(
         "endog: fixed and random effects reproduce every response exactly, so that the dispersion "
         f"{dispersions[-1]!r} goes to the end of its range, no variance, and the likelihood has no maximum: check the "

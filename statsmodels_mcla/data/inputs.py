@@ -16,6 +16,7 @@ from statsmodels_mcla.data.array_checks import (
     check_full_rank_beside_constant,
     complete_rows,
     finite_matrix,
+    refuse_saturated,
     row_vector,
     terms_of_arrays,
     unique_names,
@@ -314,9 +315,10 @@ def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
     _check_predictors(inputs, family)
     X, columns = inputs.exog.to_numpy(), list(inputs.exog.columns)
     _refuse_offset(inputs, family)
-    for k in range(len(family.predictors)):
+    for k, predictor in enumerate(family.predictors):
         own = inputs.predictor_of_column == k
         named = [c for c, mine in zip(columns, own, strict=True) if mine]
+        refuse_saturated(int(inputs.used.sum()), named, predictor)
         if family.intercept or k > 0:
             check_full_rank(X[inputs.used][:, own], named)
         else:

@@ -63,6 +63,9 @@ class MixedModel(Protocol):
     def with_fixed(self, columns: Any) -> Any:
         """Return the model with some of the columns of the fixed effects."""
 
+    def refuse_options(self, call: Any, method: str, options: Any) -> None:
+        """Refuse arguments that neither a call has nor the fit that it hands them on to."""
+
     def update(
         self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
     ) -> Any:

@@ -14,6 +14,7 @@ INSTEAD = {
     "REML": "leave it out: this is maximum likelihood",
     "reml": "leave it out: this is maximum likelihood",
     "nAGQ": "leave it out: the likelihood itself is maximised; mcse_tol= says how exactly, and fit_laplace() is nAGQ=1",
+    "approximation": "fit_laplace() fits by Laplace's approximation, and so does all that is refitted after it",
     "control": "pass the options themselves: mcse_tol=, max_draws=, max_seconds=, maxiter=",
     "start": "pass start_params=",
     "verbose": "pass disp=True",

@@ -223,6 +223,12 @@ class Varied:
             there = function(self.value + SCALE * self.deviations)
             return Varied(here, (there - here) / SCALE)
 
+    def split(self, at: int) -> tuple[Varied, Varied]:
+        """The first columns, up to ``at``, and the others."""
+        values, deviations = (np.split(part, [at], axis=-1) for part in (self.value, self.deviations))
+        first, second = (Varied(*pair) for pair in zip(values, deviations, strict=True))
+        return first, second
+
     @property
     def mcse(self) -> Array:
         """Monte Carlo standard error."""

@@ -138,6 +138,11 @@ class Estimates:
         return self.cov_mcse is not None
 
     @property
+    def fit_method(self) -> str:
+        """Name of the model's method that makes such estimates."""
+        return "fit" if self.drawn else "fit_laplace"
+
+    @property
     def fitted(self) -> Fitted:
         """The maximum with the draws made there, in the parameters that were fitted."""
         return self.maximum()

@@ -16,7 +16,7 @@ from patsy.desc import INTERCEPT
 from patsy.infix_parser import Operator
 from patsy.parse_formula import parse_formula
 
-from statsmodels_mcla.formula.habits import refuse_habits
+from statsmodels_mcla.formula.habits import explained, refuse_habits
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
 # The unary bar is the second one of "||".
@@ -112,7 +112,7 @@ def _described(tree: Any, where: str) -> Any:
     try:
         return ModelDesc.from_formula(tree)
     except PatsyError as error:
-        raise FormulaError(f"{where} cannot be read: {error}") from error
+        raise FormulaError(f"{where} cannot be read: {explained(error)}") from error
 
 
 def _without_any_bars(text: object, where: str) -> Any:

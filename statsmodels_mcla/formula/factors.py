@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 from warnings import warn
 
@@ -17,7 +18,7 @@ from patsy import EvalEnvironment, PatsyError, Term
 from patsy.categorical import C, guess_categorical
 from patsy.util import SortAnythingKey
 
-from statsmodels_mcla.formula.habits import called_name, way_out
+from statsmodels_mcla.formula.habits import called_name, explained, way_out
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 
 Box = type(C(()))
@@ -81,13 +82,17 @@ def reading(text: str, columns: pd.Series) -> Iterator[None]:
         if isinstance(cause, NameError):
             quoted = re.search(r"'([^']*)'", str(cause))
             name = quoted.group(1) if quoted else repr(cause)
+            similar = get_close_matches(name, map(str, columns.index), n=1)
+            near = f": did you mean {similar[0]!r}?" if similar else ""
             shown = ", ".join(map(str, columns.index[:10])) + (", ..." if len(columns) > 10 else "")
             raise FormulaError(
                 f"`{text}` needs {name!r}, which is no column of the data ({shown}) and is not defined where the "
-                f"formula was written{way_out(name)}"
+                f"formula was written{way_out(name, near)}"
             ) from error
         habit = called_name(text) if "not callable" in str(cause) else ""  # a column of that name
-        raise FormulaError(f"`{text}` cannot be evaluated{way_out(habit, f': {error}')}") from error
+        raise FormulaError(
+            f"`{text}` cannot be evaluated{way_out(habit, f': {explained(error)}')}"
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,13 +221,15 @@ def refuse_values(name: str, value: Any) -> str:
     return found
 
 
-def refuse_uncoded(name: str, value: Any) -> None:
+def refuse_uncoded(name: str, value: Any, *, strict: bool = False) -> None:
     """Refuse a covariate that patsy would give a coefficient a value, though nobody asked for categories.
+
+    Many numbers held as text are refused only where ``strict``.
 
     Warns
     -----
     FormulaWarning
-        Of many numbers held as text.
+        Of them, otherwise.
     """
     if refuse_values(name, value) not in ("string", "mixed", "mixed-integer"):
         return
@@ -236,12 +243,13 @@ def refuse_uncoded(name: str, value: Any) -> None:
             f"pd.to_numeric(..., errors='coerce'), or write C({name})"
         )
     if number.sum() > max(MANY, 0.9 * len(levels)):
-        warn(
+        told = (
             f"`{name}` holds {number.sum()} numbers as text{odd}, {EACH}: convert it with "
-            f"pd.to_numeric(..., errors='coerce'), or write C({name})",
-            FormulaWarning,
-            stacklevel=4,
+            f"pd.to_numeric(..., errors='coerce'), or write C({name})"
         )
+        if strict:
+            raise FormulaError(told)
+        warn(told, FormulaWarning, stacklevel=4)
 
 
 def numeric_columns(value: Any) -> np.ndarray:

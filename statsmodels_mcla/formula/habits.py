@@ -38,6 +38,13 @@ NAMES = {
     },
 }
 
+# What patsy says, which does not say what to do.
+SAID = {
+    "cannot interact with anything else": "random effects are written with a bar, (1 | group), nested ones (1 | a/b)",
+    "does not match any of the expected levels": "new rows may have only categories that the fit had: leave the others "
+    "out, or fit with rows that have them",
+}
+
 
 def refuse_habits(formula: object, *, dots: bool = False) -> None:
     """Refuse what parses as something else than users of R mean by it, or does not parse at all.
@@ -54,6 +61,12 @@ def refuse_habits(formula: object, *, dots: bool = False) -> None:
 def way_out(name: str, otherwise: str = "") -> str:
     """What to write for a name of R's, as the end of a message."""
     return f": {NAMES[name]}" if name in NAMES else otherwise
+
+
+def explained(error: Exception) -> str:
+    """What patsy says, and what to do."""
+    text = str(error)
+    return text + "".join(f"\n{instead}" for said, instead in SAID.items() if said in text)
 
 
 def called_name(text: str) -> str:

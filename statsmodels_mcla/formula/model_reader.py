@@ -209,11 +209,17 @@ def _matrices(
 
 
 def _design(
-    read: Callable[..., Any], text: str, terms: Sequence[Any], frame: pd.DataFrame, env: EvalEnvironment
+    read: Callable[..., Any],
+    text: str,
+    terms: Sequence[Any],
+    frame: pd.DataFrame,
+    env: EvalEnvironment,
+    *,
+    strict: bool = False,
 ) -> Any:
     """Matrices that patsy reads, without factors that do not vary and columns that were not meant to be factors."""
     for name in {factor.name() for term in terms for factor in term.factors} & set(frame.columns):
-        refuse_uncoded(name, frame[name])
+        refuse_uncoded(name, frame[name], strict=strict)
     with reading(text, frame.dtypes):
         found = read(text, frame, env, NA_action="raise", return_type="dataframe")
     info = (found[-1] if isinstance(found, tuple) else found).design_info
@@ -221,7 +227,7 @@ def _design(
         if (
             facts.type == "categorical" and factor.name() not in frame.columns
         ):  # an expression that gives dates is known only now
-            refuse_uncoded(factor.name(), factor.eval(facts.state, frame))
+            refuse_uncoded(factor.name(), factor.eval(facts.state, frame), strict=strict)
     refuse_one_level(info)
     return found
 
@@ -279,7 +285,8 @@ def _one_sided(
     text: str, frame: pd.DataFrame, env: EvalEnvironment, counted: np.ndarray
 ) -> tuple[pd.DataFrame, DesignInfo]:
     """Fixed effects of a further predictor."""
-    matrix = _design(patsy.dmatrix, text, formula_terms(text), frame, env)
+    # what a few hundred effects of a zero part or a dispersion cost is out of proportion to a slip
+    matrix = _design(patsy.dmatrix, text, formula_terms(text), frame, env, strict=True)
     info = with_columns(matrix.design_info, estimable_columns(matrix.design_info, matrix.to_numpy()[counted]))
     return matrix[info.column_names], info
 

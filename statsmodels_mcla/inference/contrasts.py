@@ -91,7 +91,8 @@ class MonteCarloContrasts(ContrastResults):
         >>> bool((errors < 1e-3).all())
         True
         """
-        here, step = adjust(pvalues), STEP * np.maximum(pvalues, np.finfo(float).tiny)
+        inwards = np.where(pvalues > 0.5, -STEP, STEP)  # there is no adjustment beyond 1
+        here, step = adjust(pvalues), inwards * np.maximum(pvalues, np.finfo(float).tiny)
         slopes = [(adjust(pvalues + move) - here) / move.sum() for move in np.diag(step)]
         raw = self._errors.both.through(lambda both: wald_pvalues(z_of(both), law=self._law))
         return Varied(here, raw.deviations @ np.array(slopes)).mcse

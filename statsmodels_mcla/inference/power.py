@@ -165,7 +165,8 @@ def power_curve(
     ((column, sizes),) = n.items()
     frame = getattr(model.data, "frame", None)
     if frame is None or column not in frame.columns:
-        missing = f"the data have no column {column!r}"
+        known = "none" if frame is None else ", ".join(map(str, frame.columns))
+        missing = f"the data have no column {column!r}; they have {known}"
         raise ValueError(f"n: {'the model was not made by a formula' if frame is None else missing}")
     sizes = [checked_count("n", size, 2) for size in np.atleast_1d(np.asarray(sizes, object))]
     effects = {} if effects is None else _numbers_by_name(effects)

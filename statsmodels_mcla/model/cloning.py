@@ -42,6 +42,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
             "kept_inputs",
             "non_negative",
             "null_model",
+            "refuse_options",
             "score_obs",
             "simulated",
             "under",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -47,6 +48,11 @@ class FittingModel(PredictingModel, DrawnLikelihood):
 
     nobs: float
     df_resid: float
+
+    def refuse_options(self, call: Callable[..., Any], method: str, options: Mapping[str, Any]) -> None:
+        """Refuse arguments that neither a call has nor the fit, ``method``, that it hands them on to."""
+        known = inspect.signature(getattr(self, method)).parameters
+        refuse_unknown(call, options, [*known, *(OPTIONS if method == "fit" else [])])
 
     def _describe(self, nobs: float) -> None:
         """Set names and numbers of the parameters of a model that knows its design."""

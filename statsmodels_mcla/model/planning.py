@@ -66,13 +66,15 @@ class PlanningModel(FittingModel):
         >>> planned.power("treated", {"site": [10, 20]}, effects, approximation="laplace", nsim=20, rng=1)
         <PowerCurve: power by number of levels of site, 10: 0.5, 20: 1; plot() draws it>
         """
+        method = checked_fit(approximation)
+        self.refuse_options(self.power, method, options)
         return power_curve(
             self,
             np.full(len(self.data.param_names), np.nan),
             test,
             n,
             effects,
-            checked_fit(approximation),
+            method,
             nsim=nsim,
             alpha=alpha,
             rng=rng,

@@ -32,6 +32,7 @@ from statsmodels_mcla.numerics.linalg import (
     transpose,
     weighted_sum,
 )
+from statsmodels_mcla.numerics.p_values import holm
 from statsmodels_mcla.numerics.random_streams import child, generator, generator_of, seed_of
 from statsmodels_mcla.numerics.standard_errors import delta_method, standard_deviations
 
@@ -48,6 +49,7 @@ __all__ = [
     "extrapolated_differences",
     "generator",
     "generator_of",
+    "holm",
     "homogeneous",
     "independent_columns",
     "inner_products",

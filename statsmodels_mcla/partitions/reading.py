@@ -16,6 +16,7 @@ from statsmodels_mcla.data import (
     check_full_rank,
     read_rows,
     refuse_residual_effects,
+    refuse_saturated,
     refuse_unidentified_covariance,
     seen_by_levels,
     simulate_responses,
@@ -185,6 +186,7 @@ def read_partitions(
     check_full_rank(R[:, own], columns)
     terms = _terms_of_parts(learnt, facts)
     n_rows = sum(found.rows for found in facts)
+    refuse_saturated(n_rows, columns)
     refuse_residual_effects([(t.name, t.n_levels) for t in terms if t.dim == 1], n_rows, family)
     merge = saves(sum(found.distinct for found in facts), n_rows)
     loose = workplace.keep(partial(_loose, own, [t.axes for t in terms], merge), raw)

@@ -30,6 +30,7 @@ from statsmodels_mcla.families import IDENTITY, MeanLink, NormalMean, Surface
 from statsmodels_mcla.likelihood.monte_carlo import by_replicate
 from statsmodels_mcla.numerics import Array, transpose
 from statsmodels_mcla.prediction.linear_predictors import JointRows, Law, LinearRows, Placed, Products
+from statsmodels_mcla.prediction.sliced_laws import SLICES, slice_means
 
 ROWS = 2**16  # rows without draws at a time
 PSI_STEP = 1e-4  # of differences in a parameter of the family
@@ -45,10 +46,13 @@ class MomentFunction:
         With h, its derivative, and means of h over a normal part of eta.
     linear : bool
         Whether h is eta itself.
+    sliced : bool
+        Whether the law of eta over the draws is wanted, in slices.
     """
 
     link: MeanLink
     linear: bool = False
+    sliced: bool = False
 
     def over_draws(self, eta: Array, spread: Array) -> NormalMean:
         """Values over draws eta (K, L, m); an integral only in rows with a normal part, of variance spread (K, L)."""
@@ -64,7 +68,8 @@ class MomentFunction:
         return out
 
 
-LINEAR = MomentFunction(IDENTITY, True)
+LINEAR = MomentFunction(IDENTITY, linear=True)
+SLICED = MomentFunction(IDENTITY, linear=True, sliced=True)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Moments:
         Derivative of the mean in the parameters.
     mean_mc_var, var_mc_var : ndarray (N,)
         Monte Carlo variance of the mean and, where h is linear, of the variance.
+    slices : ndarray (N, SLICES), optional
+        Law of eta over the draws (`sliced_laws`); NaN in rows without draws.
     """
 
     mean: Array
@@ -86,17 +93,22 @@ class Moments:
     slope: Array
     mean_mc_var: Array
     var_mc_var: Array
+    slices: Array | None = None
 
     @classmethod
-    def empty(cls, n: int, n_params: int) -> Moments:
+    def empty(cls, n: int, n_params: int, *, sliced: bool = False) -> Moments:
         """Moments yet to be filled in."""
-        return cls(*(np.full((n, n_params) if f.name == "slope" else n, np.nan) for f in fields(cls)))
+        mean, var, mean_mc_var, var_mc_var = np.full((4, n), np.nan)
+        slices = np.full((n, SLICES), np.nan) if sliced else None
+        return cls(mean, var, np.full((n, n_params), np.nan), mean_mc_var, var_mc_var, slices)
 
     def put(self, rows: np.ndarray, part: Moments) -> None:
         """Fill in those of some rows, -1 for none."""
         inside = rows >= 0
         for f in fields(self):
-            getattr(self, f.name)[rows[inside]] = getattr(part, f.name)[inside]
+            found = getattr(part, f.name)
+            if found is not None:
+                getattr(self, f.name)[rows[inside]] = found[inside]
 
     @property
     def mcse(self) -> Array:
@@ -132,7 +144,7 @@ def moments(
         If a curve has no mean.
     """
     setting = _Setting.of(fitted, rows, errors)
-    out = [Moments.empty(len(rows), fitted.design.n_params) for _ in curves]
+    out = [Moments.empty(len(rows), fitted.design.n_params, sliced=curve.sliced) for curve in curves]
     placed = Placed.of(fitted, rows)
     for a in range(0, len(placed.without_draws), ROWS):
         index = placed.without_draws[a : a + ROWS]
@@ -156,6 +168,7 @@ def moments_of(
     errors: ParameterErrors,
     which: str = "mean",
     joint: JointRows | None = None,
+    linear: MomentFunction = LINEAR,
 ) -> list[Moments]:
     """Moments of linear predictors, and of what is predicted from them; arguments and refusals as for `moments`.
 
@@ -167,6 +180,8 @@ def moments_of(
         A name among the family's `predictable`.
     joint : JointRows, optional
         All linear predictors that a surface depends on.
+    linear : {LINEAR, SLICED}
+        Whether slices of the linear predictor are wanted too.
     """
     design, family = fitted.design, fitted.design.family
     psi = fitted.params[design.layout.family]
@@ -179,15 +194,15 @@ def moments_of(
     if any(curve_at(psi + step) != curve for step in np.diag(steps)):
         shifted = [curve_at(psi + sign * step) for step in np.diag(steps) for sign in (1.0, -1.0)]
     curves = [curve, *shifted]
-    functions = [LINEAR, *(MomentFunction(c) for c in curves if isinstance(c, MeanLink))]
-    linear, *found = moments(fitted, rows, functions, errors)
+    functions = [linear, *(MomentFunction(c) for c in curves if isinstance(c, MeanLink))]
+    of_eta, *found = moments(fitted, rows, functions, errors)
     if joint is not None:
         found = joint_moments(fitted, joint, [c for c in curves if isinstance(c, Surface)], errors)
     chosen, *others = found
     for k in range(len(others) // 2):
         change = (others[2 * k].mean - others[2 * k + 1].mean) / (2.0 * steps[k])
         chosen.slope[:, design.layout.family.start + k] += change
-    return [linear, chosen]
+    return [of_eta, chosen]
 
 
 def joint_moments(
@@ -359,7 +374,15 @@ def _weighted_moments(
     for j, velocity in enumerate(products.velocities, setting.n_fixed):
         direct[..., j] += 2.0 * (centred * velocity).sum(axis=-1)
     _, var_mc_var = _errors_of_mean(law, squares, direct, setting.errors)
-    return replace(found, var_mc_var=var_mc_var)
+    slices = _slices(law, eta) if curve.sliced else None
+    return replace(found, var_mc_var=var_mc_var, slices=slices)
+
+
+def _slices(law: Law, eta: Array) -> Array:
+    """Slices (K, L, SLICES) of the law of eta (K, L, m)."""
+    v = np.broadcast_to(law.v[:, None], eta.shape)
+    m = eta.shape[-1]
+    return slice_means(eta.reshape(-1, m), v.reshape(-1, m)).reshape(*eta.shape[:-1], SLICES)
 
 
 def _errors_of_mean(law: Law, weighted: Array, direct: Array, errors: ParameterErrors) -> tuple[Array, Array]:

@@ -27,6 +27,9 @@ from statsmodels_mcla.families import MeanLink, Predictable
 from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import (
+    LINEAR,
+    SLICED,
+    MomentFunction,
     Moments,
     moments_of,
 )
@@ -80,17 +83,24 @@ class Predicted:
         Columns are the prediction and its standard error, and a linear predictor and its standard error, which
         intervals are built on.
         """
-        return self._at(self.law)
+        found, mcse, _ = self._at(self.law)
+        return found, mcse
 
     @cached_property
     def varied(self) -> Varied:
         """Deviations of the predictions (N, 4)."""
         return self._vary(lambda law: self._at(law)[0])
 
-    def obs_limits_mcse(self, alpha: float, limits: Array) -> Array:
-        """Monte Carlo errors of the limits (N, 2) of a new observation."""
+    def obs_limits_mcse(self, alpha: float, limits: Array) -> tuple[Array, Varied]:
+        """Monte Carlo errors of the limits (N, 2) of a new observation, and `varied`, over the same draws."""
         points = self.law.points_around(limits)
-        return self.law.limits_mcse(alpha, points, self._vary(lambda law: law.distribution(points)))
+
+        def both(law: PredictiveLaw) -> Array:
+            found, _, linear = self._at(law, SLICED)
+            return np.column_stack([found, law.distribution(points, linear)])
+
+        varied, at_points = self._vary(both).split(self.here[0].shape[1])
+        return self.law.limits_mcse(alpha, points, at_points), varied
 
     def _vary(self, function: Callable[[PredictiveLaw], Array]) -> Varied:
         law = self.law
@@ -105,8 +115,8 @@ class Predicted:
 
         return vary_draws(law.fitted, law.errors.cov_params, self.variation(), at)
 
-    def _at(self, law: PredictiveLaw) -> tuple[Array, Array]:
-        linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which, law.joint)
+    def _at(self, law: PredictiveLaw, of_eta: MomentFunction = LINEAR) -> tuple[Array, Array, Moments]:
+        linear, chosen = moments_of(law.fitted, law.rows, law.errors, self.which, law.joint, of_eta)
         se, centre, spread = self._se(chosen, law.errors), linear.mean, self._se(linear, law.errors)
         scale = self._predictable(law).interval
         if scale is None and self.random == "marginal" and self.which == "mean":
@@ -115,7 +125,7 @@ class Predicted:
             with np.errstate(divide="ignore", invalid="ignore"):  # means at the end of their range
                 centre = scale.eta(chosen.mean)
                 spread = se / np.abs(scale.mean_deriv(centre))
-        return np.column_stack([chosen.mean, se, centre, spread]), chosen.mcse
+        return np.column_stack([chosen.mean, se, centre, spread]), chosen.mcse, linear
 
     def _se(self, part: Moments, errors: ParameterErrors) -> Array:
         open_part = part.var if self.random == "conditional" else 0.0
@@ -336,7 +346,7 @@ class MixedPrediction(ShownByTable):
         >>> bool((counts.fit(rng=1).get_prediction(random="marginal").obs_conf_int_mcse()[:2] < 0.1).all())
         True
         """
-        return self._filled(self.source.obs_limits_mcse(alpha, self._obs_limits(alpha)))
+        return self._filled(self.source.obs_limits_mcse(alpha, self._obs_limits(alpha))[0])
 
     def _obs_limits(self, alpha: float) -> Array:
         check_alpha(alpha)
@@ -375,17 +385,20 @@ class MixedPrediction(ShownByTable):
         <BLANKLINE>
         [2 rows x 7 columns]
         """
-        columns = {"mean": self.predicted_mean, "mean_se": self.se}
-        intervals: dict[str, tuple[Callable[[float], Array], Callable[[float], Array]]]
-        intervals = {"mean_ci": (self.conf_int, self.conf_int_mcse)}
+        out = pd.DataFrame({"mean": self.predicted_mean, "mean_se": self.se}, index=self.row_labels)
+        limits, observed = self._limits(alpha, "endpoint"), None
+        out[["mean_ci_lower", "mean_ci_upper"]] = self._filled(limits(self.source.here[0]))
         if self.which == "mean" and self.source.law.has_observations:
-            intervals["obs_ci"] = (self.obs_conf_int, self.obs_conf_int_mcse)
-        out = pd.DataFrame(columns, index=self.row_labels)
-        for name, (limits, _) in intervals.items():
-            out[[f"{name}_lower", f"{name}_upper"]] = limits(alpha)
+            observed = self._obs_limits(alpha)
+            out[["obs_ci_lower", "obs_ci_upper"]] = self._filled(observed)
         out["mcse"] = self.mcse
-        if mcse:
-            out["mean_se_mcse"] = self.se_mcse
-            for name, (_, errors) in intervals.items():
-                out[[f"{name}_lower_mcse", f"{name}_upper_mcse"]] = errors(alpha)
+        if not mcse:
+            return out
+        of_observed, varied = (
+            (None, self.source.varied) if observed is None else self.source.obs_limits_mcse(alpha, observed)
+        )
+        out["mean_se_mcse"] = self._filled(varied.mcse[:, 1])
+        out[["mean_ci_lower_mcse", "mean_ci_upper_mcse"]] = self._filled(varied.through(limits).mcse)
+        if of_observed is not None:
+            out[["obs_ci_lower_mcse", "obs_ci_upper_mcse"]] = self._filled(of_observed)
         return out

@@ -1,8 +1,7 @@
 """The law of a new observation: quantiles that count parameter, random-effect and sampling uncertainty.
 
-The law of a row's linear predictor given the data is cut into slices and each is taken at its mean: between
-quantiles at equally spaced normal scores, so that the tails are cut as finely as the middle.  The sampling
-error of the estimates (delta method, as in `ParameterErrors`) and effects that are new widen it by a normal law.
+The law of a row's linear predictor given the data is cut into slices (`sliced_laws`).  The sampling error of the
+estimates (delta method, as in `ParameterErrors`) and effects that are new widen it by a normal law.
 
 Further linear predictors, of a zero part or a dispersion, are normal given the first one.  In each slice of that they
 have the mean of their draws there; what is left of their variance, and the errors of the estimates, is spread by nodes.
@@ -20,38 +19,16 @@ from scipy import special
 from statsmodels_mcla.estimation import Fitted, ParameterErrors, Varied
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, covariance_root
-from statsmodels_mcla.prediction.conditional_moments import LINEAR, Moments, moments
+from statsmodels_mcla.prediction.conditional_moments import LINEAR, SLICED, Moments, moments
 from statsmodels_mcla.prediction.linear_predictors import JointRows, Law, LinearRows, Placed, Products
+from statsmodels_mcla.prediction.sliced_laws import SLICES, WEIGHTS, slice_means, widened
 
-SLICES = 41
-SCORES = np.linspace(-4.0, 4.0, SLICES - 1)
-EDGES = np.concatenate([[0.0], special.ndtr(SCORES), [1.0]])  # probabilities
-WEIGHTS = np.diff(EDGES)
-NODES = 21  # of the normal law that widens the slices
 OTHER_NODES, OTHER_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # of each further linear predictor
 OTHER_WEIGHTS = OTHER_WEIGHTS / OTHER_WEIGHTS.sum()
 REACH = 10.0  # of theirs: a zero part that has vanished has a standard error without a meaning
 ROWS = 2**10  # rows at a time
 MAX_DOUBLINGS = 60
 BISECTIONS = 50
-DENSITY = np.concatenate([[0.0], np.exp(-0.5 * SCORES**2) / np.sqrt(2.0 * np.pi), [0.0]])
-NORMAL_SLICES = -np.diff(DENSITY) / WEIGHTS  # mean of a standard normal in each slice
-
-
-def slice_means(values: Array, weights: Array, of: Array | None = None) -> Array:
-    """Mean of weighted values (N, m), or of others, in each slice of their distribution, (N, SLICES)."""
-    order = np.argsort(values, axis=1)
-    values = np.take_along_axis(values if of is None else of, order, axis=1)
-    weights = weights[order] if weights.ndim == 1 else np.take_along_axis(weights, order, axis=1)
-    mass, integral = (np.zeros((len(values), values.shape[1] + 1)) for _ in range(2))
-    np.cumsum(weights, axis=1, out=mass[:, 1:])
-    np.cumsum(weights * values, axis=1, out=integral[:, 1:])
-    total = mass[:, -1:].copy()
-    row = 2.0 * np.arange(len(values))[:, None]  # one row after another, for a single interpolation
-    mass /= total
-    mass += row
-    at = np.interp((EDGES + row).ravel(), mass.ravel(), integral.ravel()).reshape(len(values), -1)
-    return np.diff(at, axis=1) / (WEIGHTS * total)
 
 
 @dataclass(frozen=True)
@@ -100,9 +77,15 @@ class PredictiveLaw:
             out = np.outer(out, OTHER_WEIGHTS).ravel()
         return out
 
-    def linear_predictors(self) -> Array:
-        """Linear predictor of each row at each point of its law, (N, points); all of them (K, N, points)."""
-        (found,) = moments(self.fitted, self.rows, [LINEAR], self.errors)
+    def linear_predictors(self, linear: Moments | None = None) -> Array:
+        """Linear predictor of each row at each point of its law, (N, points); all of them (K, N, points).
+
+        Parameters
+        ----------
+        linear : Moments, optional
+            Of the first one, with its slices, where they are known.
+        """
+        found = linear or moments(self.fitted, self.rows, [SLICED], self.errors)[0]
         first = self._first_predictor(found)
         if not self.others:
             return first
@@ -150,26 +133,16 @@ class PredictiveLaw:
         return np.asarray(cross @ params[self.fitted.reduction.layout.covariance])
 
     def _first_predictor(self, found: Moments) -> Array:
-        beta = self.fitted.design.split(self.fitted.params)[0]
-        fixed = self.rows.offset + self.rows.X @ beta
-        out = np.repeat(found.mean[:, None], SLICES, axis=1)
-        drawn = np.zeros(len(self.rows))
-
-        def of_draws(law: Law, index: np.ndarray, products: Products) -> Array:
-            sets, m = index.shape, law.v.shape[1]
-            v = np.broadcast_to(law.v[:, None], (*sets, m)).reshape(-1, m)
-            return slice_means(products.Zb.reshape(-1, m), v).reshape(*sets, SLICES)
-
-        for index, slices in Placed.of(self.fitted, self.rows).map(of_draws):
-            inside = index >= 0
-            out[index[inside]] = slices[inside] + fixed[index[inside], None]
-            drawn[index[inside]] = 1.0
+        if found.slices is None:
+            raise ValueError("moments of a law that was not sliced")
+        drawn = np.isfinite(found.slices[:, 0])
+        out = np.where(drawn[:, None], found.slices, found.mean[:, None])
         # what is left of the variance, and the error of the estimates, is normal
         known = ((out - found.mean[:, None]) ** 2) @ WEIGHTS
         extra = np.maximum(found.var - known, 0.0) + found.estimation_var(self.errors.cov_params)
         for a in range(0, len(out), ROWS):
             cut = slice(a, a + ROWS)
-            out[cut] = _widened(out[cut], np.sqrt(extra[cut]), drawn[cut] > 0)
+            out[cut] = widened(out[cut], np.sqrt(extra[cut]), drawn[cut])
         return out
 
     def interval(self, alpha: float) -> tuple[Array, Array]:
@@ -222,9 +195,9 @@ class PredictiveLaw:
             less, more = special.ndtr((below - p) / below_mcse), special.ndtr((p - here) / here_mcse)
         return np.asarray(np.sqrt(less + more - (more - less) ** 2) / self.n_trials[:, None])
 
-    def distribution(self, points: Array) -> Array:
-        """Distribution function of a new observation of each row at points (N, k)."""
-        eta, out = self.linear_predictors(), np.empty(points.shape)
+    def distribution(self, points: Array, linear: Moments | None = None) -> Array:
+        """Distribution function of a new observation of each row at points (N, k); with moments that are known."""
+        eta, out = self.linear_predictors(linear), np.empty(points.shape)
         for a in range(0, len(self.rows), ROWS):
             cut = slice(a, a + ROWS)
             mu = self.family.mean(eta[..., cut, :])
@@ -293,14 +266,3 @@ class PredictiveLaw:
             reached = self._cdf(middle, mu, cut) >= p
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
         return np.asarray(0.5 * (low + high))
-
-
-def _widened(slices: Array, sd: Array, drawn: np.ndarray) -> Array:
-    """Slices of the sum of a sliced law and a normal one."""
-    out = slices + sd[:, None] * NORMAL_SLICES
-    if drawn.any():
-        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-        sums = slices[drawn][..., None] + sd[drawn, None, None] * nodes
-        together = np.outer(WEIGHTS, weights / weights.sum()).ravel()
-        out[drawn] = slice_means(sums.reshape(len(sums), -1), together)
-    return out

@@ -33,6 +33,7 @@ from statsmodels_mcla.results.methods import (
     TableMethods,
 )
 from statsmodels_mcla.results.monte_carlo_report import MonteCarloErrors
+from statsmodels_mcla.results.names_of_r import NamesOfR
 
 if TYPE_CHECKING:
     from statsmodels_mcla.numerics import Array
@@ -51,6 +52,7 @@ class MixedGLMResults(
     BootstrapResults,
     NestedFamilyMethods,
     PowerMethods,
+    NamesOfR,
 ):
     """Fit of a generalized linear mixed model; parameters as `ResultsBase` has them.
 

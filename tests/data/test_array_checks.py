@@ -42,3 +42,22 @@ def test_labels_must_agree_whatever_has_them():
         MCLAMixedGLM(data["y"].to_numpy(), data[["one", "x"]], Z, IDENT, offset=data["o"].iloc[::-1])
     with pytest.raises(ValueError, match="indices of endog and exog differ"):
         MCLAMixedGLM(data["y"].iloc[::-1], data[["one", "x"]], Z, IDENT)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "named"),
+    [
+        ("y ~ C(row) + (1 | g)", {}, "exog has as many effects as there are rows"),
+        ("y ~ x + (1 | g)", {"dispformula": "~ C(row)"}, "'disp' has as many effects"),
+        ("y ~ x + (1 | g)", {"dispformula": "~ 0 + C(row)"}, "'disp' has as many effects"),
+        ("n ~ x + (1 | g)", {"family": "poisson", "ziformula": "~ C(row)"}, "'zi' has as many effects"),
+        ("y ~ x + (1 | g)", {"dispformula": "~ text"}, "`text` holds 40 numbers as text"),
+        ("n ~ x + (1 | g)", {"family": "poisson", "ziformula": "~ text"}, "`text` holds 40 numbers as text"),
+    ],
+)
+def test_an_effect_a_row_is_refused_before_any_work(formula: str, options: dict, named: str):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=40), "y": rng.normal(size=40), "n": rng.poisson(2.0, 40)})
+    data = data.assign(row=range(40), g=np.arange(40) // 5, text=data["x"].map("{:.9f}".format))
+    with pytest.raises(ValueError, match=f"{named}.*pd.to_numeric"):
+        MCLAMixedGLM.from_formula(formula, data, **{"family": "gaussian", **options})

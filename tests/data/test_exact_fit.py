@@ -82,12 +82,27 @@ def test_exact_responses_where_only_the_zero_part_has_random_effects(data):
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_others_are_not(data, name):
     within = 2 + data["u"]
-    model_of(data, name, within + data["o"] * 1e-6)
+    model_of(data, name, within + data["o"] * 3e-5)
     model_of(data, name, within + data["v"])
     model_of(data, name, within + data["o"] / 9)
     far = 1e6 if name == "gaussian-identity" else 0  # whose variation is small beside its size
     model_of(data, name, far + within + 1e-3 * data["o"])
     model_of(data, name, within.where(data.index != 7, 3))
+
+
+def test_hardly_any_noise_is_fitted_where_the_likelihood_is_closed(data):
+    result = model_of(data, "gaussian-identity", 2 + data["u"] + 1e-6 * data["o"]).fit(rng=1)
+    within = data["o"] - data["o"].groupby(data["g"]).transform("mean")
+    assert result.converged
+    np.testing.assert_allclose(result.params["scale"], 1e-12 * (within**2).sum() / (96 - 12), rtol=0.05)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS[1:])
+@pytest.mark.parametrize("noise", [1e-6, 1e-8])
+def test_hardly_any_noise_is_told_elsewhere(data, name, noise):
+    eta = 2 + data["u"] + noise * data["o"]
+    with pytest.raises(ValueError, match=r"endog: .*practically no noise.*np\.log\(y\).*family='gaussian'"):
+        model_of(data, name, eta)
 
 
 def test_likelihoods_that_are_bounded_are_fitted(data):

@@ -180,6 +180,8 @@ def test_they_are_in_the_tables() -> None:
     assert [c for c in prediction.summary_frame(mcse=False).columns if c.endswith("mcse")] == ["mcse"]
     whole = prediction.summary_frame(mcse=True)
     np.testing.assert_allclose(whole["mean_ci_lower_mcse"], prediction.conf_int_mcse()[:, 0])
+    np.testing.assert_allclose(whole["mean_se_mcse"], prediction.se_mcse)
+    np.testing.assert_allclose(whole["obs_ci_upper_mcse"], prediction.obs_conf_int_mcse()[:, 1])
     assert "MCSE" in result.get_margeff().summary().as_text()
     assert "MCSE" in str(result.wald_test(np.eye(5)[:2]))
 
@@ -311,3 +313,13 @@ def test_errors_of_errors_are_made_when_asked_for(monkeypatch: pytest.MonkeyPatc
     for asked in (result.get_prediction().summary_frame, result.emmeans("trt").summary_frame, result.anova):
         with pytest.raises(LookupError):
             asked(mcse=True)
+
+
+def test_pairwise_tests_collect_no_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """statsmodels does after each call of Holm's adjustment, which took minutes where levels are many."""
+    calls: list[int] = []
+    monkeypatch.setattr("gc.collect", lambda *_: calls.append(1) or 0)
+    for name in ("holm", "h"):
+        frame = fit_of("salamander").t_test_pairwise("Cross", method=name).result_frame
+        assert np.isfinite(frame[f"pvalue-{name} mcse"]).all()
+    assert len(calls) == 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from helpers import laplace_of, no_warnings
+from helpers import fit_of, laplace_of, no_warnings
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
 from statsmodels_mcla.exceptions import ImportanceWeightWarning
 from statsmodels_mcla.model.messages import warn_monte_carlo
+from statsmodels_mcla.results.names_of_r import HERE
 
 RNG = np.random.default_rng(0)
 DATA = pd.DataFrame(
@@ -193,3 +197,70 @@ def test_which_setting_was_used() -> None:
     made = MCLAMixedGLM.from_formula("count ~ 1 + (1 | g)", data=DATA, family="poisson")
     assert made.fit(rng=1, nsample=64).monte_carlo.default_sampling
     assert not made.fit(rng=1, nsample=64, sampling=JointSampling()).monte_carlo.default_sampling
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_names_of_r_on_results(name: str) -> None:
+    """They are told and nothing more: no attribute, no completion; what they name exists."""
+    for result in (laplace_of("cbpp"), fit_of("cbpp")):
+        with pytest.raises(AttributeError, match=rf"no '{name}': use {re.escape(HERE[name])}"):
+            getattr(result, name)
+        assert not hasattr(result, name)
+        assert name not in dir(result)
+        named = re.findall(r"\b[a-z]+_\w+|\b\w+(?=\()|^\w+", HERE[name].replace("np.sqrt(", ""))
+        assert named
+        assert all(hasattr(result, instead) for instead in named), named
+
+
+def test_other_missing_attributes_say_what_python_says() -> None:
+    for result in (laplace_of("cbpp"), copy.deepcopy(pickle.loads(pickle.dumps(fit_of("cbpp"))))):
+        with pytest.raises(AttributeError, match="has no attribute 'sumary'"):
+            result.sumary  # noqa: B018
+    with pytest.raises(AttributeError, match="rests on no draws"):  # of a property that fails
+        laplace_of("cbpp").pvalues_mcse  # noqa: B018
+
+
+@pytest.mark.parametrize("fitted", [laplace_of, fit_of])
+@pytest.mark.parametrize("door", ["update", "power", "bootstrap"])
+def test_unknown_arguments_of_what_hands_them_on(door: str, fitted: Callable[[str], Any]) -> None:
+    """The message is that of the call that people made."""
+    result = fitted("cbpp")
+    call = {
+        "update": {"formula": ". ~ ."},
+        "power": {"test": "C(period)", "n": {"herd": [10]}},
+        "bootstrap": {},
+    }
+    nearly = {"update": "subst", "power": "alhpa", "bootstrap": "nrpe"}[door]
+    for name, way_out in (
+        ("approximation", r"fit_laplace\(\)"),
+        ("seed", "rng="),
+        (nearly, "did you mean"),
+        ("nosuch", "see its help"),
+    ):
+        with pytest.raises(TypeError, match=f"^{door} has no argument '{name}': .*{way_out}"):
+            getattr(result, door)(**call[door], **{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("formula", "way_out"),
+    [
+        ("y ~ x + (1 / g)", r"with a bar, \(1 \| group\)"),
+        ("y ~ x + txet + (1 | g)", "did you mean 'text'"),
+        ("y ~ x + (1 | txet)", "did you mean 'text'"),
+    ],
+)
+def test_what_patsy_says_is_followed_by_what_to_do(formula: str, way_out: str) -> None:
+    with pytest.raises(ValueError, match=f"(?s){way_out}"):
+        MCLAMixedGLM.from_formula(formula, data=DATA.assign(text="a"))
+
+
+def test_new_rows_of_other_categories() -> None:
+    data = pd.DataFrame({"y": RNG.integers(0, 2, 40), "f": list("ab") * 20, "g": np.arange(40) // 4})
+    result = MCLAMixedGLM.from_formula("y ~ f + (1 | g)", data=data).fit_laplace()
+    with pytest.raises(ValueError, match=r"(?s)'c' does not match.*leave the others out"):
+        result.predict(data.assign(f="c"))
+
+
+def test_power_lists_the_columns() -> None:
+    with pytest.raises(ValueError, match=r"n: the data have no column 'hrd'; they have .*herd"):
+        laplace_of("cbpp").power("C(period)", {"hrd": [10]})

@@ -96,7 +96,8 @@ class BootstrapResults(ResultsBase):
         params = self.estimates.params
         if not np.all(np.isfinite(params)):
             raise ValueError("bootstrap: the fit has no finite estimates to simulate from")
-        method = "fit" if self.estimates.drawn else "fit_laplace"
+        method = self.estimates.fit_method
+        self.model.refuse_options(self.bootstrap, method, options)
         if method == "fit":
             inner = None if executor.workers == 1 else 1
             options = {"mcse_tol": 0.1, "n_jobs": inner, **options}

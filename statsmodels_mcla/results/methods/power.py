@@ -82,13 +82,14 @@ class PowerMethods(ResultsBase):
         50    0.4      30
         """
         self.refuse_constrained("power")
+        self.model.refuse_options(self.power, self.estimates.fit_method, options)
         return power_curve(
             self.model,
             self.estimates.params,
             test,
             n,
             effects,
-            "fit" if self.estimates.drawn else "fit_laplace",
+            self.estimates.fit_method,
             nsim=nsim,
             alpha=alpha,
             rng=rng,

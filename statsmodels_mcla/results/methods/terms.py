@@ -61,13 +61,14 @@ class TermMethods(ScoreTestResults):
         0.0032
         """
         env = environment(eval_env, 1)
+        self.model.refuse_options(self.update, self.estimates.fit_method, options)
         return self._fit_like(self.model.update(formula, data=data, subset=subset, eval_env=env), **options)
 
     def _fit_like(self, model: MixedModel, **options: Any) -> Any:
         """Fit of another model with the settings and random numbers of this one."""
         self.refuse_constrained("another fit like this one")
         estimates = self.estimates
-        fit = getattr(model, "fit" if estimates.drawn else "fit_laplace")
+        fit = getattr(model, estimates.fit_method)
         kept = {n: v for n, v in estimates.cov.options.items() if n in ("groups", "use_correction")}
         return fit(**{**estimates.request, "cov_type": estimates.cov.kind, "cov_kwds": kept, **options})
 

@@ -26,7 +26,7 @@ from statsmodels_mcla.inference import (
     linear_hypothesis,
     wald_statistic,
 )
-from statsmodels_mcla.numerics import Array, standard_deviations
+from statsmodels_mcla.numerics import Array, holm, standard_deviations
 from statsmodels_mcla.prediction.population import CovariateRows, ReferenceGrid
 from statsmodels_mcla.results.methods.base import Labelled, ResultsBase
 
@@ -269,9 +269,11 @@ class WaldResults(ResultsBase):
             errors = tests.summary_frame(mcse=True).filter(like="mcse").to_numpy()
             names = ["mcse", *(f"{name} mcse" for name in found.result_frame.columns[1:6])]
             found.result_frame[names] = errors
-            name = f"pvalue-{method}"
-            found.result_frame[f"{name} mcse"] = tests.adjusted_pvalues_mcse(
-                np.atleast_1d(tests.pvalue), lambda p: multipletests(p, method=method, alpha=alpha)[1]
+            found.result_frame[f"pvalue-{method} mcse"] = tests.adjusted_pvalues_mcse(
+                np.atleast_1d(tests.pvalue),
+                holm
+                if multitest_alias[method] == "h"
+                else lambda p: multipletests(p, method=method, alpha=alpha)[1],
             )
         return found
 
