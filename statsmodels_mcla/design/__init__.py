@@ -25,7 +25,13 @@ from statsmodels_mcla.design.random_terms import (
     row_root,
     rows_of_levels,
 )
-from statsmodels_mcla.design.row_merging import merge_identical_rows, merged_rows, row_groups, saves
+from statsmodels_mcla.design.row_merging import (
+    distinct_rows,
+    merge_identical_rows,
+    merged_rows,
+    row_groups,
+    saves,
+)
 
 __all__ = [
     "Bucket",
@@ -46,6 +52,7 @@ __all__ = [
     "TermDesign",
     "TermFacts",
     "axes_of_roots",
+    "distinct_rows",
     "facts_of",
     "index_dtype",
     "level_major",

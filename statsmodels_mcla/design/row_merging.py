@@ -28,8 +28,8 @@ def merge_identical_rows(design: MixedDesign) -> MixedDesign:
     """
     if design.n_rows < 2:
         return design
-    groups = row_groups(design)
-    return merged_rows(design, groups) if saves(len(groups.first), len(groups.group)) else design
+    code, table = _hashed(design)
+    return merged_rows(design, _grouped(code, table)) if saves(_distinct(code), len(code)) else design
 
 
 def saves(distinct: int, rows: int) -> bool:
@@ -67,6 +67,20 @@ def merged_rows(design: MixedDesign, groups: RowGroups) -> MixedDesign:
 
 def row_groups(design: MixedDesign) -> RowGroups:
     """Rows that are alike: rows of the data, D rows of the design each."""
+    return _grouped(*_hashed(design))
+
+
+def distinct_rows(design: MixedDesign) -> int:
+    """How many rows of the data there are that are not alike."""
+    return _distinct(_hashed(design)[0])
+
+
+def _distinct(code: Index) -> int:
+    return len(np.unique(code))  # two that share an integer by chance do not matter
+
+
+def _hashed(design: MixedDesign) -> tuple[Index, Array]:
+    """One integer a row, the same for rows that are alike, and what they are alike in: sorting rows is far dearer."""
     D = len(design.family.directions)
     Z = design.Z.sorted_indices()
     widest = int(np.diff(Z.indptr).max(initial=0))
@@ -79,11 +93,14 @@ def row_groups(design: MixedDesign) -> RowGroups:
     index[row, place], value[row, place] = Z.indices, Z.data
     table = np.ascontiguousarray(np.hstack([*columns, index, value])) + 0.0  # -0.0 becomes 0.0
     table = table.reshape(design.n_rows // D, -1)
-    # hash first: sorting one integer a row is far cheaper than sorting the rows
     code = np.zeros(len(table), np.uint64)
     for column in table.view(np.uint64).T:
         code = (code ^ column) * np.uint64(0x9E3779B97F4A7C15)
         code ^= code >> np.uint64(29)
+    return code, table
+
+
+def _grouped(code: Index, table: Array) -> RowGroups:
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
     if not np.array_equal(table[first][group], table):  # two rows share a hash
         _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
