@@ -50,17 +50,17 @@ def test_default_fit_is_the_truth(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["salamander", "cbpp"])
 def test_draws_at_the_maximum_stay_in_the_model(name: str) -> None:
-    """Afterwards loglike, score and hessian are those of the draws made at the maximum, but for one last step.
-
-    From at most .002 standard errors away, where the curvature changes by .001 at most, it leads to the maximum.
-    """
+    """Afterwards loglike, score and hessian are those of the draws made at the maximum."""
     model = model_of(name)
     result = model.fit(rng=2)
     params = np.asarray(result.params)
-    assert model.loglike(params) == pytest.approx(result.llf, abs=1e-8)
-    assert np.abs(model.score(params) * result.bse).max() < 1e-5
+    assert model.loglike(params) == result.llf
+    # a fit stops where what is left of the way is little beside the Monte Carlo error, and 3e-4 standard errors at most
+    left = np.abs(model.score(params) * result.bse).max()
+    assert left < 3e-4
+    # the covariance of the fitted parameters carried over, J C J', differs from this by the size of the score
     inverse = np.linalg.inv(-model.hessian(params))
-    assert np.all(np.abs(inverse - result.cov_params()) <= 1e-3 * np.outer(result.bse, result.bse))
+    assert np.all(np.abs(inverse - result.cov_params()) <= (1e-9 + left) * np.outer(result.bse, result.bse))
 
 
 @pytest.mark.parametrize("options", [{"quasi": False}, {"quasi": False, "mcse_tol": 0.03}], ids=str)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from statsmodels_mcla.design import SearchScale
-from statsmodels_mcla.likelihood.monte_carlo import Evaluation
+from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.numerics import Array, is_positive_definite
 
 LAST = (
     2e-3  # distance to the maximum, in standard errors, of a last step after which nothing is evaluated again
 )
-BENT = 1e-3  # part by which the curvature may change on it
+BENT = 1e-4  # part by which the curvature may change on it
 FELT = 0.003  # distance between anchors from which on its change is no noise
 ALIKE = 0.1  # largest difference of directions of two metrics that give the same errors, about
 
@@ -55,8 +55,21 @@ def last_distance(scale: SearchScale, x: Array, found: Evaluation, bend: float) 
     It leaves some square of the distance, little beside the Monte Carlo error if that is as large as the distance, and
     the curvature hardly changes on the way.
     """
+    return min(LAST, BENT / bend, blur(scale, x, found))
+
+
+def blur(scale: SearchScale, x: Array, found: Evaluation) -> float:
+    """Monte Carlo error of the search coordinate that is known worst, in standard errors."""
     _, hessian = scale.derivatives(x, found.score, found.hessian)
     moves = scale.slopes(x) @ scale.stretch
     covariance = inverse_information(hessian)
     errors = covariance @ (moves.T @ found.score_var @ moves) @ covariance
-    return float(min(LAST, BENT / bend, np.sqrt(np.max(np.diag(errors) / np.diag(covariance)))))
+    return float(np.sqrt(np.max(np.diag(errors) / np.diag(covariance))))
+
+
+def precision_of(evaluation: Evaluation, jacobian: Array) -> Precision | None:
+    """Monte Carlo errors, None where there is no maximum."""
+    try:
+        return Precision.of(evaluation, jacobian)
+    except np.linalg.LinAlgError:
+        return None

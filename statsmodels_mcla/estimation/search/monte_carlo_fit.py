@@ -23,9 +23,11 @@ from statsmodels_mcla.estimation.search.metrics import (
     LAST,
     alike,
     bend_between,
+    blur,
     inverse_information,
     last_distance,
     metric_of,
+    precision_of,
 )
 from statsmodels_mcla.estimation.search.nearer_start import distance, on_the_way, redrawn
 from statsmodels_mcla.estimation.search.optimizers import SearchModel
@@ -40,6 +42,7 @@ SE_WORK, LLF_WORK = 2**27, 2**26
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
 CONVERGED = 1e-3  # distance that counts as converged
+PART_OF_MCSE = 0.1  # what of the way to the maximum is nothing, as a part of the Monte Carlo error
 
 
 @dataclass(frozen=True)
@@ -283,15 +286,17 @@ def _at_end(paths: _Paths, position: Position, x: Array, told: tuple[dict[str, A
 
 def _at_maximum(top: Top, scale: SearchScale, tol: float) -> Top:
     """Outcome one Newton step further, by the derivatives that are known, where it ends close to the maximum."""
-    if tol != EXACT or not top.decrement < LAST:
+    if tol != EXACT or not EXACT < top.decrement < LAST:
         return top
-    here = top.position.params
-    x = scale.from_fitted(here)
-    gradient, hessian = scale.derivatives(x, top.evaluation.score, top.evaluation.hessian)
+    position, found = top.position, top.evaluation
+    x = scale.from_fitted(position.params)
+    if top.decrement < PART_OF_MCSE * blur(scale, x, found):
+        return top  # it is there
+    gradient, hessian = scale.derivatives(x, found.score, found.hessian)
     there = scale.fitted(x - np.linalg.solve(hessian, gradient))
-    position = Position(there, top.position.modes, top.position.draws)
+    found = found.moved(there - position.params)
     return top._replace(
-        position=position, evaluation=top.evaluation.moved(there - here), decrement=top.decrement**2
+        position=replace(position, params=there), evaluation=found, decrement=top.decrement**2
     )
 
 
@@ -377,7 +382,7 @@ def fit_monte_carlo(
                 executor=settings.executor,
             )
         metric = now
-        precision = _precision(evaluation, sampler.design.jacobian(position.params)) if converged else None
+        precision = precision_of(evaluation, sampler.design.jacobian(position.params)) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         enough = _are_enough(sampler, precision, settings)
         stage = "exact" if tol == EXACT else "rough"
@@ -440,10 +445,3 @@ def _told_of_tails(
     return replace(
         found, evaluation=_with_tails(top, scale, found.sampler, settings, EXACT, metric).evaluation
     )
-
-
-def _precision(evaluation: Evaluation, jacobian: Array) -> Precision | None:
-    try:
-        return Precision.of(evaluation, jacobian)
-    except np.linalg.LinAlgError:
-        return None
