@@ -21,7 +21,7 @@ from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.effect_rows import DenseRows, EffectRows, SparseRows
 from statsmodels_mcla.design.random_terms import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array, thrifty
+from statsmodels_mcla.numerics import Array, thrifty, unique_rows
 
 Index = np.ndarray
 LARGE = 64  # effects a block beyond which products of sparse matrices are cheaper,
@@ -60,18 +60,17 @@ class Stacking:
     def of(cls, shapes: Index, counts: Index) -> Stacking:
         """From distinct shapes and the number of blocks of each."""
         length = _padded_lengths(shapes, counts)
-        stacked, bucket = np.unique(np.column_stack([length, shapes[:, 1:]]), axis=0, return_inverse=True)
-        bucket = bucket.ravel()
+        stacked, _, bucket, _ = unique_rows(np.column_stack([length, shapes[:, 1:]]))
         blocks = np.bincount(bucket, counts, len(stacked)).astype(int)
         return cls(shapes, length, bucket, np.zeros(len(stacked), int), blocks)
 
     @classmethod
     def of_parts(cls, parts: Sequence[tuple[Index, Index]]) -> list[Stacking]:
         """Stacking of each of several parts, whose distinct shapes and numbers of blocks are given."""
-        every, place = np.unique(np.concatenate([shapes for shapes, _ in parts]), axis=0, return_inverse=True)
+        every, _, place, _ = unique_rows(np.concatenate([shapes for shapes, _ in parts]))
         cuts = np.cumsum([len(shapes) for shapes, _ in parts])[:-1]
         counts = np.zeros((len(parts), len(every)), int)
-        for own, where, (_, count) in zip(counts, np.split(place.ravel(), cuts), parts, strict=True):
+        for own, where, (_, count) in zip(counts, np.split(place, cuts), parts, strict=True):
             own[where] = count
         whole = cls.of(every, counts.sum(axis=0))
         of_bucket = np.zeros((len(parts), len(whole.first)), int)
@@ -82,8 +81,8 @@ class Stacking:
     def find(self, shapes: Index) -> Index:
         """Places of blocks' shapes among the distinct ones."""
         known = {tuple(shape): k for k, shape in enumerate(self.shapes.tolist())}
-        distinct, inverse = np.unique(shapes, axis=0, return_inverse=True)
-        return np.array([known[tuple(shape)] for shape in distinct.tolist()], int)[inverse.ravel()]
+        distinct = unique_rows(shapes)
+        return np.array([known[tuple(shape)] for shape in distinct.rows.tolist()], int)[distinct.inverse]
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,8 @@ def stacked_blocks(
     dims = levels.dims
     shapes = block_shapes(graph, levels)
     if stacking is None:
-        stacking = Stacking.of(*np.unique(shapes, axis=0, return_counts=True))
+        own = unique_rows(shapes)
+        stacking = Stacking.of(own.rows, own.counts)
     kind = stacking.find(shapes)
     lengths = stacking.length[kind]
     numbers, bucket_of_block = np.unique(stacking.bucket[kind], return_inverse=True)
@@ -289,8 +289,7 @@ def _padded_lengths(shapes: Index, counts: Index) -> Index:
     """Rows that blocks of each shape are filled up to, so that few distinct shapes remain."""
     lengths = shapes[:, 0]
     out = lengths.astype(int)
-    _, kind = np.unique(shapes[:, 1:], axis=0, return_inverse=True)
-    kind = kind.ravel()
+    kind = unique_rows(shapes[:, 1:]).inverse
     top = filled = actual = 0
     current = -1
     for k in np.lexsort((-lengths, kind)):  # longest first within each kind

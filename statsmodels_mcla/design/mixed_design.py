@@ -24,7 +24,7 @@ from statsmodels_mcla.design.buckets import Bucket
 from statsmodels_mcla.design.design_facts import DesignFacts, RowsElsewhere
 from statsmodels_mcla.design.random_terms import RandomTerm, orthonormal_axes
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, unique_rows
 
 T = TypeVar("T")
 
@@ -162,7 +162,8 @@ class MixedDesign(DesignFacts):
     @cached_property
     def shapes(self) -> tuple[np.ndarray, np.ndarray]:
         """Distinct shapes of its blocks, and the number of blocks of each (see `Stacking`)."""
-        return np.unique(block_shapes(self.graph, self.levels), axis=0, return_counts=True)
+        found = unique_rows(block_shapes(self.graph, self.levels))
+        return found.rows, found.counts
 
     @cached_property
     def buckets(self) -> tuple[Bucket, ...]:

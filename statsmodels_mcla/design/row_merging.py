@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.design.blocks import Index
 from statsmodels_mcla.design.mixed_design import MixedDesign
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, unique_rows
 
 
 def merge_identical_rows(design: MixedDesign) -> MixedDesign:
@@ -103,8 +103,8 @@ def _hashed(design: MixedDesign) -> tuple[Index, Array]:
 def _grouped(code: Index, table: Array) -> RowGroups:
     _, first, group = np.unique(code, return_index=True, return_inverse=True)
     if not np.array_equal(table[first][group], table):  # two rows share a hash
-        _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        _, first, group, _ = unique_rows(table)
     order = np.argsort(first)  # in the order of the rows, so that blocks are numbered alike, merged or not
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return RowGroups(rank[group.ravel()], first[order])
+    return RowGroups(rank[group], first[order])

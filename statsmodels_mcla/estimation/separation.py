@@ -35,7 +35,7 @@ from statsmodels_mcla.design import DesignFacts, MixedDesign, RowRoot, row_root
 from statsmodels_mcla.estimation.search import LaplaceFit
 from statsmodels_mcla.execution import remade
 from statsmodels_mcla.likelihood.laplace import Modes
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, unique_rows
 
 MARGIN = 1e-9  # of the largest residual: smaller ones prove nothing
 AT_A_TIME = 1000  # rows that a linear program begins with, and that are added where it breaks them
@@ -260,7 +260,7 @@ def _signed_rows(size: Array, basis: Array, design: MixedDesign) -> Array:
     """Distinct rows, in the direction in which their likelihood rises."""
     sign = _signs(design)
     rows = sign != 0.0
-    return np.unique((sign[rows, None] * (design.X[rows] / size)) @ basis, axis=0)
+    return unique_rows((sign[rows, None] * (design.X[rows] / size)) @ basis).rows
 
 
 def _independent(roots: Sequence[RowRoot]) -> np.ndarray:
@@ -285,7 +285,7 @@ def _rising_direction(design: DesignFacts, rows: Any) -> Array | None:
         if found.x is None:
             return None
         broken = design.map(partial(_broken, found.x), rows)
-        more = np.unique(np.concatenate([active, *broken]), axis=0)
+        more = unique_rows(np.concatenate([active, *broken])).rows
         if len(more) == len(active):
             return np.asarray(found.x)
         active = more

@@ -37,7 +37,7 @@ from statsmodels_mcla.inference.independent_units import (
     unit_scores,
     units_of,
 )
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, unique_rows
 
 COV_TYPES = ("nonrobust", "robust", "cluster")
 
@@ -174,7 +174,7 @@ def group_codes(groups: Any, data: pd.DataFrame | None, units: RowUnits) -> tupl
         raise ValueError("groups has missing values: every row needs its group")
     codes, names = pd.factorize(values[used])
     unit = units.of_row[used]
-    pairs = np.unique(np.column_stack([unit, codes]), axis=0)
+    pairs = unique_rows(np.column_stack([unit, codes])).rows
     cut = np.flatnonzero(np.diff(pairs[:, 0]) == 0)
     if len(cut):
         a, b = (names[pairs[cut[0] + k, 1]] for k in (0, 1))

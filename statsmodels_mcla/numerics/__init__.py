@@ -12,6 +12,7 @@ from statsmodels_mcla.numerics.arrays import (
     consecutive_slices,
     numeric_array,
     thrifty,
+    unique_rows,
 )
 from statsmodels_mcla.numerics.finite_differences import (
     difference_points,
@@ -64,5 +65,6 @@ __all__ = [
     "sum_of_products",
     "thrifty",
     "transpose",
+    "unique_rows",
     "weighted_sum",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,31 @@ def thrifty(values: Array) -> Array:
     if values.size and np.all(values == values.flat[0]):
         return np.broadcast_to(values.flat[0], values.shape)
     return values
+
+
+class UniqueRows(NamedTuple):
+    """Distinct rows of a table in the order of their columns, the first first (see `unique_rows`)."""
+
+    rows: Array
+    first: NDArray[np.intp]
+    """Where each occurs first."""
+    inverse: NDArray[np.intp]
+    """Which of them each row of the table is."""
+    counts: NDArray[np.intp]
+
+
+def unique_rows(table: Array) -> UniqueRows:
+    """Find the distinct rows of a matrix.
+
+    What `numpy.unique` finds along an axis by comparing records, in which an interruption becomes a TypeError.
+    """
+    order = np.lexsort(table.T[::-1]) if table.shape[1] else np.arange(len(table))
+    ordered = table[order]
+    new = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(table)]
+    first = np.flatnonzero(new)
+    inverse = np.empty(len(table), np.intp)
+    inverse[order] = np.cumsum(new) - 1
+    return UniqueRows(ordered[first], order[first], inverse, np.diff(first, append=len(table)))
 
 
 def numeric_array(value: Any) -> Array:

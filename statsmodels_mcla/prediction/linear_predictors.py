@@ -22,7 +22,7 @@ from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
 from statsmodels_mcla.likelihood.sampling import Sampler
-from statsmodels_mcla.numerics import Array, generator, weighted_sum
+from statsmodels_mcla.numerics import Array, generator, unique_rows, weighted_sum
 
 LAYER = 8  # rows of a block at a time
 PAIRING = 1_000_003  # key of the stream that pairs draws of different blocks
@@ -325,7 +325,7 @@ class Placed:
             return []
         fitted, (block_of_effect, _) = self.fitted, block_of_effects(self.fitted.sampler)
         blocks = block_of_effect[self.column[rows]]
-        kinds, kind = np.unique(np.sort(blocks, axis=1), axis=0, return_inverse=True)
+        kinds, _, kind, _ = unique_rows(np.sort(blocks, axis=1))
         wanted = np.zeros(int(block_of_effect.max()) + 1, bool)
         wanted[kinds] = True
 
@@ -348,7 +348,7 @@ class Placed:
             law, b, moves, velocities, starts = _paired(
                 [made[int(b)] for b in distinct], distinct, fitted.sampler.seed
             )
-            mine = np.flatnonzero(kind.ravel() == k)
+            mine = np.flatnonzero(kind == k)
             column = self.column[rows[mine]]
             local = place_of_effect[column] + starts[np.searchsorted(distinct, blocks[mine])]
             for a in range(0, len(mine), LAYER):

@@ -22,6 +22,7 @@ from scipy import stats
 from threadpoolctl import threadpool_info
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.design import Stacking
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
 
 
@@ -82,6 +83,16 @@ def test_an_interrupted_fit_leaves_no_trace(structure: str, n_jobs: int) -> None
         assert blas_threads() == threads
         assert bits(model.fit(rng=1, n_jobs=n_jobs)) == right
     assert len(places) > 4
+
+
+def test_an_interruption_of_stacking_is_one_wherever_it_comes() -> None:
+    design, whole = small(KIND["poisson-log"], "crossed", 1, (6,) * 12).model().design, Interrupt(None)
+    Stacking.of(*design.shapes)
+    with profiled(whole):
+        Stacking.of(*design.shapes)
+    for at in range(1, whole.calls - 2):  # the last calls are those that end the watch
+        with pytest.raises(KeyboardInterrupt), profiled(Interrupt(at)):
+            Stacking.of(*design.shapes)
 
 
 # -- repetition -------------------------------------------------------------------------------------
