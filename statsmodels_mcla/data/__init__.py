@@ -27,7 +27,12 @@ from statsmodels_mcla.data.inputs import (
 )
 from statsmodels_mcla.data.mixed_model import MixedModel, described
 from statsmodels_mcla.data.simulated_responses import draw_effects, simulate_responses
-from statsmodels_mcla.data.unidentified import refuse_unidentified_covariance, seen_by_levels
+from statsmodels_mcla.data.unidentified import (
+    refuse_unidentified_covariance,
+    refuse_unidentified_terms,
+    seen_by_levels,
+    seen_together,
+)
 from statsmodels_mcla.data.unknown_arguments import refuse_unknown
 
 __all__ = [
@@ -51,9 +56,11 @@ __all__ = [
     "refuse_residual_effects",
     "refuse_saturated",
     "refuse_unidentified_covariance",
+    "refuse_unidentified_terms",
     "refuse_unknown",
     "row_vector",
     "seen_by_levels",
+    "seen_together",
     "simulate_responses",
     "terms_of_arrays",
     "total_offset",

@@ -23,7 +23,12 @@ from statsmodels_mcla.data.array_checks import (
     weight_vector,
 )
 from statsmodels_mcla.data.exact_fit import refuse_exact_fit
-from statsmodels_mcla.data.unidentified import refuse_unidentified_covariance, seen_by_levels
+from statsmodels_mcla.data.unidentified import (
+    refuse_unidentified_covariance,
+    refuse_unidentified_terms,
+    seen_by_levels,
+    seen_together,
+)
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
 from statsmodels_mcla.families import ConditionalFamily, RowData
 from statsmodels_mcla.numerics import Array, thrifty
@@ -328,6 +333,7 @@ def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
     counted = [replace(t, Z=t.Z[used]) for t in inputs.terms]
     for term in counted:
         refuse_unidentified_covariance(term.name, term.columns, seen_by_levels(term))
+    refuse_unidentified_terms(counted, seen_together(counted))
     own = [t.of_predictor(0) for t in counted if 0 in t.predictors]
     of_mean = X[used][:, inputs.predictor_of_column == 0]
     refuse_exact_fit(inputs.endog.to_numpy()[used], of_mean, own, inputs.offset[used], family)

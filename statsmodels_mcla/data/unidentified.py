@@ -1,15 +1,33 @@
-"""Covariance matrices of random effects of which no data of this design could tell an entry."""
+"""Variances and covariances of random effects that no data of this design could tell."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations_with_replacement
+from typing import Protocol
 
 import numpy as np
+from scipy import sparse
 
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.numerics import Array, consecutive_slices
 
 NONE = 1e-9  # of a level's rows along an axis, or of all levels' along a covariance matrix: round-off
+ALIKE = (
+    1e-15  # a variance, of what is left of one where the others have their share: round-off of exact numbers
+)
+
+
+class NamedEffects(Protocol):
+    """What an error says of a term."""
+
+    @property
+    def name(self) -> str:
+        """Of the grouping factor."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The effects of a level."""
 
 
 def refuse_unidentified_covariance(name: str, columns: Sequence[str], seen: Array) -> None:
@@ -77,6 +95,69 @@ def unseen_direction(seen: Array) -> Array | None:
     free = np.zeros((d, d))
     free[i, j] = free[j, i] = vectors[:, 0]
     return free
+
+
+def refuse_unidentified_terms(terms: Sequence[NamedEffects], seen: Array) -> None:
+    r"""Refuse terms of which some change of their covariance matrices together changes no row's distribution.
+
+    Parameters
+    ----------
+    terms : sequence
+        All of a model, by name and effects.
+    seen : ndarray
+        What the rows tell of the terms' covariance matrices: see `seen_together`.
+
+    Raises
+    ------
+    ValueError
+
+    Notes
+    -----
+    Rows see :math:`\sum_k Z_k (I \otimes G_k) Z_k'` of K terms.  The matrices G are identified if what their single
+    entries add to it is linearly independent: if the inner products of these parts are a regular matrix.
+    """
+    size = np.sqrt(np.maximum(np.diag(seen), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(seen / np.multiply.outer(size, size))
+    if values[0] > ALIKE * len(seen):
+        return
+    term = np.repeat(np.arange(len(terms)), [len(symmetric_basis(len(t.columns))) for t in terms])
+    involved = np.unique(term[np.abs(vectors[:, 0]) > np.sqrt(NONE)])
+    names = " and ".join(f"({' + '.join(terms[k].columns)} | {terms[k].name})" for k in involved)
+    raise ValueError(
+        f"random effects {names}: no data of this design can tell their variances apart, because they divide "
+        "the rows alike (each level of the one has its own level of the other). Keep one of them"
+    )
+
+
+def seen_together(terms: Sequence[RandomTerm]) -> Array:
+    """Inner products of what entries of all terms' covariance matrices, along the terms' axes, add to the rows' (D, D).
+
+    With T the products Z_g' Z_h of the rows that level g of one term and h of another have in common, those of
+    symmetric matrices M and N are sums over g, h of tr(M T N T').
+    """
+    if len(terms) == 1:  # `seen_by_levels` tells all of it
+        return np.eye(len(symmetric_basis(terms[0].dim)))
+    n = max(terms[0].Z.shape[0], 1)
+    of_levels = [sparse.bsr_array(t.Z, blocksize=(1, t.dim)) for t in terms]
+    bases = [symmetric_basis(t.dim) for t in terms]
+    cuts = consecutive_slices(map(len, bases))
+    out = np.zeros((cuts[-1].stop, cuts[-1].stop))
+    for a, b in combinations_with_replacement(range(len(terms)), 2):
+        common = np.equal.outer(terms[a].predictors, terms[b].predictors)  # others have rows of their own
+        T = terms[a].axes.T @ (common * (of_levels[a].T @ of_levels[b]).data) @ terms[b].axes
+        pairs = T.reshape(len(T), -1)
+        shape = (terms[a].dim, terms[b].dim) * 2
+        own = np.einsum("pij,jlim,qlm->pq", bases[a], (pairs.T @ pairs).reshape(shape) / n, bases[b])
+        out[cuts[a], cuts[b]], out[cuts[b], cuts[a]] = own, own.T
+    return out
+
+
+def symmetric_basis(d: int) -> Array:
+    """Symmetric matrices with one entry on or above the diagonal (D, d, d)."""
+    i, j = np.triu_indices(d)
+    out = np.zeros((len(i), d, d))
+    out[np.arange(len(i)), i, j] = out[np.arange(len(i)), j, i] = 1.0
+    return out
 
 
 def _grams(term: RandomTerm) -> Array:

@@ -18,7 +18,9 @@ from statsmodels_mcla.data import (
     refuse_residual_effects,
     refuse_saturated,
     refuse_unidentified_covariance,
+    refuse_unidentified_terms,
     seen_by_levels,
+    seen_together,
     simulate_responses,
 )
 from statsmodels_mcla.design import (
@@ -191,8 +193,10 @@ def read_partitions(
     refuse_residual_effects([(t.name, t.n_levels) for t in terms if t.dim == 1], n_rows, family)
     merge = saves(sum(found.distinct for found in facts), n_rows)
     loose = workplace.keep(partial(_loose, own, [t.axes for t in terms], merge), raw)
-    for term, *seen in zip(terms, *workplace.map(_seen, loose), strict=True):
+    within, together = zip(*workplace.map(_seen, loose), strict=True)
+    for term, *seen in zip(terms, *within, strict=True):
         refuse_unidentified_covariance(term.name, term.columns, sum(seen))
+    refuse_unidentified_terms(terms, sum(together))
     constant = sum(found.constant for found in facts)
     design = PartitionedDesign.of(workplace, loose, terms, family, constant)
     response, exog, _, _, _ = learnt.matrices(learnt.shown, "drop")
@@ -334,8 +338,8 @@ def _facts_of(raw: _Raw) -> _Facts:
     return raw.facts
 
 
-def _seen(design: MixedDesign) -> list[Array]:
-    return [seen_by_levels(term) for term in design.terms]
+def _seen(design: MixedDesign) -> tuple[list[Array], Array]:
+    return [seen_by_levels(term) for term in design.terms], seen_together(design.terms)
 
 
 @remade

@@ -214,7 +214,7 @@ MODELS = [
     ),
     P(
         "carData/KosteckiDillon",
-        "y ~ medication + hatype + sex + I(time / 100) + (1 | id) + (1 | id:medication)",
+        "y ~ medication + hatype + sex + I(time / 100) + (1 + I(time / 100) | id)",
         "binomial",
         "y = headache == 'yes'",
         "id",

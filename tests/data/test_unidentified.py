@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.data.unidentified import seen_by, unseen_direction
+from statsmodels_mcla.data.unidentified import seen_by, seen_together, unseen_direction
 
 
 def levels(*designs: list[list[float]]) -> np.ndarray:
@@ -62,3 +62,54 @@ def test_effects_of_what_does_not_vary_within_levels(bar: str) -> None:
 def test_what_varies_within_levels_is_fitted() -> None:
     model = MCLAMixedGLM.from_formula("y ~ f + (f | g)", data=data(False), family=sm.families.Binomial())
     assert model.design.n_params == 5
+
+
+ALIKE = r"random effects \(.*\) and \(.*\): no data of this design can tell their variances apart"
+
+
+def twice_grouped() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    d = data(True).assign(h=lambda d: 7 * d.g + 3, sign=lambda d: np.where(d.g % 3 == 0, -1.0, 1.0))
+    return d.assign(x=rng.normal(size=len(d)), k=rng.permutation(d.g.to_numpy()))
+
+
+@pytest.mark.parametrize(
+    "bars",
+    [
+        "(1 | g) + (1 | h)",
+        "(1 | g) + (1 | g:f)",  # f does not vary within levels of g
+        "(1 | g/f)",
+        "(1 + x | g) + (0 + x | h)",
+        "(1 | g) + (0 + sign | h)",
+    ],
+)
+def test_terms_that_divide_the_rows_alike(bars: str) -> None:
+    with pytest.raises(ValueError, match=ALIKE):
+        MCLAMixedGLM.from_formula(f"y ~ x + {bars}", data=twice_grouped(), family="binomial")
+
+
+def test_terms_that_divide_the_rows_alike_in_partitions() -> None:
+    d = twice_grouped()
+    parts = [lambda: d[d.g < 15], lambda: d[d.g >= 15]]
+    with pytest.raises(ValueError, match=ALIKE):
+        MCLAMixedGLM.from_partitions("y ~ x + (1 | g) + (1 | h)", parts, family="binomial")
+    fitted = MCLAMixedGLM.from_partitions("y ~ x + (1 | g) + (0 + x | h)", parts, family="binomial")
+    assert fitted.design.n_params == 4
+
+
+@pytest.mark.parametrize(
+    "bars", ["(1 | g) + (1 | k)", "(1 | g) + (0 + x | h)", "(1 + x | g) + (1 | k)", "(1 | one) + (1 | g)"]
+)
+def test_products_of_designs_are_those_of_dense_matrices(bars: str) -> None:
+    d = twice_grouped()
+    d["one"] = np.where((d.g == 0) & (d.index % 2 == 0), 1000, d.g)  # one level of g in two
+    terms = MCLAMixedGLM.from_formula(f"y ~ x + {bars}", data=d, family="binomial").random_terms
+    V = []
+    for term in terms:
+        Z = term.Z.toarray().reshape(len(d), -1, term.dim) @ term.axes
+        for i, j in zip(*np.triu_indices(term.dim), strict=True):
+            G = np.zeros((term.dim, term.dim))
+            G[i, j] = G[j, i] = 1.0
+            V.append(np.einsum("rgi,ij,sgj->rs", Z, G, Z))
+    dense = [[np.sum(a * b) / len(d) for b in V] for a in V]
+    np.testing.assert_allclose(seen_together(terms), dense, rtol=1e-10, atol=1e-12)
