@@ -2,9 +2,9 @@
 
 Rows and random effects form a bipartite graph; its connected components, the *blocks*, are
 independent given the parameters, so the likelihood is a product of one integral a block
-(Sung and Geyer, 2007, sec. 1).  Blocks with the same number of rows and of levels of each term are
-stacked into one *bucket*, and all numerical work is done on buckets: arrays (B, n, ...) of B blocks
-with n rows each, never in a Python loop over blocks.
+(Sung and Geyer, 2007, sec. 1).  Blocks with about the same numbers of rows and of levels of each term are
+stacked into one *bucket*, filled up with rows and levels that tell nothing, and all numerical work is done on
+buckets: arrays (B, n, ...) of B blocks with n rows each, never in a Python loop over blocks.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ SPARSE = 10  # where no more than one in so many of their entries is not zero
 PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs no more rows than this
 CHUNK = 2**14  # rows that are looked up at a time
 SPARE = 1024  # or no more rows than so many, which take less time than another bucket
+FEW = 3  # effects that have laws of their own, and are not filled up with others
+SPARE_ENTRIES = 2048  # rows x effects that blocks with more may be filled up by
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Stacking:
     ----------
     shapes : ndarray of int (S, 1 + terms)
         Rows, and levels of each term, of a block; distinct, in lexicographic order.
-    length : ndarray of int (S,)
-        Rows that they are filled up to.
+    padded : ndarray of int (S, 1 + terms)
+        Shapes that they are filled up to.
     bucket : ndarray of int (S,)
     first : ndarray of int (buckets,)
         Blocks of each bucket in the parts before this one,
@@ -51,28 +53,28 @@ class Stacking:
     """
 
     shapes: Index
-    length: Index
+    padded: Index
     bucket: Index
     first: Index
     blocks: Index
 
     @classmethod
-    def of(cls, shapes: Index, counts: Index) -> Stacking:
-        """From distinct shapes and the number of blocks of each."""
-        length = _padded_lengths(shapes, counts)
-        stacked, _, bucket, _ = unique_rows(np.column_stack([length, shapes[:, 1:]]))
+    def of(cls, shapes: Index, counts: Index, dims: Index) -> Stacking:
+        """From distinct shapes, the number of blocks of each, and effects a level of each term."""
+        padded = _padded_shapes(shapes, counts, dims)
+        stacked, _, bucket, _ = unique_rows(padded)
         blocks = np.bincount(bucket, counts, len(stacked)).astype(int)
-        return cls(shapes, length, bucket, np.zeros(len(stacked), int), blocks)
+        return cls(shapes, padded, bucket, np.zeros(len(stacked), int), blocks)
 
     @classmethod
-    def of_parts(cls, parts: Sequence[tuple[Index, Index]]) -> list[Stacking]:
+    def of_parts(cls, parts: Sequence[tuple[Index, Index]], dims: Index) -> list[Stacking]:
         """Stacking of each of several parts, whose distinct shapes and numbers of blocks are given."""
         every, _, place, _ = unique_rows(np.concatenate([shapes for shapes, _ in parts]))
         cuts = np.cumsum([len(shapes) for shapes, _ in parts])[:-1]
         counts = np.zeros((len(parts), len(every)), int)
         for own, where, (_, count) in zip(counts, np.split(place, cuts), parts, strict=True):
             own[where] = count
-        whole = cls.of(every, counts.sum(axis=0))
+        whole = cls.of(every, counts.sum(axis=0), dims)
         of_bucket = np.zeros((len(parts), len(whole.first)), int)
         for k, bucket in enumerate(whole.bucket):
             of_bucket[:, bucket] += counts[:, k]
@@ -174,25 +176,29 @@ def stacked_blocks(
     first_row = np.searchsorted(graph.of_row[rows], np.arange(graph.n_blocks + 1))
     first_effect = np.searchsorted(graph.of_effect[effects], np.arange(graph.n_blocks + 1))
     row_place = _inverse(rows) - first_row[graph.of_row]
-    effect_place = np.full(len(graph.of_effect), -1)
-    effect_place[effects] = np.arange(len(effects)) - first_effect[graph.of_effect[effects]]
 
     dims = levels.dims
     shapes = block_shapes(graph, levels)
     if stacking is None:
         own = unique_rows(shapes)
-        stacking = Stacking.of(own.rows, own.counts)
+        stacking = Stacking.of(own.rows, own.counts, dims)
     kind = stacking.find(shapes)
-    lengths = stacking.length[kind]
+    padded = stacking.padded[kind]
+    skipped = _before(padded[:, 1:] * dims) - _before(shapes[:, 1:] * dims)
+    block = graph.of_effect[effects]
+    effect_place = np.full(len(graph.of_effect), -1)
+    effect_place[effects] = (
+        np.arange(len(effects)) - first_effect[block] + skipped[block, levels.term[levels.of_effect[effects]]]
+    )
     numbers, bucket_of_block = np.unique(stacking.bucket[kind], return_inverse=True)
     bucket_of_block = bucket_of_block.ravel()
     _, of_number = np.unique(stacking.bucket[kind], return_index=True)
-    distinct = np.column_stack([lengths, shapes[:, 1:]])[of_number]
+    distinct = padded[of_number]
     place_in_bucket = np.empty(graph.n_blocks, int)
 
     def rows_of_effects(blocks: Index, n: int, sizes: tuple[tuple[int, int], ...], k: int) -> EffectRows:
         e = sum(count * dim for count, dim in sizes)
-        which = entries.order[entries.first[k] : entries.first[k + 1]]
+        which = entries.sorted.of_bucket(k)
 
         def placed(which: Index) -> tuple[tuple[Index, Index, Index], Array]:
             row = entries.row[which]
@@ -209,14 +215,13 @@ def stacked_blocks(
         return SparseRows.of([sp.csr_array((v, (r, c)), shape=(n, e)) for v, r, c in parts], sizes)
 
     entries = _Entries.of(Z, bucket_of_block[graph.of_row], len(distinct))
-    standard = np.asarray(ranks, int)[levels.term]  # standard effects of each level
-    first_standard = np.cumsum(standard) - standard
-    order = np.argsort(bucket_of_block, kind="stable")
-    first_block = np.searchsorted(bucket_of_block[order], np.arange(len(distinct) + 1))
+    of_bucket = _Sorted.of(bucket_of_block[block], len(distinct))
+    first_standard = _before(np.asarray(ranks, int)[levels.term])  # standard effect of each level
+    blocks_of_bucket = _Sorted.of(bucket_of_block, len(distinct))
 
     out = []
     for k, shape in enumerate(distinct):
-        blocks = order[first_block[k] : first_block[k + 1]]
+        blocks = blocks_of_bucket.of_bucket(k)
         place_in_bucket[blocks] = np.arange(len(blocks))
         n, q = int(shape[0]), int((shape[1:] * dims).sum())
         r = np.empty((len(blocks), n), int)
@@ -233,18 +238,19 @@ def stacked_blocks(
                 out_of[chunk] = np.where(inside, column[r[chunk]], value)
             X[chunk] = np.where(inside[..., None], columns.X[r[chunk]], 0.0)
         w, v, offset = thrifty(w), thrifty(v), thrifty(offset)
-        e = effects[first_effect[blocks][:, None] + np.arange(q)] if q else np.zeros((len(blocks), 0), int)
-        own = levels.of_effect[e]  # the same terms in all blocks, place by place
-        first = np.flatnonzero(np.diff(own[0], prepend=-1)) if q else np.zeros(0, int)
-        count = standard[own[0, first]] if q else first
-        inner = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        drawn = np.repeat(first_standard[own[:, first]], count, axis=1) + inner
+        mine = effects[of_bucket.of_bucket(k)]
+        level = np.full((len(blocks), q), -1)
+        level[place_in_bucket[graph.of_effect[mine]], effect_place[mine]] = levels.of_effect[mine]
+        level = level[:, _before(np.repeat(dims, shape[1:]))]
+        count = np.repeat(np.asarray(ranks, int), shape[1:])  # standard effects of each level
+        inner = np.arange(count.sum()) - np.repeat(_before(count), count)
+        drawn = np.where(level < 0, -1, first_standard[level]).repeat(count, axis=1)
+        drawn = np.where(drawn < 0, -1, drawn + inner)
         levels_k = tuple(int(c) for c in shape[1:])
         out.append(
             Bucket(
                 blocks,
                 r,
-                e,
                 drawn,
                 levels_k,
                 tuple(dims.tolist()),
@@ -264,14 +270,30 @@ def stacked_blocks(
     return tuple(out)
 
 
+class _Sorted(NamedTuple):
+    """What belongs to each of several buckets."""
+
+    order: Index
+    first: Index
+
+    @classmethod
+    def of(cls, bucket: Index, buckets: int) -> _Sorted:
+        """From the bucket of each thing."""
+        order = np.argsort(bucket, kind="stable")
+        return cls(order, np.searchsorted(bucket[order], np.arange(buckets + 1)))
+
+    def of_bucket(self, k: int) -> Index:
+        """Numbers of the things in a bucket."""
+        return self.order[self.first[k] : self.first[k + 1]]
+
+
 class _Entries(NamedTuple):
     """Entries of a sparse matrix, and which of them each bucket has."""
 
     row: Index
     column: Index
     value: Array
-    order: Index
-    first: Index
+    sorted: _Sorted
 
     @classmethod
     def of(cls, matrix: sp.csr_array, bucket_of_row: Index, buckets: int) -> _Entries:
@@ -279,10 +301,30 @@ class _Entries(NamedTuple):
         coo = matrix.tocoo()
         stored = coo.data != 0
         row, column, value = coo.coords[0][stored], coo.coords[1][stored], coo.data[stored]
-        order = np.argsort(bucket_of_row[row], kind="stable")
-        return cls(
-            row, column, value, order, np.searchsorted(bucket_of_row[row][order], np.arange(buckets + 1))
-        )
+        return cls(row, column, value, _Sorted.of(bucket_of_row[row], buckets))
+
+
+def _padded_shapes(shapes: Index, counts: Index, dims: Index) -> Index:
+    """Shapes that blocks of each shape are filled up to, so that few distinct shapes remain."""
+    out = shapes.copy()
+    out[:, 0] = _padded_lengths(shapes, counts)
+    every, _, kind, _ = unique_rows(out)
+    blocks = np.bincount(kind, counts).astype(int)
+    effects = every[:, 1:] @ dims
+    group: list[int] = []  # of shapes that are to become one, largest first
+    actual = 0
+    for k in np.lexsort((every[:, 0], *every[:, :0:-1].T))[::-1].tolist():
+        if effects[k] < FEW:
+            continue
+        size = int(blocks[k] * every[k, 0] * effects[k])
+        joint = every[[*group, k]].max(axis=0)
+        filled = int(blocks[[*group, k]].sum() * joint[0] * (joint[1:] @ dims))
+        if filled > max(PADDING * (actual + size), actual + size + SPARE_ENTRIES):
+            every[group] = every[group].max(axis=0, initial=0)
+            group, actual = [], 0
+        group, actual = [*group, k], actual + size
+    every[group] = every[group].max(axis=0, initial=0)
+    return every[kind]
 
 
 def _padded_lengths(shapes: Index, counts: Index) -> Index:
@@ -307,6 +349,11 @@ def _chunks(count: int, size: int) -> list[slice]:
     """Some of so many things of this size at a time."""
     step = max(1, CHUNK // max(1, size))
     return [slice(start, start + step) for start in range(0, count, step)]
+
+
+def _before(counts: Index) -> Index:
+    """Sums of those before each, along the last axis."""
+    return np.asarray(np.cumsum(counts, axis=-1) - counts)
 
 
 def _inverse(permutation: Index) -> Index:

@@ -14,7 +14,7 @@ from statsmodels_mcla.numerics import Array
 
 Index = np.ndarray
 
-_BY_BLOCK = ("blocks", "rows", "effects", "drawn", "y", "w", "v", "offset", "X", "places")
+_BY_BLOCK = ("blocks", "rows", "drawn", "y", "w", "v", "offset", "X", "places")
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,9 @@ class Bucket:
         Numbers of the blocks in the design.
     rows : ndarray (B, n)
         Rows of the design; -1 for padding, a row that adds nothing to any likelihood.
-    effects : ndarray (B, e)
-        Columns of Z of each block's effects, ordered by term, level and coordinate.
     drawn : ndarray (B, q)
-        Numbers of the standard effects that they are made of, ordered alike.
+        Numbers of each block's standard effects, ordered by term, level and coordinate; -1 for padding, a level that
+        no row belongs to.
     levels : tuple of int
         Number of levels of each term in a block.
     dims, ranks : tuple of int
@@ -52,7 +51,6 @@ class Bucket:
 
     blocks: Index
     rows: Index
-    effects: Index
     drawn: Index
     levels: tuple[int, ...]
     dims: tuple[int, ...]
@@ -82,6 +80,16 @@ class Bucket:
     def n_drawn(self) -> int:
         """Standard effects a block, q."""
         return self.drawn.shape[1]
+
+    @property
+    def n_effects(self) -> int:
+        """Effects a block, e: columns of Z, ordered by term, level and coordinate."""
+        return sum(count * dim for count, dim in zip(self.levels, self.dims, strict=True))
+
+    def spread(self, values: Array, out: Array) -> None:
+        """Write what the blocks have for each of their standard effects (B, q, ...) where it is among those of all."""
+        own = self.drawn >= 0
+        out[self.drawn[own]] = values[own]
 
     def effects_of(self, term: int, coordinate: int) -> slice:
         """Places of one coordinate of all levels of a term among the effects of a block."""

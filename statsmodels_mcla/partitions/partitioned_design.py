@@ -92,7 +92,7 @@ class PartitionedDesign(DesignFacts):
         """Design of the `MixedDesign` that each part has."""
         roots = workplace.map(_fixed_root, loose)
         rows = sum(root.rows for root in roots)
-        parts, n_blocks = _stacked(workplace, loose)
+        parts, n_blocks = _stacked(workplace, loose, terms)
         axes = axes_of_roots(roots)
         return cls(workplace, loose, parts, tuple(terms), family, constant, rows, len(axes), axes, n_blocks)
 
@@ -125,7 +125,7 @@ class PartitionedDesign(DesignFacts):
             terms = tuple(t for t, one in zip(self.terms, reduced, strict=True) if one.rank)
             own = tuple(one for one in reduced if one.rank)
         limit = self.family.limit(np.ones(1), np.ones(1), np.ones(1)) if at_limit else None
-        parts, n_blocks = _stacked(self.workplace, loose)
+        parts, n_blocks = _stacked(self.workplace, loose, terms)
         return replace(
             self,
             loose=loose,
@@ -137,11 +137,13 @@ class PartitionedDesign(DesignFacts):
         )
 
 
-def _stacked(workplace: Workplace, loose: Kept) -> tuple[Kept, int]:
+def _stacked(workplace: Workplace, loose: Kept, terms: Sequence[TermOfParts]) -> tuple[Kept, int]:
     """Designs with the buckets of the whole, and the number of blocks."""
     shapes = workplace.map(_shapes, loose)
     blocks = np.cumsum([0, *(int(counts.sum()) for _, counts in shapes)])
-    places = list(zip(Stacking.of_parts(shapes), blocks.tolist(), strict=False))
+    places = list(
+        zip(Stacking.of_parts(shapes, np.array([t.dim for t in terms], int)), blocks.tolist(), strict=False)
+    )
     number = workplace.keep(_number)
     return workplace.keep(partial(_placed, places), number, loose), int(blocks[-1])
 

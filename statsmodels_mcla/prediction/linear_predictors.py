@@ -217,8 +217,8 @@ def block_of_effects(sampler: Sampler) -> tuple[np.ndarray, np.ndarray]:
     count = sum(t.levels * t.rank for t in sampler.design.loadings.terms)
     block, place = (np.full(count, -1) for _ in range(2))
     for bucket in sampler.buckets:
-        block[bucket.drawn] = bucket.blocks[:, None]
-        place[bucket.drawn] = np.arange(bucket.n_drawn)
+        bucket.spread(np.broadcast_to(bucket.blocks[:, None], bucket.drawn.shape), block)
+        bucket.spread(np.broadcast_to(np.arange(bucket.n_drawn), bucket.drawn.shape), place)
     return block, place
 
 

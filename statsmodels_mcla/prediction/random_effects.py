@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from statsmodels_mcla.data import draw_effects
-from statsmodels_mcla.design import MixedDesign
+from statsmodels_mcla.design import Bucket, MixedDesign
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
 from statsmodels_mcla.likelihood.laplace import modes_of_buckets
 from statsmodels_mcla.likelihood.monte_carlo import WeightedDraws, over_draws
@@ -32,18 +32,18 @@ def conditional_effects(
     u = draw_effects(design, design.covariance.matrices(design.split(params)[1]), rng, nsim)
     level = rng.random((max(fitted.design.here.n_blocks, 1), nsim))
 
-    def of_chunk(draws: WeightedDraws) -> tuple[np.ndarray, Array]:
+    def of_chunk(draws: WeightedDraws) -> tuple[Bucket, Array]:
         below = np.cumsum(draws.v, axis=1)
         below /= below[:, -1:]
         wanted = level[draws.bucket.blocks]
         pick = np.stack([np.searchsorted(c, t, side="right") for c, t in zip(below, wanted, strict=True)])
-        return draws.bucket.drawn, np.take_along_axis(draws.b, pick[:, None], axis=2)
+        return draws.bucket, np.take_along_axis(draws.b, pick[:, None], axis=2)
 
     drawn = np.full((fitted.effects.shape[1], nsim), np.nan)
-    for effects, values in over_draws(
+    for bucket, values in over_draws(
         fitted.design, fitted.params, fitted.position.draws, of_chunk, executor=fitted.executor
     ):
-        drawn[effects] = values
+        bucket.spread(values, drawn)
     unknown = np.isnan(drawn[:, 0])
     prior = (abs(fitted.effects) @ unknown.astype(float)) > 0
     return np.where(prior[:, None], u, fitted.effects @ np.where(unknown[:, None], 0.0, drawn))
@@ -144,5 +144,5 @@ def conditional_modes_of(fitted: Fitted) -> Array:
     found = modes_of_buckets(sampler.buckets, beta, factors, phi, fitted.position.modes)
     b = np.zeros(fitted.effects.shape[1])
     for bucket, modes in zip(sampler.buckets, found, strict=True):
-        b[bucket.drawn] = modes.b
+        bucket.spread(modes.b, b)
     return np.asarray(fitted.effects @ b)

@@ -87,12 +87,12 @@ def test_an_interrupted_fit_leaves_no_trace(structure: str, n_jobs: int) -> None
 
 def test_an_interruption_of_stacking_is_one_wherever_it_comes() -> None:
     design, whole = small(KIND["poisson-log"], "crossed", 1, (6,) * 12).model().design, Interrupt(None)
-    Stacking.of(*design.shapes)
+    Stacking.of(*design.shapes, design.levels.dims)
     with profiled(whole):
-        Stacking.of(*design.shapes)
+        Stacking.of(*design.shapes, design.levels.dims)
     for at in range(1, whole.calls - 2):  # the last calls are those that end the watch
         with pytest.raises(KeyboardInterrupt), profiled(Interrupt(at)):
-            Stacking.of(*design.shapes)
+            Stacking.of(*design.shapes, design.levels.dims)
 
 
 # -- repetition -------------------------------------------------------------------------------------

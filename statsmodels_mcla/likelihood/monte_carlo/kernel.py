@@ -122,7 +122,7 @@ class Task:
 
     def velocities_of_effects(self, b: Array, b_js: Array) -> Array:
         """Velocities u_j (K, s, e, c) of the effects of the model."""
-        out = np.empty((*b_js.shape[:2], self.bucket.effects.shape[1], b_js.shape[3]))
+        out = np.empty((*b_js.shape[:2], self.bucket.n_effects, b_js.shape[3]))
         for j, curve in enumerate(self.curves):
             out[:, j] = self.effects(b_js[:, j])
             if curve.drawn is not None:
@@ -204,7 +204,7 @@ class Sums:
     def of(cls, task: Task) -> Sums:
         """Sums over nothing yet."""
         (K, n), s = task.bucket.y.shape, len(task.curves)
-        shapes = ((n,), (task.bucket.effects.shape[1],), (s, task.moved.centre.shape[1]), (s, n), (s, s))
+        shapes = ((n,), (task.bucket.n_effects,), (s, task.moved.centre.shape[1]), (s, n), (s, s))
         return cls(np.full(K, -np.inf), *(np.zeros((K, GROUPS, *shape)) for shape in shapes))
 
     def weights(self, log_w: Array) -> Array:

@@ -190,7 +190,7 @@ def test_block_t_sits_at_the_mode_with_laplace_scale(structure: str) -> None:
     checked = 0
     for part in parts:
         assert part.df == 9.0
-        for k, effects in enumerate(part.bucket.effects):
+        for k, effects in enumerate(part.bucket.drawn):
             rows = (data["g"] == np.unique(data["g"])[effects[0] // d]).to_numpy()
             Zg, fixed, y = X[rows, :d], X[rows] @ case.params[:2], data["y"].to_numpy()[rows]
 
@@ -223,7 +223,7 @@ def test_centre_at_the_mean_is_nearer_to_it() -> None:
         parts = position(model, case.params, sampling=BlockSampling(centre=centre)).draws
         found = np.empty(5)
         for part in parts:
-            found[part.bucket.effects[:, 0]] = np.sqrt(case.params[2]) * part.anchor.centre[:, 0]
+            found[part.bucket.drawn[:, 0]] = np.sqrt(case.params[2]) * part.anchor.centre[:, 0]
         distance[centre] = np.abs(found - truth.mean[:, 0]) / truth.sd[:, 0]
     assert np.all(distance["mean"] < 0.35 * distance["mode"])
 
