@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from statsmodels_mcla.data import ModelInputs, check_whole, read_rows, refuse_unknown
+from statsmodels_mcla.data import ModelInputs, check_whole, read_rows
 from statsmodels_mcla.design import RandomTerm, facts_of
 from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
 from statsmodels_mcla.formula import (
@@ -17,6 +17,7 @@ from statsmodels_mcla.formula import (
     with_design_info,
     without_design_info,
 )
+from statsmodels_mcla.interface import refuse_unknown
 from statsmodels_mcla.model.fit_arguments import default_family_told
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
 from statsmodels_mcla.model.partitioned_glm import PartitionedMixedGLM
