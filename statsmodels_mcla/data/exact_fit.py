@@ -61,7 +61,7 @@ def refuse_exact_fit(
     none = sp.csr_array((len(y), 1))  # beside which the mean may have no random effects
     Z = sp.csr_array(sp.hstack([none, *(term.Z for term in terms)], format="csr"))[seen]
     target, X = eta - offset[seen], X[seen]
-    scale = np.linalg.norm(eta) + np.linalg.norm(offset[seen])
+    scale = float(np.linalg.norm(eta) + np.linalg.norm(offset[seen]))
     part = _left_over(target, X, Z, scale)
     if part == 0.0:
         raise ValueError(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-import pandas as pd
-
 from statsmodels_mcla.data import ModelInputs, check_whole, read_rows
 from statsmodels_mcla.design import RandomTerm, facts_of
 from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
@@ -234,7 +232,7 @@ class MCLAMixedGLM(PlanningModel):
         <MCLAMixedGLM: incidence + I(size - incidence) ~ period + (1 | herd), Binomial (logit), 56 rows>
         """
         refuse_unknown(cls.from_formula, unknown)
-        if data is None and isinstance(vc_formulas, pd.DataFrame):  # as in smf: the formula, then the data
+        if data is None and not _are_formulas(vc_formulas):  # as in smf: the formula, then the data
             vc_formulas, data = None, vc_formulas
         if data is None:
             raise ValueError("data is missing: pass the DataFrame that holds the columns of the formula")
@@ -353,3 +351,10 @@ class MCLAMixedGLM(PlanningModel):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_design_info(state))
+
+
+def _are_formulas(given: Any) -> bool:
+    """Whether what stands second are formulas by name, or nothing; otherwise it is a table, of whatever library."""
+    return given is None or (
+        isinstance(given, Mapping) and all(isinstance(each, str) for each in given.values())
+    )
