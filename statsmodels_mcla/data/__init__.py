@@ -33,7 +33,6 @@ from statsmodels_mcla.data.unidentified import (
     seen_by_levels,
     seen_together,
 )
-from statsmodels_mcla.data.unknown_arguments import refuse_unknown
 
 __all__ = [
     "MixedModel",
@@ -57,7 +56,6 @@ __all__ = [
     "refuse_saturated",
     "refuse_unidentified_covariance",
     "refuse_unidentified_terms",
-    "refuse_unknown",
     "row_vector",
     "seen_by_levels",
     "seen_together",

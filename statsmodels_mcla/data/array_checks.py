@@ -193,7 +193,7 @@ def check_full_rank(X: Array, names: Sequence[str]) -> None:
 
 
 def refuse_saturated(n: int, names: Sequence[str], predictor: str = "") -> None:
-    """Refuse as many fixed effects of a linear predictor as there are rows.
+    """Refuse as many fixed effects of a linear predictor as there are rows, or of a dispersion as half of them.
 
     Parameters
     ----------
@@ -215,6 +215,12 @@ def refuse_saturated(n: int, names: Sequence[str], predictor: str = "") -> None:
             f"{argument} has as many effects as there are rows ({n}), among them {names[-1]!r}: a row to each leaves "
             "nothing to tell the other parameters by. Drop a covariate of which each row has another category "
             "(numbers that are held as text or written C(x) become categories: pd.to_numeric)"
+        )
+    if predictor == "disp" and 2 * len(names) >= n:
+        raise ValueError(
+            f"dispformula has {len(names)} effects for {n} rows, among them {names[-1]!r}: two rows to each do not "
+            "tell a dispersion beside their means, and the likelihood has no maximum. Merge categories, or give the "
+            "dispersion random effects, '~ (1 | category)'"
         )
 
 

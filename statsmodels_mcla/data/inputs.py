@@ -336,7 +336,12 @@ def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
     refuse_unidentified_terms(counted, seen_together(counted))
     own = [t.of_predictor(0) for t in counted if 0 in t.predictors]
     of_mean = X[used][:, inputs.predictor_of_column == 0]
-    refuse_exact_fit(inputs.endog.to_numpy()[used], of_mean, own, inputs.offset[used], family)
+    D = (
+        X[used][:, inputs.predictor_of_column == family.predictors.index("disp")]
+        if "disp" in family.predictors
+        else None
+    )
+    refuse_exact_fit(inputs.endog.to_numpy()[used], of_mean, own, inputs.offset[used], family, D)
 
 
 def _check_predictors(inputs: ModelInputs, family: ConditionalFamily) -> None:

@@ -7,6 +7,8 @@ patsy reads that expression as one piece.
 
 from __future__ import annotations
 
+import ast
+import keyword
 import tokenize
 from collections.abc import Iterator
 from typing import Any
@@ -82,13 +84,26 @@ def grouping_terms(bar: BarTerm) -> list[Term]:
     """List the grouping factors of a bar term: ``a/b`` gives a and a:b."""
     tree = parsed(bar.group, f"the grouping of `{bar.text}`")
     for node in _nodes(tree.args[-1]):
-        if node.type not in ("/", ":", "PYTHON_EXPR"):
+        if node.type not in ("/", ":") and not (
+            node.type == "PYTHON_EXPR" and _is_one_factor(source_of(node))
+        ):
             written = node.type if node.args else source_of(node)
             raise FormulaError(
-                f"`{bar.text}`: {written!r} cannot stand right of the bar. Give one grouping factor, "
-                "an interaction (a:b) or a nesting (a/b); write several factors as several terms"
+                f"`{bar.text}`: {written!r} cannot stand right of the bar. Give one grouping factor, (1 | a), an "
+                "interaction, (1 | a:b), or a nesting, (1 | a/b); write several factors as several terms, "
+                "(1 | a) + (1 | b); anything else has to be a column of the data"
             )
     return [term for term in _described(tree, bar.text).rhs_termlist if term != INTERCEPT]
+
+
+def _is_one_factor(code: str) -> bool:
+    """Whether an expression is a column, a call, or made of one column: others are slips, such as ``a//b``."""
+    try:
+        value = ast.parse(code, mode="eval").body
+    except SyntaxError:
+        return keyword.iskeyword(code)  # of which `names_in` says what to write
+    names = [node for node in ast.walk(value) if isinstance(node, ast.Name)]
+    return len(names) == 1 or isinstance(value, (ast.Call, ast.Subscript, ast.Attribute))
 
 
 def parsed(text: object, where: str, *, dots: bool = False) -> Any:
@@ -103,7 +118,7 @@ def parsed(text: object, where: str, *, dots: bool = False) -> Any:
         if before.endswith("|"):
             caret = error.origin.caretize(indent=4)
             raise FormulaError(f"{where} cannot be read: nothing stands right of the bar\n{caret}") from error
-        raise FormulaError(f"{where} cannot be read: {error}") from error
+        raise FormulaError(f"{where} cannot be read: {explained(error)}") from error
     except (SyntaxError, tokenize.TokenError, AssertionError) as error:
         raise FormulaError(f"{where} cannot be read: {text!r}") from error
 

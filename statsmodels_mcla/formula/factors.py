@@ -82,7 +82,8 @@ def reading(text: str, columns: pd.Series) -> Iterator[None]:
         if isinstance(cause, NameError):
             quoted = re.search(r"'([^']*)'", str(cause))
             name = quoted.group(1) if quoted else repr(cause)
-            similar = get_close_matches(name, map(str, columns.index), n=1)
+            known = list(map(str, columns.index))
+            similar = [c for c in known if c.lower() == name.lower()] or get_close_matches(name, known, n=1)
             near = f": did you mean {similar[0]!r}?" if similar else ""
             shown = ", ".join(map(str, columns.index[:10])) + (", ..." if len(columns) > 10 else "")
             raise FormulaError(
@@ -379,7 +380,7 @@ def names_in(code: str) -> set[str]:
         way = (
             f": {words[0]} is a word of Python; write Q({words[0]!r}) for a column of this name"
             if words
-            else ""
+            else ": terms are joined by +, and random effects have a bar, (1 | group)"
         )
         raise FormulaError(f"`{code}` cannot be read{way}") from error
     names = {node.id for node in nodes if isinstance(node, ast.Name)}

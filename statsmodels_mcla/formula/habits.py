@@ -41,6 +41,13 @@ NAMES = {
 # What patsy says, which does not say what to do.
 SAID = {
     "cannot interact with anything else": "random effects are written with a bar, (1 | group), nested ones (1 | a/b)",
+    "ror_": "random effects stand in round parentheses after a +, as in y ~ x + (1 | group)",
+    "not callable": "what stands before a parenthesis is called: a + may be missing, as in y ~ x + (1 | group)",
+    "expected a noun": "a term is missing at the mark",
+    "expected an operator": "terms are joined by +: one is missing at the mark",
+    "error tokenizing": "formulas are written with ~ + - * : / ** and, for random effects, |; names of columns with "
+    "other signs are quoted, Q('...')",
+    "has no attribute": "a column whose name has a dot in it is quoted, Q('a.b')",
     "does not match any of the expected levels": "new rows may have only categories that the fit had: leave the others "
     "out, or fit with rows that have them",
 }

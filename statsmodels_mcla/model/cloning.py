@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NoReturn, cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from statsmodels_mcla.data import MixedModel, ModelInputs, described, inputs_of,
 from statsmodels_mcla.estimation.constrained import LinearRestriction
 from statsmodels_mcla.families import ConditionalFamily, without_predictors
 from statsmodels_mcla.formula import FormulaCall, environment, rows_of, updated_formula, with_columns
-from statsmodels_mcla.interface import WithoutInternals
+from statsmodels_mcla.interface import WithoutInternals, refuse_unknown
 from statsmodels_mcla.numerics import Array, generator
 
 
@@ -244,7 +244,13 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         return out
 
     def update(
-        self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
+        self,
+        formula: str = ". ~ .",
+        *,
+        data: Any = None,
+        subset: Any = None,
+        eval_env: Any = 0,
+        **unknown: NoReturn,
     ) -> Any:
         """Model with another formula, or of other data.
 
@@ -277,6 +283,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         >>> model.update("- trt", subset=data["week"] > 0)
         <MCLAMixedGLM: y == 'y' ~ week + (1 | ID), Binomial (logit), 170 rows>
         """
+        refuse_unknown(self.update, unknown)
         if not hasattr(self.data, "frame"):
             raise ValueError("formula: the model was not made by a formula, and cannot be updated by one")
         call = self.data.call if data is None else self.data.call.for_data()

@@ -9,13 +9,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from statsmodels_mcla.data import check_positive, refuse_unknown
+from statsmodels_mcla.data import check_positive
 from statsmodels_mcla.design import parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.constrained import LinearRestriction
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
 from statsmodels_mcla.inference import check_covariance, linear_hypothesis
+from statsmodels_mcla.interface import refuse_unknown
 from statsmodels_mcla.model.drawn_likelihood import CurrentDraws, DrawnLikelihood
 from statsmodels_mcla.model.fit_arguments import (
     OPTIONS,
@@ -199,6 +200,7 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         0.22
         """
         method = checked_fit(approximation)
+        self.refuse_options(self.fit_constrained, method, fit_kwds)
         check_covariance(self, cov_type, **(cov_kwds or {}))
         R, q = linear_hypothesis(constraints, self.data.fe_names, "constraints")
         restriction = LinearRestriction.of(R, q)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-import pandas as pd
-
-from statsmodels_mcla.data import ModelInputs, check_whole, read_rows, refuse_unknown
+from statsmodels_mcla.data import ModelInputs, check_whole, read_rows
 from statsmodels_mcla.design import RandomTerm, facts_of
 from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
 from statsmodels_mcla.formula import (
@@ -17,6 +15,7 @@ from statsmodels_mcla.formula import (
     with_design_info,
     without_design_info,
 )
+from statsmodels_mcla.interface import refuse_unknown
 from statsmodels_mcla.model.fit_arguments import default_family_told
 from statsmodels_mcla.model.formula_memory import remember_formula, with_predictors
 from statsmodels_mcla.model.partitioned_glm import PartitionedMixedGLM
@@ -233,7 +232,7 @@ class MCLAMixedGLM(PlanningModel):
         <MCLAMixedGLM: incidence + I(size - incidence) ~ period + (1 | herd), Binomial (logit), 56 rows>
         """
         refuse_unknown(cls.from_formula, unknown)
-        if data is None and isinstance(vc_formulas, pd.DataFrame):  # as in smf: the formula, then the data
+        if data is None and not _are_formulas(vc_formulas):  # as in smf: the formula, then the data
             vc_formulas, data = None, vc_formulas
         if data is None:
             raise ValueError("data is missing: pass the DataFrame that holds the columns of the formula")
@@ -352,3 +351,10 @@ class MCLAMixedGLM(PlanningModel):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_design_info(state))
+
+
+def _are_formulas(given: Any) -> bool:
+    """Whether what stands second are formulas by name, or nothing; otherwise it is a table, of whatever library."""
+    return given is None or (
+        isinstance(given, Mapping) and all(isinstance(each, str) for each in given.values())
+    )

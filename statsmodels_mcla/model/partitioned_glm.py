@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from statsmodels_mcla.design import Facts, TermFacts
 from statsmodels_mcla.execution import Journal, Kept, Threads, Workplace, checked_bytes, executor_of
 from statsmodels_mcla.families import conditional_family
 from statsmodels_mcla.formula import environment, updated_formula
+from statsmodels_mcla.interface import refuse_unknown
 from statsmodels_mcla.model.fitting import FittingModel
 from statsmodels_mcla.model.part_results import FitOfParts, on_part, target_of
 from statsmodels_mcla.numerics import Array
@@ -125,7 +126,13 @@ class PartitionedMixedGLM(FittingModel):
         return out
 
     def update(
-        self, formula: str = ". ~ .", *, data: Any = None, subset: Any = None, eval_env: Any = 0
+        self,
+        formula: str = ". ~ .",
+        *,
+        data: Any = None,
+        subset: Any = None,
+        eval_env: Any = 0,
+        **unknown: NoReturn,
     ) -> PartitionedMixedGLM:
         """Model of the same partitions with another formula; arguments as in `MCLAMixedGLM.update`.
 
@@ -135,6 +142,7 @@ class PartitionedMixedGLM(FittingModel):
         >>> parts.update(". ~ . - trt").fit_laplace().fe_params.index.tolist()
         ['Intercept', 'week']
         """
+        refuse_unknown(self.update, unknown)
         if data is not None or subset is not None:
             raise ValueError(
                 "data, subset: other rows are other partitions; make their model with from_partitions"

@@ -5,6 +5,7 @@ import oracle
 import pandas as pd
 import pytest
 from helpers import KIND, F
+from scipy.stats import multivariate_normal
 
 from statsmodels_mcla import MCLAMixedGLM, families
 
@@ -118,3 +119,64 @@ def test_the_likelihood_of_exact_responses_has_no_bound():
         oracle.quadrature_loglike(np.array([0.5, 0.1, phi]), *arguments) for phi in 10.0 ** -np.arange(2, 7)
     ]
     np.testing.assert_allclose(np.diff(heights), 0.5 * (12 - 3) * np.log(10), rtol=0.01)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "negativebinomial", families.Beta()])
+def test_a_dispersion_for_every_second_row_is_refused(data, family):
+    rng = np.random.default_rng(1)
+    y = rng.beta(2, 3, 96) if isinstance(family, families.Beta) else rng.poisson(3, 96)
+    frame = data.assign(y=y, row=np.arange(96) // 2)
+
+    def model(dispformula):
+        return MCLAMixedGLM.from_formula(
+            "y ~ x + (1 | g)", data=frame, family=family, dispformula=dispformula
+        )
+
+    with pytest.raises(ValueError, match=r"dispformula has 48 effects for 96 rows.*'~ \(1 \| category\)'"):
+        model("~ C(row)")
+    model("~ (1 | row)")
+
+
+@pytest.mark.parametrize("family", [F.Gaussian(), F.Gamma(F.links.Log())])
+def test_few_rows_with_a_dispersion_of_their_own_are_refused(data, family):
+    """Two rows of a group, which its effect and a slope reproduce: every second dispersion goes to no variance."""
+    frame = data.assign(y=np.exp(data["u"] + 0.3 * data["o"]), index=data.index)
+
+    def model(dispformula, formula="y ~ x + (1 | g)", **changes):
+        changed = frame.assign(**changes)
+        return MCLAMixedGLM.from_formula(formula, data=changed, family=family, dispformula=dispformula)
+
+    with pytest.raises(ValueError, match=r"dispformula: the 2 rows .* of their own.*Merge categories"):
+        model("~ C(np.minimum(index // 2, 9))")
+    with pytest.raises(
+        ValueError, match="dispformula: the 2 rows"
+    ):  # of two groups, whose variance may vanish
+        model("~ C(np.minimum(index % 48, 9))")
+    with pytest.raises(ValueError, match="dispformula: the 3 rows"):
+        model("~ C(np.minimum(index // 3, 9))", formula="y ~ x + a + (1 | g)")
+    with pytest.raises(ValueError, match="dispformula: the 8 rows"):  # of a group without variation
+        model("~ C(g)", y=frame["y"].where(frame["g"] != 3, 2.0))
+    with pytest.raises(ValueError, match="dispformula: the 1 rows"):  # no random effect of the mean is there
+        MCLAMixedGLM.from_formula(
+            "y ~ x", data=frame, family=family, dispformula="~ I(1 * (index == 7)) + (1 | g)"
+        )
+    # negative controls: rows of more groups than effects reproduce, of one effect each, of no constant dispersion
+    model("~ C(index // 4)")
+    model("~ C(index % 24)")
+    model("~ C(g)")
+    model("~ x")
+    model("~ (1 | g)")
+
+
+def test_the_likelihood_of_a_pair_with_a_dispersion_of_its_own_has_no_bound(data):
+    """By its closed form: a slope that reproduces the difference of the two, and their dispersion falling to zero."""
+    y, x = (data["u"] + 0.3 * data["o"]).to_numpy(), data["x"].to_numpy()
+    b = (y[0] - y[1]) / (x[0] - x[1])
+    same = data["g"].to_numpy()[:, None] == data["g"].to_numpy()
+
+    def height(sd):
+        variances = np.where(np.arange(96) < 2, sd**2, 1.0)
+        return multivariate_normal(b * x, 0.25 * same + np.diag(variances)).logpdf(y)
+
+    heights = [height(sd) for sd in 10.0 ** -np.arange(2.0, 5.0)]
+    np.testing.assert_allclose(np.diff(heights), np.log(10), rtol=0.01)

@@ -183,7 +183,7 @@ def test_data_as_a_mapping(data):
         ("y ~ (x['no'] | g)", "cannot be evaluated"),
         ("y ~ (2 | g)", "cannot be read"),
         ("y ~ (x z | g)", r"`\(x z \| g\)` cannot be evaluated"),
-        ("y ~ (1 | g a)", r"`\(1 \| g a\)` cannot be evaluated"),
+        ("y ~ (1 | g a)", r"`\(1 \| g a\)`: 'g a' cannot stand right of the bar"),
         ("y ~ (1 | C(g, levels=['g1', 'g2']))", "outside its levels"),
         ("y ~ (many | g)", "more than 1000 levels"),
         ("y ~ (cr(two, df=3) | g)", "cannot be evaluated"),

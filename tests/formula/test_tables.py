@@ -81,6 +81,15 @@ def test_columns_of_today(data, kind):
     same(model, model_of(data, offset="o", freq_weights="w"))
 
 
+@pytest.mark.parametrize("kind", [*KINDS, dict, pd.DataFrame.copy], ids=lambda kind: kind.__name__)
+def test_a_table_may_stand_second(data, kind):
+    """As in statsmodels' formula interface, where it is not the formulas of ``vc_formulas``, as in its mixed models."""
+    made = MCLAMixedGLM.from_formula(FORMULA, kind(data), family=sm.families.Poisson())
+    same(made, model_of(kind(data)))
+    components = MCLAMixedGLM.from_formula("y ~ x", {"g": "0 + C(g)"}, data, family=sm.families.Poisson())
+    assert [term.name for term in components.random_terms] == ["g"]
+
+
 @pytest.mark.parametrize("kind", KINDS[:-1], ids=lambda kind: kind.__name__)
 def test_missing_values_drop_like_nan(data, kind):
     holes = data.copy().astype({"b": object, "y": float, "k": float, "w": float, "g": float})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import re
 from collections.abc import Callable
@@ -233,7 +234,7 @@ def test_unknown_arguments_of_what_hands_them_on(door: str, fitted: Callable[[st
     nearly = {"update": "subst", "power": "alhpa", "bootstrap": "nrpe"}[door]
     for name, way_out in (
         ("approximation", r"fit_laplace\(\)"),
-        ("seed", "rng="),
+        ("seed", "leave it out" if door == "update" and fitted is laplace_of else "rng="),
         (nearly, "did you mean"),
         ("nosuch", "see its help"),
     ):
@@ -247,11 +248,39 @@ def test_unknown_arguments_of_what_hands_them_on(door: str, fitted: Callable[[st
         ("y ~ x + (1 / g)", r"with a bar, \(1 \| group\)"),
         ("y ~ x + txet + (1 | g)", "did you mean 'text'"),
         ("y ~ x + (1 | txet)", "did you mean 'text'"),
+        ("y ~ x + (1 | G)", "did you mean 'g'"),
+        ("y ~ x (1 | g)", r"a \+ may be missing"),
+        ("y ~ x + [1 | text]", "round parentheses"),
+        ("y ~ x + (1 g)", r"joined by \+.*a bar"),
+        ("y ~ x + (1 | g)(1 | s)", r"joined by \+"),
+        ("y ~ x + (1 | g::s)", "a term is missing"),
+        (r"y ~ x + (1 | g\s)", "for random effects"),
+        ("y ~ x.y + (1 | g)", r"Q\('a\.b'\)"),
     ],
 )
 def test_what_patsy_says_is_followed_by_what_to_do(formula: str, way_out: str) -> None:
     with pytest.raises(ValueError, match=f"(?s){way_out}"):
         MCLAMixedGLM.from_formula(formula, data=DATA.assign(text="a"))
+
+
+@pytest.mark.parametrize("column", ["numbers", "text"])
+@pytest.mark.parametrize(
+    "slip", ["s//f", "s%f", "s&f", "s==f", "s, f", "s;f", "s f", "s=f", "s if f else g", "s+f", "s*f", "'s'"]
+)
+def test_slips_in_groupings(slip: str, column: str) -> None:
+    """Of numbers, (1 | a//b) would be a grouping by a quotient; the term is named, and what may have been meant."""
+    data = DATA if column == "numbers" else DATA.assign(s=DATA["s"].astype(str), f=DATA["f"].astype(str))
+    for term in (f"(1 | {slip})", f"(1 + x | {slip})", f"(x || {slip})"):
+        with pytest.raises(ValueError, match=rf"`{re.escape(term)}`: .* cannot stand right.*\(1 \| a/b\)"):
+            MCLAMixedGLM.from_formula(f"y ~ x + {term}", data=data)
+
+
+@pytest.mark.parametrize(
+    "group", ["g // 2", "I(10 * s + f)", "C(g)", "Q('g')", "g.astype(str)", "g > 4", "(s / f)", "s:f"]
+)
+def test_groupings_that_are_computed(group: str) -> None:
+    """Negative control."""
+    MCLAMixedGLM.from_formula(f"y ~ x + (1 | {group})", data=DATA)
 
 
 def test_new_rows_of_other_categories() -> None:
@@ -264,3 +293,100 @@ def test_new_rows_of_other_categories() -> None:
 def test_power_lists_the_columns() -> None:
     with pytest.raises(ValueError, match=r"n: the data have no column 'hrd'; they have .*herd"):
         laplace_of("cbpp").power("C(period)", {"hrd": [10]})
+
+
+AFTER_A_FIT: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "emmeans-level": (lambda r: r.emmeans("period", level=0.9), r"conf_int\(alpha=\)"),
+    "emmeans-infer": (lambda r: r.emmeans("period", infer=True), "limits and tests"),
+    "emmeans-misspelt": (lambda r: r.emmeans("period", tpye="response"), "did you mean type="),
+    "emmeans-transform": (lambda r: r.emmeans("period", regrid="response"), "type='response'"),
+    "emmeans-adjust": (
+        lambda r: r.emmeans("period", adjust="holm"),
+        r"contrasts\('pairwise', adjust='holm'\)",
+    ),
+    "means-level": (lambda r: r.emmeans("period").summary_frame(level=0.9), "alpha=0.1 for 90 %"),
+    "contrasts-infer": (lambda r: r.emmeans("period").contrasts("pairwise", infer=True), "leave it out"),
+    "emtrends-infer": (lambda r: r.emtrends("period", "size", infer=True), "leave it out"),
+    "conf-int-level": (lambda r: r.conf_int(level=0.9), "alpha=0.1 for 90 %"),
+    "tidy-level": (lambda r: r.tidy(conf_level=0.9), "alpha=0.1 for 90 %"),
+    "summary-digits": (lambda r: r.summary(digits=3), "round"),
+    "anova-test": (lambda r: r.anova(test_statistic="LR"), "'Wald', 'LR' or 'score'"),
+    "anova-ddf": (lambda r: r.anova(ddf="Satterthwaite"), "leave it out"),
+    "drop1-misspelt": (lambda r: r.drop1(scop="C(period)"), "did you mean scope="),
+    "add1-seed": (lambda r: r.add1("size", seed=1), "rng="),
+    "score-test-seed": (lambda r: r.score_test("size", seed=1), "rng="),
+    "model-update-family": (lambda r: r.model.update(family="poisson"), r"from_formula\(\.\.\., family=\)"),
+    "check-n": (lambda r: r.check(n=100), "nsim="),
+    "check-seed": (lambda r: r.check(seed=1), "rng="),
+    "checks-plot": (lambda r: r.check(nsim=50, rng=1).plot(axes=1), "did you mean ax="),
+    "influence-level": (lambda r: r.get_influence().summary_frame(lvl=1), "see its help"),
+    "prediction-interval": (lambda r: r.get_prediction(interval="prediction"), r"obs_conf_int\(\)"),
+    "prediction-level": (lambda r: r.get_prediction().summary_frame(level=0.9), "alpha=0.1 for 90 %"),
+    "effects-condvar": (lambda r: r.random_effects_frame(condVar=True), "standard errors"),
+    "pairwise-adjust": (lambda r: r.t_test_pairwise("C(period)", adjust="holm"), "method="),
+    "profile-misspelt": (lambda r: r.profile_likelihood("Intercept", nam=1), "did you mean name="),
+    "plot-title": (lambda r: r.plot_residuals(main="x"), r"figure\.axes\[0\]\.set"),
+    "resid-type": (lambda r: r.plot_added_variable("size", type="pearson"), "resid_type="),
+    "bootstrap-nsim": (lambda r: r.bootstrap(nsim=9), "nrep="),
+}
+
+
+@pytest.mark.parametrize("case", AFTER_A_FIT)
+def test_arguments_of_r_after_a_fit(case: str) -> None:
+    call, way_out = AFTER_A_FIT[case]
+    for result in (laplace_of("cbpp"), fit_of("cbpp")):
+        with pytest.raises(TypeError, match=rf"has no argument .*: .*{way_out}"):
+            call(result)
+
+
+def calls_of(held: Any) -> dict[str, Callable[..., Any]]:
+    """Methods of this package that people see."""
+    members = {name: getattr(type(held), name, None) for name in dir(held) if not name.startswith("_")}
+    return {
+        name: member
+        for name, member in members.items()
+        if inspect.isroutine(member) and str(member.__module__).startswith("statsmodels_mcla")
+    }
+
+
+HANDED_ON = {"cov_params", "f_test", "wald_test_terms"}  # to statsmodels, which says what they are
+HELD: dict[str, Callable[[], Any]] = {
+    "model": model,
+    "fit": lambda: getattr(fit_of("cbpp"), "_results"),  # noqa: B009
+    "Laplace fit": lambda: getattr(laplace_of("cbpp"), "_results"),  # noqa: B009
+    "means": lambda: laplace_of("cbpp").emmeans("period"),
+    "contrasts": lambda: laplace_of("cbpp").emmeans("period").contrasts("pairwise"),
+    "prediction": lambda: laplace_of("cbpp").get_prediction(),
+    "influence": lambda: laplace_of("cbpp").get_influence(),
+    "checks": lambda: laplace_of("cbpp").check(nsim=50, rng=1),
+    "test": lambda: laplace_of("cbpp").score_test("size"),
+    "profile": lambda: laplace_of("cbpp").profile_likelihood("Intercept"),
+}
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_every_call_says_which_argument_it_lacks(kind: str) -> None:
+    held = HELD[kind]()
+    calls = calls_of(held)
+    assert calls.keys() - HANDED_ON
+    for name in calls.keys() - HANDED_ON:
+        call = getattr(held, name)
+        own = inspect.signature(call).parameters.values()
+        required = [
+            None for each in own if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+        ]
+        with pytest.raises(TypeError, match=f"^{name} has no argument 'nosuch': see its help"):
+            call(*required, nosuch=1)
+
+
+def test_names_where_a_formula_is_written_are_found_through_such_calls() -> None:
+    """No frame lies between a call that reads a formula and whoever wrote it."""
+
+    def squared(x: Any) -> Any:
+        return x**2
+
+    result = model().fit_laplace()
+    assert result.score_test("squared(x)").df == 1
+    assert "squared(x)" in result.add1("squared(x)").index
+    assert result.model.update(". ~ . + squared(x)").exog_names[-1] == "squared(x)"
+    assert squared(2) == 4

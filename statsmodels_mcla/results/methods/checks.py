@@ -11,6 +11,7 @@ import pandas as pd
 
 from statsmodels_mcla.data import MixedModel, checked_count, inputs_of
 from statsmodels_mcla.formula import by_label
+from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import Array, child, generator_of, seed_of
 from statsmodels_mcla.plots import plot_checks
 from statsmodels_mcla.prediction import (
@@ -32,7 +33,7 @@ ONE_SIDED = ("uniformity", "outliers", "means by")  # only large values are wron
 
 
 @dataclass(frozen=True)
-class ModelChecks:
+class ModelChecks(WithoutInternals):
     """Tests of a fit.
 
     Attributes

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from statsmodels_mcla.comparison import ScoreTest, added_by_arrays, added_by_formula, mixed_fit_of, score_test
 from statsmodels_mcla.formula import environment
+from statsmodels_mcla.interface import refuse_unknown
 from statsmodels_mcla.results.methods.base import ResultsBase
 
 
@@ -21,6 +22,7 @@ class ScoreTestResults(ResultsBase):
         predictor: str | None = None,
         rng: Any = 0,
         eval_env: Any = 0,
+        **unknown: NoReturn,
     ) -> ScoreTest:
         """Score (Rao) test of adding terms to the model, without fitting them.
 
@@ -58,6 +60,7 @@ class ScoreTestResults(ResultsBase):
         >>> round(slopes.pvalue, 2), str(slopes.distribution)
         (0.25, 'chi-bar-square, 0.5 chi2(0) + 0.5 chi2(1)')
         """
+        refuse_unknown(self.score_test, unknown)
         given = [exog_extra is not None or exog_vc_extra is not None, term is not None]
         if sum(given) != 1:
             raise ValueError("term: give either a term of a formula, or exog_extra and exog_vc_extra")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
 
-from statsmodels_mcla.data import checked_count, inputs_of, refuse_unknown, simulate_responses
+from statsmodels_mcla.data import checked_count, inputs_of, simulate_responses
 from statsmodels_mcla.families import Predictable, Surface
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
@@ -28,9 +28,7 @@ from statsmodels_mcla.results.methods.base import ResultsBase
 class SimulationResults(ResultsBase):
     """Responses simulated from the fit."""
 
-    def simulate(
-        self, nsim: int = 1, rng: Any = None, random: str = "new", **unknown: NoReturn
-    ) -> pd.DataFrame:
+    def simulate(self, nsim: int = 1, rng: Any = None, random: str = "new") -> pd.DataFrame:
         """Simulate responses from the fitted model.
 
         Parameters
@@ -61,7 +59,6 @@ class SimulationResults(ResultsBase):
         2    0.80
         dtype: float64
         """
-        refuse_unknown(self.simulate, unknown)
         nsim = checked_count("nsim", nsim)
         if random not in ("new", "conditional"):
             raise ValueError(f"random must be 'new' or 'conditional', got {random!r}")
@@ -89,7 +86,6 @@ class PredictionMethods(ResultsBase):
         exposure: Any = None,
         *,
         exog_vc: Any = None,
-        **unknown: NoReturn,
     ) -> Any:
         """Predict means or linear predictors.
 
@@ -141,7 +137,6 @@ class PredictionMethods(ResultsBase):
         1    0.773
         dtype: float64
         """
-        refuse_unknown(self.predict, unknown)
         categorical = self.model.conditional_family.categorical
         if which == "prob" or (which == "mean" and categorical and which not in self._predictable):
             chances = [name for name in self._predictable if name.startswith("prob: ")]
@@ -197,7 +192,6 @@ class PredictionMethods(ResultsBase):
         n_trials: Any = None,
         var_weights: Any = None,
         row_labels: Any = None,
-        **unknown: NoReturn,
     ) -> MixedPrediction:
         """Predictions with standard errors, Monte Carlo errors and intervals.
 
@@ -234,7 +228,6 @@ class PredictionMethods(ResultsBase):
         <BLANKLINE>
         [2 rows x 7 columns]
         """
-        refuse_unknown(self.get_prediction, unknown)
         fitted, errors = self.estimates.fitted.fresh, self.estimates.errors
         family = fitted.design.family  # its limit, where a dispersion is zero
         predictors = self._predictors(which)

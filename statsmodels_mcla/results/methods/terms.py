@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.formula import conditions_of, environment, relatives_of
 from statsmodels_mcla.inference import columns_of, tested_terms, wald_term_tests
+from statsmodels_mcla.interface import refuse_unknown
 from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 
 TESTS = ("LR", "score")
@@ -154,7 +155,12 @@ class TermMethods(ScoreTestResults):
         return table_of_tests(tests, mcse and self.estimates.drawn)
 
     def drop1(
-        self, scope: str | Sequence[str] | None = None, *, rng: Any = 0, eval_env: Any = 0
+        self,
+        scope: str | Sequence[str] | None = None,
+        *,
+        rng: Any = 0,
+        eval_env: Any = 0,
+        **unknown: NoReturn,
     ) -> pd.DataFrame:
         """Drop terms one by one: likelihood-ratio tests against the smaller models, and their AIC.
 
@@ -188,6 +194,7 @@ class TermMethods(ScoreTestResults):
         trt     207.64   4.22     2        0.12   0.0      0.0
         week    214.08   8.67     1        0.00   0.0      0.0
         """
+        refuse_unknown(self.drop1, unknown)
         info = self._design_info()
         droppable = [t.name() for t in info.terms if t.factors and not relatives_of(info, t)]
         names = _listed(droppable if scope is None else scope)
@@ -199,7 +206,13 @@ class TermMethods(ScoreTestResults):
         return single_term_table(self, others, tests, drawn=self.estimates.drawn)
 
     def add1(
-        self, scope: str | Sequence[str], test: str = "LR", *, rng: Any = 0, eval_env: Any = 0
+        self,
+        scope: str | Sequence[str],
+        test: str = "LR",
+        *,
+        rng: Any = 0,
+        eval_env: Any = 0,
+        **unknown: NoReturn,
     ) -> pd.DataFrame:
         """Add terms one by one: tests of each, and the AIC of the larger models.
 
@@ -232,6 +245,7 @@ class TermMethods(ScoreTestResults):
         <none>  207.42    NaN  <NA>         NaN   NaN      NaN
         hilo    208.88   0.53     1        0.47   0.0      0.0
         """
+        refuse_unknown(self.add1, unknown)
         if test not in TESTS:
             raise ValueError(f"test must be one of {', '.join(map(repr, TESTS))}, got {test!r}")
         self._design_info()
