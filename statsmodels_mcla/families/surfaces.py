@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from statsmodels_mcla.numerics import Array, covariance_root
 
 MOST_NODES = 4000  # of a product rule, in all
 MOST_ON_AN_AXIS = 61
+AT_A_TIME = 2**13  # values of a function
 STEP = 1e-3  # of the five-point rule for the second derivative of a mean
 NOTHING = 1e-14  # of a variance, relative to the largest
 
@@ -81,27 +82,35 @@ class Surface(ABC):
             {k: np.zeros_like(etas[0]) for k in range(K)},
             {(i, j): np.zeros_like(etas[0]) for i in range(K) for j in range(i, K)},
         )
-        for z, weight in _rule(root.shape[-1]):
-            found = self.at([eta + root[..., k, :] @ z for k, eta in enumerate(etas)])
-            total.mean[...] += weight * found.value
-            total.square[...] += weight * found.value**2
+        nodes, weights = _rule(root.shape[-1])
+        together = max(1, AT_A_TIME // max(total.mean.size, 1))
+        for start in range(0, len(nodes), together):
+            z, weight = nodes[start : start + together], weights[start : start + together]
+            at = [eta + np.moveaxis(root[..., k, :] @ z.T, -1, 0) for k, eta in enumerate(etas)]
+            found = self.at(at)
+
+            def mean(part: Array | float, weight: Array = weight, shape: Any = at[0].shape) -> Array:
+                return np.tensordot(weight, np.broadcast_to(part, shape), axes=1)
+
+            total.mean[...] += mean(found.value)
+            total.square[...] += mean(found.value**2)
             for k, slope in total.slopes.items():
-                np.add(slope, weight * found.d.get(k, 0.0), out=slope)
+                np.add(slope, mean(found.d.get(k, 0.0)), out=slope)
             for (i, j), bend in total.bends.items():
-                np.add(bend, weight * (0.5 if i == j else 1.0) * found.h.get((i, j), 0.0), out=bend)
+                np.add(bend, (0.5 if i == j else 1.0) * mean(found.h.get((i, j), 0.0)), out=bend)
         return total
 
 
 @lru_cache(maxsize=8)
-def _rule(dim: int) -> list[tuple[Array, float]]:
-    """Nodes and weights for a standard normal vector."""
+def _rule(dim: int) -> tuple[Array, Array]:
+    """Nodes (Q, dim) and weights (Q,) for a standard normal vector."""
     if dim == 0:
-        return [(np.zeros(0), 1.0)]
+        return np.zeros((1, 0)), np.ones(1)
     count = min(MOST_ON_AN_AXIS, max(3, int(MOST_NODES ** (1.0 / dim))))
     nodes, weights = np.polynomial.hermite_e.hermegauss(count)
     weights = weights / weights.sum()
-    points = zip(product(nodes, repeat=dim), product(weights, repeat=dim), strict=True)
-    return [(np.array(z), float(np.prod(w))) for z, w in points]
+    points = np.array(list(product(nodes, repeat=dim)))
+    return points, np.prod(list(product(weights, repeat=dim)), axis=1)
 
 
 def along(curve: MeanLink, eta: Jet) -> Jet:

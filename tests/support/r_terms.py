@@ -66,6 +66,11 @@ def at_estimates(name: str, section: str) -> Any:
     params = np.append(np.array(entry["beta"])[order], entry["vc"])
     cov = np.eye(len(params))
     cov[: len(names), : len(names)] = np.array(entry["cov"])[np.ix_(order, order)]
+    return at_values(result, params, cov)
+
+
+def at_values(result: Any, params: np.ndarray, cov: np.ndarray) -> Any:
+    """Results with other estimates and another covariance in place of their own."""
     estimates = result.estimates
     fitted = estimates.fitted
     there = replace(fitted, position=replace(fitted.position, params=estimates.reduction.restrict(params)))

@@ -6,14 +6,11 @@ The next of its kind: a function of the parameters with its gradient, made into 
 """
 
 from statsmodels_mcla.prediction.population.covariates import CovariateRows
-from statsmodels_mcla.prediction.population.estimated_means import (
-    EstimatedMeans,
-    LinearPredictors,
-    MeanContrasts,
-)
+from statsmodels_mcla.prediction.population.estimated_means import EstimatedMeans, MeanContrasts
 from statsmodels_mcla.prediction.population.marginal_effects import METHODS, MarginalEffects
 from statsmodels_mcla.prediction.population.marginaleffects_bridge import marginaleffects_model
 from statsmodels_mcla.prediction.population.margins import Margins
+from statsmodels_mcla.prediction.population.mean_functions import LinearPredictors
 from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions
 from statsmodels_mcla.prediction.population.population_averaged import PopulationAveraged
 from statsmodels_mcla.prediction.population.reference_grid import WEIGHTS, ReferenceGrid

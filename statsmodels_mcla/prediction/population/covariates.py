@@ -156,10 +156,10 @@ class CovariateRows:
             raise ValueError("there is no covariate that varies, and so no marginal effect")
         return names
 
-    def joint_rows(self, frame: pd.DataFrame, offset: Array) -> JointRows | None:
-        """Rows of all predictors that the mean of changed data depends on; None if that is the first alone."""
+    def joint_rows(self, frame: pd.DataFrame, offset: Array, which: str = "mean") -> JointRows | None:
+        """Rows of all predictors that a prediction of changed data depends on; None if that is the first alone."""
         design = self.fitted.design
-        curve = design.family.predictable(design.split(self.fitted.params)[2])["mean"].curve
+        curve = design.family.predictable(design.split(self.fitted.params)[2])[which].curve
         if not isinstance(curve, Surface):
             return None
         return JointRows.of(lambda numbers: self.rows(frame, offset, numbers), curve.predictors)

@@ -12,80 +12,19 @@ import pandas as pd
 from scipy import stats
 
 from statsmodels_mcla.data import check_alpha
-from statsmodels_mcla.estimation import Estimates, Fitted, ParameterErrors, wald_limits, wald_pvalues, z_of
+from statsmodels_mcla.estimation import Estimates, wald_limits, wald_pvalues, z_of
 from statsmodels_mcla.families import IDENTITY, LOG, MeanLink
 from statsmodels_mcla.interface import WithoutInternals
 from statsmodels_mcla.numerics import Array
-from statsmodels_mcla.prediction.conditional_moments import LINEAR, moments, moments_of
-from statsmodels_mcla.prediction.linear_predictors import JointRows, LinearRows
 from statsmodels_mcla.prediction.population.contrast_matrices import contrasts_within
+from statsmodels_mcla.prediction.population.mean_functions import (
+    CategoryProbabilities,
+    LinearPredictors,
+    Means,
+)
 from statsmodels_mcla.prediction.population.multiplicity import Adjustment, Comparisons, adjustment_of
 from statsmodels_mcla.prediction.population.parameter_functions import ParameterFunctions
 from statsmodels_mcla.prediction.population.reference_grid import ReferenceGrid
-
-
-@dataclass(frozen=True)
-class LinearPredictors:
-    """Linear predictors of rows as a function of the fitted parameters.
-
-    Attributes
-    ----------
-    fitted : Fitted
-    rows : LinearRows
-    errors : ParameterErrors
-    averaged : bool
-        Whether they are those whose mean is the average over the random effects, which otherwise are zero.
-    which : str
-        The mean that is averaged, a name among the family's `predictable`.
-    joint : JointRows, optional
-        All linear predictors that it depends on, where they are several.
-    """
-
-    fitted: Fitted
-    rows: LinearRows
-    errors: ParameterErrors
-    averaged: bool = False
-    which: str = "mean"
-    joint: JointRows | None = None
-
-    def __call__(self, params: Array) -> tuple[Array, Array]:
-        """Values (N,) and their derivatives (N, P)."""
-        there = replace(self.fitted, position=replace(self.fitted.position, params=params))
-        if not self.averaged:
-            (found,) = moments(there, self.rows, [LINEAR], self.errors)
-            return found.mean, found.slope
-        found = moments_of(there, self.rows, self.errors, self.which, self.joint)[-1]
-        family = there.design.family
-        link = family.link_function if self.joint else family.mean_curve(there.design.split(params)[2])
-        linear = link.eta(found.mean)
-        return linear, found.slope / link.mean_deriv(linear)[:, None]
-
-
-@dataclass(frozen=True)
-class Means:
-    """Averages W eta of linear predictors, on some scale, and combinations C of them.
-
-    Attributes
-    ----------
-    predictors : LinearPredictors
-    averages : ndarray (k, K)
-    scale : MeanLink
-        The averages are taken on the scale of the link, and then transformed.
-    contrasts : ndarray (m, k), optional
-    """
-
-    predictors: LinearPredictors
-    averages: Array
-    scale: MeanLink
-    contrasts: Array | None = None
-
-    def __call__(self, params: Array) -> tuple[Array, Array]:
-        """Values and their derivatives."""
-        eta, slope = self.predictors(params)
-        linear = self.averages @ eta
-        value = self.scale.mean(linear)
-        slope = self.scale.mean_deriv(linear)[:, None] * (self.averages @ slope)
-        return (value, slope) if self.contrasts is None else (self.contrasts @ value, self.contrasts @ slope)
 
 
 @dataclass(frozen=True, repr=False)
@@ -313,36 +252,39 @@ class EstimatedMeans(Shown):
         *,
         response: MeanLink | None = None,
         trend: str | None = None,
+        categories: str | None = None,
     ) -> EstimatedMeans:
-        """Means over a grid, on the scale of the link or of a response, or slopes in a covariate."""
+        """Means over a grid, on the scale of the link or of a response, or slopes in a covariate.
+
+        With the name of a column for categories, they are probabilities of each, whose averages are those of the
+        probabilities themselves.
+        """
         factors, source = (*specs, *by), grid.source
         rows = grid.rows() if trend is None else grid.slopes(trend)
         averaged = source.random == "marginal" and trend is None
         which = "mean" if len(estimates.fitted.design.family.predictors) == 1 else "conditional"
+        predictors: LinearPredictors | CategoryProbabilities
         predictors = LinearPredictors(estimates.fitted, rows, estimates.errors, averaged, which)
         averages = grid.averages(factors, weights)
         known = np.asarray(np.isfinite(averages).all(axis=1))
         averages = np.where(known[:, None], averages, 0.0)
-        known = known & grid.estimable(averages, rows)
+        known = known & grid.estimable(averages, chances=categories is not None)
         scale = IDENTITY if response is None else response
-        labels, shown = grid.levels(factors), np.where(known[:, None], averages, np.nan)
+        labels = grid.levels(factors)
+        notes = grid.notes(
+            factors, trend, response=response is not None, chances=categories is not None, known=known
+        )
+        head = f"{trend} trend" if trend else "emmean" if response is None else "mean"
+        if categories is not None:
+            predictors, head, by = CategoryProbabilities.of(grid, estimates), "prob", (*by, categories)
+            names_of = predictors.categories
+            labels = pd.concat([labels.assign(**{categories: name}) for name in names_of], ignore_index=True)
+            averages, known = np.kron(np.eye(len(names_of)), averages), np.tile(known, len(names_of))
+        shown = np.where(known[:, None], averages, np.nan)
         names = [" ".join(map(str, row)) for row in labels.itertuples(index=False)]
         functions = ParameterFunctions.of(names, Means(predictors, shown, IDENTITY), estimates)
-        head = f"{trend} trend" if trend else "emmean" if response is None else "mean"
         means = Means(predictors, averages, IDENTITY)
-        return cls(
-            labels,
-            functions,
-            scale,
-            head,
-            grid.notes(factors, trend, response=response is not None, known=known),
-            specs,
-            by,
-            means,
-            known,
-            estimates,
-            trend,
-        )
+        return cls(labels, functions, scale, head, notes, specs, by, means, known, estimates, trend)
 
     def contrasts(
         self,

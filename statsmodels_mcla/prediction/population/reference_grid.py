@@ -14,6 +14,7 @@ import patsy
 from statsmodels_mcla.formula import labelled_like, names_in
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.linear_predictors import LinearRows
+from statsmodels_mcla.prediction.new_rows import design_info_of
 from statsmodels_mcla.prediction.population.covariates import CovariateRows
 
 WEIGHTS = ("equal", "proportional", "outer", "cells")
@@ -128,7 +129,7 @@ class ReferenceGrid:
         return pd.DataFrame([c[::-1] for c in combined], columns=list(factors))
 
     def notes(
-        self, factors: Sequence[str], trend: str | None, *, response: bool, known: np.ndarray
+        self, factors: Sequence[str], trend: str | None, *, response: bool, chances: bool, known: np.ndarray
     ) -> tuple[str, ...]:
         """What a table of means has to say: what it averages over, what is held where, what cannot be told."""
         covariates = self.source.covariates
@@ -159,38 +160,40 @@ class ReferenceGrid:
         link = self.source.model.conditional_family.link_function
         if response and link.name != "identity":
             out.append(f"Averages and intervals are made on the {link.name} scale, and then transformed.")
-        if trend is None and link.name != "identity":
+        if trend is None and (chances or link.name != "identity"):
             effects = (
                 "averages over the random effects"
                 if self.source.random == "marginal"
                 else "random effects zero"
             )
-            out.append(f"Linear predictors: {effects}.")
+            out.append(f"{'Probabilities' if chances else 'Linear predictors'}: {effects}.")
         if not known.all():
             out.append("NaN: not estimable, as cells without rows take part.")
         return tuple(out)
 
-    def estimable(self, weights: Array, rows: LinearRows) -> np.ndarray:
+    def estimable(self, weights: Array, *, chances: bool = False) -> np.ndarray:
         """Whether averages (k, K) of the cells depend on nothing that the data do not tell, (k,) bool.
 
         Where the fixed effects lack columns because the rows cannot tell them, the whole design is built: an average
-        has to lie in the space of its rows.
+        has to lie in the space of its rows.  Probabilities of categories depend on the designs of all predictors.
         """
-        model: Any = self.source.model
+        out, model = np.ones(len(weights), bool), self.source.model
         if self.source.prior is not None:
-            return np.ones(len(weights), bool)
-        environment = model.data.names.environment(model.formula)
-        frame = self.source.frame
-        whole = patsy.dmatrices(model.formula, frame, environment, NA_action="raise")[1]
-        if whole.shape[1] == rows.X.shape[1]:
-            return np.ones(len(weights), bool)
-        aligned = labelled_like(self.cells, frame, set(self.values))
-        (cells,) = patsy.build_design_matrices([whole.design_info], aligned)
-        wanted = weights @ np.asarray(cells)
-        basis = np.linalg.svd(np.asarray(whole), full_matrices=False)
-        span = basis[2][basis[1] > 1e-10 * basis[1][0]]
-        left = wanted - wanted @ span.T @ span
-        return np.abs(left).max(axis=1) < 1e-8 * np.maximum(np.abs(wanted).max(axis=1), 1.0)
+            return out
+        aligned = labelled_like(self.cells, self.source.frame, set(self.values))
+        designs = {f"~ {model.formula.partition('~')[2]}": design_info_of(model)}
+        designs |= dict(model.data.parts.values()) if chances else {}
+        for formula, info in designs.items():
+            whole = patsy.dmatrix(formula, self.source.frame, model.data.names.environment(formula), "raise")
+            if whole.shape[1] == len(info.column_names):
+                continue
+            (cells,) = patsy.build_design_matrices([whole.design_info], aligned)
+            wanted = weights @ np.asarray(cells)
+            basis = np.linalg.svd(np.asarray(whole), full_matrices=False)
+            span = basis[2][basis[1] > 1e-10 * basis[1][0]]
+            left = wanted - wanted @ span.T @ span
+            out &= np.abs(left).max(axis=1) < 1e-8 * np.maximum(np.abs(wanted).max(axis=1), 1.0)
+        return out
 
 
 def _masses(counts: Array, own: Sequence[int]) -> dict[str, Array]:

@@ -15,7 +15,7 @@ from statsmodels_mcla.prediction.population import (
 from statsmodels_mcla.results.methods.base import ResultsBase
 from statsmodels_mcla.results.methods.population import refuse_several_predictors
 
-TYPES = ("link", "response")
+TYPES = ("link", "response", "prob")
 
 
 class MeansMethods(ResultsBase):
@@ -26,7 +26,7 @@ class MeansMethods(ResultsBase):
         specs: str | Sequence[str],
         by: str | Sequence[str] | None = None,
         *,
-        type: str = "link",  # noqa: A002 - R's name of it
+        type: str | None = None,  # noqa: A002 - R's name of it
         weights: str = "equal",
         at: Mapping[str, Any] | None = None,
         random: str = "none",
@@ -41,8 +41,9 @@ class MeansMethods(ResultsBase):
             Factors whose levels have means, ``"spp"``, or whose combinations have, ``"spp:mined"``.
         by : str or list of str, optional
             More factors, within whose levels contrasts are made.
-        type : {"link", "response"}
-            Linear predictors, or means of the response: averages of linear predictors, transformed.
+        type : {"link", "response", "prob"}, optional
+            Linear predictors, the default; or means of the response: averages of linear predictors, transformed; or
+            probabilities of categories, the default where these have several linear predictors.
         weights : {"equal", "proportional", "outer", "cells"}
             Of the combinations of other factors: all alike; as their rows; as the product of the rows of each; as the
             rows of each cell of the grid.
@@ -77,7 +78,8 @@ class MeansMethods(ResultsBase):
         With the linear predictors eta of the reference grid, all combinations of the levels of factors with numbers at
         their mean, means are W eta (Searle, Speed and Milliken, 1980, Am. Stat. 34(4); Lenth's emmeans).  Errors are
         by the delta method.  With a zero part they are those of the other responses, as R's ``component="cond"``;
-        `get_margeff` is of the mean of all.
+        `get_margeff` is of the mean of all.  Probabilities are averaged themselves, with intervals on their scale, as
+        by R's ``mode="prob"``; the response is another column, within whose categories contrasts are made.
 
         Examples
         --------
@@ -101,11 +103,28 @@ class MeansMethods(ResultsBase):
         Averages and intervals are made on the logit scale, and then transformed.
         Linear predictors: random effects zero.
         """
-        if type not in TYPES:
+        random, family = "marginal" if bias_adjust else random, self.model.conditional_family
+        of_first = family.of_first_predictor()
+        kind = type or ("prob" if of_first is None else "link")
+        if kind not in TYPES:
             raise ValueError(f"type must be one of {', '.join(map(repr, TYPES))}, got {type!r}")
-        random = "marginal" if bias_adjust else random
-        link = self.model.conditional_family.link_function
-        response = link if type == "response" else None
+        if kind == "prob":
+            if not family.categorical:
+                raise ValueError(f"type='prob' is for categories, and family {family.name} has none")
+            column = self.model.endog_names
+            return self._means(specs, by, weights, at, random, offset, categories=column)
+        if of_first is None:
+            raise ValueError(
+                f"type={type!r} is not known for family {family.name}, which has several linear predictors: use "
+                "type='prob'"
+            )
+        response = family.link_function if kind == "response" else None
+        if not of_first.simple_mean and (response or random == "marginal"):
+            other = "'prob', or type='link'" if family.categorical else "'link'"
+            raise ValueError(
+                f"type='response' and random='marginal' are not known for family {family.name}, whose mean depends on "
+                f"more than the linear predictor: use type={other}, or compare predictions of new rows"
+            )
         return self._means(specs, by, weights, at, random, offset, response=response)
 
     def emtrends(
@@ -145,6 +164,8 @@ class MeansMethods(ResultsBase):
         (drug+) - placebo   -0.1027   0.1243 -0.8263  0.622   -0.3778    0.1724 1.524e-05
         P-values and intervals are adjusted for 2 comparisons: multivariate normal.
         """
+        if self.model.conditional_family.of_first_predictor() is None:
+            refuse_several_predictors(self.model.conditional_family, "emtrends")
         return self._means(specs, by, weights, at, "none", None, trend=var)
 
     def _means(
@@ -157,15 +178,6 @@ class MeansMethods(ResultsBase):
         offset: float | None,
         **kind: Any,
     ) -> EstimatedMeans:
-        family = self.model.conditional_family
-        of_mean = family.of_first_predictor()
-        if of_mean is None:
-            refuse_several_predictors(family, "emmeans")
-        elif not of_mean.simple_mean and (random == "marginal" or kind.get("response") is not None):
-            raise ValueError(
-                f"type='response' and random='marginal' are not known for family {family.name}, whose mean depends on "
-                "more than the linear predictor: use type='link', or compare predictions of new rows"
-            )
         if weights not in WEIGHTS:
             raise ValueError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, got {weights!r}")
         if not hasattr(self.model, "formula"):
@@ -173,7 +185,8 @@ class MeansMethods(ResultsBase):
                 "specs: means need the factors of a formula, and the model was made from arrays: use t_test with "
                 "contrasts, or make the model with from_formula"
             )
-        source = CovariateRows.of(self.model, self.estimates.fitted, random).of_first_predictor()
+        source = CovariateRows.of(self.model, self.estimates.fitted, random)
+        source = source if "categories" in kind else source.of_first_predictor()
         own = tuple(dict.fromkeys(source.named(name, "specs").name for name in _listed(specs)))
         held = tuple(dict.fromkeys(source.named(name, "by").name for name in _listed(by or ())))
         if set(own) & set(held) or not own:

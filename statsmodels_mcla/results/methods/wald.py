@@ -283,7 +283,7 @@ class WaldResults(ResultsBase):
         factors = [source.named(f.name(), "term_name").name for f in term.factors]
         grid = ReferenceGrid.of(source, None, 0.0)
         rows, averages = grid.rows(), grid.averages(factors, "equal")
-        if not grid.estimable(averages, rows).all():
+        if not grid.estimable(averages).all():
             raise ValueError(
                 f"term_name: some combinations of {term.name()} do not occur and cannot be compared; use "
                 f"emmeans({term.name()!r}), which leaves them out"

@@ -164,6 +164,3 @@ def test_marginal_means_are_those_of_the_conditional_part() -> None:
         ValueError, match="'z' is no column that the fixed effects depend on; these are: f, x"
     ):
         fit.emmeans("z")
-    for name in ("multinomial", "partial proportional odds"):
-        with pytest.raises(ValueError, match="emmeans is not known"):
-            fit_of(name).emmeans("x")
