@@ -109,9 +109,9 @@ class Predicted:
             change = fitted.params - law.fitted.params
             step = change[fitted.design.layout.covariance]
             joint = None if law.joint is None else law.joint.moved(step)
-            rows, others = law.rows.moved(step), tuple(other.moved(step) for other in law.others)
+            rows, every = law.rows.moved(step), None if law.every is None else law.every.moved(step)
             errors = replace(law.errors, cov_params=cov)
-            return function(replace(law, fitted=fitted, rows=rows, joint=joint, others=others, errors=errors))
+            return function(replace(law, fitted=fitted, rows=rows, joint=joint, every=every, errors=errors))
 
         return vary_draws(law.fitted, law.errors.cov_params, self.variation(), at)
 
@@ -352,9 +352,8 @@ class MixedPrediction(ShownByTable):
         check_alpha(alpha)
         if not self.source.law.has_observations:
             raise ValueError(
-                f"obs_conf_int is not known for family {self.source.law.family.name} and another which than 'mean', or "
-                "where the dispersion has random effects of levels without data (random='marginal', new levels); take "
-                "quantiles of simulate()"
+                f"obs_conf_int is not known for family {self.source.law.family.name} and another which than 'mean'; "
+                "take quantiles of simulate()"
             )
         return np.column_stack(self.source.law.interval(alpha))
 

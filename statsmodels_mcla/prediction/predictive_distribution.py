@@ -44,8 +44,8 @@ class PredictiveLaw:
     n_trials, var_weights : ndarray (N,)
     joint : JointRows, optional
         All linear predictors that what is predicted depends on, where they are several.
-    others : tuple of LinearRows
-        Linear predictors after the first, in their order.
+    every : JointRows, optional
+        All linear predictors, in their order, that a new observation depends on, where they are several.
     """
 
     fitted: Fitted
@@ -55,14 +55,17 @@ class PredictiveLaw:
     n_trials: Array
     var_weights: Array
     joint: JointRows | None = None
-    others: tuple[LinearRows, ...] = ()
+    every: JointRows | None = None
 
     @property
     def has_observations(self) -> bool:
-        """Whether intervals for new observations are known: all predictors are, and the covariance of new effects."""
-        all_known = len(self.others) == len(self.family.predictors) - 1
-        joint = self.joint is not None and len(self.joint.rows) == len(self.family.predictors)
-        return all_known and (joint or not any(rows.prior.any() for rows in self.others))
+        """Whether intervals for new observations are known: all predictors are."""
+        return len(self.others) == len(self.family.predictors) - 1
+
+    @property
+    def others(self) -> tuple[LinearRows, ...]:
+        """Linear predictors after the first."""
+        return () if self.every is None else self.every.rows[1:]
 
     @property
     def phi(self) -> Any:
@@ -126,7 +129,7 @@ class PredictiveLaw:
 
     def _shared_by_prior(self, j: int) -> Array:
         """Covariance of the first and another predictor from effects that the data say nothing of, (N,)."""
-        cross = None if self.joint is None else self.joint.cross.get((0, j))
+        cross = None if self.every is None else self.every.cross.get((0, j))
         if cross is None:
             return np.zeros(len(self.rows))
         params = self.fitted.reduction.extend(self.fitted.params)

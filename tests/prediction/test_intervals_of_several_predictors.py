@@ -45,6 +45,8 @@ def fit(label: str, part: str) -> Any:
         ("p | ", "ziformula", "conditional"),
         ("p | ", "ziformula", "marginal"),
         ("", "dispformula", "conditional"),
+        ("", "dispformula", "marginal"),
+        ("p | ", "dispformula", "marginal"),
     ],
 )
 def test_limits_are_quantiles_of_simulated_responses(label: str, part: str, random: str) -> None:
@@ -57,8 +59,3 @@ def test_limits_are_quantiles_of_simulated_responses(label: str, part: str, rand
         at, below = (simulated <= limit).mean(axis=1), (simulated < limit).mean(axis=1)
         assert np.all(at > p - ERROR)
         assert np.all(below < p + ERROR)
-
-
-def test_new_effects_of_a_dispersion_are_refused_with_a_way_out() -> None:
-    with pytest.raises(ValueError, match=r"dispersion has random effects of levels without data.*simulate"):
-        fit("", "dispformula").get_prediction(random="marginal").obs_conf_int()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,6 @@ from statsmodels_mcla.families import Predictable, Surface
 from statsmodels_mcla.numerics import generator_of
 from statsmodels_mcla.prediction import (
     JointRows,
-    LinearRows,
     MixedPrediction,
     Predicted,
     PredictionRows,
@@ -237,12 +237,14 @@ class PredictionMethods(ResultsBase):
         def rows_of(numbers: tuple[int, ...]) -> PredictionRows:
             return prediction_rows(self.model, fitted, fixed, random, exog_vc, n_trials, var_weights, numbers)
 
-        at, joint, others = rows_of(predictors[:1]), None, tuple[LinearRows, ...]()
-        if len(predictors) > 1:
-            joint = JointRows.of(lambda numbers: rows_of(numbers).rows, predictors)
+        def joint_of(numbers: Sequence[int]) -> JointRows | None:
+            several = len(numbers) > 1
+            return JointRows.of(lambda numbers: rows_of(numbers).rows, numbers) if several else None
+
+        at, joint, every = rows_of(predictors[:1]), joint_of(predictors), None
         if which == "mean" and not family.categorical:
-            others = tuple(rows_of((k,)).rows for k in range(1, len(family.predictors)))
-        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, joint, others)
+            every = joint_of(range(len(family.predictors)))
+        law = PredictiveLaw(fitted, at.rows, errors, family, at.n_trials, at.var_weights, joint, every)
         source = Predicted(law, which, random, self.estimates.cov.variation_later)
         source.here  # noqa: B018 - what cannot be predicted is refused now
         labels = at.index if row_labels is None else pd.Index(row_labels)
