@@ -5,6 +5,8 @@ finds the ranks, `constrained` holds a quantity at a value.
 The next of its kind: another stage of a fit is a function from one frozen record to the next.
 """
 
+from statsmodels_mcla.estimation.approximate_maximum import LaplaceMaximum, laplace_maximum
+from statsmodels_mcla.estimation.certain_zeros import LARGEST, NOTHING_HELD, Held
 from statsmodels_mcla.estimation.error_propagation import (
     STEP,
     EstimateErrors,
@@ -24,21 +26,19 @@ from statsmodels_mcla.estimation.estimates import (
 )
 from statsmodels_mcla.estimation.fitted import Fitted, with_expectation_draws
 from statsmodels_mcla.estimation.laplace_spike import fading_mode
-from statsmodels_mcla.estimation.maximum import (
-    LaplaceMaximum,
-    MonteCarloMaximum,
-    laplace_maximum,
-    monte_carlo_maximum,
-)
+from statsmodels_mcla.estimation.maximum import MonteCarloMaximum, monte_carlo_maximum
 from statsmodels_mcla.estimation.unreached_modes import unreached_mode
 from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
 
 __all__ = [
+    "LARGEST",
+    "NOTHING_HELD",
     "STEP",
     "EstimateCovariance",
     "EstimateErrors",
     "Estimates",
     "Fitted",
+    "Held",
     "LaplaceMaximum",
     "Later",
     "MonteCarloMaximum",

@@ -1,18 +1,19 @@
-"""From a design to its maximum-likelihood fit, singular covariance matrices included.
+"""From a Laplace fit to the maximum of the Monte Carlo likelihood, singular covariance matrices included.
 
-The steps that every fit takes, whatever is done with the result: a GLM to start from, a check for separation,
-the Laplace fit, and the Monte Carlo fit at the ranks that the covariance matrices have at the maximum.
+The last step that every fit takes, whatever is done with the result: the fit at the ranks that the covariance
+matrices have at the maximum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from statsmodels_mcla.design import DesignFacts
+from statsmodels_mcla.estimation.approximate_maximum import LOST, laplace_height
 from statsmodels_mcla.estimation.boundary import (
     LIMIT,
     Reduction,
@@ -20,72 +21,22 @@ from statsmodels_mcla.estimation.boundary import (
     grown_reduction,
     reduction_to,
     reduction_without_loss,
-    with_ranks,
 )
+from statsmodels_mcla.estimation.certain_zeros import NOTHING_HELD, CertainZeros, Held
 from statsmodels_mcla.estimation.search import (
     DrawSettings,
     FitSettings,
     GLMStart,
-    LaplaceFit,
     MonteCarloFit,
-    fit_laplace,
     fit_monte_carlo,
-    fit_without_random_effects,
-    informed,
     search_scale,
-    sized,
 )
-from statsmodels_mcla.estimation.separation import Recession, recession_of, separating_terms
 from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
-from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, standard_deviations
 
-LOST = 1e-3  # log-likelihood that a zero part has to be worth
 NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
-SEPARATED_STEPS = (
-    6  # of Newton's method where there is no maximum; linear predictors grow by about one a step
-)
-
-
-@dataclass(frozen=True)
-class LaplaceMaximum:
-    """Laplace fit with what was found on the way.
-
-    Attributes
-    ----------
-    params : ndarray (P,)
-        Natural parameters; covariance matrices have exactly the ranks of the reduction.
-    reduction : Reduction
-    separated, separating : tuple of int
-        Fixed effects, and random-effect terms whose variance, without a finite maximum.
-    start : GLMStart
-    fit : LaplaceFit
-    limit : bool
-        Whether all but the separated coefficients are those of the limit.
-    without_zeros : (VanishedZeros, LaplaceMaximum), optional
-        A zero part that has vanished, and the maximum without it, whose parameters are those here.
-    """
-
-    params: Array
-    reduction: Reduction
-    separated: tuple[int, ...]
-    separating: tuple[int, ...]
-    start: GLMStart
-    fit: LaplaceFit
-    limit: bool = False
-    without_zeros: tuple[VanishedZeros, LaplaceMaximum] | None = None
-
-    @property
-    def endless(self) -> bool:
-        """Whether the likelihood rises for ever."""
-        return bool(self.separated or self.separating)
-
-    @property
-    def without_limit(self) -> bool:
-        """Whether it does so with nothing left that has a maximum."""
-        return self.endless and not self.limit
 
 
 @dataclass(frozen=True)
@@ -101,119 +52,15 @@ class MonteCarloMaximum:
         The reduced one.
     fit : MonteCarloFit
         In the parameters that were fitted.
+    held : Held
+        What has no finite maximum.
     """
 
     params: Array
     reduction: Reduction
     design: DesignFacts
     fit: MonteCarloFit
-
-
-def laplace_maximum(
-    design: DesignFacts,
-    gtol: float = 1e-4,
-    maxiter: int = 200,
-    disp: bool = False,
-    deadline: float = np.inf,
-) -> LaplaceMaximum:
-    """Maximise the Laplace approximation from the GLM without random effects, then at lower ranks if they do.
-
-    After the deadline, a reading of `now`, the best parameters so far are returned.
-    """
-    start = fit_without_random_effects(design)
-    recession = recession_of(design, start.beta, start.phi)
-    if recession is not None and recession.has_limit:
-        limit = laplace_maximum(recession.limit(design), gtol, maxiter, disp, deadline)
-        return _far_out(design, recession, limit)
-    if recession is not None:  # nothing is left to estimate: go where it is nearly flat, and no further
-        start = fit_without_random_effects(design, SEPARATED_STEPS)
-        maxiter = min(maxiter, SEPARATED_STEPS)
-    else:
-        start = sized(design, start)
-    search = partial(fit_laplace, gtol=gtol, maxiter=maxiter, disp=disp, deadline=deadline)
-    params, reduction, fit = _at_ranks_of_laplace(design, start, search)
-    separating = tuple(separating_terms(design, fit, params, start.curvature))
-    separated = () if recession is None else tuple(recession.columns)
-    found = LaplaceMaximum(params, reduction, separated, separating, start, fit)
-    zeros = VanishedZeros.of(design, params)
-    if zeros is None or found.endless:
-        return found
-    less = laplace_maximum(zeros.limit(design.here), gtol, maxiter, disp, deadline)
-    lost = fit.evaluation.value - less.fit.evaluation.value
-    if lost > LOST or less.endless:
-        return found
-    gone = _without_zeros(design, zeros, found, less)
-    nearer = zeros.nearer(gone.params, partial(_laplace_height, design, gone.reduction))
-    if nearer is None:
-        return gone
-    near = informed(gone.reduction.reduce(design), start, gone.reduction.restrict(nearer))
-    params, reduction, fit = _at_ranks_of_laplace(design, near, search, nearer)
-    lost = fit.evaluation.value - less.fit.evaluation.value
-    return replace(found, params=params, reduction=reduction, fit=fit) if lost > LOST else gone
-
-
-def _at_ranks_of_laplace(
-    design: DesignFacts, start: GLMStart, search: Callable[..., LaplaceFit], params: Array | None = None
-) -> tuple[Array, Reduction, LaplaceFit]:
-    """Parameters, ranks and fit of a search that goes to lower ranks where nothing is lost."""
-    reduction, x = Reduction.of(design), np.zeros(design.n_params)
-    if params is not None:
-        reduction, params = reduction_without_loss(design, params, start.sd)
-    while True:
-        reduced = reduction.reduce(design)
-        scale = search_scale(reduced, start)
-        x = x if params is None else scale.from_fitted(reduction.restrict(params))
-        fit = search(reduced, scale, x)
-        lower, params = reduction_without_loss(design, reduction.extend(fit.params), start.sd)
-        if lower.shape == reduction.shape:
-            return reduction.extend(fit.params), reduction, fit
-        reduction = lower
-
-
-def _laplace_height(design: DesignFacts, reduction: Reduction, params: Array) -> float:
-    """Laplace's approximation at parameters of the model; -inf where there is none."""
-    try:
-        with np.errstate(all="ignore"):
-            return evaluate_laplace(reduction.reduce(design), reduction.restrict(params)).value
-    except (FloatingPointError, np.linalg.LinAlgError):
-        return -np.inf
-
-
-def _without_zeros(
-    design: DesignFacts, zeros: VanishedZeros, found: LaplaceMaximum, less: LaplaceMaximum
-) -> LaplaceMaximum:
-    """Maximum of a family whose zero part vanishes, from that of the family without it."""
-    params = zeros.beside(less.params)
-    left = iter(less.reduction.ranks)
-    ranks = [0 if k in zeros.terms else next(left) for k in range(len(design.terms))]
-    reduction = replace(with_ranks(design, params, ranks), at_limit=less.reduction.at_limit)
-    params = zeros.settled(design, reduction, params)
-    reduced, fitted = reduction.reduce(design), reduction.restrict(params)
-    scale = search_scale(reduced, found.start)
-    there = evaluate_laplace(reduced, fitted)
-    fit = replace(less.fit, design=reduced, scale=scale, params=fitted, evaluation=there)
-    return replace(found, params=params, reduction=reduction, fit=fit, without_zeros=(zeros, less))
-
-
-def _far_out(design: DesignFacts, recession: Recession, limit: LaplaceMaximum) -> LaplaceMaximum:
-    """Maximum of a likelihood that rises for ever, from that of its limit: where it is nearly flat, and no further."""
-    params = recession.far(design, limit.params)
-    reduction = replace(with_ranks(design, params, limit.reduction.ranks), at_limit=limit.reduction.at_limit)
-    start = replace(
-        fit_without_random_effects(design, SEPARATED_STEPS),
-        beta=params[design.layout.fixed],
-        phi=limit.start.phi,
-        curvature=limit.start.curvature,
-        size=limit.start.size,
-    )
-    reduced = reduction.reduce(design)
-    fitted = reduction.restrict(params)
-    found = evaluate_laplace(reduced, fitted)
-    fit = replace(
-        limit.fit, design=reduced, scale=search_scale(reduced, start), params=fitted, evaluation=found
-    )
-    separated = tuple(sorted({*recession.columns, *(int(recession.kept[j]) for j in limit.separated)}))
-    return LaplaceMaximum(params, reduction, separated, limit.separating, start, fit, not limit.without_limit)
+    held: Held = NOTHING_HELD
 
 
 def monte_carlo_maximum(
@@ -261,15 +108,15 @@ def monte_carlo_maximum(
     if zeros is None or not zeros.gone(params):
         whole = climb(params, reduction)
         zeros = VanishedZeros.of(design, whole.params)
-        if zeros is None:
+        if zeros is None or whole.held.terms:
             return whole
         reduction = zeros.without(whole.reduction)
         params = zeros.settled(design, reduction, whole.params)
     less = climb(params, reduction, zeros)
     if whole is None and less.fit.evaluation.score[zeros.columns] @ zeros.one > 0:
-        nearer = zeros.nearer(less.params, partial(_laplace_height, design, less.reduction))
+        nearer = zeros.nearer(less.params, partial(laplace_height, design, less.reduction))
         whole = None if nearer is None else climb(nearer, less.reduction)
-    if whole is None or not whole.fit.converged:
+    if whole is None or (less.fit.converged and not whole.fit.converged):
         return less
     return whole if whole.fit.evaluation.value > less.fit.evaluation.value + LOST else less
 
@@ -286,25 +133,47 @@ def _at_ranks_of_draws(
 ) -> MonteCarloMaximum:
     """Maximum over draws from some parameters and ranks, with some fixed effects held, and a zero part that is gone."""
     size, closed = start.sd, () if gone is None else gone.terms
-    held = (*held, *(() if gone is None else gone.columns))
+    certain = CertainZeros.of(design)
+    known = Held(tuple(held))
     reduction = Reduction.of(design) if reduction is None else reduction
     trail: list[MonteCarloMaximum] = []
     while True:
         if not draws.sampling.adapts:
             _check_full_rank(reduction)
+        if certain is not None:
+            known, params, reduction = certain.holding(known, params, reduction)
         reduced = reduction.reduce(design)
         first = reduction.restrict(params)
-        scale = search_scale(reduced, start).holding(held, first)
+        away = (*known.columns, *(() if gone is None else gone.columns), *known.loadings(reduction))
+        scale = search_scale(reduced, start).holding(away, first)
+        search = settings
+        if certain is not None:
+            search = replace(
+                settings,
+                beyond=partial(_is_beyond, certain, known, reduction),
+                idle=certain.idle(known, reduction),
+            )
         flat = partial(_flat_terms, reduction)
         fit = fit_monte_carlo(
-            scale, draws.sampler(reduced), first, settings, lambda *at, flat=flat: bool(flat(*at))
+            scale,
+            draws.sampler(reduced),
+            first,
+            search,
+            lambda *at, flat=flat, known=known: not known.terms and bool(flat(*at)),
         )
         params = reduction.extend(fit.position.params)
-        trail.append(MonteCarloMaximum(params, reduction, reduced, fit))
+        found = MonteCarloMaximum(params, reduction, reduced, fit, known)
+        if certain is not None and certain.is_beyond(known, params) and not settings.late:
+            continue
+        trail.append(found)
         step = _after(design, size, trail, settings, closed)
         if isinstance(step, MonteCarloMaximum):
             return step
         reduction, params = step
+
+
+def _is_beyond(certain: CertainZeros, known: Held, reduction: Reduction, fitted: Array) -> bool:
+    return certain.is_beyond(known, reduction.extend(fitted))
 
 
 def _check_full_rank(reduction: Reduction) -> None:
@@ -342,7 +211,7 @@ def _after(
 
 def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
     """Terms of a maximum with less variance than its Monte Carlo errors can tell from none."""
-    if found.fit.precision is None:
+    if found.fit.precision is None or found.held.terms:
         return ()
     return _flat_terms(found.reduction, found.fit.position.params, found.fit.evaluation.hessian)
 

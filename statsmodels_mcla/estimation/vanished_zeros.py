@@ -33,6 +33,9 @@ from statsmodels_mcla.numerics import Array
 SMALL = -4.0  # a linear predictor of the zero part from which on it is looked at: a probability of 2 %
 FLAT = 25.0  # its largest less the log of the number of rows, where it stands in the end, with the other sign
 STEEPEST = 9.0  # tilt, in standard deviations of the rows
+LEVELS_SD = (
+    3.0  # standard deviation of a zero part that has whole levels, from which to search, and less its mean
+)
 NEARER = np.arange(-7.0, -0.5)  # linear predictors from which a search may find a maximum with a zero part
 
 
@@ -67,8 +70,8 @@ class VanishedZeros:
     variances: np.ndarray
 
     @classmethod
-    def of(cls, facts: DesignFacts, params: Array) -> VanishedZeros | None:
-        """Return the zero part if it inflates zeros, by probabilities that are small at these (natural) parameters.
+    def of(cls, facts: DesignFacts, params: Array | None = None) -> VanishedZeros | None:
+        """Return the zero part if it inflates zeros, by probabilities that are small at any given (natural) parameters.
 
         None, too, where it cannot go to zero in all rows alike, or has random effects that are correlated with others.
         """
@@ -79,7 +82,7 @@ class VanishedZeros:
         X = design.X[k :: len(design.family.directions)]
         columns = np.flatnonzero(np.abs(X).max(axis=0) > 0)
         own = X[:, columns]
-        if not len(columns) or (own @ params[columns]).max() > SMALL:
+        if not len(columns) or (params is not None and (own @ params[columns]).max() > SMALL):
             return None
         one = np.linalg.lstsq(own, np.ones(len(own)), rcond=None)[0]
         of_terms = [{*t.predictors} for t in design.terms]
@@ -187,6 +190,43 @@ class VanishedZeros:
         heights = [height(trial) for trial in trials]
         best = int(np.argmax(heights))
         return trials[best] if heights[best] > height(params) else None
+
+    def other_levels(self, design: MixedDesign) -> MixedDesign | None:
+        """Return the limit without levels of zeros only, None if effects of the zero part have none.
+
+        Such levels make another maximum, where the zero part has them whole and the others tell of the mean, which no
+        search finds from where the zero part is gone.
+        """
+        ways = len(design.family.directions)
+        counts = design.y[::ways] != 0.0
+        inside = np.zeros(len(counts), bool)
+        for k in self.terms:
+            member = abs(design.terms[k].Z[self.number :: ways]) > 0
+            empty = np.asarray(member.T @ counts.astype(float)).ravel() == 0
+            inside |= np.asarray(member @ empty.astype(float)).ravel() > 0
+        if not inside.any() or inside.all():
+            return None
+        limit = self.limit(design)
+        rows = np.flatnonzero(np.repeat(~inside, len(self.family.directions)))
+        return replace(
+            limit,
+            y=limit.y[rows],
+            w=limit.w[rows],
+            v=limit.v[rows],
+            offset=limit.offset[rows],
+            X=limit.X[rows],
+            terms=tuple(replace(t, Z=t.Z[rows]) for t in limit.terms),
+        )
+
+    def of_levels(self, design: MixedDesign, params: Array) -> Array:
+        """Parameters with a zero part that has whole levels, from those of the limit without them."""
+        out = self.beside(params)
+        out[self.columns] = -LEVELS_SD * self.one
+        matrices = [np.asarray(G) for G in design.covariance.matrices(design.split(out)[1])]
+        for k in self.terms:
+            matrices[k] = LEVELS_SD**2 * np.eye(len(matrices[k]))
+        out[design.layout.covariance] = design.covariance.pack(matrices)
+        return out
 
     def open_side(self, column: int) -> int:
         """Side to which an effect of the zero part goes where that vanishes; zero if it may be anything there."""

@@ -367,7 +367,8 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             found.design, found.fit.position, found.reduction, found.fit.sampler, threads
         )
         result = monte_carlo_results(self, found, laplace, draws, executor=threads, mcse_tol=mcse_tol)
-        warn_maximum(self, laplace, found.params, found.reduction, found.fit.converged, drawn=True)
+        converged = found.fit.converged
+        warn_maximum(self, laplace, found.params, found.reduction, converged, drawn=True, held=found.held)
         if not laplace.without_limit:  # draws around estimates that mean nothing are worth no word
             warn_monte_carlo(result, mcse_tol if nsample is None else None)
         self._end_work()

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from statsmodels_mcla.data import MixedModel
-from statsmodels_mcla.estimation import LaplaceMaximum, VanishedZeros, fading_mode, unreached_mode
+from statsmodels_mcla.estimation import (
+    LARGEST,
+    NOTHING_HELD,
+    Held,
+    LaplaceMaximum,
+    VanishedZeros,
+    fading_mode,
+    unreached_mode,
+)
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.exceptions import (
     ConvergenceWarning,
@@ -36,6 +44,7 @@ def warn_maximum(
     converged: bool,
     *,
     drawn: bool,
+    held: Held = NOTHING_HELD,
 ) -> None:
     """Tell of all that is wrong with a maximum, of the likelihood over draws or of Laplace's approximation."""
     terms, psi = [repr(t.name) for t in model.random_terms], model.conditional_family.parameters
@@ -43,7 +52,8 @@ def warn_maximum(
     def named(names: Sequence[str], which: Iterable[int]) -> str:
         return ", ".join(names[k] for k in which)
 
-    separated = named(model.exog_names, laplace.separated)
+    columns = sorted({*laplace.separated, *held.columns})
+    separated, wide = named(model.exog_names, columns), named(terms, held.terms)
     separating = named(terms, laplace.separating)
     zeros = VanishedZeros.of(model.design, params)
     without = zeros if zeros is not None and zeros.gone(params) else None
@@ -57,7 +67,9 @@ def warn_maximum(
     ]
 
     others = (
-        ", and all others are those of the limit without the rows that are certain" if laplace.limit else ""
+        ", and all others are those of the limit without the rows that are certain"
+        if laplace.limit or held.columns
+        else ""
     )
 
     def tell(wrong: object, category: type[Warning], message: str) -> None:
@@ -76,6 +88,14 @@ def warn_maximum(
         SeparationWarning,
         f"the random effects of {separating} predict every response perfectly (each level has "
         "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
+    )
+    tell(
+        wide,
+        SeparationWarning,
+        f"the random effects of {wide} make zeros certain (some levels have zeros only), so that the likelihood rises "
+        f"with their variance without a finite maximum: it is held at a standard deviation of {LARGEST:g}. All effects "
+        f"of {ZERO_PART!r} and their standard errors mean nothing, the log-likelihood is somewhat below its limit, and "
+        "the other results are close to theirs; without the term they have a maximum",
     )
     tell(
         singular,
@@ -97,6 +117,8 @@ def warn_maximum(
         "reported as 0 without a standard error, and the other results are those of the family without it",
     )
     far = running_off(model, params)
+    if wide or any(model.exog_names[j].startswith(f"{ZERO_PART}: ") for j in columns):
+        far.pop(ZERO_PART, None)  # it has been told
     vanished = "" if without is None else ZERO_PART
     tell(
         vanished,
@@ -121,7 +143,7 @@ def warn_maximum(
         "bounds. Use fit(), which maximises the likelihood",
     )
     tell(
-        not (converged or laplace.endless or fading),
+        not (converged or laplace.endless or held.terms or fading),
         ConvergenceWarning,
         "the fit did not converge: raise maxiter or max_seconds, start elsewhere (start_params), or simplify the "
         "random effects",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -61,9 +62,12 @@ def _estimates(
     )
 
 
-def _separated(model: MixedModel, laplace: LaplaceMaximum, converged: bool) -> tuple[str, ...]:
+def _separated(
+    model: MixedModel, laplace: LaplaceMaximum, converged: bool, held: Sequence[int] = ()
+) -> tuple[str, ...]:
     """Names of the fixed effects without a maximum, where all else has one: that of the limit."""
-    return tuple(model.exog_names[j] for j in laplace.separated) if laplace.limit and converged else ()
+    columns = sorted({*held, *(laplace.separated if laplace.limit else ())})
+    return tuple(model.exog_names[j] for j in columns) if converged else ()
 
 
 def laplace_results(model: MixedModel, found: LaplaceMaximum, executor: Executor) -> MixedGLMResults:
@@ -134,11 +138,11 @@ def monte_carlo_results(
         found,
         laplace.start,
         method,
-        fit.converged and not laplace.endless,
+        fit.converged and not (laplace.endless or found.held.columns or found.held.terms),
         cov if fit.precision is None else Later.made(cov()),
         Later.made(fitted),
         monte_carlo,
         fit.precision is not None,
-        _separated(model, laplace, fit.converged),
+        _separated(model, laplace, fit.converged, found.held.columns),
     )
     return MCLAMixedGLMResults(model, estimates, fit.mle_retvals, fit.mle_settings, monte_carlo)

@@ -150,6 +150,11 @@ class Reduction:
         return out
 
     @property
+    def places(self) -> list[slice]:
+        """Where each term's loadings lie among the fitted parameters."""
+        return [own for _, _, own in self._places()]
+
+    @property
     def diagonal(self) -> list[np.ndarray]:
         """Where each term's diagonal loadings lie: zero where a standard effect adds nothing."""
         return [own.start + t.diagonal for t, _, own in self._places()]

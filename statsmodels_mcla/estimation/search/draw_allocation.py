@@ -61,13 +61,13 @@ def plan(sampler: Sampler, evaluation: Evaluation, precision: Precision, setting
     tol = settings.mcse_tol
     # first the estimates; what is left to do for their standard errors shows when they are precise
     if not precision.surely_meets(tol):
-        shares = _Shares("score_var", precision.se**2)
+        shares = _Shares("score_var", precision.unit**2)
         needed = max(precision.excess(0.95 * tol), 4.0 if precision.worst_bias > 0.5 else 1.2)
     elif precision.has_steady_se(tol):
         shares = _Shares("loglik_var", 1.0)
         needed = max((precision.llf_mcse / (0.9 * settings.llf_tol)) ** 2, 1.2)
     else:
-        shares = _Shares("curvature_var", precision.se**4)
+        shares = _Shares("curvature_var", precision.unit**4)
         needed = max((float(precision.se_error.max()) / (0.9 * max(tol, SE_TOL))) ** 2, 1.2)
     design = sampler.design
     offers = design.keep(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from statsmodels_mcla.design import SearchScale
@@ -67,9 +69,9 @@ def blur(scale: SearchScale, x: Array, found: Evaluation) -> float:
     return float(np.sqrt(np.max(np.diag(errors) / np.diag(covariance))))
 
 
-def precision_of(evaluation: Evaluation, jacobian: Array) -> Precision | None:
+def precision_of(evaluation: Evaluation, jacobian: Array, idle: Sequence[int] = ()) -> Precision | None:
     """Monte Carlo errors, None where there is no maximum."""
     try:
-        return Precision.of(evaluation, jacobian)
+        return Precision.of(evaluation, jacobian, idle)
     except np.linalg.LinAlgError:
         return None

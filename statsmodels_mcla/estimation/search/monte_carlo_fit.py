@@ -195,11 +195,12 @@ def maximum_of_paths(
         decrement, bend, before = distance(g, H), bend_between(before, x, H, bend), (x, H)
         if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-6:
             break  # round-off: no further step helps
-        if best is None or decrement < best.decrement or not np.isfinite(best.decrement):
+        beyond = settings.beyond(position.params)
+        if beyond or best is None or decrement < best.decrement or not np.isfinite(best.decrement):
             best = Top(position, found, decrement, used, bend, *told)
         first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
         close = decrement < tol or (tol == EXACT and decrement < last_distance(scale, x, found, bend))
-        if late or (close and not first):
+        if beyond or late or (close and not first):
             break
         # 2. to the maximum over these paths: by one Newton step where it is near
         if decrement < NEAR and not joint and not first:
@@ -382,7 +383,8 @@ def fit_monte_carlo(
                 executor=settings.executor,
             )
         metric = now
-        precision = precision_of(evaluation, sampler.design.jacobian(position.params)) if converged else None
+        J = sampler.design.jacobian(position.params)
+        precision = precision_of(evaluation, J, settings.idle) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         enough = _are_enough(sampler, precision, settings)
         stage = "exact" if tol == EXACT else "rough"
@@ -391,7 +393,7 @@ def fit_monte_carlo(
         this = position, evaluation, precision, converged, precise, sampler, tuple(history), *told
         found = _not_lost(found, MonteCarloFit(*this), scale, settings, metric)
         left = precise and settings.nsample is None and leave(position.params, evaluation.hessian)
-        if left or (tol == EXACT and enough):
+        if left or (tol == EXACT and enough) or settings.beyond(position.params):
             return found
         # 2. more draws where the error comes from, unless they are enough or too many already
         failures += precision is None

@@ -11,6 +11,7 @@ import numpy as np
 from statsmodels_mcla.design import DesignFacts
 from statsmodels_mcla.execution import SERIAL, Executor, Until, now
 from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
+from statsmodels_mcla.numerics import Array
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class FitSettings:
         Does the work over the draws.
     report : callable
         Called with each `Round` as it ends.
+    beyond : callable
+        Of fitted parameters: whether they have left the range in which a maximum is looked for, so that the fit ends.
+    idle : tuple of int
+        Parameters, as users read them, that need no precision.
     plan : callable
         Called with the total number of draws of the next one, and the seconds that it should take.
     """
@@ -56,6 +61,8 @@ class FitSettings:
     executor: Executor = SERIAL
     report: Callable[[Round], None] = lambda _: None
     plan: Callable[[int, float], None] = lambda *_: None
+    beyond: Callable[[Array], bool] = lambda _: False
+    idle: tuple[int, ...] = ()
 
     @property
     def in_time(self) -> Executor:

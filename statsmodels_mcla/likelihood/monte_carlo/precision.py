@@ -7,6 +7,7 @@ the estimate's error from the draws alone has variance U^-1 V U^-1 (Geyer, 1994;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,6 +40,8 @@ class Precision:
         the draws bring more: `error_propagation` has the whole.
     llf_mcse : float
         Monte Carlo error of the log-likelihood.
+    unit : ndarray (P,)
+        Standard errors that Monte Carlo errors are measured by; infinite for parameters that need no precision.
     """
 
     cov_params: Array
@@ -46,10 +49,18 @@ class Precision:
     bias: Array
     se_error: Array
     llf_mcse: float
+    unit: Array
 
     @classmethod
-    def of(cls, evaluation: Evaluation, jacobian: Array) -> Precision:
+    def of(cls, evaluation: Evaluation, jacobian: Array, idle: np.ndarray | Sequence[int] = ()) -> Precision:
         """Read the errors off an evaluation at the maximum, whose metric was J (-U)^-1.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+        jacobian : ndarray (P, .)
+        idle : sequence of int
+            Parameters that need no precision.
 
         Raises
         ------
@@ -69,12 +80,15 @@ class Precision:
         if not (np.isfinite(cov).all() and np.diag(cov).all()):
             raise np.linalg.LinAlgError("standard errors are beyond floating point")
         se_error = 0.5 * np.sqrt(total) / np.diag(cov) * (1.0 + alone**2)
+        unit = standard_deviations(cov)
+        unit[list(idle)], se_error[list(idle)] = np.inf, 0.0
         return cls(
             cov,
             to_estimates @ evaluation.score_var @ to_estimates.T,
             to_estimates @ evaluation.score_bias,
             se_error,
             float(np.sqrt(evaluation.value_var)),
+            unit,
         )
 
     @cached_property
@@ -90,7 +104,7 @@ class Precision:
     @property
     def worst_ratio(self) -> float:
         """Largest MCSE in units of its standard error."""
-        return float(np.max(self.mcse / self.se))
+        return float(np.max(self.mcse / self.unit))
 
     def meets(self, tol: float) -> bool:
         """Whether every MCSE is at most ``tol`` standard errors and no bias more than half its MCSE."""
@@ -110,7 +124,7 @@ class Precision:
         Where variances are k times smaller, both MCSEs and errors of standard errors are sqrt(k) times smaller, and
         r / sqrt(k) * (1 + e / sqrt(k)) = tol is solved for k.
         """
-        r, e = self.mcse / self.se, SE_ERRORS * self.se_error
+        r, e = self.mcse / self.unit, SE_ERRORS * self.se_error
         return float(np.max((r + np.sqrt(r * r + 4.0 * r * e * tol)) / (2.0 * tol))) ** 2
 
     def has_steady_se(self, tol: float) -> bool:
@@ -120,4 +134,4 @@ class Precision:
     @property
     def worst_bias(self) -> float:
         """Largest bias in units of its MCSE, or of a thousandth of a standard error where MCSEs are smaller."""
-        return float(np.max(np.abs(self.bias) / np.maximum(self.mcse, 1e-3 * self.se)))
+        return float(np.max(np.abs(self.bias) / np.maximum(self.mcse, 1e-3 * self.unit)))
