@@ -42,13 +42,13 @@ class SeveralPredictors(SmoothDensity):
         step, etas = len(self.directions), self.directions.apart(eta)
         with np.errstate(all="ignore"):
             found = self._calculus.second(first_direction(y, step), first_direction(v, step), etas, phi)
-        return self._row_terms(found, first_direction(w, step), eta)
+            return self._row_terms(found, first_direction(w, step), eta)
 
     def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
         step, etas = len(self.directions), self.directions.apart(eta)
         with np.errstate(all="ignore"):
             found = self._calculus.complete(first_direction(y, step), first_direction(v, step), etas, phi)
-        return self._parameter_terms(found, first_direction(w, step), eta)
+            return self._parameter_terms(found, first_direction(w, step), eta)
 
     def complete_blocks(
         self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
@@ -57,9 +57,9 @@ class SeveralPredictors(SmoothDensity):
         w = first_direction(w, step)
         with np.errstate(all="ignore"):
             found = self._calculus.complete(first_direction(y, step), first_direction(v, step), etas, phi)
-        terms = self._row_terms(found, w, eta)
-        own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
-        return own, self._parameter_terms(found, w, eta)
+            terms = self._row_terms(found, w, eta)
+            own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
+            return own, self._parameter_terms(found, w, eta)
 
     def _row_terms(self, found: Jet, w: Array, eta: Array) -> RowTerms:
         """Terms of rows in directions, from those of rows of weight one."""

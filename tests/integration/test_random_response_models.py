@@ -50,17 +50,19 @@ def check(seed: int) -> str:
 
 def compare(model: ResponseModel, data: Any, fit: Any) -> None:
     params, bse, mcse = (np.asarray(getattr(fit, name)) for name in ("params", "bse", "mcse"))
+    steps = np.minimum(0.02 * bse, np.where(fit.params.index.str.endswith("Var"), 0.2 * params, np.inf))
     for fine in (False, True):  # a coarse grid may miss a narrow law
-        score, hessian = newton(lambda p, f=fine: model.loglike(data, p, fine=f), params, 0.02 * bse)
+        score, hessian = newton(lambda p, f=fine: model.loglike(data, p, fine=f), params, steps)
         step = np.linalg.solve(-hessian, score)
         close = np.abs(step) <= 5.0 * np.hypot(mcse, 2e-3 * bse)
         llf = model.loglike(data, params, fine=fine)
-        if close.all() and abs(fit.llf - llf) <= 5.0 * np.hypot(fit.llf_mcse, 1e-3):
+        truth = np.sqrt(np.diag(np.linalg.inv(-hessian)))
+        alike = np.abs(bse - truth) <= 0.05 * truth
+        if close.all() and alike.all() and abs(fit.llf - llf) <= 5.0 * np.hypot(fit.llf_mcse, 1e-3):
             break
     assert np.linalg.eigvalsh(hessian)[-1] < 0
     assert close.all(), (model, step / bse, mcse / bse)
     assert abs(fit.llf - llf) <= 5.0 * np.hypot(fit.llf_mcse, 1e-3), (model, fit.llf, llf)
-    truth = np.sqrt(np.diag(np.linalg.inv(-hessian)))
     np.testing.assert_allclose(bse, truth, rtol=0.05)
 
 
@@ -71,6 +73,6 @@ def test_a_hundred_random_response_models_match_quadrature_or_warn() -> None:
     assert seen["matches"] >= 50, seen
 
 
-@pytest.mark.parametrize("seed", [2, 15, 24])
+@pytest.mark.parametrize("seed", [2, 15, 24, 317, 366, 374])
 def test_random_response_models_match_quadrature_or_warn(seed: int) -> None:
     assert check(seed)
