@@ -111,16 +111,11 @@ class Bucket:
 
     def effects_from(self, factors: Sequence[Array], b: Array) -> Array:
         """Lambda b (B, e, m), from standard effects (B, q, m)."""
-        if len(factors) == 1 and factors[0].shape == (1, 1):
-            return np.asarray(factors[0][0, 0] * b)
-        blocks, _, m = b.shape
-        parts, start = [np.empty((blocks, 0, m))], 0
-        for factor, count in zip(factors, self.levels, strict=True):
-            stop = start + count * factor.shape[1]
-            part = b[:, start:stop].reshape(blocks * count, factor.shape[1], m)
-            parts.append((factor @ part).reshape(blocks, -1, m))
-            start = stop
-        return np.concatenate(parts, axis=1)
+        return _by_level(factors, self.levels, b)
+
+    def gradients_from(self, factors: Sequence[Array], r: Array) -> Array:
+        """Lambda' r (B, q, m), from derivatives in the effects (B, e, m)."""
+        return _by_level([factor.T for factor in factors], self.levels, r)
 
     @cached_property
     def _pieces(self) -> dict[int, tuple[tuple[slice, Bucket], ...]]:
@@ -136,6 +131,20 @@ class Bucket:
     def take(self, index: Index | slice) -> Bucket:
         """Bucket of some of the blocks."""
         return replace(self, Z=self.Z.take(index), **{k: getattr(self, k)[index] for k in _BY_BLOCK})
+
+
+def _by_level(factors: Sequence[Array], levels: Sequence[int], b: Array) -> Array:
+    """Products of each term's factor (d, r) with the r numbers of each of its levels, (B, e, m) from (B, q, m)."""
+    if len(factors) == 1 and factors[0].shape == (1, 1):
+        return np.asarray(factors[0][0, 0] * b)
+    blocks, _, m = b.shape
+    parts, start = [np.empty((blocks, 0, m))], 0
+    for factor, count in zip(factors, levels, strict=True):
+        stop = start + count * factor.shape[1]
+        part = b[:, start:stop].reshape(blocks * count, factor.shape[1], m)
+        parts.append((factor @ part).reshape(blocks, -1, m))
+        start = stop
+    return np.concatenate(parts, axis=1)
 
 
 def _strided(levels: tuple[int, ...], sizes: tuple[int, ...], term: int, place: int) -> slice:

@@ -13,6 +13,7 @@ from statsmodels_mcla.likelihood.monte_carlo import SE_TOL, Evaluated, Evaluatio
 from statsmodels_mcla.likelihood.sampling import DrawRule, Sampler
 from statsmodels_mcla.numerics import Array
 
+DOUBT = 0.5  # of the errors of standard errors that may be: they are estimates from few groups of draws
 MAX_FAILURES = 4  # times that the draws are doubled because no maximum was found
 
 Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
@@ -25,10 +26,23 @@ def larger_sampler(
     settings: FitSettings,
     failures: int,
 ) -> Sampler:
-    """More draws, where there is a maximum to tell where they are needed, or for a few more tries to find one."""
+    """More draws, where there is a maximum to tell where they are needed, or for a few more tries to find one.
+
+    Where the curvature is what is not known, better paths for the same draws come first.
+    """
+    better = with_better_paths(sampler, precision, settings)
+    if better is not sampler:
+        return better
     if precision is not None:
         return plan(sampler, evaluation, precision, settings)
     return doubled(sampler, settings) if failures <= MAX_FAILURES else sampler
+
+
+def with_better_paths(sampler: Sampler, precision: Precision | None, settings: FitSettings) -> Sampler:
+    """Sampler with accelerated paths, where the curvature is not known for sure; otherwise itself."""
+    if precision is not None and precision.has_steady_se(settings.mcse_tol, DOUBT):
+        return sampler
+    return sampler.accelerated()
 
 
 def doubled(sampler: Sampler, settings: FitSettings) -> Sampler:

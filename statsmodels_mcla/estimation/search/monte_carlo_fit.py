@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from statsmodels_mcla.design import SearchScale
-from statsmodels_mcla.estimation.search.draw_allocation import larger_sampler
+from statsmodels_mcla.estimation.search.draw_allocation import larger_sampler, with_better_paths
 from statsmodels_mcla.estimation.search.metrics import (
     LAST,
     alike,
@@ -330,6 +330,7 @@ def _are_enough(sampler: Sampler, precision: Precision | None, settings: FitSett
         return False
     work = sampler.count.work
     steady = work > SE_WORK or precision.has_steady_se(settings.mcse_tol)
+    steady &= with_better_paths(sampler, precision, settings) is sampler
     return steady and (work > LLF_WORK or precision.llf_mcse <= settings.llf_tol)
 
 
@@ -402,7 +403,7 @@ def fit_monte_carlo(
             larger = sampler.with_size(settings.nsample)
         elif not (enough or settings.late):
             larger = larger_sampler(sampler, evaluation, precision, settings, failures)
-        grows = larger.count.total > sampler.count.total
+        grows = larger is not sampler
         if not grows and tol == EXACT:
             return found
         tol = ROUGH if grows and settings.nsample is None and not joint else EXACT

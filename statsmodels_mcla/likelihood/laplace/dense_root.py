@@ -116,7 +116,9 @@ class DenseRoot:
         if left is not None and W is not None:
             both = J.gram(W, left)
             change = change + both + transpose(both)
-        upper = -(transpose(self.array) @ change @ self.array)
-        place = np.arange(upper.shape[-1]) if self.order is None else np.argsort(self.order)
-        upper *= np.where(place[:, None] < place, 1.0, np.where(place[:, None] == place, 0.5, 0.0))
-        return upper
+        return self.half(-(transpose(self.array) @ change @ self.array))
+
+    def half(self, symmetric: Array) -> Array:
+        """Turn T with T + T' = symmetric."""
+        place = np.arange(symmetric.shape[-1]) if self.order is None else np.argsort(self.order)
+        return symmetric * np.where(place[:, None] < place, 1.0, np.where(place[:, None] == place, 0.5, 0.0))

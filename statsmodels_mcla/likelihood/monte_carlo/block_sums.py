@@ -101,7 +101,20 @@ def _mean_sums(task: Task, sums: list[Sums], loglik: Array) -> Sums:
         parts = zip(sums, scale, strict=True)
         return np.asarray(sum(np.einsum("k...,k->k...", getattr(part, name), c) for part, c in parts))
 
-    return Sums(loglik, *(mean(name) for name in ("curvature", "pull", "velocity", "mixed", "curved")))
+    names = ("curvature", "pull", "velocity", "mixed", "curved", "lift", "twist")
+    return Sums(loglik, *(mean(name) for name in names))
+
+
+def _accelerated(task: Task, means: Sums) -> Array | None:
+    """Second derivatives (K, G, s, P) in one curved parameter and any, that accelerations of the paths add."""
+    if task.moved.second is None:
+        return None
+    (shifts, turns), root = task.moved.second
+    K, groups, q, _ = means.twist.shape
+    out = np.einsum("kgq,kqsp->kgsp", means.lift, shifts)
+    twist = root.back(means.twist.transpose(0, 2, 1, 3).reshape(K, q, groups * q)).reshape(K, q, groups, q)
+    out[..., task.layout.curved] += np.einsum("kagb,kijab->kgij", twist, turns)
+    return out
 
 
 def _curvature_var(task: Task, sums: list[Sums], loglik: Array, metric: Array, v: Array, s: Array) -> Array:
@@ -116,6 +129,10 @@ def _curvature_var(task: Task, sums: list[Sums], loglik: Array, metric: Array, v
             mixed[:, :, a] += np.einsum("kge,kej->kgj", means.pull[..., curve.effects], own[:, curve.drawn])
     along += 2.0 * np.einsum("kgsj,js->kgj", mixed, curved)
     along += np.einsum("kgst,js,jt->kgj", means.curved, curved, curved)
+    second = _accelerated(task, means)
+    if second is not None:
+        twice = np.concatenate([2.0 * fixed, curved], axis=1)
+        along += np.einsum("kgsp,js,jp->kgj", second, curved, twice)
     squares = multiply_draws(metric[None], s, np.empty((len(s), len(metric), s.shape[2])))
     np.multiply(squares, squares, out=squares)
     squares *= v[:, None]
@@ -154,6 +171,11 @@ def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
             mixed[:, j] += np.einsum("ke,kep->p", pull[:, curve.effects], still[:, curve.drawn])
     H[fixed, curved], H[curved, fixed] = mixed, mixed.T
     H[curved, curved] = (mean("curved") - moved.crossed).sum(axis=0)
+    second = _accelerated(task, total)
+    if second is not None:
+        more = second.sum(axis=(0, 1))
+        H[curved] += more
+        H[fixed, curved] += more[:, fixed].T
     return H
 
 

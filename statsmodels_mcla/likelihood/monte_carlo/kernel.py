@@ -191,6 +191,10 @@ class Sums:
         d2 eta_j of each row, and d1phi for parameters of the family.
     curved : ndarray (K, G, s, s)
         h_ij + tr_ij of the parameters after the fixed effects.
+    lift : ndarray (K, G, q)
+        g = Lambda' r - b, where paths have accelerations; otherwise empty, and so is
+    twist : ndarray (K, G, q, q)
+        g t'.
     """
 
     top: Array
@@ -199,12 +203,16 @@ class Sums:
     velocity: Array
     mixed: Array
     curved: Array
+    lift: Array
+    twist: Array
 
     @classmethod
     def of(cls, task: Task) -> Sums:
         """Sums over nothing yet."""
         (K, n), s = task.bucket.y.shape, len(task.curves)
-        shapes = ((n,), (task.bucket.n_effects,), (s, task.moved.centre.shape[1]), (s, n), (s, s))
+        q = task.moved.centre.shape[1]
+        pulled = q if task.moved.second is not None else 0
+        shapes = ((n,), (task.bucket.n_effects,), (s, q), (s, n), (s, s), (pulled,), (pulled, pulled))
         return cls(np.full(K, -np.inf), *(np.zeros((K, GROUPS, *shape)) for shape in shapes))
 
     def weights(self, log_w: Array) -> Array:
@@ -230,7 +238,7 @@ class Sums:
 
     @property
     def _sums(self) -> tuple[Array, ...]:
-        return self.curvature, self.pull, self.velocity, self.mixed, self.curved
+        return self.curvature, self.pull, self.velocity, self.mixed, self.curved, self.lift, self.twist
 
     def are_finite(self) -> bool:
         """Whether no weight has overflowed."""
@@ -309,7 +317,12 @@ def _fill(
         # 3. second derivatives
         for group, part in groups:
             derivatives = rows.d2[..., part], r[..., part], DispersionTerms(*(x[..., part] for x in change))
-            _add(task, sums.of_group(group), weights[:, part], *derivatives, b_js[..., part], u_js[..., part])
+            own = sums.of_group(group)
+            _add(task, own, weights[:, part], *derivatives, b_js[..., part], u_js[..., part])
+            if moved.second is not None:
+                g = bucket.gradients_from(task.factors, r[..., part]) - b[..., part]
+                own.lift[...] += weighted_sum(g, weights[:, part])
+                own.twist[...] += inner_products(g * weights[:, None, part], here[..., part])
 
 
 def _add(

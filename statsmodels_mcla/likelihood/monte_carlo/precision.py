@@ -127,9 +127,9 @@ class Precision:
         r, e = self.mcse / self.unit, SE_ERRORS * self.se_error
         return float(np.max((r + np.sqrt(r * r + 4.0 * r * e * tol)) / (2.0 * tol))) ** 2
 
-    def has_steady_se(self, tol: float) -> bool:
-        """Whether the standard errors themselves have a Monte Carlo error of at most ``tol``, or 2 % if larger."""
-        return float(self.se_error.max()) <= max(tol, SE_TOL)
+    def has_steady_se(self, tol: float, part: float = 1.0) -> bool:
+        """Whether the Monte Carlo errors of standard errors are at most this part of ``tol``, or of 2 % if larger."""
+        return float(self.se_error.max()) <= part * max(tol, SE_TOL)
 
     @property
     def worst_bias(self) -> float:

@@ -20,19 +20,21 @@ and the root of the Gaussian that the density is made from,
     m_j = C (J_j' d1 - J' W E_j),      F_j + F_j' = -R' P_j R,      P_j = J_j' W J + J' W J_j + J' W_j J,
 
 J_j and W_j the derivatives of J and of the curvatures W.  R, F_j and K are triangular, so that |K| and all traces are
-products and sums of diagonals.  Fixed effects move the mean alone: that is enough.
+products and sums of diagonals.  Fixed effects move the mean alone: that is enough.  For standard errors that need more,
+paths have second derivatives too (see `accelerations`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, EffectRows, MixedDesign
 from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Map, Modes, Root
+from statsmodels_mcla.likelihood.sampling.accelerations import Accelerations, accelerated, accelerations
 from statsmodels_mcla.likelihood.sampling.pair_laws import PairLaws, pair_laws
 from statsmodels_mcla.likelihood.sampling.skewing import Bends, Shapes
 from statsmodels_mcla.likelihood.sampling.slices import with_own_laws
@@ -56,6 +58,8 @@ class Moved(NamedTuple):
         Derivatives of log |root|.
     crossed : ndarray (K, s, s)
         Minus its second derivatives.
+    second : tuple of Accelerations and Root, optional
+        Second derivatives of the paths, and of which root the turns are.
     """
 
     centre: Array
@@ -65,6 +69,7 @@ class Moved(NamedTuple):
     bends: tuple[Map, ...]
     traces: Array
     crossed: Array
+    second: tuple[Accelerations, Root] | None = None
 
     def take(self, index: slice) -> Moved:
         """Paths of some of the blocks."""
@@ -76,6 +81,7 @@ class Moved(NamedTuple):
             tuple(bend.take(index) for bend in self.bends),
             self.traces[index],
             self.crossed[index],
+            None if self.second is None else (self.second[0].take(index), self.second[1].take(index)),
         )
 
 
@@ -96,6 +102,8 @@ class Anchor:
         F_j of the parameters after the fixed effects, as the root takes them.
     shapes : Shapes or PairLaws
         Of the base numbers t.
+    accelerations : Accelerations, optional
+        Of paths that are not affine.
     """
 
     params: Array
@@ -104,10 +112,13 @@ class Anchor:
     slopes: Array
     turns: Array
     shapes: Shapes | PairLaws
+    accelerations: Accelerations | None = None
 
     def take(self, index: np.ndarray | slice) -> Anchor:
         """Anchor of some of the blocks."""
-        parts = {name: getattr(self, name)[index] for name in ("centre", "slopes", "turns")}
+        parts: dict[str, Any] = {name: getattr(self, name)[index] for name in ("centre", "slopes", "turns")}
+        if self.accelerations is not None:
+            parts["accelerations"] = self.accelerations.take(index)
         return replace(self, root=self.root.take(index), shapes=self.shapes.take(index), **parts)
 
     def at(self, params: Array) -> Moved:
@@ -119,22 +130,30 @@ class Anchor:
             If a path has turned inside out on the way there.
         """
         step = params - self.params
-        turns = self.turns
-        diagonal = self.root.diagonal(turns)
+        turns, slopes, second = self.turns, self.slopes, self.accelerations
         centre, log_det, root = self.centre, self.root.log_det, self.root
         along: Map = root
+        stretched = np.ones((1, 1))
         if np.any(step):
-            change = np.tensordot(step[len(step) - turns.shape[1] :], turns, axes=(0, 1))
-            K = change + self.root.still
-            stretched = self.root.diagonal(K)
+            centre = centre + slopes @ step
+            K = np.tensordot(step[len(step) - turns.shape[1] :], turns, axes=(0, 1)) + root.still
+            if second is not None:
+                more = accelerated(second, step)
+                centre, slopes = centre + more.centre, slopes + more.slopes
+                K, turns = K + more.change, turns + more.turns
+            stretched = root.diagonal(K)
             if not np.all(stretched > 0):
                 raise FloatingPointError("the draws cannot move that far")
-            diagonal = diagonal / stretched[:, None]
-            centre, along = centre + self.slopes @ step, root.composed(K)
+            along = root.composed(K)
             log_det = log_det + np.log(stretched).sum(axis=1)
+        diagonal = root.diagonal(turns) / stretched[:, None]
         bends = tuple(root.composed(turns[:, j]) for j in range(turns.shape[1]))
         crossed = diagonal @ transpose(diagonal)
-        return Moved(centre, along, log_det, self.slopes, bends, diagonal.sum(axis=2), crossed)
+        if second is not None:
+            diagonals = np.diagonal(second.turns, axis1=-2, axis2=-1)
+            crossed = crossed - (diagonals / stretched[:, None, None]).sum(axis=-1)
+        beyond = None if second is None else (second, root)
+        return Moved(centre, along, log_det, slopes, bends, diagonal.sum(axis=2), crossed, beyond)
 
 
 def anchored(
@@ -146,6 +165,7 @@ def anchored(
     inflate: float,
     lean: bool,
     exact: bool,
+    accelerate: bool,
 ) -> Anchor:
     """Let draws of a bucket follow the Gaussian close to their conditional law.
 
@@ -160,6 +180,8 @@ def anchored(
         Whether the base numbers have the shapes that the effects have given the data.
     exact : bool
         Whether those may be the whole law, where that is known.
+    accelerate : bool
+        Whether paths have second derivatives.
     """
     layout, family, phi = design.layout, bucket.family, design.split(params)[2]
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
@@ -191,7 +213,8 @@ def anchored(
     plain = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
     shapes = pairs or (with_own_laws(plain, bucket, modes, gaussian, phi) if own else plain)
     inflate = 1.0 if shapes.exact else inflate
-    return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes)
+    second = accelerations(design, bucket, J, gaussian, params, slopes, turn) if accelerate else None
+    return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes, second)
 
 
 def _shapes(bucket: Bucket, J: EffectRows, root: Root, third: Array) -> Shapes:

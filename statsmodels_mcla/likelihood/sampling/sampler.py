@@ -14,6 +14,7 @@ from statsmodels_mcla.design import Bucket, DesignFacts, MixedDesign
 from statsmodels_mcla.execution import on_one_blas_thread, remade
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.likelihood.laplace import Modes, modes_of_buckets
+from statsmodels_mcla.likelihood.sampling.accelerations import accelerates
 from statsmodels_mcla.likelihood.sampling.base_numbers import (
     BaseNumbers,
     CubaturePoints,
@@ -70,6 +71,8 @@ class DrawRule:
         Whether blocks whose effects are normal given the data have points with the right moments, rather than draws.
     each : bool
         Whether the error of each block matters, rather than that of sums over blocks.
+    accelerate : bool
+        Whether paths have second derivatives where they can (see `accelerations`).
     """
 
     sampling: Sampling
@@ -77,6 +80,7 @@ class DrawRule:
     quasi: bool
     exact: bool = True
     each: bool = False
+    accelerate: bool = False
 
     def buckets(self, design: MixedDesign) -> tuple[Bucket, ...]:
         """Blocks that are integrated one by one."""
@@ -177,6 +181,12 @@ class Sampler:
         """Sampler of the same design that draws block by block, with few draws: to find the way."""
         return Sampler.start(self.design, BlockSampling(), self.seed, True, None)
 
+    def accelerated(self) -> Sampler:
+        """Sampler of the same base numbers, whose draws move along paths with second derivatives; itself if it is."""
+        if self.rule.accelerate or self.sampling.joint or not any(self.design.map(_can_accelerate)):
+            return self
+        return replace(self, rule=replace(self.rule, accelerate=True))
+
     @property
     def without_draws(self) -> bool:
         """Whether points with the right moments stand for all draws: right where they are made, and there alone."""
@@ -270,6 +280,10 @@ def _nothing_made(design: MixedDesign) -> NumbersMade:
     return NumbersMade()
 
 
+def _can_accelerate(design: MixedDesign) -> bool:
+    return any(accelerates(bucket, design) for bucket in design.buckets)
+
+
 def _is_made(design: MixedDesign, draws: Any) -> bool:
     return bool(draws)
 
@@ -328,7 +342,8 @@ def _draws(
         gaussian = sampling.gaussian(bucket, mode, phi)
         lean = sampling.centre == "mean" and not grid
         exact = lean and sampling.df is None and sampling.inflate is None
-        anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean, exact)
+        accelerate = rule.accelerate and accelerates(bucket, design)
+        anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean, exact, accelerate)
         kinds, kind = np.unique(np.stack([sizes[k], epochs[k]]), axis=1, return_inverse=True)
         for c, (size, epoch) in enumerate(kinds.T.tolist()):
             members = np.flatnonzero(kind.ravel() == c)

@@ -1,0 +1,133 @@
+r"""Second derivatives of the paths of draws: standard errors, too, with hardly any Monte Carlo error.
+
+Along an affine path (see `moving_draws`) the score of a draw does not depend on the draw if the conditional law moves
+like the path, to first order in the parameters.  The Hessian asks for the second order: a loading that grows pulls
+standard effects towards zero, ever more slowly, and what an affine path misses of that is noise in the curvature, as
+large as the curvature where rows say much of the effects or the variance is near zero.  With accelerations n_ij of the
+centre and G_ij of the turn,
+
+    b_k(theta) = M + sum_j d_j m_j + sum_ij d_i d_j n_ij / 2 + R K t_k,
+    K          = I + sum_j d_j F_j + sum_ij d_i d_j G_ij / 2,
+
+where d = theta - theta_0.  Differentiating J' d1 = b and (K K')^-1 = R' (J' W J + I) R a second time,
+
+    n_ij = C (J' diag(d3) eta_i eta_j - J_i' W eta_j - J_j' W eta_i - J' W (J_i m_j + J_j m_i)),
+    G_ij + G_ij' = P_i P_j + P_j P_i - R' (J_i' W J_j + J_j' W J_i) R - F_i F_j' - F_j F_i',      P_j = -(F_j + F_j'),
+
+for loadings i and for loadings and fixed effects j (of which G is zero), eta_j = E_j + J m_j and d3 the third
+derivative of the log density.  Curvatures that move on the way are left out of G: that is enough.  Any n and G leave
+the likelihood as it is, as any m and F do.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from statsmodels_mcla.design import Bucket, EffectRows, MixedDesign
+from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian
+from statsmodels_mcla.numerics import Array, transpose
+
+MOST_BYTES = 2**28  # of the accelerations of a bucket
+
+
+class Accelerations(NamedTuple):
+    """Second derivatives of the paths of B blocks in the s parameters after the fixed effects, and in one more.
+
+    Attributes
+    ----------
+    shifts : ndarray (B, q, s, P)
+        n_ij.
+    turns : ndarray (B, s, s, q, q)
+        G_ij.
+    """
+
+    shifts: Array
+    turns: Array
+
+    def take(self, index: np.ndarray | slice) -> Accelerations:
+        """Those of some of the blocks."""
+        return Accelerations(self.shifts[index], self.turns[index])
+
+
+def accelerates(bucket: Bucket, design: MixedDesign) -> bool:
+    """Whether paths of a bucket can be accelerated: it has effects that are drawn together, and few enough of them."""
+    q, s = bucket.n_drawn, design.layout.n_curved
+    small = 8 * bucket.n_blocks * (s * q) ** 2 <= MOST_BYTES
+    return (
+        q >= 2
+        and bool(design.loadings.entries)
+        and small
+        and not bucket.family.quadratic
+        and len(bucket.family.directions) == 1
+    )
+
+
+def accelerations(
+    design: MixedDesign,
+    bucket: Bucket,
+    J: EffectRows,
+    gaussian: Gaussian,
+    params: Array,
+    slopes: Array,
+    turns: Array,
+) -> Accelerations | None:
+    """Accelerations of paths with given slopes (B, q, P) and turns (B, s, q, q); None where the root has parts."""
+    layout, (M, root, _, W, third) = design.layout, gaussian
+    if not isinstance(root, DenseRoot):
+        return None
+    factors = design.loadings.factors(params[layout.covariance])
+    moves = {j: bucket.X[..., j] + J.times(slopes[..., j]) for j in range(layout.n_fixed)}  # d eta
+    along: dict[int, EffectRows] = {}
+    for j, entry in enumerate(design.loadings.entries, layout.covariance.start):
+        along[j] = bucket.derivative(factors, entry)
+        moves[j] = along[j].times(M) + J.times(slopes[..., j])
+    blocks, q, P = slopes.shape
+    s, first = turns.shape[1], P - turns.shape[1]
+    shifts, second = np.zeros((blocks, q, s, P)), np.zeros((blocks, s, s, q, q))
+    R = root.array
+    rotated = -(turns + transpose(turns))  # P_j
+    for i, J_i in along.items():
+        for j, move in moves.items():
+            if j in along and j < i:
+                continue
+            pull = J.back(third * moves[i] * move - W * J_i.times(slopes[..., j])) - J_i.back(W * move)
+            if j in along:
+                pull -= J.back(W * along[j].times(slopes[..., i])) + along[j].back(W * moves[i])
+                a, b = i - first, j - first
+                both = J_i.gram(W, along[j])
+                change = (
+                    rotated[:, a] @ rotated[:, b]
+                    - transpose(R) @ both @ R
+                    - turns[:, a] @ transpose(turns[:, b])
+                )
+                second[:, a, b] = second[:, b, a] = root.half(change + transpose(change))
+            n = root.of(root.back(pull))
+            shifts[:, :, i - first, j] = n
+            if j in along:
+                shifts[:, :, j - first, i] = n
+    finite = np.isfinite(shifts).all(axis=(1, 2, 3)) & np.isfinite(second).reshape(blocks, -1).all(axis=1)
+    shifts[~finite], second[~finite] = 0.0, 0.0
+    return Accelerations(shifts, second)
+
+
+class Accelerated(NamedTuple):
+    """What accelerations change in the paths of blocks at some parameters."""
+
+    centre: Array  # (B, q), to be added to those of affine paths,
+    slopes: Array  # (B, q, P)
+    change: Array  # (B, q, q) of K
+    turns: Array  # (B, s, q, q)
+
+
+def accelerated(found: Accelerations, step: Array) -> Accelerated:
+    """Changes at a step (P,) from where the draws were made."""
+    shifts, turns = found
+    s = shifts.shape[2]
+    own, first = step[len(step) - s :], len(step) - s
+    drift = shifts @ step  # (B, q, s)
+    centre = drift @ own - 0.5 * (shifts[..., first:] @ own) @ own
+    slopes = np.concatenate([np.einsum("kqsp,s->kqp", shifts[..., :first], own), drift], axis=-1)
+    more = np.einsum("kijab,j->kiab", turns, own)
+    return Accelerated(centre, slopes, 0.5 * np.einsum("kiab,i->kab", more, own), more)
