@@ -330,7 +330,7 @@ def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
             check_full_rank_beside_constant(X[inputs.used][:, own], named, family.name)
             _refuse_twice(inputs, X[inputs.used])
     used = np.flatnonzero(inputs.used)
-    counted = [replace(t, Z=t.Z[used]) for t in inputs.terms]
+    counted = inputs.terms if len(used) == n else [replace(t, Z=t.Z[used]) for t in inputs.terms]
     for term in counted:
         refuse_unidentified_covariance(term.name, term.columns, seen_by_levels(term))
     refuse_unidentified_terms(counted, seen_together(counted))

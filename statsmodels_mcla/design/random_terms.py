@@ -116,6 +116,8 @@ class RandomTerm(WithoutInternals):
     def of_predictor(self, number: int) -> RandomTerm:
         """Return the part of the term in one linear predictor."""
         own = np.equal(self.predictors, number)
+        if own.all():
+            return self
         columns = tuple(c for c, mine in zip(self.columns, own, strict=True) if mine)
         Z = sparse.csr_array(self.Z[:, np.tile(own, self.n_levels)])
         return replace(self, columns=columns, Z=Z, axes=np.zeros((0, 0)), predictors=(number,) * len(columns))

@@ -400,7 +400,7 @@ def fit_monte_carlo(
         failures += precision is None
         larger = sampler
         if settings.nsample is not None:
-            larger = sampler.with_size(settings.nsample)
+            larger = with_better_paths(sampler.with_size(settings.nsample), precision, settings)
         elif not (enough or settings.late):
             larger = larger_sampler(sampler, evaluation, precision, settings, failures)
         grows = larger is not sampler
