@@ -118,15 +118,15 @@ def refuse_unidentified_terms(terms: Sequence[NamedEffects], seen: Array) -> Non
     """
     size = np.sqrt(np.maximum(np.diag(seen), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(seen / np.multiply.outer(size, size))
-    if values[0] > ALIKE * len(seen):
-        return
     term = np.repeat(np.arange(len(terms)), [len(symmetric_basis(len(t.columns))) for t in terms])
-    involved = np.unique(term[np.abs(vectors[:, 0]) > np.sqrt(NONE)])
-    names = " and ".join(f"({' + '.join(terms[k].columns)} | {terms[k].name})" for k in involved)
-    raise ValueError(
-        f"random effects {names}: no data of this design can tell their variances apart, because they divide "
-        "the rows alike (each level of the one has its own level of the other). Keep one of them"
-    )
+    for direction in vectors[:, values <= ALIKE * len(seen)].T:
+        involved = [terms[k] for k in np.unique(term[np.abs(direction) > np.sqrt(NONE)])]
+        if len({t.name for t in involved}) > 1:  # of one factor, reading the formula warns
+            names = " and ".join(f"({' + '.join(t.columns)} | {t.name})" for t in involved)
+            raise ValueError(
+                f"random effects {names}: no data of this design can tell their variances apart, because they "
+                "divide the rows alike (each level of the one has its own level of the other). Keep one of them"
+            )
 
 
 def seen_together(terms: Sequence[RandomTerm]) -> Array:

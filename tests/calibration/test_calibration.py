@@ -63,12 +63,12 @@ def test_fits_do_not_stop_where_standard_errors_look_large_by_chance() -> None:
 def test_the_rule_to_stop_by_counts_errors_of_standard_errors() -> None:
     """With k times the draws, r / sqrt(k) (1 + 3 e / sqrt(k)) is the tolerance."""
     r, e, tol = np.array([0.03, 0.02, 0.0]), np.array([0.05, 0.3, 1.0]), 0.01
-    k = Precision(np.eye(3), np.diag(r**2), np.zeros(3), e, llf_mcse=0.0).excess(tol)
+    k = Precision(np.eye(3), np.diag(r**2), np.zeros(3), e, llf_mcse=0.0, unit=np.ones(3)).excess(tol)
     upper = r / np.sqrt(k) * (1 + 3 * e / np.sqrt(k))
     assert np.max(upper) == pytest.approx(tol)
     for more, enough in ((1.01, True), (0.99, False)):
         errors = np.diag(r**2) / (more * k), np.zeros(3), e / np.sqrt(more * k)
-        grown = Precision(np.eye(3), *errors, llf_mcse=0.0)
+        grown = Precision(np.eye(3), *errors, llf_mcse=0.0, unit=np.ones(3))
         assert grown.meets(tol)
         assert grown.surely_meets(tol) == enough
 

@@ -9,6 +9,7 @@ import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.data.unidentified import seen_by, seen_together, unseen_direction
+from statsmodels_mcla.formula import FormulaWarning
 
 
 def levels(*designs: list[list[float]]) -> np.ndarray:
@@ -86,6 +87,13 @@ def twice_grouped() -> pd.DataFrame:
 def test_terms_that_divide_the_rows_alike(bars: str) -> None:
     with pytest.raises(ValueError, match=ALIKE):
         MCLAMixedGLM.from_formula(f"y ~ x + {bars}", data=twice_grouped(), family="binomial")
+
+
+def test_columns_of_a_factor_beside_an_intercept_are_warned_of() -> None:
+    """``(f || g)``, as lme4 has it: what is not identified there, users of lme4 know, and it is fitted."""
+    with pytest.warns(FormulaWarning, match="lies within"):
+        model = MCLAMixedGLM.from_formula("y ~ f + (f || g)", data=data(False), family="binomial")
+    assert model.design.n_params == 6
 
 
 def test_terms_that_divide_the_rows_alike_in_partitions() -> None:
