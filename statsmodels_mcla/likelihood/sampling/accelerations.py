@@ -30,6 +30,9 @@ from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian
 from statsmodels_mcla.numerics import Array, transpose
 
 MOST_BYTES = 2**28  # of the accelerations of a bucket
+MOST_EFFECTS = (
+    200  # of a block: roots of larger ones may have parts, and the products of dense ones take long
+)
 
 
 class Accelerations(NamedTuple):
@@ -54,14 +57,9 @@ class Accelerations(NamedTuple):
 def accelerates(bucket: Bucket, design: MixedDesign) -> bool:
     """Whether paths of a bucket can be accelerated: it has effects that are drawn together, and few enough of them."""
     q, s = bucket.n_drawn, design.layout.n_curved
-    small = 8 * bucket.n_blocks * (s * q) ** 2 <= MOST_BYTES
-    return (
-        q >= 2
-        and bool(design.loadings.entries)
-        and small
-        and not bucket.family.quadratic
-        and len(bucket.family.directions) == 1
-    )
+    fits = q < MOST_EFFECTS and 8 * bucket.n_blocks * (s * q) ** 2 <= MOST_BYTES
+    needless = bucket.family.quadratic or not design.loadings.entries
+    return q >= 2 and fits and not needless and len(bucket.family.directions) == 1
 
 
 def accelerations(
