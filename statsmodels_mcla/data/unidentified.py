@@ -145,7 +145,7 @@ def seen_together(terms: Sequence[RandomTerm]) -> Array:
     for a, b in combinations_with_replacement(range(len(terms)), 2):
         common = np.equal.outer(terms[a].predictors, terms[b].predictors)  # others have rows of their own
         T = terms[a].axes.T @ (common * (of_levels[a].T @ of_levels[b]).data) @ terms[b].axes
-        pairs = T.reshape(len(T), -1)
+        pairs = T.reshape(len(T), terms[a].dim * terms[b].dim)
         shape = (terms[a].dim, terms[b].dim) * 2
         own = np.einsum("pij,jlim,qlm->pq", bases[a], (pairs.T @ pairs).reshape(shape) / n, bases[b])
         out[cuts[a], cuts[b]], out[cuts[b], cuts[a]] = own, own.T
