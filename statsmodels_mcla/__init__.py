@@ -22,7 +22,7 @@ What to call
 ``MCLAMixedGLM(endog, exog, exog_vc, ident)``   the model, from arrays
 ``model.fit(rng=1)``                            maximum likelihood, to the precision ``mcse_tol``
 ``model.fit_laplace()``                         Laplace's approximation, as lme4 has it
-``results.summary()``, ``.tidy()``              tables
+``results.summary()``, ``.tidy()``              tables; `summary_col` has several fits side by side
 ``results.t_test``, ``.anova()``, ``.drop1()``  tests of coefficients and of terms
 ``results.compare_lr_test(other)``, `anova`     comparisons of models
 ``results.conf_int(method="profile")``          intervals
@@ -41,7 +41,16 @@ from statsmodels_mcla import datasets
 from statsmodels_mcla.comparison import anova
 from statsmodels_mcla.likelihood.sampling import BlockSampling, JointSampling
 from statsmodels_mcla.model import MCLAMixedGLM
+from statsmodels_mcla.results import summary_col
 
-__all__ = ["BlockSampling", "JointSampling", "MCLAMixedGLM", "__version__", "anova", "datasets"]
+__all__ = [
+    "BlockSampling",
+    "JointSampling",
+    "MCLAMixedGLM",
+    "__version__",
+    "anova",
+    "datasets",
+    "summary_col",
+]
 
 __version__ = "0.1.0"

@@ -6,6 +6,7 @@ The next of its kind: a thin method in the module of `methods` whose subject it 
 
 from statsmodels_mcla.results.build import laplace_results, monte_carlo_results
 from statsmodels_mcla.results.mixed_glm_results import MCLAMixedGLMResults, MixedGLMResults
+from statsmodels_mcla.results.side_by_side import summary_col
 from statsmodels_mcla.results.wrappers import MCLAMixedGLMResultsWrapper, MixedGLMResultsWrapper
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "MixedGLMResultsWrapper",
     "laplace_results",
     "monte_carlo_results",
+    "summary_col",
 ]

@@ -12,6 +12,7 @@ from statsmodels_mcla.estimation import wald_pvalues
 from statsmodels_mcla.inference import tidy_fixed, var_corr
 from statsmodels_mcla.numerics import consecutive_slices, standard_deviations
 from statsmodels_mcla.results.tables import (
+    FrameSummary,
     MixedSummary,
     list_of,
     shown,
@@ -306,15 +307,25 @@ def summarise(
 
 def summarise_experimentally(
     results: TableMethods, title: str | None, alpha: float, float_format: str
-) -> summary2.Summary:
+) -> FrameSummary:
     """Build statsmodels' other kind of summary, ``summary2``."""
-    out = summary2.Summary()
+    out = FrameSummary()
     left, right = model_facts(results)
     out.add_dict(dict([*left, *right]), ncols=2)
     params = summary2.summary_params(results, alpha=alpha, use_t=False)
     params.index = list(results.estimates.names)
+    params.loc[~shown_with_tests(results), ["z", "P>|z|"]] = np.nan
     out.add_df(params, float_format=float_format)
     out.add_title(title or TITLE)
     for note in notes_of(results):
         out.add_text(note)
+    return out
+
+
+def shown_with_tests(results: TableMethods) -> np.ndarray:
+    """Which parameters are tested in tables, (P,): not variances and what belongs to them."""
+    fixed, others = _parts(results)
+    out = np.zeros(len(results.estimates.names), bool)
+    for at in [*(part for part, _ in fixed), *(at for at, _, own in others if own)]:
+        out[at] = True
     return out

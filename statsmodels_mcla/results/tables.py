@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+from abc import abstractmethod
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import partial
+from html import escape
 
 import numpy as np
+from statsmodels.iolib import summary2
 from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.table import SimpleTable, default_latex_fmt
 from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
 
-LATEX = {"replacements": {**default_latex_fmt["replacements"], "~": r"$\sim$", "^": r"\^{}"}}
+LATEX = {"replacements": {**default_latex_fmt["replacements"], "~": r"$\sim$", "^": r"\^{}", "<": "$<$"}}
 DECIMALS, LARGEST = 4, 1e6
 LEAST_SE = 5e-4  # standard errors below show no digit in so many decimals
 
 
 def table_of(
-    rows: Sequence[Sequence[str]], header: Sequence[str], stubs: Sequence[str], title: str
+    rows: Sequence[Sequence[str]], header: Sequence[str] | None, stubs: Sequence[str], title: str | None
 ) -> SimpleTable:
     """Table of numbers."""
     return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params, ltx_fmt=LATEX)
@@ -28,7 +33,8 @@ def list_of(
 ) -> SimpleTable:
     """List of facts in columns, aligned as the letters l and r say."""
     fmt = {**fmt_2cols, "data_fmts": ["%s"] * len(aligns), "data_aligns": aligns, "colwidths": 1}
-    return SimpleTable(rows, None, stubs, title=title, txt_fmt=fmt, ltx_fmt={**LATEX, "data_aligns": aligns})
+    latex = {**LATEX, "data_aligns": aligns}
+    return SimpleTable(rows, None, stubs, title=title, txt_fmt=fmt, ltx_fmt=latex)
 
 
 def shown(values: object, scale: object = None) -> list[str]:
@@ -60,7 +66,57 @@ def three_decimals(values: object) -> list[str]:
     return [f"{v:.3f}" if np.isfinite(v) else "" for v in np.asarray(values, dtype=float)]
 
 
-class MixedSummary(Summary):
+class WrittenTables:
+    """Tables and notes in the formats of other programs."""
+
+    @abstractmethod
+    def _written(self) -> tuple[list[SimpleTable], list[str]]:
+        """Tables and notes."""
+
+    def as_csv(self) -> str:
+        """Title, header and rows of each table, and the notes; what holds commas is quoted."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        tables, notes = self._written()
+        for table in tables:
+            writer.writerows([[table.title]] if table.title else [])
+            writer.writerows(_cells(table))
+        writer.writerows([[note] for note in notes])
+        return out.getvalue()
+
+    def as_html(self) -> str:
+        """A table each, which word processors take as one, and the notes."""
+        tables, notes = self._written()
+        lines = "".join(f"<br/>\n{escape(note, quote=False)}" for note in notes)
+        return "\n".join(map(_html, tables)) + lines
+
+    def as_latex(self) -> str:
+        """A tabular a table, for the package booktabs, and the notes."""
+        tables, notes = self._written()
+        lines = [_replaced(note, LATEX["replacements"]) for note in notes]
+        return "\n\n".join([*(table.as_latex_tabular() for table in tables), *lines])
+
+    def as_markdown(self) -> str:
+        """Pipe tables, each under its title, and the notes.
+
+        Examples
+        --------
+        >>> print(results.summary().as_markdown()[:30])
+        **Generalized Linear Mixed Mod
+        """
+        tables, notes = self._written()
+        parts = []
+        for table in tables:
+            rows = [[text.replace("|", r"\|") for text in row] for row in _cells(table)]
+            headed = table[0].datatype == "header"
+            head = rows.pop(0) if headed else [""] * len(rows[0])
+            align = ["---", *["---:"] * (len(head) - 1)]
+            lines = [f"| {' | '.join(row)} |" for row in [head, align, *rows]]
+            parts.append("\n".join(([f"**{table.title}**", ""] if table.title else []) + lines))
+        return "\n\n".join([*parts, *notes])
+
+
+class MixedSummary(WrittenTables, Summary):
     """Tables of a fit: ``as_text``, ``as_html``, ``as_latex``, ``as_csv`` and ``as_markdown``.
 
     Examples
@@ -73,6 +129,10 @@ class MixedSummary(Summary):
     ID Var         1.4459     0.9592     0.0000     3.3259
     ======================================================
     """
+
+    def _written(self) -> tuple[list[SimpleTable], list[str]]:
+        """See `WrittenTables`."""
+        return self.tables, (self.extra_txt or "").splitlines()
 
     def as_text(self) -> str:
         """Tables one above the other, all of one width.
@@ -90,39 +150,76 @@ class MixedSummary(Summary):
         out = "\n".join([*(text.rsplit("\n", 1)[0] for text in texts[:-1]), texts[-1]])
         return out if self.extra_txt is None else f"{out}\n\n{self.extra_txt}"
 
-    def as_csv(self) -> str:
-        """Title, header and rows of each table, and the notes; what holds commas is quoted."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        for table in self.tables:
-            writer.writerows([[table.title]] if table.title else [])
-            writer.writerows(_cells(table))
-        writer.writerows([[note] for note in (self.extra_txt or "").splitlines()])
-        return out.getvalue()
 
-    def as_latex(self) -> str:
-        """A tabular a table, and the notes."""
-        notes = [] if self.extra_txt is None else [self.extra_txt]
-        return "\n\n".join([*(table.as_latex_tabular() for table in self.tables), *notes])
+class FrameSummary(WrittenTables, summary2.Summary):
+    """Tables of one fit or of several, as data frames, in statsmodels' other form; what is not known stays empty.
 
-    def as_markdown(self) -> str:
-        """Pipe tables, each under its title, and the notes.
+    It has ``as_text``, ``as_html``, ``as_latex``, ``as_csv`` and ``as_markdown``.
+
+    Examples
+    --------
+    >>> print(results.summary2().as_csv().splitlines()[-2])
+    ID Var,1.4459,0.9592,,,0.0000,3.3259
+    """
+
+    def _written(self) -> tuple[list[SimpleTable], list[str]]:
+        """See `WrittenTables`."""
+        tables: list[SimpleTable] = []
+        for frame, how in zip(self.tables, self.settings, strict=True):
+            names = frame.index if how["index"] else frame.iloc[:, 0]
+            inner = (frame if how["index"] else frame.iloc[:, 1:]).map(
+                partial(_formatted, how["float_format"])
+            )
+            header = [str(name) for name in inner.columns] if how["header"] else None
+            title = None if tables else self.title
+            tables.append(table_of(inner.to_numpy(), header, [str(name) for name in names], title))
+        return tables, list(self.extra_txt)
+
+    def as_text(self) -> str:
+        """See `statsmodels.iolib.summary2.Summary`.
 
         Examples
         --------
-        >>> print(results.summary().as_markdown()[:30])
-        **Generalized Linear Mixed Mod
+        >>> "nan" in results.summary2().as_text()
+        False
         """
-        parts = []
-        for table in self.tables:
-            rows = [[text.replace("|", r"\|") for text in row] for row in _cells(table)]
-            headed = table[0].datatype == "header"
-            head = rows.pop(0) if headed else [""] * len(rows[0])
-            align = ["---", *["---:"] * (len(head) - 1)]
-            lines = [f"| {' | '.join(row)} |" for row in [head, align, *rows]]
-            parts.append("\n".join(([f"**{table.title}**", ""] if table.title else []) + lines))
-        notes = [] if self.extra_txt is None else [self.extra_txt]
-        return "\n\n".join([*parts, *notes])
+        shown = summary2.Summary()
+        for frame, how in zip(self.tables, self.settings, strict=True):
+            shown.add_df(frame.astype(object).where(frame.notna(), ""), **how)
+        shown.title, shown.extra_txt = self.title, self.extra_txt
+        return str(summary2.Summary.as_text(shown))
+
+    def as_latex(self, label: str = "") -> str:
+        r"""Floating table with the title as its caption, to which a label can refer.
+
+        Examples
+        --------
+        >>> print(results.summary2().as_latex("fit")[:74])
+        \begin{table}
+        \caption{Generalized Linear Mixed Model Results}
+        \label{fit}
+        """
+        caption = rf"\caption{{{_replaced(self.title, LATEX['replacements'])}}}" if self.title else ""
+        head = [r"\begin{table}", caption, rf"\label{{{label}}}" if label else ""]
+        return "\n".join([*filter(None, head), super().as_latex(), r"\end{table}"])
+
+
+def _formatted(form: str, value: object) -> str:
+    return str(value) if not isinstance(value, float) else "" if np.isnan(value) else form % value
+
+
+def _html(table: SimpleTable) -> str:
+    """HTML in which names of rows such as a < b are no tags; SimpleTable escapes for LaTeX alone."""
+    out = deepcopy(table)
+    for cell in (cell for row in out for cell in row):
+        cell.data = escape(str(cell.data), quote=False)
+    return str(out.as_html())
+
+
+def _replaced(text: str, replacements: dict[str, str]) -> str:
+    for old in sorted(replacements):  # & and $, which others bring in, first
+        text = text.replace(old, replacements[old])
+    return text
 
 
 def _cells(table: SimpleTable) -> list[list[str]]:

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from helpers import REFERENCE, data_of, fit_of, laplace_of, model_of
 from scipy import stats
-from statsmodels.iolib.summary2 import summary_col
+from statsmodels.iolib import summary2
 
-from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla import MCLAMixedGLM, summary_col
 
 SALAMANDER = ["Cross[R/R]", "Cross[R/W]", "Cross[W/R]", "Cross[W/W]", "F Var", "M Var"]
 TIDY = json.loads((REFERENCE / "tidy.json").read_text())
@@ -194,20 +194,106 @@ def test_summary_of_a_laplace_fit() -> None:
     assert "-209.27" in text
 
 
-def test_summary_col(result: Any) -> None:
-    table = str(summary_col([result, fit_of("salamander_null"), laplace_of("salamander")], stars=True))
+def test_statsmodels_summary_col(result: Any) -> None:
+    table = str(
+        summary2.summary_col([result, fit_of("salamander_null"), laplace_of("salamander")], stars=True)
+    )
     assert "Cross[R/R]" in table
     assert f"{result.params.iloc[0]:.4f}" in table
     assert table.count("F 60, M 60") == 3
     assert f"{result.aic:.3f}" in table
 
 
+def test_summary_col_marks_fixed_effects_only() -> None:
+    """Negative control: statsmodels' own marks the variances of the same fits."""
+    fits = [fit_of("epil_slopes"), laplace_of("epil_slopes"), fit_of("epil_nb")]
+    found = summary_col(fits, model_names=["slopes", "Laplace", "nb"], stars=True)
+    shown = found.tables[0]
+    p = fits[0].pvalues["Intercept"]
+    assert p < 0.01
+    assert shown.loc["Intercept", "slopes"] == f"{fits[0].params['Intercept']:.4f}***"
+    unmarked = ["subject Var", "subject x visit Cov", "visit Var", "alpha"]
+    assert not shown.loc[unmarked].apply(lambda column: column.str.contains("*", regex=False)).any(axis=None)
+    assert "*" in str(summary2.summary_col(fits, stars=True).tables[0].loc["subject Var"].tolist())
+    fixed = [name for name in shown.index if name][
+        : len({*fits[0].fe_params.index, *fits[2].fe_params.index})
+    ]
+    assert set(fixed) == {*fits[0].fe_params.index, *fits[2].fe_params.index}  # before all variances
+    assert "Variances have no stars" in found.as_text()
+    assert "*" not in summary_col(fits).as_text()
+
+
+def test_summary_col_takes_other_fits_and_refuses_what_is_none() -> None:
+    import statsmodels.api as sm
+
+    ours = fit_of("cbpp")
+    other = sm.OLS.from_formula("size ~ period", data_of("cbpp")).fit()
+    assert summary_col([ours, other]).tables[0].shape[1] == 2
+    assert f"{other.params['Intercept']:.4f}" in summary_col([ours, other]).as_csv()
+    with pytest.raises(ValueError, match="model_names has 1 names, but there are 2 fits"):
+        summary_col([ours, other], model_names=["a"])
+    with pytest.raises(TypeError, match="results must be fits"):
+        summary_col(["cbpp"])
+    with pytest.raises(TypeError, match="no argument 'model_name': did you mean model_names"):
+        summary_col([ours], model_name=["a"])
+
+
 def test_summary2(result: Any) -> None:
     text = str(result.summary2())
     for needed in ("Mate", "Binomial", "F 60, M 60", "M Var", f"{result.bse.iloc[0]:.4f}", "rng=1", "P>|z|"):
         assert needed in text
-    assert "<table" in result.summary2().as_html()
+    assert "nan" not in text
     assert str(result.summary2(alpha=0.1)).count("0.95]") == 1
+    params = result.summary2().tables[1]
+    np.testing.assert_array_equal(params["P>|z|"].isna(), [False] * 4 + [True] * 2)
+    np.testing.assert_allclose(params["Coef."], result.params)
+
+
+def written(made: Any) -> list[list[list[str]]]:
+    """The cells of a summary, read back from CSV, Markdown, LaTeX and HTML."""
+    markdown = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in made.as_markdown().splitlines()
+        if line.startswith("|") and not set(line) <= set("|-: ")
+    ]
+    latex = [
+        [re.sub(r"\\textbf\{(.*)\}", r"\1", cell.strip()) for cell in line.removesuffix(r"\\").split("&")]
+        for line in made.as_latex().splitlines()
+        if line.endswith(r"\\")
+    ]
+    page = ET.fromstring(f"<html>{made.as_html().replace('<br/>', '')}</html>")
+    html = [[cell.text or "" for cell in row] for row in page.iter("tr")]
+    width = max(len(row) for row in markdown)
+    rows = [row for row in csv.reader(io.StringIO(made.as_csv())) if len(row) == width]
+    return [[row for row in part if len(row) == width] for part in (rows, markdown, latex, html)]
+
+
+def test_frames_in_other_formats(result: Any) -> None:
+    fits = [fit_of("epil_slopes"), fit_of("epil_nb")]
+    for made in (result.summary2(), summary_col(fits, model_names=["a", "b"], stars=True)):
+        parts = written(made)
+        assert len(parts[0]) >= 7
+        for part in parts:
+            numbers = [[cell for cell in row[1:] if re.match(r"[-(]?\d", cell)] for row in part]
+            assert numbers == [[cell for cell in row[1:] if re.match(r"[-(]?\d", cell)] for row in parts[0]]
+            assert "".join(part[1][:1]).startswith(parts[0][1][0][:5])
+    latex = result.summary2().as_latex(label="tab:fit")
+    assert r"\caption{Generalized Linear Mixed Model Results}" in latex
+    assert r"\label{tab:fit}" in latex
+
+
+def test_names_and_notes_are_safe_in_latex_and_html() -> None:
+    """A per cent sign starts a comment in LaTeX, and what looks like a tag vanishes from HTML."""
+    data = data_of("cbpp").assign(a_1=lambda d: d["size"])
+    found = MCLAMixedGLM.from_formula("incidence ~ (a_1<15) + (1 | herd)", data=data, family="poisson").fit(
+        rng=1
+    )
+    for made in (found.summary(), found.summary2(), summary_col([found])):
+        latex, html = made.as_latex(), made.as_html()
+        assert not re.search(r"(?<!\\)[%_]", re.sub(r"^%\\caption.*$", "", latex, flags=re.MULTILINE))
+        assert not re.search(r"(?<!\$)<", latex)
+        assert re.search(r"a_1 ?&lt; ?15", html)
+        ET.fromstring(f"<html>{html}</html>")
 
 
 # Data frames ------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from statsmodels.iolib import summary2
 
 from statsmodels_mcla.data import check_alpha
 from statsmodels_mcla.inference import tidy_fixed, tidy_random
@@ -15,7 +14,7 @@ from statsmodels_mcla.results.methods.covariance import RobustResults
 from statsmodels_mcla.results.methods.criteria import InformationCriteria
 from statsmodels_mcla.results.methods.profile import ProfileResults
 from statsmodels_mcla.results.summary import groups_of, information, summarise, summarise_experimentally
-from statsmodels_mcla.results.tables import MixedSummary
+from statsmodels_mcla.results.tables import FrameSummary, MixedSummary
 
 EFFECTS = ("fixed", "random", "all")
 
@@ -79,8 +78,8 @@ class TableMethods(InformationCriteria, RobustResults, ProfileResults):
 
     def summary2(
         self, title: str | None = None, alpha: float = 0.05, float_format: str = "%.4f"
-    ) -> summary2.Summary:
-        """Summary in statsmodels' other form, one table of facts and one of all parameters.
+    ) -> FrameSummary:
+        """Summary in statsmodels' other form: facts, coefficients and other parameters, as data frames.
 
         Parameters
         ----------
@@ -91,7 +90,8 @@ class TableMethods(InformationCriteria, RobustResults, ProfileResults):
 
         Returns
         -------
-        statsmodels.iolib.summary2.Summary
+        FrameSummary
+            A ``statsmodels.iolib.summary2.Summary``; with ``as_csv`` and ``as_markdown``, too.
 
         Examples
         --------
@@ -101,7 +101,7 @@ class TableMethods(InformationCriteria, RobustResults, ProfileResults):
         trt[T.drug+]     0.52      0.67  0.78   0.44   -0.79    1.83
         trt[T.placebo]   1.32      0.66  2.01   0.04    0.04    2.61
         week            -0.15      0.05 -2.83   0.00   -0.25   -0.04
-        ID Var           1.45      0.96  1.51   0.13    0.00    3.33
+        ID Var           1.45      0.96   NaN    NaN    0.00    3.33
         """
         check_alpha(alpha)
         return summarise_experimentally(self, title, alpha, float_format)
