@@ -109,6 +109,12 @@ class MixedFit:
         """Rows of unit weight, which responses can be simulated for."""
         return self.unit_rows()[0]
 
+    @property
+    def simulates(self) -> bool:
+        """Whether responses can be simulated: frequency weights are whole numbers."""
+        weights = self.inputs.freq_weights
+        return bool(np.all(weights == np.floor(weights)))
+
     def unit_rows(self) -> tuple[ModelInputs, np.ndarray]:
         """Rows of unit weight, and which row of the model each is."""
         inputs: ModelInputs = self.model.with_unit_weights().inputs

@@ -81,7 +81,7 @@ class RestrictionTest(WithoutInternals):
         Examples
         --------
         >>> print(results.score_test("hilo").summary())
-        Score test: statistic 0.5586 (MCSE 5.5e-08), 1 restriction, p-value 0.4548 (MCSE 2.2e-08) from chi2(1)
+        Score test: statistic 0.5442 (MCSE 0.0064), 1 restriction, p-value 0.4607 (MCSE 0.0027) from chi2(1)
         """
         return str(self)
 

@@ -10,7 +10,7 @@ information is the covariance of these scores over responses simulated from the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,8 +23,8 @@ from statsmodels_mcla.estimation.boundary import Reduction, curvatures_by_level,
 from statsmodels_mcla.estimation.constrained import Submodel
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.likelihood.monte_carlo import evaluate
-from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
+from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
+from statsmodels_mcla.likelihood.sampling import BlockSampling, Position, Sampler
 from statsmodels_mcla.numerics import Array, child, generator
 
 CONTRIBUTIONS = 3000  # of blocks, that an expected information is an average over
@@ -32,6 +32,7 @@ FEWEST, MOST = 20, 200  # simulated responses
 GROUPS = 20  # of simulations: leaving out one at a time shows the error of the information
 SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix of full rank
 TOGETHER = 2**16  # rows of simulated data sets that are evaluated at once
+FEW_DRAWS = 32  # a block, for Hessians that are averaged over many
 REPEATS = 12  # independent sets of draws that the error of a score comes from
 
 
@@ -96,15 +97,26 @@ class RestrictedModel:
         reduced = whole.without(self.nesting.zero)
         return at_its_ranks(reduced, self.params)
 
+    def evaluated(
+        self, design: MixedDesign, seed: np.random.SeedSequence, *, most: int | None = None, draws: int = 0
+    ) -> tuple[Submodel, Position, Evaluation]:
+        """Restricted model on the rows of a design, where its draws are, and a pass over them.
+
+        A block has as many draws as a fit starts with, but at most ``most``; or ``draws``.
+        """
+        submodel = self.submodel(design)
+        sampler = Sampler.start(submodel.design, BlockSampling(), seed, True, most)
+        sampler = sampler.with_size(draws) if draws else sampler
+        position = sampler.at(submodel.restrict(self.params))
+        found = evaluate(submodel.design, position.params, position.draws, executor=self.executor)
+        return submodel, position, found
+
     def block_scores(
         self, designs: Sequence[MixedDesign], seed: np.random.SeedSequence
     ) -> tuple[Array, np.ndarray]:
         """Scores (B, P) of the blocks of some designs at the restricted maximum over a few draws, and whose each is."""
         design, of_row = side_by_side(designs)
-        submodel = self.submodel(design)
-        sampler = Sampler.start(submodel.design, BlockSampling(), seed, True, None)
-        position = sampler.at(submodel.restrict(self.params))
-        found = evaluate(submodel.design, position.params, position.draws, executor=self.executor)
+        submodel, position, found = self.evaluated(design, seed)
         graph, own, drawn = design.graph, design.layout, submodel.design.layout
         out = np.zeros((graph.n_blocks, design.n_params))
         block = np.zeros(submodel.design.n_blocks, int)
@@ -164,6 +176,30 @@ class RestrictedModel:
             scores, of_block = self.block_scores(designs, child(self.seed, 2, k))
             out += [scores[of_block == j] for j in range(len(designs))]
         return out
+
+    def simulated_hessians(self, inputs: ModelInputs) -> Iterator[Array]:
+        """Hessians at responses simulated from the restricted maximum: means over a few data sets, GROUPS of them.
+
+        Parameters
+        ----------
+        inputs : ModelInputs
+            Rows of unit weight.
+
+        Yields
+        ------
+        ndarray (P', P')
+            Of the restricted model's random effects and the larger one's fixed effects.  They vary less than products
+            of scores, and not at all where the information does not depend on the responses.
+        """
+        design = self.design
+        most = min(MOST // GROUPS, TOGETHER // len(inputs.exog))
+        count = int(np.clip(CONTRIBUTIONS // (GROUPS * design.n_blocks), 1, max(most, 1)))
+        rng = generator(self.seed, 1, 0)
+        for k in range(GROUPS):
+            responses = simulate_responses(inputs, design, self.family, self.params, rng, count)
+            designs = [inputs.with_response(y, self.family).design(self.family) for y in responses.T]
+            found = self.evaluated(side_by_side(designs)[0], child(self.seed, 2, k), most=FEW_DRAWS)[-1]
+            yield found.hessian / count
 
     def information(self, scores: list[Array]) -> Information:
         """Information from simulated scores of blocks, which are independent with mean zero."""

@@ -1,16 +1,18 @@
 r"""Score (Rao) tests of terms that a fit does not have, without fitting them.
 
 With S the score of the larger model at the fitted one and J its information, the part of S that the fitted
-parameters cannot explain is S_e - J_en J_nn^-1 S_n.  For fixed effects, J is observed, unless the fitted model is so
-far from the data that it is not positive definite.  Then, and for variances, whose scores
-are one-sided (Lin, 1997, Biometrika 84(2)), it is the covariance of the scores over simulated responses, and the
-statistic the squared length of the projection onto the cone (Silvapulle and Silvapulle, 1995, J. Am. Stat. Assoc.
-90(429)).
+parameters cannot explain is S_e - J_en J_nn^-1 S_n.  J is the expected information, as in R's glm: the observed one may
+be anything where the fitted model is far from the data.  For fixed effects it is the mean Hessian over
+simulated responses.  Where responses cannot be simulated (frequency weights that are no whole numbers, thresholds
+that cross) it is the observed one.  For variances, whose scores are one-sided (Lin, 1997, Biometrika 84(2)), it is the
+covariance of the scores over simulated responses, and the statistic the squared length of the projection onto the
+cone (Silvapulle and Silvapulle, 1995, J. Am. Stat. Assoc. 90(429)).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,11 +30,13 @@ from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula import read_random_effects, reading, split_formula
-from statsmodels_mcla.likelihood.monte_carlo import evaluate
-from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
 from statsmodels_mcla.numerics import Array, independent_columns, is_positive_definite, seed_of
 
-DRAWS = 1024  # a block, for the observed information
+DRAWS = 1024  # a block, for the score of fixed effects
+FEWEST_PARTS, SMALL_ERROR = (
+    4,
+    1e-2,
+)  # of an information, and the error of a statistic, a part of it, that is enough
 LARGE_MCSE, SMALL_MCSE = 0.1, 1e-3  # of a p-value: told, as a part of it; of none that matters
 
 
@@ -196,11 +200,11 @@ def score_test(fit: MixedFit, added: Added, rng: Any = 0) -> ScoreTest:
     added = added.not_of(fit)
     model = larger_at(fit, added, seed)
     nesting = model.nesting
-    observed_information = None if nesting.cones else _of_fixed_effects(model)
-    if observed_information is not None:
-        return ScoreTest.of(*observed_information, null_distribution(nesting, _no_information, seed))
-    unit, rows = fit.unit_rows()
-    found = model.information(model.simulated_scores(added.beside(unit, rows)))
+    if not nesting.cones:
+        of_fixed = _of_fixed_effects(model, added.beside(*fit.unit_rows()) if fit.simulates else None)
+        if of_fixed is not None:
+            return _told(ScoreTest.of(*of_fixed, null_distribution(nesting, _no_information, seed)))
+    found = model.information(model.simulated_scores(added.beside(*fit.unit_rows())))
     observed = model.observed_scores() @ found.axes
     sizes = tuple(len(cone.columns) for cone in nesting.cones)
     mean = observed.mean(axis=0)
@@ -210,7 +214,11 @@ def score_test(fit: MixedFit, added: Added, rng: Any = 0) -> ScoreTest:
     scores = [_projected(S, found, sizes) for S in without]
     informations = [_projected(mean, replace(found, J=J), sizes) for J in found.replicates]
     mcse = float(np.sqrt(jackknife(np.array(scores)) + jackknife(np.array(informations))))
-    test = ScoreTest.of(statistic, mcse, null_distribution(nesting, lambda: found, seed))
+    return _told(ScoreTest.of(statistic, mcse, null_distribution(nesting, lambda: found, seed)))
+
+
+def _told(test: ScoreTest) -> ScoreTest:
+    """Return a test; if its p-value is not precise, with a warning."""
     if test.pvalue_mcse > max(LARGE_MCSE * test.pvalue, SMALL_MCSE):
         warn_user(
             f"the p-value of the score test, {test.pvalue:.2g}, has a Monte Carlo error of {test.pvalue_mcse:.1g}, "
@@ -224,27 +232,56 @@ def _no_information() -> Information:
     raise ValueError("a test of fixed effects needs no simulated information")
 
 
-def _of_fixed_effects(model: RestrictedModel) -> tuple[float, float] | None:
-    """Statistic and its Monte Carlo error, with the observed information; None where that is not positive definite."""
-    submodel = model.submodel(model.design)
-    sampler = Sampler.start(submodel.design, BlockSampling(), model.seed, True, None).with_size(DRAWS)
-    position = sampler.at(submodel.restrict(model.params))
-    found = evaluate(submodel.design, position.params, position.draws, executor=model.executor)
+def _of_fixed_effects(model: RestrictedModel, inputs: ModelInputs | None) -> tuple[float, float] | None:
+    """Statistic and its Monte Carlo error; None where the information is not positive definite.
+
+    Parameters
+    ----------
+    model : RestrictedModel
+    inputs : ModelInputs or None
+        Rows of unit weight, for the expected information; the observed one without them.
+    """
+    _, position, found = model.evaluated(model.design, model.seed, draws=DRAWS)
     p, p0 = model.design.n_fixed, model.nesting.embedding[: model.design.n_fixed].any(axis=0).sum()
     P = len(position.params)
     fixed = np.zeros((P, P))  # restricted fixed effects, other parameters, free directions
     fixed[:p, :p0] = model.nesting.embedding[:p, :p0]
     fixed[p:, p0 : p0 + P - p] = np.eye(P - p)
     fixed[:p, p0 + P - p :] = model.nesting.free[:p]
-    k = p - p0
-    J, S, V = -fixed.T @ found.hessian @ fixed, fixed.T @ found.score, fixed.T @ found.score_var @ fixed
-    E = efficient(J, k)
-    left, within = E @ S, schur(J, k)
-    if not is_positive_definite(within):  # far from the maximum of the larger model
+    k, S, V = p - p0, fixed.T @ found.score, fixed.T @ found.score_var @ fixed
+
+    def statistic(J: Array) -> float:
+        left = efficient(J, k) @ S
+        return float(left @ np.linalg.solve(schur(J, k), left))
+
+    J, variance = -fixed.T @ found.hessian @ fixed, 0.0
+    if inputs is not None:
+        with suppress(
+            FloatingPointError
+        ):  # thresholds that cross in some rows: a response there has no density
+            J, variance = _expected(
+                (-fixed.T @ hessian @ fixed for hessian in model.simulated_hessians(inputs)), statistic
+            )
+    if not is_positive_definite(J):
         return None
-    solved = np.linalg.solve(within, left)
-    slope = 2.0 * E.T @ solved
-    return float(left @ solved), float(np.sqrt(max(float(slope @ V @ slope), 0.0)))
+    slope = 2.0 * efficient(J, k).T @ np.linalg.solve(schur(J, k), efficient(J, k) @ S)
+    return statistic(J), float(np.sqrt(max(float(slope @ V @ slope), 0.0) + variance))
+
+
+def _expected(parts: Iterator[Array], statistic: Callable[[Array], float]) -> tuple[Array, float]:
+    """Mean of as many parts of an information as a statistic of it needs, and the variance of that."""
+    known: list[Array] = []
+    J, variance = np.zeros(0), np.inf
+    for part in parts:
+        known.append(part)
+        if len(known) < FEWEST_PARTS:
+            continue
+        J = np.mean(known, axis=0)
+        without = [statistic(J + (J - one) / (len(known) - 1)) for one in known]
+        variance = float(jackknife(np.array(without)))
+        if variance <= (SMALL_ERROR * statistic(J)) ** 2:
+            break
+    return J, variance
 
 
 def _projected(S: Array, found: Information, sizes: tuple[int, ...]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -376,13 +377,18 @@ def test_pairwise_tests_are_adjusted(method: str) -> None:
 # Score tests ------------------------------------------------------------------------------------------------
 
 
-def test_score_test_of_fixed_effects_against_quadrature() -> None:
+def test_score_test_with_the_observed_information_against_quadrature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where responses cannot be simulated."""
+    from statsmodels_mcla.comparison.compared_fits import MixedFit
+
     small = MCLAMixedGLM.from_formula(CBPP.replace("C(period)", "1"), data=data_of("cbpp")).fit(rng=1)
     arguments = oracle.problem("cbpp").arguments
     null = oracle.quadrature_mle(**(arguments | {"X": arguments["X"][:, :1]}))
     at = np.concatenate([[null.params[0]], np.zeros(3), null.params[1:]])
     S, J = oracle.quadrature_score(at, **arguments), -oracle.quadrature_hessian(at, **arguments)
     truth = float(S @ np.linalg.solve(J, S))
+    usual = small.score_test("C(period)")
+    monkeypatch.setattr(MixedFit, "simulates", False)
     test = small.score_test("C(period)")
     assert test.df == 3
     assert test.statistic == pytest.approx(truth, abs=max(4 * test.mcse, 2e-3 * truth))
@@ -391,6 +397,108 @@ def test_score_test_of_fixed_effects_against_quadrature() -> None:
     columns = small.score_test(exog_extra=arguments["X"][:, 1:])
     assert columns.statistic == pytest.approx(test.statistic, rel=1e-6)
     assert "Score test" in test.summary()
+    assert abs(usual.statistic - truth) > 4 * usual.mcse  # the expected one is another
+
+
+def expected_by_enumeration(X: np.ndarray, params: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Information of binary clusters with a random intercept: sum over all responses of p(y) s s'.
+
+    ``X`` (K, n, p) are the designs of K kinds of clusters, ``sizes`` how many there are of each, and ``params`` fixed
+    effects and the variance; integrals by Gauss-Hermite quadrature, scores by central differences.
+    """
+    z, weight = np.polynomial.hermite_e.hermegauss(41)
+    outcomes = np.array(list(itertools.product([0, 1], repeat=X.shape[1])))
+
+    def log_chances(at: np.ndarray) -> np.ndarray:
+        eta = (X @ at[:-1])[:, None, :, None] + np.sqrt(at[-1]) * z  # kinds, 1, rows, nodes
+        chances = np.exp((outcomes[None, :, :, None] * eta - np.logaddexp(0, eta)).sum(axis=2))
+        return np.log(chances @ weight / weight.sum())
+
+    steps = 1e-5 * np.eye(len(params))
+    s = np.stack([(log_chances(params + h) - log_chances(params - h)) / 2e-5 for h in steps], axis=-1)
+    return np.einsum("k,ky,kyi,kyj->ij", sizes, np.exp(log_chances(params)), s, s)
+
+
+def test_score_test_with_the_expected_information_against_enumeration() -> None:
+    rng = np.random.default_rng(6)
+    kinds = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 2.0]])
+    kind = np.repeat([0, 1], [30, 20])
+    x, g = kinds[kind].ravel(), np.repeat(np.arange(50), 3)
+    y = rng.random(150) < stats.logistic.cdf(0.3 + 0.5 * x + 1.5 * rng.normal(size=50)[g])
+    small = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", pd.DataFrame({"y": y * 1, "x": x, "g": g})).fit(
+        rng=1
+    )
+    test = small.score_test("x")
+    arguments = {"y": y * 1.0, "X": np.column_stack([np.ones(150), x]), "Zg": None, "group": g}
+    arguments |= {"family": "binomial", "link": "logit"}
+    at = np.array([small.params.iloc[0], 0.0, small.params.iloc[1]])
+    S = oracle.quadrature_score(at, **arguments)
+    X = np.stack([np.ones_like(kinds), kinds], axis=-1)
+    J = expected_by_enumeration(X, at, np.bincount(kind))
+    observed = -oracle.quadrature_hessian(at, **arguments)
+    S[[0, 2]] = 0.0  # at the maximum
+    truth = float(S @ np.linalg.solve(J, S))
+    assert 0 < test.mcse < 0.02 * truth
+    assert abs(test.statistic - truth) < 4 * test.mcse + 2e-3 * truth
+    assert abs(float(S @ np.linalg.solve(observed, S)) - truth) > 4 * test.mcse  # premise
+
+
+def test_score_test_without_a_variance_is_that_of_a_glm() -> None:
+    """Groups are more alike than by chance."""
+    rng = np.random.default_rng(8)
+    x, g = rng.normal(size=120), np.repeat(np.arange(30), 4)
+    upper = (0.4 * x + rng.normal(size=120)).reshape(30, 4).argsort(axis=1).argsort(axis=1).ravel()
+    families = {"poisson": sm.families.Poisson(), "probit": sm.families.Binomial(sm.families.links.Probit())}
+    responses = {"poisson": upper, "probit": (upper > 1) * 1}
+    for name, family in families.items():
+        data = pd.DataFrame({"y": responses[name], "x": x, "g": g})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SingularFitWarning)
+            small = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data, family=family).fit(rng=1)
+        assert small.params["g Var"] == 0  # premise
+        glm = sm.GLM(data["y"], np.ones((120, 1)), family=family)
+        fitted = glm.fit()
+        theirs = glm.score_test(fitted.params, exog_extra=x[:, None], observed=False)[0].item()
+        test = small.score_test("x")
+        assert abs(test.statistic - theirs) < 4 * test.mcse + 1e-5 * theirs
+        assert test.mcse < 0.02 * theirs + 1e-5
+
+
+def test_score_test_of_a_gaussian_model_in_closed_form() -> None:
+    """S' (X'V^-1 X)^-1 S: the information about fixed effects does not depend on the response."""
+    data = data_of("sleepstudy")
+    small = MCLAMixedGLM.from_formula("Reaction ~ 1 + (1 | Subject)", data=data, family="gaussian").fit(rng=1)
+    intercept, variance, scale = small.params
+    Z = pd.get_dummies(data["Subject"]).to_numpy(float)
+    V = variance * Z @ Z.T + scale * np.eye(len(data))
+    X = np.column_stack([np.ones(len(data)), data["Days"]])
+    S = X.T @ np.linalg.solve(V, data["Reaction"] - intercept)
+    truth = float(S @ np.linalg.solve(X.T @ np.linalg.solve(V, X), S))
+    test = small.score_test("Days")
+    assert test.statistic == pytest.approx(truth, abs=4 * test.mcse + 1e-4 * truth)
+    assert test.mcse < 0.02 * truth
+
+
+def test_score_test_far_from_the_estimate_is_on_the_scale_of_its_chi_square() -> None:
+    """A covariate of groups whose effect is taken for a variance: observed, the information is nearly singular."""
+    from statsmodels_mcla.comparison.compared_fits import MixedFit
+
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(20), 8)
+    x = g % 2.0
+    for beta in (0.3, 1.0):
+        y = rng.poisson(np.exp(0.5 + beta * x + rng.normal(0, 0.4, 20)[g]))
+        data = pd.DataFrame({"y": y, "x": x, "g": g})
+        full, small = (
+            MCLAMixedGLM.from_formula(f"y ~ {f} + (1 | g)", data, family="poisson").fit(rng=1) for f in "x1"
+        )
+        ratio, test = full.compare_lr_test(small), small.score_test("x")
+        assert ratio.statistic > 1
+        assert 0.6 * ratio.statistic < test.statistic < 1.1 * ratio.statistic
+        assert small.add1(["x"], test="score").loc["x", "Chisq"] == pytest.approx(test.statistic)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MixedFit, "simulates", False)
+        assert small.score_test("x").statistic > 3 * ratio.statistic  # premise
 
 
 def test_data_sets_side_by_side_have_their_own_scores(monkeypatch: pytest.MonkeyPatch) -> None:

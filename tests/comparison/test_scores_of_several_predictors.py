@@ -39,8 +39,16 @@ FIXED = [
 
 @pytest.mark.parametrize(("name", "formula", "further", "term", "predictor", "zeros"), FIXED)
 def test_score_test_of_fixed_effects_against_quadrature(
-    name: str, formula: str, further: dict[str, str], term: str, predictor: str | None, zeros: Any
+    name: str,
+    formula: str,
+    further: dict[str, str],
+    term: str,
+    predictor: str | None,
+    zeros: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """With the observed information, which quadrature has: that of fits whose responses cannot be simulated."""
+    monkeypatch.setattr(MixedFit, "simulates", False)
     model = model_named(name)
     data = model.data()
     if zeros is None:  # a dispersion of z, to which x is added
@@ -62,6 +70,20 @@ def test_score_test_of_fixed_effects_against_quadrature(
     assert test.pvalue == pytest.approx(stats.chi2.sf(test.statistic, len(zeros)))
     columns = fit.score_test(exog_extra=data[term], predictor=predictor)
     assert columns.statistic == pytest.approx(test.statistic, rel=1e-6)
+
+
+def test_score_test_where_thresholds_cross_has_the_observed_information(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Thresholds that depend on z cross in some rows, where the model has no law to simulate from."""
+    model = model_named("partial proportional odds")
+    data = model.data()
+    fit = small_model(model, data, "y ~ 1 + (1 | g)", nominal="~ z")
+    at, slopes = fit.params.iloc[0:6:2].to_numpy(), fit.params.iloc[1:6:2].to_numpy()
+    assert np.any(np.diff(at + np.outer(data["z"], slopes), axis=1) < 0)  # premise
+    usual = fit.score_test("x")
+    monkeypatch.setattr(MixedFit, "simulates", False)
+    assert usual.statistic == fit.score_test("x").statistic
 
 
 def test_what_the_model_has_in_a_predictor_is_not_added_again() -> None:

@@ -52,10 +52,15 @@ class ScoreTestResults(ResultsBase):
         ValueError
             If nothing is added, or an argument does not fit; the message names it.
 
+        Notes
+        -----
+        The information is the expected one, as in R's glm, from simulated responses (``comparison.score_tests`` has the
+        formulas): the observed one may be nearly singular far from the estimates. The Monte Carlo error is told.
+
         Examples
         --------
-        >>> round(results.score_test("hilo").pvalue, 3)
-        0.455
+        >>> round(results.score_test("hilo").pvalue, 2)
+        0.46
         >>> slopes = results.score_test("(0 + week | ID)")
         >>> round(slopes.pvalue, 2), str(slopes.distribution)
         (0.25, 'chi-bar-square, 0.5 chi2(0) + 0.5 chi2(1)')
