@@ -33,6 +33,7 @@ GROUPS = 20  # of simulations: leaving out one at a time shows the error of the 
 SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix of full rank
 TOGETHER = 2**16  # rows of simulated data sets that are evaluated at once
 FEW_DRAWS = 32  # a block, for Hessians that are averaged over many
+ROWS_OF_PART = 2**14  # of data sets in one of the GROUPS of Hessians, which large ones need few of
 REPEATS = 12  # independent sets of draws that the error of a score comes from
 
 
@@ -192,7 +193,7 @@ class RestrictedModel:
             of scores, and not at all where the information does not depend on the responses.
         """
         design = self.design
-        most = min(MOST // GROUPS, TOGETHER // len(inputs.exog))
+        most = min(MOST // GROUPS, ROWS_OF_PART // len(inputs.exog))
         count = int(np.clip(CONTRIBUTIONS // (GROUPS * design.n_blocks), 1, max(most, 1)))
         rng = generator(self.seed, 1, 0)
         for k in range(GROUPS):
