@@ -33,10 +33,11 @@ from statsmodels_mcla.formula import read_random_effects, reading, split_formula
 from statsmodels_mcla.numerics import Array, independent_columns, is_positive_definite, seed_of
 
 DRAWS = 1024  # a block, for the score of fixed effects
-FEWEST_PARTS, SMALL_ERROR = (
-    4,
-    1e-2,
-)  # of an information, and the error of a statistic, a part of it, that is enough
+FEWEST_PARTS = 4  # of an information that is a mean of Hessians
+SMALL_ERROR, LARGE_ERROR = (
+    0.01,
+    0.04,
+)  # of its statistic, as a part: enough; so large that scores have a smaller one
 LARGE_MCSE, SMALL_MCSE = 0.1, 1e-3  # of a p-value: told, as a part of it; of none that matters
 
 
@@ -233,7 +234,7 @@ def _no_information() -> Information:
 
 
 def _of_fixed_effects(model: RestrictedModel, inputs: ModelInputs | None) -> tuple[float, float] | None:
-    """Statistic and its Monte Carlo error; None where the information is not positive definite.
+    """Statistic and its Monte Carlo error; None where Hessians vary too much: scores have a better information.
 
     Parameters
     ----------
@@ -262,7 +263,7 @@ def _of_fixed_effects(model: RestrictedModel, inputs: ModelInputs | None) -> tup
             J, variance = _expected(
                 (-fixed.T @ hessian @ fixed for hessian in model.simulated_hessians(inputs)), statistic
             )
-    if not is_positive_definite(J):
+    if not is_positive_definite(J) or variance > (LARGE_ERROR * statistic(J)) ** 2:
         return None
     slope = 2.0 * efficient(J, k).T @ np.linalg.solve(schur(J, k), efficient(J, k) @ S)
     return statistic(J), float(np.sqrt(max(float(slope @ V @ slope), 0.0) + variance))
