@@ -578,6 +578,7 @@ def test_score_test_of_both_kinds() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the p-value of the score test:statsmodels_mcla.exceptions.MCLAWarning")
 def test_scores_of_variances_have_their_null_distribution() -> None:
     """P-values of a random effect that does not exist, over simulated responses: one half are one, the rest uniform."""
     rng = np.random.default_rng(3)

@@ -126,6 +126,7 @@ def test_score_of_a_variance_of_the_zero_part_against_quadrature() -> None:
 
 
 @pytest.mark.slow  # 30 fits, of which each is followed by a test with simulated responses
+@pytest.mark.filterwarnings("ignore:the p-value of the score test:statsmodels_mcla.exceptions.MCLAWarning")
 def test_scores_of_variances_of_the_zero_part_have_their_null_distribution() -> None:
     """P-values of a random effect that does not exist: one half are one, the rest uniform."""
     model = model_named("zero-inflated poisson")
