@@ -33,6 +33,9 @@ class ReducedTerm:
         Coordinates; D is lower triangular in this order.
     rank : int
     axes : ndarray (d, d)
+    absent : tuple of int
+        Coordinates without effects, as where the linear predictor that they are part of has none: rows of zeros in D,
+        last in the order.  The axes of the others do not mix with theirs.
     """
 
     whole: CovarianceTerm
@@ -40,6 +43,7 @@ class ReducedTerm:
     order: tuple[int, ...]
     rank: int
     axes: Array = field(compare=False)
+    absent: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -48,15 +52,34 @@ class ReducedTerm:
         levels: int,
         pivots: Sequence[int] | None = None,
         axes: Array | None = None,
+        absent: tuple[int, ...] = (),
     ) -> ReducedTerm:
         """Term of the rank and with the pivots given, along axes; as it stands by default."""
         first = tuple(range(whole.dim) if pivots is None else pivots)
-        rest = tuple(k for k in range(whole.dim) if k not in first)
-        return cls(whole, levels, (*first, *rest), len(first), np.eye(whole.dim) if axes is None else axes)
+        rest = tuple(k for k in range(whole.dim) if k not in (*first, *absent))
+        axes = np.eye(whole.dim) if axes is None else axes
+        return cls(whole, levels, (*first, *rest, *absent), len(first), axes, absent)
 
     def with_pivots(self, pivots: Sequence[int]) -> ReducedTerm:
-        """Return the same term at another rank."""
-        return ReducedTerm.of(self.whole, self.levels, pivots, self.axes)
+        """Return the same term at another rank, with the effects that are pivots."""
+        absent = tuple(k for k in self.absent if k not in pivots)
+        return ReducedTerm.of(self.whole, self.levels, pivots, self.axes, absent)
+
+    def without(self, absent: tuple[int, ...]) -> ReducedTerm:
+        """Return the term without the effects of some coordinates, at the rank that it has if the others allow it."""
+        present = [k for k in self.order if k not in absent]
+        return ReducedTerm.of(self.whole, self.levels, sorted(present[: self.rank]), self.axes, absent)
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which parameters of the covariance matrix are not zero by having no effects (size of G,), bool."""
+        has = ~np.isin(np.arange(self.whole.dim), self.absent if self.rank else range(self.whole.dim))
+        return np.asarray(has[self.whole.lower[0]] & has[self.whole.lower[1]])
+
+    @property
+    def correlated(self) -> bool:
+        """Whether some effects are exact combinations of others."""
+        return 0 < self.rank < self.whole.dim - len(self.absent)
 
     @property
     def singular(self) -> bool:
@@ -76,7 +99,11 @@ class ReducedTerm:
     @cached_property
     def entries(self) -> tuple[tuple[int, int], ...]:
         """Coordinate and column of every entry of D that is free: the loadings, in their order."""
-        return tuple((i, k) for row, i in enumerate(self.order) for k in range(min(row + 1, self.rank)))
+        return tuple((i, k) for row, i in enumerate(self._rows) for k in range(min(row + 1, self.rank)))
+
+    @property
+    def _rows(self) -> tuple[int, ...]:
+        return self.order[: self.whole.dim - len(self.absent)]
 
     @property
     def size(self) -> int:

@@ -150,10 +150,13 @@ class DesignFacts:
         return parts.fixed, parts.covariance, psi if len(psi) > 1 else float(psi[0]) if len(psi) else 1.0
 
     def jacobian(self, params: Array) -> Array:
-        """Derivative of (beta, variances and covariances, dispersion) in the parameters, (P natural, P)."""
+        """Derivative of (beta, variances and covariances, dispersion) in the parameters, (P natural, P).
+
+        Variances of effects that there are not are left out.
+        """
         parts = self.layout.split(params)
         inner = [
-            t.jacobian(parts.covariance[s])
+            t.jacobian(parts.covariance[s])[t.present]
             for t, s in zip(self.loadings.terms, self.loadings.slices, strict=True)
         ]
         return block_diag(np.eye(self.n_fixed), *inner, np.eye(self.n_family))

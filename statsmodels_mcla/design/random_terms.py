@@ -103,7 +103,7 @@ class RandomTerm(WithoutInternals):
             axes[np.ix_(own, own)] = orthonormal_axes(x[:, own])
         return axes
 
-    _internal: ClassVar = frozenset({"axes", "design", "of_predictor", "predictors", "with_design"})
+    _internal: ClassVar = frozenset({"axes", "design", "of_predictor", "part", "predictors", "with_design"})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.text or self.name}, {self.n_levels} levels x {', '.join(self.columns)}>"
@@ -115,12 +115,20 @@ class RandomTerm(WithoutInternals):
 
     def of_predictor(self, number: int) -> RandomTerm:
         """Return the part of the term in one linear predictor."""
-        own = np.equal(self.predictors, number)
+        return self.part(np.equal(self.predictors, number))
+
+    def part(self, own: np.ndarray) -> RandomTerm:
+        """Return the term with some of its effects, own (d,) bool."""
         if own.all():
             return self
-        columns = tuple(c for c, mine in zip(self.columns, own, strict=True) if mine)
-        Z = sparse.csr_array(self.Z[:, np.tile(own, self.n_levels)])
-        return replace(self, columns=columns, Z=Z, axes=np.zeros((0, 0)), predictors=(number,) * len(columns))
+        which = np.flatnonzero(own)
+        return replace(
+            self,
+            columns=tuple(self.columns[j] for j in which),
+            Z=sparse.csr_array(self.Z[:, np.flatnonzero(np.tile(own, self.n_levels))]),
+            axes=np.zeros((0, 0)),
+            predictors=tuple(self.predictors[j] for j in which),
+        )
 
     @property
     def dim(self) -> int:

@@ -131,14 +131,16 @@ def _with_whole_levels(
 ) -> LaplaceMaximum:
     """Maximum at which the zero part has the levels that have zeros only, if it is higher than one without them."""
     zeros = VanishedZeros.of(design) if len(design.family.predictors) > 1 else None
-    if zeros is None or (found.fit.converged and not {*zeros.terms} & {*found.reduction.vanished}):
+    if zeros is None or (found.fit.converged and not {*zeros.touched} & {*found.reduction.vanished}):
         return found
     other = zeros.other_levels(design.here)
     if other is None:
         return found
-    return _higher(
-        design, found, zeros.of_levels(design.here, again(other).params), Reduction.of(design), search
-    )
+    less = again(other)
+    params = zeros.of_levels(design.here, less.params)
+    ranks = zeros.ranks(design, less.reduction.ranks, gone=False)
+    reduction = replace(with_ranks(design, params, ranks), at_limit=less.reduction.at_limit)
+    return _higher(design, found, params, reduction, search)
 
 
 def _higher(
@@ -208,9 +210,9 @@ def _without_zeros(
 ) -> LaplaceMaximum:
     """Maximum of a family whose zero part vanishes, from that of the family without it."""
     params = zeros.beside(less.params)
-    left = iter(less.reduction.ranks)
-    ranks = [0 if k in zeros.terms else next(left) for k in range(len(design.terms))]
+    ranks = zeros.ranks(design, less.reduction.ranks, gone=True)
     reduction = replace(with_ranks(design, params, ranks), at_limit=less.reduction.at_limit)
+    reduction = zeros.without(reduction)
     params = zeros.settled(design, reduction, params)
     reduced, fitted = reduction.reduce(design), reduction.restrict(params)
     scale = search_scale(reduced, found.start)

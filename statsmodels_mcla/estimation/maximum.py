@@ -132,7 +132,7 @@ def _at_ranks_of_draws(
     gone: VanishedZeros | None,
 ) -> MonteCarloMaximum:
     """Maximum over draws from some parameters and ranks, with some fixed effects held, and a zero part that is gone."""
-    size, closed = start.sd, () if gone is None else gone.terms
+    size, closed = start.sd, () if gone is None else gone.touched
     certain = CertainZeros.of(design)
     known = Held(tuple(held))
     reduction = Reduction.of(design) if reduction is None else reduction
@@ -140,6 +140,7 @@ def _at_ranks_of_draws(
     while True:
         if not draws.sampling.adapts:
             _check_full_rank(reduction)
+        reduction = reduction if gone is None else gone.without(reduction)
         if certain is not None:
             known, params, reduction = certain.holding(known, params, reduction)
         reduced = reduction.reduce(design)

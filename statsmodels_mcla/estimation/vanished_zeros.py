@@ -17,14 +17,14 @@ no variance there: to the first order, they raise all p_i of a level alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linprog, minimize
 from scipy.special import logsumexp
 
-from statsmodels_mcla.design import DesignFacts, MixedDesign
+from statsmodels_mcla.design import DesignFacts, MixedDesign, RandomTerm
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.families import ConditionalFamily, not_zero_inflated
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
@@ -55,8 +55,8 @@ class VanishedZeros:
         These, among all fixed effects.
     one : ndarray (k,)
         Coefficients that give a linear predictor of one in every row.
-    terms : tuple of int
-        Its random-effect terms.
+    effects : tuple of tuple of int
+        Coordinates of each random-effect term that are part of it.
     variances : ndarray of int
         Their variances and covariances, among all parameters.
     """
@@ -66,14 +66,14 @@ class VanishedZeros:
     X: Array
     columns: np.ndarray
     one: Array
-    terms: tuple[int, ...]
+    effects: tuple[tuple[int, ...], ...]
     variances: np.ndarray
 
     @classmethod
     def of(cls, facts: DesignFacts, params: Array | None = None) -> VanishedZeros | None:
         """Return the zero part if it inflates zeros, by probabilities that are small at any given (natural) parameters.
 
-        None, too, where it cannot go to zero in all rows alike, or has random effects that are correlated with others.
+        None, too, where it cannot go to zero in all rows alike.
         """
         family = not_zero_inflated(facts.family)
         if family is None:
@@ -85,13 +85,17 @@ class VanishedZeros:
         if not len(columns) or (params is not None and (own @ params[columns]).max() > SMALL):
             return None
         one = np.linalg.lstsq(own, np.ones(len(own)), rcond=None)[0]
-        of_terms = [{*t.predictors} for t in design.terms]
-        if not np.allclose(own @ one, 1.0) or any(k in its and len(its) > 1 for its in of_terms):
+        if not np.allclose(own @ one, 1.0):
             return None
-        terms = tuple(j for j, its in enumerate(of_terms) if its == {k})
-        places = np.arange(design.layout.size)[design.layout.covariance]
-        variances = [places[design.covariance.slices[j]] for j in terms]
-        return cls(family, k, own, columns, one, terms, np.concatenate([np.zeros(0, int), *variances]))
+        effects = tuple(tuple(j for j, p in enumerate(t.predictors) if p == k) for t in design.terms)
+        whole = Reduction.of(design).without(effects)
+        variances = np.flatnonzero(~whole.keep)
+        return cls(family, k, own, columns, one, effects, variances)
+
+    @property
+    def touched(self) -> tuple[int, ...]:
+        """Random-effect terms with effects that are part of it."""
+        return tuple(j for j, own in enumerate(self.effects) if own)
 
     @property
     def parameters(self) -> np.ndarray:
@@ -114,15 +118,20 @@ class VanishedZeros:
             X=np.ascontiguousarray(np.delete(design.X[rows], self.columns, axis=1)),
             terms=tuple(
                 replace(t, Z=t.Z[rows], predictors=tuple(p - (p > k) for p in t.predictors))
-                for j, t in enumerate(design.terms)
-                if j not in self.terms
+                for t in map(self._left, design.terms)
+                if t.dim
             ),
             family=self.family,
         )
 
+    def _left(self, term: RandomTerm) -> RandomTerm:
+        """Return the effects of a term that are no part of it."""
+        others = np.not_equal(term.predictors, self.number)
+        return term if others.all() else term.part(others)
+
     def without(self, reduction: Reduction) -> Reduction:
         """Ranks without the random effects of the zero part."""
-        return reduction.with_pivots([() if k in self.terms else p for k, p in enumerate(reduction.pivots)])
+        return reduction.without(self.effects)
 
     def far(self, params: Array, tilt: Array | None = None) -> Array:
         """Parameters with the zero part where the likelihood is flat, and no variance of its effects."""
@@ -191,6 +200,15 @@ class VanishedZeros:
         best = int(np.argmax(heights))
         return trials[best] if heights[best] > height(params) else None
 
+    def _whole(self, design: DesignFacts) -> list[int]:
+        """Terms with no other effects."""
+        return [j for j, own in enumerate(self.effects) if len(own) == design.terms[j].dim]
+
+    def ranks(self, design: DesignFacts, others: Sequence[int], *, gone: bool) -> list[int]:
+        """Ranks of all terms from those of the limit: of terms with no other effects, none or all that there are."""
+        left, whole = iter(others), self._whole(design)
+        return [(0 if gone else t.dim) if k in whole else next(left) for k, t in enumerate(design.terms)]
+
     def other_levels(self, design: MixedDesign) -> MixedDesign | None:
         """Return the limit without levels of zeros only, None if effects of the zero part have none.
 
@@ -200,7 +218,7 @@ class VanishedZeros:
         ways = len(design.family.directions)
         counts = design.y[::ways] != 0.0
         inside = np.zeros(len(counts), bool)
-        for k in self.terms:
+        for k in self._whole(design):
             member = abs(design.terms[k].Z[self.number :: ways]) > 0
             empty = np.asarray(member.T @ counts.astype(float)).ravel() == 0
             inside |= np.asarray(member @ empty.astype(float)).ravel() > 0
@@ -223,7 +241,7 @@ class VanishedZeros:
         out = self.beside(params)
         out[self.columns] = -LEVELS_SD * self.one
         matrices = [np.asarray(G) for G in design.covariance.matrices(design.split(out)[1])]
-        for k in self.terms:
+        for k in self._whole(design):
             matrices[k] = LEVELS_SD**2 * np.eye(len(matrices[k]))
         out[design.layout.covariance] = design.covariance.pack(matrices)
         return out

@@ -57,8 +57,8 @@ def warn_maximum(
     separating = named(terms, laplace.separating)
     zeros = VanishedZeros.of(model.design, params)
     without = zeros if zeros is not None and zeros.gone(params) else None
-    singular = named(terms, sorted({*reduction.vanished} - {*(() if without is None else without.terms)}))
-    singular_terms = sorted({*reduction.singular} - {*reduction.vanished})
+    singular = named(terms, sorted({*reduction.vanished} - {*(() if without is None else without.touched)}))
+    singular_terms = [k for k, t in enumerate(reduction.terms) if t.correlated]
     degenerate = named(terms, singular_terms)
     joint = [len({*model.random_terms[k].predictors}) > 1 for k in singular_terms]
     apart = [

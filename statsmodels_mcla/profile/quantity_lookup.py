@@ -67,7 +67,7 @@ def quantity_of(name: Any, maximum: ObjectiveMaximum, names: list[str]) -> Quant
     zeros = maximum.vanished_zeros
     if isinstance(quantity, Variance) and zeros is not None and quantity.index in zeros.variances:
         return OfNothing(quantity.index, 0.0)
-    if isinstance(quantity, Correlation) and not maximum.reduction.ranks[quantity.term]:
+    if isinstance(quantity, Correlation) and not maximum.reduction.keep[quantity.cov]:
         raise ValueError(f"name: {name!r} does not exist where a variance is zero")
     return quantity
 

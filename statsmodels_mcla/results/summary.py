@@ -223,7 +223,7 @@ def notes_of(results: TableMethods) -> list[str]:
         zero = [results.estimates.names[j] for j in np.flatnonzero(results.boundary)]
         if zero:
             notes.append(f"Singular fit: {', '.join(zero)} at the boundary, without standard error.")
-        tied = [t for t in results.reduction.terms if t.singular and t.rank]
+        tied = [t for t in results.reduction.terms if t.correlated]
         notes += [
             f"Singular fit: the covariance matrix of {t.whole.name} has rank {t.rank} of {t.whole.dim}, its effects "
             "are perfectly correlated."

@@ -12,7 +12,7 @@ from helpers import F, no_warnings
 from scipy import optimize, special, stats
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.exceptions import MCLAWarning, SeparationWarning
+from statsmodels_mcla.exceptions import MCLAWarning, SeparationWarning, SingularFitWarning
 
 NB = F.NegativeBinomial(alpha=1.0)
 COUNTS = "y ~ x + (1 | g)"
@@ -28,11 +28,11 @@ def separated(seed: int) -> pd.DataFrame:
 
 
 @functools.cache
-def with_empty_levels(seed: int) -> pd.DataFrame:
+def with_empty_levels(seed: int, sd: float = 0.5) -> pd.DataFrame:
     """Poisson responses, five of twenty levels without any."""
     rng = np.random.default_rng(seed)
     g, x = np.repeat(np.arange(20), 8), rng.normal(size=160)
-    y = rng.poisson(np.exp(0.6 + 0.3 * x + 0.5 * rng.normal(size=20)[g]))
+    y = rng.poisson(np.exp(0.6 + 0.3 * x + sd * rng.normal(size=20)[g]))
     return pd.DataFrame({"y": np.where(g < 5, 0, y), "x": x, "g": g})
 
 
@@ -135,3 +135,16 @@ def test_levels_of_zeros_only_are_near_the_limit(seed: int) -> None:
     assert np.all(np.abs(others - [*truth[:2], truth[2] ** 2]) < 0.25 * se)
     assert np.all(ours.mcse[others.index] < 0.01 * se)
     assert ours.params["zi: g Var"] == pytest.approx(64.0)
+
+
+def test_levels_of_zeros_only_beside_others_that_do_not_differ() -> None:
+    """The variance of the mean's effects vanishes at the limit, as the start has to know."""
+    data = with_empty_levels(2, 0.0)
+    with pytest.warns(MCLAWarning) as caught:
+        ours = model(data, F.Poisson(), ziformula="~ 1 + (1 | g)").fit(rng=1, max_seconds=60)
+    assert {w.category for w in caught} >= {SeparationWarning, SingularFitWarning}
+    height, truth = limit_of_levels(data)
+    assert truth[2] == pytest.approx(0.01)  # the least that it may be
+    assert height - 3.0 < ours.llf < height
+    assert ours.params["g Var"] == 0.0
+    assert np.all(np.abs(ours.params[["Intercept", "x"]] - truth[:2]) < 0.5 * ours.bse[["Intercept", "x"]])

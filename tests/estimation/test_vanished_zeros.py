@@ -17,6 +17,7 @@ from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
 
 NB = F.NegativeBinomial(alpha=1.0)
 COUNTS, TRIALS = "y ~ x + (1 | g)", "s + f ~ x + (1 | g)"
+JOINT = "y ~ x + (1 | p | g)"
 
 
 @functools.cache
@@ -36,7 +37,7 @@ def model(formula: str, family: Any, **options: Any) -> MCLAMixedGLM:
 
 @functools.cache
 def without(formula: str, method: str) -> Any:
-    family = F.Poisson() if formula == COUNTS else F.Binomial()
+    family = F.Binomial() if formula == TRIALS else F.Poisson()
     with no_warnings():
         return fitted(model(formula, family), method)
 
@@ -62,6 +63,18 @@ CASES = {
         {"ziformula": "~ 1 + (1 | g)"},
         ["'alpha' is zero", "zero part, 'zi', is zero"],
     ),
+    "zip of effects shared with the mean": (
+        JOINT,
+        F.Poisson(),
+        {"ziformula": "~ z + (1 | p | g)"},
+        ["zero part, 'zi', is zero"],
+    ),
+    "zip of more effects than the mean": (
+        JOINT,
+        NB,
+        {"ziformula": "~ 1 + (1 + z | p | g)"},
+        ["'alpha' is zero", "zero part, 'zi', is zero"],
+    ),
     "zi genpoisson": (
         COUNTS,
         families.GeneralizedPoisson(),
@@ -79,7 +92,7 @@ def test_limit_is_the_family_without_what_vanishes(name: str, method: str) -> No
         ours = fitted(model(formula, family, **options), method)
     assert [sum(m in str(w.message) for w in caught) for m in messages] == [1] * len(messages)
     assert len(caught) == len(messages)
-    truth = without(formula, method)
+    truth = without(COUNTS if formula == JOINT else formula, method)
     kept = list(truth.params.index)
     assert ours.converged
     assert ours.llf == pytest.approx(truth.llf, abs=1e-4)
@@ -98,7 +111,7 @@ def test_limit_is_the_family_without_what_vanishes(name: str, method: str) -> No
         effects = [name for name in ours.model.exog_names if name.startswith("zi")]
         assert ours.params[effects[0]] < -20.0
         assert np.all(ours.bse[effects] > 1000.0)  # nothing is known of them
-        variances = [name for name in ours.params.index if name.startswith("zi") and name.endswith(" Var")]
+        variances = ours.params.index.difference([*kept, *effects, "alpha"])
         assert np.all(ours.params[variances] == 0.0)
         assert np.all(np.isnan(ours.bse[variances]))
         assert np.all(ours.predict(which="zprob") < 1e-10)

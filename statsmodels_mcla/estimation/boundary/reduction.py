@@ -80,6 +80,14 @@ class Reduction:
         )
         return replace(self, terms=terms)
 
+    def without(self, absent: Sequence[tuple[int, ...]]) -> Reduction:
+        """Return the same without the effects of some coordinates of each term."""
+        terms = tuple(
+            t.without(own) if own and own != t.absent else t
+            for t, own in zip(self.terms, absent, strict=True)
+        )
+        return replace(self, terms=terms)
+
     @property
     def ranks(self) -> tuple[int, ...]:
         """Rank of the covariance matrix of each term."""
@@ -100,7 +108,7 @@ class Reduction:
         """Parameters of the model that are not zero by reduction, (P,) bool: those that have standard errors."""
         out = np.ones(self.layout.size, bool)
         for t, rows, _ in self._places():
-            out[rows] = t.rank > 0
+            out[rows] = t.present
         out[self.layout.family] = not self.at_limit
         return out
 

@@ -132,6 +132,4 @@ class Submodel:
 
 def _columns(term: RandomTerm, stays: np.ndarray) -> RandomTerm:
     """Return the term with some of its effects."""
-    pick = np.flatnonzero(np.tile(stays, len(term.levels)))
-    columns = tuple(c for c, stay in zip(term.columns, stays, strict=True) if stay)
-    return replace(term.with_design(columns, term.Z[:, pick]), design=None)
+    return replace(term.part(stays), design=None)
