@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_monte_carlo, model_of, no_warnings, truth_of
+from helpers import KIND, assert_monte_carlo, model_of, no_warnings, small, truth_of
 
 from statsmodels_mcla import BlockSampling
 from statsmodels_mcla.estimation.search.monte_carlo_fit import maximum_of_paths
 from statsmodels_mcla.exceptions import ConvergenceWarning, ImportanceWeightWarning, PrecisionWarning
+from statsmodels_mcla.execution import OutOfTime, Threads, Until
+from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
+from statsmodels_mcla.likelihood.monte_carlo.kernel import weigh
+from statsmodels_mcla.likelihood.sampling import Sampler
 
 
 def test_precision_that_is_not_reached() -> None:
@@ -44,6 +48,30 @@ def test_fits_end_at_max_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(rounds[1:]) == {late.llf}  # nothing was evaluated after the second
     assert np.isfinite(late.bse).all()
     assert np.isfinite(late.monte_carlo.k_hat).all()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_draws_are_weighed_after_the_deadline(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """A clock that counts sections of draws, of which a block has eight."""
+    case, sections = small(KIND["poisson-log"], "intercept"), []
+    design = case.model().design
+    blocks = sum(bucket.n_blocks for bucket in design.buckets)
+    sampler = Sampler.start(design, BlockSampling(), np.random.SeedSequence(1), False, None)
+    params = np.array([*case.params[:2], np.sqrt(case.params[2])])
+    draws = sampler.with_size(2**16).at(params).draws
+
+    def counted(*args: Any) -> Any:
+        sections.append(1)
+        return weigh(*args)
+
+    monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.evaluation.weigh", counted)
+    monkeypatch.setattr("statsmodels_mcla.execution.clock.time.perf_counter", lambda: float(len(sections)))
+    assert blocks > 2
+    with pytest.raises(OutOfTime):
+        evaluate(design, params, draws, executor=Until(Threads(workers), 3.0))
+    assert 3 <= len(sections) <= 2 + workers
+    sections.clear()
+    assert np.isfinite(evaluate(design, params, draws, executor=Until(Threads(workers), 1e9)).value)
 
 
 def test_a_round_that_runs_out_of_time_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

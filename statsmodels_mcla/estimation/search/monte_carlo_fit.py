@@ -180,13 +180,13 @@ def maximum_of_paths(
     """
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-    joint, late = sampler.sampling.joint, False
+    joint, late, no_answer = sampler.sampling.joint, False, metric is None
     before: tuple[Array, Array] | None = None
     for anchor in range(settings.climbs):
         # 1. how far the maximum is from the anchor
         x = scale.from_fitted(position.params)
         paths = _Paths(scale, sampler, position, settings, metric, (x, known))
-        must = late or (best is None and metric is None)
+        must = no_answer and (late or best is None)  # before, there were few draws
         used = metric if known is None else None
         found, known = known or paths.at_anchor(x, tails=tol == EXACT or metric is not None, late=must), None
         if found is None:

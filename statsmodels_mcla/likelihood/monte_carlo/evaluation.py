@@ -252,7 +252,7 @@ def _evaluated(
     executor = at_work(executor, sum(part.size * part.bucket.y.size for part in draws))
     sums: Callable[..., BlockSums] = partial(sum_blocks, **asked)
     if len(tasks) >= executor.workers:
-        chunks = executor.map(partial(_chunk, sums), tasks)
+        chunks = executor.map(partial(_chunk, sums, executor.alone), tasks)
     else:  # few large blocks: share out the sections of their draws
         chunks = [
             sums(task, executor.map(partial(_section, task), task.part.sections(longest_section(task.part))))
@@ -266,9 +266,10 @@ def _section(task: Task, piece: slice) -> Weighed:
     return weigh(task, piece, *task.part.draw(task.blocks, piece))
 
 
-def _chunk(sums: Callable[[Task, list[Weighed]], BlockSums], task: Task) -> BlockSums:
-    """Weigh and sum all draws of a chunk."""
-    return sums(task, [_section(task, piece) for piece in task.part.sections(longest_section(task.part))])
+def _chunk(sums: Callable[[Task, list[Weighed]], BlockSums], alone: Executor, task: Task) -> BlockSums:
+    """Weigh and sum all draws of a chunk, in one thread, which may run out of time between sections."""
+    weighed = alone.map(partial(_section, task), task.part.sections(longest_section(task.part)))
+    return alone.map(partial(sums, task), [weighed])[0]
 
 
 def _total(chunks: list[BlockSums], first: int) -> Evaluated:
