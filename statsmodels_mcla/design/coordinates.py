@@ -17,6 +17,8 @@ from statsmodels_mcla.design.parameter_layout import ParameterLayout
 from statsmodels_mcla.families import ParameterScale
 from statsmodels_mcla.numerics import Array
 
+AT_AN_END = 100.0  # times the curvature of the likelihood, that a parameter has from its score
+
 
 @dataclass(frozen=True)
 class SearchScale:
@@ -81,6 +83,26 @@ class SearchScale:
         inner = slopes.T @ hessian @ slopes
         inner[psi, psi] += self.family.bend(self._free(x)[psi], score[psi])
         return self.gradient(x, score), self.stretch.T @ inner @ self.stretch
+
+    def settled(self, params: Array, score: Array, hessian: Array) -> tuple[Array, np.ndarray]:
+        """Hessian in the fitted parameters at a maximum over the coordinates of a search.
+
+        That of the likelihood where its score is zero.  A parameter of the family at the end of its range has a score
+        there, which makes its coordinate as precise as it then is: the others are those given its value.
+
+        Returns
+        -------
+        hessian : ndarray (P, P)
+        ends : ndarray of int
+            Places of such parameters, from the last one.
+        """
+        out, psi = hessian.copy(), self.layout.family
+        free = self._free(self.from_fitted(params))[psi]
+        inverse = np.linalg.inv(self.family.jacobian(free))
+        bend = inverse.T @ self.family.bend(free, score[psi]) @ inverse
+        out[psi, psi] += bend
+        ends = np.abs(np.diag(bend)) > AT_AN_END * np.abs(np.diag(hessian[psi, psi]))
+        return out, np.flatnonzero(ends) - len(ends)
 
     def _free(self, x: Array) -> Array:
         return np.asarray(self.origin + self.stretch @ x)

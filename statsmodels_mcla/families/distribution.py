@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -42,9 +44,12 @@ class Distribution(ABC):
         Whether the mean of the response is mu.
     link_function : MeanLink
         Mu as a function of ``eta``.
+    ends : mapping of str to (str, str)
+        Of parameters that may go to the end of their range: what a warning says of the lower end, and of the upper one.
     """
 
     simple_mean: ClassVar[bool] = True
+    ends: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
 
     @property
     @abstractmethod

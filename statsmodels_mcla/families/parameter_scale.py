@@ -28,11 +28,13 @@ def _logistic_d1(x: Array) -> Array:
 
 POSITIVE = FreeCurve(np.exp, np.exp, np.exp, np.log, True)
 REAL = FreeCurve(np.array, np.ones_like, np.zeros_like, np.array, False)
+AWAY = 1e-3  # of both ends, as in R's mgcv::tw: nearer, the density is a sum of ever more terms
+WIDTH = 1.0 - 2.0 * AWAY
 ONE_TO_TWO = FreeCurve(
-    lambda x: 1.0 + special.expit(x),
-    _logistic_d1,
-    lambda x: _logistic_d1(x) * (1.0 - 2.0 * special.expit(x)),
-    lambda p: special.logit(p - 1.0),
+    lambda x: 1.0 + AWAY + WIDTH * special.expit(x),
+    lambda x: WIDTH * _logistic_d1(x),
+    lambda x: WIDTH * _logistic_d1(x) * (1.0 - 2.0 * special.expit(x)),
+    lambda p: special.logit(np.clip((p - 1.0 - AWAY) / WIDTH, 1e-12, 1.0 - 1e-12)),
     True,
 )
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,6 +44,14 @@ class StudentT(SmoothDensity):
 
     name: ClassVar[str] = "StudentT"
     far: ClassVar[float] = np.inf
+    ends: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType(
+        {
+            "df": (
+                "and the likelihood has no bound there: give df",
+                "and the other results are those of Gaussian responses, sm.families.Gaussian()",
+            )
+        }
+    )
 
     def __post_init__(self) -> None:
         if self.df is not None and not (np.isfinite(self.df) and self.df > 0):

@@ -9,8 +9,10 @@ density at y > 0 is a series (Dunn and Smyth, 2005, Stat. Comput. 15, 267-280): 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +47,14 @@ class Tweedie(SmoothDensity):
     """
 
     name: ClassVar[str] = "Tweedie"
+    ends: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType(
+        {
+            "power": (
+                "and the likelihood has no bound there, as of multiples of a number: fit counts by Poisson()",
+                "and the other results are close to those of sm.families.Gamma(sm.families.links.Log())",
+            )
+        }
+    )
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -25,13 +25,14 @@ from statsmodels_mcla.exceptions import (
     SingularFitWarning,
     warn_user,
 )
-from statsmodels_mcla.families import without_predictors
+from statsmodels_mcla.families import ConditionalFamily, without_predictors
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.results import MCLAMixedGLMResults
 
 ZERO_PART = "zi"
 AT_ITS_END = 12.0  # a linear predictor beside that of the mean: a probability of 6e-6
+FAR_OUT = 9.0  # a free coordinate of a parameter of the family: 8000 degrees of freedom, a power of 1.9999
 LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
@@ -116,6 +117,13 @@ def warn_maximum(
         f"the dispersion {named(list(map(repr, psi)), range(len(psi)))} is zero at the maximum (a singular fit): it is "
         "reported as 0 without a standard error, and the other results are those of the family without it",
     )
+    for name, end in _at_their_ends(model.conditional_family, params[model.design.layout.family]).items():
+        tell(
+            end,
+            SingularFitWarning,
+            f"the parameter {name!r} has gone to the end of its range (a singular fit): its estimate and standard "
+            f"error mean nothing, {end}",
+        )
     far = running_off(model, params)
     if wide or any(model.exog_names[j].startswith(f"{ZERO_PART}: ") for j in columns):
         far.pop(ZERO_PART, None)  # it has been told
@@ -148,6 +156,13 @@ def warn_maximum(
         "the fit did not converge: raise maxiter or max_seconds, start elsewhere (start_params), or simplify the "
         "random effects",
     )
+
+
+def _at_their_ends(family: ConditionalFamily, psi: Array) -> dict[str, str]:
+    """Parameters of a family that have gone to an end of their range, with what is to be said of that."""
+    free = zip(family.parameters, family.parameter_scale.free(psi), strict=True)
+    far = {name: int(x > 0) for name, x in free if name in family.ends and abs(x) > FAR_OUT}
+    return {name: family.ends[name][upper] for name, upper in far.items()}
 
 
 def running_off(model: MixedModel, params: Array) -> dict[str, float]:

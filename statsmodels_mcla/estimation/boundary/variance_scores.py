@@ -115,7 +115,8 @@ def flat_terms(reduction: Reduction, fitted: Array, se: Array) -> tuple[int, ...
     A variance nu has a log-likelihood of about nu nu^ / se^2 - nu^2 / (2 se^2) near zero, so that it gains
     (nu^ / se)^2 / 2; in terms of a loading lambda, nu = lambda^2, that is (lambda / se(lambda))^2 / 8.
     """
-    z = fitted / se
+    with np.errstate(divide="ignore", invalid="ignore"):  # of what is at the end of its range
+        z = fitted / se
     return tuple(k for k, own in enumerate(reduction.diagonal) if np.any(z[own] ** 2 / 8.0 < NO_GAIN))
 
 

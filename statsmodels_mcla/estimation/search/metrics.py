@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -69,9 +70,13 @@ def blur(scale: SearchScale, x: Array, found: Evaluation) -> float:
     return float(np.sqrt(np.max(np.diag(errors) / np.diag(covariance))))
 
 
-def precision_of(evaluation: Evaluation, jacobian: Array, idle: Sequence[int] = ()) -> Precision | None:
-    """Monte Carlo errors, None where there is no maximum."""
+def precision_of(
+    scale: SearchScale, position: Position, found: Evaluation, sampler: Sampler, idle: Sequence[int] = ()
+) -> Precision | None:
+    """Monte Carlo errors, None where there is no maximum; parameters at the end of their range need no precision."""
+    J = sampler.design.jacobian(position.params)
+    hessian, ends = scale.settled(position.params, found.score, found.hessian)
     try:
-        return Precision.of(evaluation, jacobian, idle)
+        return Precision.of(replace(found, hessian=hessian), J, [*idle, *ends])
     except np.linalg.LinAlgError:
         return None

@@ -384,8 +384,7 @@ def fit_monte_carlo(
                 executor=settings.executor,
             )
         metric = now
-        J = sampler.design.jacobian(position.params)
-        precision = precision_of(evaluation, J, settings.idle) if converged else None
+        precision = precision_of(scale, position, evaluation, sampler, settings.idle) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)
         enough = _are_enough(sampler, precision, settings)
         stage = "exact" if tol == EXACT else "rough"
