@@ -126,8 +126,7 @@ class VanishedZeros:
 
     def _left(self, term: RandomTerm) -> RandomTerm:
         """Return the effects of a term that are no part of it."""
-        others = np.not_equal(term.predictors, self.number)
-        return term if others.all() else term.part(others)
+        return term.part(np.not_equal(term.predictors, self.number))
 
     def without(self, reduction: Reduction) -> Reduction:
         """Ranks without the random effects of the zero part."""
