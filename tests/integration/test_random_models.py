@@ -112,6 +112,13 @@ def test_two_hundred_random_models_match_quadrature_or_warn() -> None:
     assert seen["matches"] >= 60, seen
 
 
+def test_a_search_far_from_the_maximum_ends() -> None:
+    """Where the log-likelihood is -10^17, scipy's trust-exact can factorise no Hessian, and says so by a bug."""
+    shape = KIND["gaussian-log"], "(f | g)", 12, "uneven", "skewed", 1.0, 0.2, 2.5, 4.0, 40
+    recipe = Recipe(*shape, "small", "fractions", var_weights=True, by_name=True, seed=577)
+    assert check(recipe, True) == "SingularFitWarning"
+
+
 def test_a_saturated_gaussian_model_is_told_of() -> None:
     """Five rows for five parameters: the scale runs to zero and the likelihood has no maximum."""
     data = pd.DataFrame(

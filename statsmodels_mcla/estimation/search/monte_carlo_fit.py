@@ -246,7 +246,7 @@ def _optimised(
                 warn_convergence=False,
                 **options,
             )
-        except OutOfTime:
+        except (OutOfTime, UnboundLocalError):  # scipy's trust-exact, where it can factorise no Hessian
             reached = paths.best[1]
             return (np.zeros_like(x) if reached is None else reached - x), ({"converged": False}, {})
     step = np.nan_to_num(np.asarray(fitted.params) - x)
