@@ -30,7 +30,6 @@ PADDING = 1.25  # blocks share a bucket if filling them up to equal length costs
 CHUNK = 2**14  # rows that are looked up at a time
 SPARE = 1024  # or no more rows than so many, which take less time than another bucket
 FEW = 4  # effects that have laws or tails of their own, and are not filled up with others
-UNLIKE = 1.5  # times as many effects have tails that are too light for the others (see `BlockSampling.shape`)
 SPARE_ENTRIES = 2048  # rows x effects that blocks with more may be filled up by
 
 
@@ -320,8 +319,7 @@ def _padded_shapes(shapes: Index, counts: Index, dims: Index) -> Index:
         size = int(blocks[k] * every[k, 0] * effects[k])
         joint = every[[*group, k]].max(axis=0)
         filled = int(blocks[[*group, k]].sum() * joint[0] * (joint[1:] @ dims))
-        alike = not group or (joint[1:] @ dims) <= UNLIKE * effects[[*group, k]].min()
-        if not alike or filled > max(PADDING * (actual + size), actual + size + SPARE_ENTRIES):
+        if filled > max(PADDING * (actual + size), actual + size + SPARE_ENTRIES):
             every[group] = every[group].max(axis=0, initial=0)
             group, actual = [], 0
         group, actual = [*group, k], actual + size

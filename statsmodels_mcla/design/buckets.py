@@ -81,6 +81,11 @@ class Bucket:
         """Standard effects a block, q."""
         return self.drawn.shape[1]
 
+    @cached_property
+    def own(self) -> np.ndarray:
+        """Which standard effects (B, q) are a block's own, and no padding."""
+        return self.drawn >= 0
+
     @property
     def n_effects(self) -> int:
         """Effects a block, e: columns of Z, ordered by term, level and coordinate."""
@@ -88,8 +93,7 @@ class Bucket:
 
     def spread(self, values: Array, out: Array) -> None:
         """Write what the blocks have for each of their standard effects (B, q, ...) where it is among those of all."""
-        own = self.drawn >= 0
-        out[self.drawn[own]] = values[own]
+        out[self.drawn[self.own]] = values[self.own]
 
     def effects_of(self, term: int, coordinate: int) -> slice:
         """Places of one coordinate of all levels of a term among the effects of a block."""

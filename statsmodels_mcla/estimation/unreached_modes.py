@@ -16,7 +16,7 @@ import numpy as np
 from statsmodels_mcla.design import MixedDesign
 from statsmodels_mcla.estimation.fitted import Fitted
 from statsmodels_mcla.likelihood.laplace import Modes, conditional_modes
-from statsmodels_mcla.likelihood.sampling import BlockDraws, DrawPart, spherical_t_logpdf
+from statsmodels_mcla.likelihood.sampling import BlockDraws, DrawPart
 from statsmodels_mcla.numerics import LOG_2PI, Array
 
 STARTS = 8  # random starts a block, and one where every linear predictor has the other sign
@@ -68,7 +68,7 @@ def _unreached(params: Array, design: MixedDesign, draws: Sequence[DrawPart]) ->
                 except (FloatingPointError, np.linalg.LinAlgError):
                     continue
                 t = anchor.root.inverse(other.b - anchor.centre)
-                log_g = spherical_t_logpdf((t * t).sum(axis=1), part.df, t.shape[1]) - anchor.root.log_det
+                log_g = part.log_density(t[..., None])[:, 0] - anchor.root.log_det
                 volume = other.root.log_det
                 reached = part.size * np.exp(log_g + volume + 0.5 * t.shape[1] * LOG_2PI)
                 ratio = np.exp(np.minimum(other.value - main.value, 0.0))

@@ -15,7 +15,7 @@ from statsmodels_mcla.likelihood.sampling.draws import (
     batch_scale,
 )
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, Moved
-from statsmodels_mcla.likelihood.sampling.proposals import Proposal, spherical_t_logpdf
+from statsmodels_mcla.likelihood.sampling.proposals import Proposal
 from statsmodels_mcla.likelihood.sampling.sampler import DrawRule, Position, Sampler
 from statsmodels_mcla.likelihood.sampling.settings import (
     BlockSampling,
@@ -47,5 +47,4 @@ __all__ = [
     "effective_sample_size",
     "normalise",
     "pareto_k",
-    "spherical_t_logpdf",
 ]

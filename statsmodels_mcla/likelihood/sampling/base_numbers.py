@@ -47,8 +47,13 @@ class BaseNumbers(Protocol):
     def sections(self, draws: int, longest: int) -> list[slice]:
         """Cut the draws into pieces that can be made one at a time."""
 
-    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
-        """Multivariate t variates (B, q, c) with unit scale, for the given section of ``draws``."""
+    def spherical_t(
+        self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
+    ) -> Array:
+        """Multivariate t variates (B, q, c) with unit scale, for the given section of ``draws``.
+
+        Of coordinates that are not a block's own (B, q), normal ones.
+        """
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,9 @@ class SobolNumbers:
         step = each * max(1, longest // each)
         return [slice(a, min(a + step, draws)) for a in range(0, draws, step)]
 
-    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
+    def spherical_t(
+        self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
+    ) -> Array:
         """See `BaseNumbers`."""
         each = draws // self.replicates
         first, last = int(blocks.min()), int(blocks.max())
@@ -103,7 +110,7 @@ class SobolNumbers:
             return np.asarray(z[:, -self.n_effects :] if self.n_effects else z[:, :0])
         if self.n_effects == 1:
             return _t_of_normal(df)(z)
-        return np.asarray(z[:, 1:] * _t_scale_of_normal(df)(z[:, :1]))
+        return np.asarray(z[:, 1:] * _where_own(_t_scale_of_normal(df)(z[:, :1]), own))
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,9 @@ class IndependentNumbers:
         """One stream each."""
         return [slice(a, min(a + STREAM, draws)) for a in range(0, draws, STREAM)]
 
-    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
+    def spherical_t(
+        self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
+    ) -> Array:
         """See `BaseNumbers`."""
         size = section.stop - section.start
         out = np.empty((len(blocks), self.n_effects, size))
@@ -141,7 +150,8 @@ class IndependentNumbers:
             z = rng.standard_normal((size, self.n_effects)).T
             if np.isfinite(df):  # a stream of its own: more draws must not change the earlier ones
                 chi = generator(self.seed, int(block), section.start // STREAM, 1)
-                z = z / np.sqrt(chi.chisquare(df, size) / df)
+                scale = 1.0 / np.sqrt(chi.chisquare(df, size) / df)
+                z = z * _where_own(scale[None, None], None if own is None else own[place][None])[0]
             out[place] = z
         return out
 
@@ -173,7 +183,9 @@ class CubaturePoints:
         """All at once."""
         return [slice(0, draws)]
 
-    def spherical_t(self, df: float, blocks: np.ndarray, draws: int, section: slice) -> Array:
+    def spherical_t(
+        self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
+    ) -> Array:
         """See `BaseNumbers`."""
         q = self.n_effects
         if not q:
@@ -189,6 +201,11 @@ def _key(seed: np.random.SeedSequence) -> tuple[int, tuple[int, ...]]:
 def _sobol(entropy: int, dims: int, size: int) -> np.ndarray:
     """Scrambled Sobol' points as integers of `BITS` bits, (dims, size)."""
     return _net(entropy, dims, max(LEAST_NET, 1 << (size - 1).bit_length()))[:, :size]
+
+
+def _where_own(scale: Array, own: np.ndarray | None) -> Array:
+    """Scales (B, 1, c) of a block's own coordinates (B, q), and 1 of the others."""
+    return scale if own is None or own.all() else np.where(own[..., None], scale, 1.0)
 
 
 @lru_cache(maxsize=32)

@@ -86,8 +86,8 @@ class BlockDraws:
     ----------
     bucket : Bucket
     anchor : Anchor
-    df : float
-        Degrees of freedom; inf for a normal.
+    df : ndarray (B,)
+        Degrees of freedom, by the number of effects that each block has of its own; inf for a normal.
     numbers : BaseNumbers
         Base numbers of the whole bucket that ``bucket`` is a part of.
     size : int
@@ -99,7 +99,7 @@ class BlockDraws:
 
     bucket: Bucket
     anchor: Anchor
-    df: float
+    df: Array
     numbers: BaseNumbers
     size: int
     made: NumbersMade = field(repr=False)
@@ -119,14 +119,30 @@ class BlockDraws:
         key = (*self.part, blocks.start, blocks.stop, section.start, section.stop)
         t = self.made.get(key)
         if t is None:
-            t = self.numbers.spherical_t(self.df, self.bucket.places[blocks], self.size, section)
+            t = np.empty((len(self.df[blocks]), self.bucket.n_drawn, section.stop - section.start))
+            for df, which in _of_each(self.df[blocks]):
+                places, own = self.bucket.places[blocks][which], self.bucket.own[blocks][which]
+                t[which] = self.numbers.spherical_t(df, places, self.size, section, own)
             random = self.replicate > 1 and not isinstance(self.numbers, CubaturePoints)
             if random and self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_drawn > 0:
                 t = match_moments(t, self.replicate)
             self.made.put(key, t)
-        log_density = spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), self.df, t.shape[1])
+        log_density = self.log_density(t, blocks)
         t, log_slope = self.anchor.shapes.take(blocks).apply(t)
         return t, log_density - log_slope
+
+    def log_density(self, t: Array, blocks: slice = slice(None)) -> Array:
+        """Log density (K, c) of base numbers (K, q, c): a t of the effects of each block, a normal of its padding."""
+        df, own = self.df[blocks], self.bucket.own[blocks]
+        dims, padded = own.sum(axis=1)[:, None], not own.all()
+        mine = t * own[..., None] if padded else t
+        squared, out = np.einsum("bqm,bqm->bm", mine, mine), np.empty((len(t), t.shape[2]))
+        for one, which in _of_each(df):
+            out[which] = spherical_t_logpdf(squared[which], one, dims[which])
+        if padded:
+            rest = np.einsum("bqm,bqm->bm", t, t) - squared
+            out += spherical_t_logpdf(rest, np.inf, t.shape[1] - dims)
+        return out
 
 
 @dataclass(frozen=True)
@@ -163,6 +179,14 @@ class JointDraws:
         rng = generator(self.seed, section.start // STREAM)
         b = self.proposal.sample(rng, section.stop - section.start)
         return np.ascontiguousarray(b[self.bucket.drawn[0]])[None], self.proposal.logpdf(b)[None]
+
+
+def _of_each(values: Array) -> list[tuple[float, np.ndarray | slice]]:
+    """Distinct values, and where each is."""
+    distinct = np.unique(values).tolist()
+    if len(distinct) == 1:
+        return [(distinct[0], slice(None))]
+    return [(value, np.flatnonzero(values == value)) for value in distinct]
 
 
 def batch_of(part: DrawPart, places: np.ndarray, replicate: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ class Proposal(Protocol):
         """Log density of each column of u, (n,)."""
 
 
-def spherical_t_logpdf(squared_norm: Array, df: float, dim: int) -> Array:
+def spherical_t_logpdf(squared_norm: Array, df: float, dim: int | Array) -> Array:
     """Log density of a spherical t (df = inf: normal) at points with the given squared norm."""
     if np.isinf(df):
         return np.asarray(-0.5 * (squared_norm + dim * np.log(2.0 * np.pi)))

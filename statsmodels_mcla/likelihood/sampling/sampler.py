@@ -338,7 +338,9 @@ def _draws(
     draws: list[DrawPart] = []
     for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
         grid = rule.quasi and bucket.n_drawn == 1
-        df, inflate = sampling.shape(bucket, grid)
+        _, inflate = sampling.shape(bucket.n_drawn, bucket.family.quadratic, grid)
+        q, of_block = np.unique(bucket.own.sum(axis=1), return_inverse=True)
+        df = np.array([sampling.shape(n, bucket.family.quadratic, grid)[0] for n in q.tolist()])[of_block]
         gaussian = sampling.gaussian(bucket, mode, phi)
         lean = sampling.centre == "mean" and not grid
         exact = lean and sampling.df is None and sampling.inflate is None
@@ -352,11 +354,11 @@ def _draws(
                 BlockDraws(
                     bucket if whole else bucket.take(members),
                     anchor if whole else anchor.take(members),
-                    df,
+                    df if whole else df[members],
                     rule.numbers(bucket, epoch),
                     size,
                     made,
-                    (k, size, epoch, df),
+                    (k, size, epoch),
                 )
             )
     return tuple(draws)

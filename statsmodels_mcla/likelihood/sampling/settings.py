@@ -77,16 +77,15 @@ class BlockSampling(WithoutInternals):
         """Location and scale of the proposals of one bucket."""
         return (gaussian_at_mode if self.centre == "mode" else gaussian_fit)(bucket, modes, phi)
 
-    def shape(self, bucket: Bucket, grid: bool) -> tuple[float, float]:
-        """Degrees of freedom and inflation: as given, or what suits the conditional law.
+    def shape(self, q: int, quadratic: bool, grid: bool) -> tuple[float, float]:
+        """Degrees of freedom and inflation: as given, or what suits the conditional law of q effects.
 
         ``grid``: base numbers are shifted equidistant points.
         """
-        q = bucket.n_drawn
         df, inflate = max(4.0 * q, 15.0), 1.1 if q < 4 else 1.04
         if q > MANY:  # a t that is heavy enough to matter in one direction is far too heavy in all together
             df, inflate = np.inf, 1.0
-        if bucket.family.quadratic:
+        if quadratic:
             df, inflate = np.inf, 1.0
         elif grid:
             df, inflate = 6.0, 2.0

@@ -1,8 +1,9 @@
-"""Draws for Gaussian responses: their moments, and the standard errors that rest on them."""
+"""Draws: moments of those for Gaussian responses, and the tails of blocks that share a bucket."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.likelihood.sampling.moment_matching import match_moments
+from statsmodels_mcla.likelihood.sampling.skewing import Shapes
 
 
 @pytest.mark.parametrize("q", [1, 2, 3])
@@ -65,3 +67,28 @@ def test_standard_errors_of_a_small_variance_are_exact(seed: int) -> None:
     ) / (4e-8)
     expected = np.sqrt(np.diag(np.linalg.inv(-hessian)))
     np.testing.assert_allclose(result.bse, expected, rtol=1e-4)
+
+
+def test_padding_is_normal_and_leaves_a_block_its_own_tails() -> None:
+    """Blocks of 5 to 7 effects in one bucket: the base numbers of each are a t of its own effects, others normal."""
+    sizes = [4] * 6 + [5] * 5 + [6] * 4
+    g = np.repeat(np.arange(len(sizes)), sizes)
+    f = np.arange(len(g))
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": g, "f": f, "y": rng.poisson(2.0, len(g))}).loc[lambda d: d.index.repeat(2)]
+    model = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g) + (1 | f)", data=data, family="poisson")
+    model.draw([0.7, 0.2, 0.3], nsample=2**13, rng=1)
+    (part,) = model._current.position.draws
+    own = part.bucket.drawn >= 0
+    q = own.sum(axis=1)
+    assert sorted(set(q.tolist())) == [5, 6, 7]
+    np.testing.assert_array_equal(part.df, 4.0 * q)
+    plain = replace(part, anchor=replace(part.anchor, shapes=Shapes.plain(*part.anchor.centre.shape)))
+    t, log_density = plain.draw(slice(None), plain.sections(part.size)[0])
+    for k in range(len(q)):
+        law = stats.multivariate_t(np.zeros(q[k]), np.eye(q[k]), df=4 * q[k])
+        expected = law.logpdf(t[k, own[k]].T) + stats.norm.logpdf(t[k, ~own[k]]).sum(axis=0)
+        np.testing.assert_allclose(log_density[k], expected, rtol=1e-10)
+        ratio = q[k] * 4 / (4 * q[k] - 2)  # variance of the t
+        np.testing.assert_allclose(t[k, own[k]].var(axis=1), ratio, rtol=0.05)
+        np.testing.assert_allclose(t[k, ~own[k]].var(axis=1), 1.0, rtol=0.05)

@@ -189,7 +189,7 @@ def test_block_t_sits_at_the_mode_with_laplace_scale(structure: str) -> None:
     L = term.factor(term.restrict(G))  # u = L b
     checked = 0
     for part in parts:
-        assert part.df == 9.0
+        assert np.all(part.df == 9.0)
         for k, effects in enumerate(part.bucket.drawn):
             rows = (data["g"] == np.unique(data["g"])[effects[0] // d]).to_numpy()
             Zg, fixed, y = X[rows, :d], X[rows] @ case.params[:2], data["y"].to_numpy()[rows]
