@@ -119,10 +119,7 @@ class BlockDraws:
         key = (*self.part, blocks.start, blocks.stop, section.start, section.stop)
         t = self.made.get(key)
         if t is None:
-            t = np.empty((len(self.df[blocks]), self.bucket.n_drawn, section.stop - section.start))
-            for df, which in _of_each(self.df[blocks]):
-                places, own = self.bucket.places[blocks][which], self.bucket.own[blocks][which]
-                t[which] = self.numbers.spherical_t(df, places, self.size, section, own)
+            t = self._made(blocks, section)
             random = self.replicate > 1 and not isinstance(self.numbers, CubaturePoints)
             if random and self.bucket.family.quadratic and self.replicate > 4 * self.bucket.n_drawn > 0:
                 t = match_moments(t, self.replicate)
@@ -130,6 +127,20 @@ class BlockDraws:
         log_density = self.log_density(t, blocks)
         t, log_slope = self.anchor.shapes.take(blocks).apply(t)
         return t, log_density - log_slope
+
+    def _made(self, blocks: slice, section: slice) -> Array:
+        """Base numbers (K, q, c), before anything is done to them."""
+        places, own = self.bucket.places[blocks], self.bucket.own[blocks]
+        parts = [
+            (which, self.numbers.spherical_t(df, places[which], self.size, section, own[which]))
+            for df, which in _of_each(self.df[blocks])
+        ]
+        if len(parts) == 1:
+            return parts[0][1]
+        t = np.empty((len(places), *parts[0][1].shape[1:]))
+        for which, made in parts:
+            t[which] = made
+        return t
 
     def log_density(self, t: Array, blocks: slice = slice(None)) -> Array:
         """Log density (K, c) of base numbers (K, q, c): a t of the effects of each block, a normal of its padding."""
