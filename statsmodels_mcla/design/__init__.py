@@ -13,6 +13,7 @@ from statsmodels_mcla.design.design_facts import DesignFacts, RowsElsewhere
 from statsmodels_mcla.design.effect_rows import EffectRows, SparseRows, SplitRows
 from statsmodels_mcla.design.mixed_design import MixedDesign
 from statsmodels_mcla.design.names import Facts, TermFacts, facts_of, parameter_names, term_keys
+from statsmodels_mcla.design.nesting import Nesting
 from statsmodels_mcla.design.parameter_layout import ParameterLayout, Parameters
 from statsmodels_mcla.design.random_terms import (
     NewRows,
@@ -39,6 +40,7 @@ __all__ = [
     "EffectRows",
     "Facts",
     "MixedDesign",
+    "Nesting",
     "NewRows",
     "ParameterLayout",
     "Parameters",

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from statsmodels_mcla.design.effect_rows import EffectRows
+from statsmodels_mcla.design.nesting import Nesting, nesting_of
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array
 
@@ -90,6 +91,23 @@ class Bucket:
     def n_effects(self) -> int:
         """Effects a block, e: columns of Z, ordered by term, level and coordinate."""
         return sum(count * dim for count, dim in zip(self.levels, self.dims, strict=True))
+
+    @cached_property
+    def nesting(self) -> Nesting | None:
+        """Which effects are independent given one other, where that is all there is."""
+        if self.family.quadratic or len(self.family.directions) > 1:
+            return None
+        sizes = list(zip(self.levels, self.dims, self.ranks, strict=True))
+        places = np.arange(self.n_effects)
+        effects = [
+            places[self.effects_of(t, 0)] if dim == 1 else places[:0] for t, dim in enumerate(self.dims)
+        ]
+        return nesting_of(self.Z, sizes, effects, self.rows >= 0)
+
+    def nested(self, values: Array) -> Array:
+        """What rows have (B, n), in the order of the nesting (N, 1)."""
+        assert self.nesting is not None  # noqa: S101 - for type checkers
+        return np.broadcast_to(values, self.y.shape).ravel()[self.nesting.rows, None]
 
     def spread(self, values: Array, out: Array) -> None:
         """Write what the blocks have for each of their standard effects (B, q, ...) where it is among those of all."""

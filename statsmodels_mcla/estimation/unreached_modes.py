@@ -55,7 +55,7 @@ def _unreached(params: Array, design: MixedDesign, draws: Sequence[DrawPart]) ->
     rng = np.random.Generator(np.random.PCG64(0))
     share = np.zeros(design.n_blocks)
     with np.errstate(all="ignore"):
-        for part in draws:
+        for part in (each.together for each in draws):
             if not isinstance(part, BlockDraws) or not part.bucket.n_drawn or part.anchor.shapes.exact:
                 continue  # draws from the law itself, as it is far around, are where its modes are
             bucket, anchor = part.bucket, part.anchor

@@ -125,7 +125,7 @@ def _offers(
 ) -> tuple[_Offer, ...]:
     every, out = shares.of(found), []
     for now, bucket in zip(sizes, rule.buckets(design), strict=True):
-        grid = rule.quasi and bucket.n_drawn == 1
+        grid = rule.grid(bucket)
         rate = 4.0 if grid else 1.4 if rule.quasi else 1.0
         most = np.minimum(now * (4 if grid else 32), np.maximum(max_draws, now))
         errors = every[bucket.blocks]

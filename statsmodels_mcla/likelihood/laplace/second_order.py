@@ -37,6 +37,11 @@ class Gaussian(NamedTuple):
     W: Array
     third: Array
 
+    def take(self, index: np.ndarray) -> Gaussian:
+        """Of some of the blocks."""
+        rows = (part[index] for part in (self.d1, self.W, self.third))
+        return Gaussian(self.mean[index], self.root.take(index), *rows)
+
 
 def gaussian_at_mode(bucket: Bucket, modes: Modes, phi: float) -> Gaussian:
     """Laplace's: mode and curvature there."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from statsmodels_mcla.likelihood.monte_carlo.kernel import GROUPS, Sums, Task, Weighed
+from statsmodels_mcla.likelihood.monte_carlo.nested_kernel import NestedSums, NestedTask
 from statsmodels_mcla.likelihood.sampling import (
     BATCHES,
     batch_of,
@@ -40,7 +41,7 @@ class BlockSums(NamedTuple):
 
 
 def sum_blocks(
-    task: Task,
+    task: Task | NestedTask,
     pieces: list[Weighed],
     metric: Array | None,
     tails: bool,
@@ -54,7 +55,8 @@ def sum_blocks(
     score = weighted_sum(s, v)
     s -= score[..., None]
     weighted = s * v[:, None, :]
-    H = _mean_hessian(task, [piece.sums for piece in pieces], loglik) + sum_of_products(weighted, s)
+    second = _second(task, pieces, loglik)
+    H = second.hessian() + sum_of_products(weighted, s)
 
     # replicates: what each one adds to the errors of the likelihood and of the score
     m, r = part.size, part.replicate
@@ -67,7 +69,7 @@ def sum_blocks(
     if metric is not None:
         error = multiply_draws(metric[None], d, np.empty((len(d), len(metric), d.shape[2])))
         score_var = correction * (error * error).sum(axis=-1)
-        curvature_var = _curvature_var(task, [piece.sums for piece in pieces], loglik, metric, v, s)
+        curvature_var = _curvature_var(second.along(metric), metric, v, s)
     # jackknife over replicates: leaving one out changes score by -d/(1 - share), the log-mean by log of the rest
     rest = 1.0 - share
     lone = rest <= 0  # a single draw carries all the weight: its removal leaves nothing to average
@@ -78,7 +80,7 @@ def sum_blocks(
         blocks=task.bucket.blocks,
         loglik=loglik,
         loglik_var=loglik_var,
-        ess=effective_sample_size(v),
+        ess=effective_sample_size(v) * part.inner,
         k_hat=pareto_k(log_w) if tails else np.full(len(v), np.nan),
         score=score,
         score_var=score_var,
@@ -87,7 +89,7 @@ def sum_blocks(
         V=correction * sum_of_products(d, d),
         score_bias=score_bias,
         value_bias=float(value_bias),
-        draws=m,
+        draws=m * part.inner,
         excess=excess if replicates else excess[:, :0],
         score_errors=batch_scale(part) * _in_batches(task, d) if score_errors else d[..., :0],
     )
@@ -117,22 +119,97 @@ def _accelerated(task: Task, means: Sums) -> Array | None:
     return out
 
 
-def _curvature_var(task: Task, sums: list[Sums], loglik: Array, metric: Array, v: Array, s: Array) -> Array:
+class _Second(Protocol):
+    """Second derivatives of the log weights of draws, averaged over them."""
+
+    def hessian(self) -> Array:
+        """Sum over blocks (P, P)."""
+
+    def along(self, metric: Array) -> Array:
+        """Along each row of the metric, for each group of draws (K, G, P)."""
+
+
+class _OfPoints(NamedTuple):
+    """Those of nested points."""
+
+    sums: NestedSums
+
+    def hessian(self) -> Array:
+        """See `_Second`."""
+        return np.asarray(self.sums.second.sum(axis=(0, 1)))
+
+    def along(self, metric: Array) -> Array:
+        """See `_Second`: groups are replicates."""
+        return np.asarray((self.sums.second @ metric.T * metric.T).sum(axis=-2))
+
+
+class _OfMoved(NamedTuple):
+    """Those of moving draws."""
+
+    task: Task
+    means: Sums
+
+    def along(self, metric: Array) -> Array:
+        """See `_Second`."""
+        task, means = self
+        still = task.moved.slopes[..., task.layout.fixed]
+        fixed, curved = metric[:, task.layout.fixed], metric[:, task.layout.curved]
+        X, own = task.X @ fixed.T, still @ fixed.T  # (K, n, P), (K, q, P)
+        along = np.einsum("kgn,knj->kgj", means.curvature, X * X)
+        mixed = np.einsum("kgsn,knj->kgsj", means.mixed, X) - np.einsum("kgsq,kqj->kgsj", means.velocity, own)
+        for a, curve in enumerate(task.curves):
+            if curve.drawn is not None:
+                mixed[:, :, a] += np.einsum(
+                    "kge,kej->kgj", means.pull[..., curve.effects], own[:, curve.drawn]
+                )
+        along += 2.0 * np.einsum("kgsj,js->kgj", mixed, curved)
+        along += np.einsum("kgst,js,jt->kgj", means.curved, curved, curved)
+        second = _accelerated(task, means)
+        if second is not None:
+            twice = np.concatenate([2.0 * fixed, curved], axis=1)
+            along += np.einsum("kgsp,js,jp->kgj", second, curved, twice)
+        return along
+
+    def hessian(self) -> Array:
+        """See `_Second`: along the paths of the draws."""
+        task, total = self
+        moved = task.moved
+
+        def mean(name: str) -> Array:
+            return np.asarray(getattr(total, name).sum(axis=1))
+
+        layout, fixed, curved = task.layout, task.layout.fixed, task.layout.curved
+        still = moved.slopes[..., fixed]
+        X = task.X.reshape(task.X.shape[0] * task.X.shape[1], layout.n_fixed)
+        H = np.zeros((layout.size, layout.size))
+        H[fixed, fixed] = X.T @ (X * mean("curvature").reshape(-1, 1)) - np.einsum(
+            "kqi,kqj->ij", still, still
+        )
+        mixed = np.einsum("ksn,knp->ps", mean("mixed"), task.X) - np.einsum(
+            "ksq,kqp->ps", mean("velocity"), still
+        )
+        pull = mean("pull")
+        for j, curve in enumerate(task.curves):
+            if curve.drawn is not None:
+                mixed[:, j] += np.einsum("ke,kep->p", pull[:, curve.effects], still[:, curve.drawn])
+        H[fixed, curved], H[curved, fixed] = mixed, mixed.T
+        H[curved, curved] = (mean("curved") - moved.crossed).sum(axis=0)
+        second = _accelerated(task, total)
+        if second is not None:
+            more = second.sum(axis=(0, 1))
+            H[curved] += more
+            H[fixed, curved] += more[:, fixed].T
+        return H
+
+
+def _second(task: Task | NestedTask, pieces: list[Weighed], loglik: Array) -> _Second:
+    if isinstance(task, NestedTask):
+        return _OfPoints(pieces[0].sums)
+    return _OfMoved(task, _mean_sums(task, [piece.sums for piece in pieces], loglik))
+
+
+def _curvature_var(along: Array, metric: Array, v: Array, s: Array) -> Array:
     """Monte Carlo variance of the Hessian along each row of the metric, from how the groups of draws differ."""
-    means, still = _mean_sums(task, sums, loglik), task.moved.slopes[..., task.layout.fixed]
-    fixed, curved = metric[:, task.layout.fixed], metric[:, task.layout.curved]
-    X, own = task.X @ fixed.T, still @ fixed.T  # (K, n, P), (K, q, P)
-    along = np.einsum("kgn,knj->kgj", means.curvature, X * X)
-    mixed = np.einsum("kgsn,knj->kgsj", means.mixed, X) - np.einsum("kgsq,kqj->kgsj", means.velocity, own)
-    for a, curve in enumerate(task.curves):
-        if curve.drawn is not None:
-            mixed[:, :, a] += np.einsum("kge,kej->kgj", means.pull[..., curve.effects], own[:, curve.drawn])
-    along += 2.0 * np.einsum("kgsj,js->kgj", mixed, curved)
-    along += np.einsum("kgst,js,jt->kgj", means.curved, curved, curved)
-    second = _accelerated(task, means)
-    if second is not None:
-        twice = np.concatenate([2.0 * fixed, curved], axis=1)
-        along += np.einsum("kgsp,js,jp->kgj", second, curved, twice)
     squares = multiply_draws(metric[None], s, np.empty((len(s), len(metric), s.shape[2])))
     np.multiply(squares, squares, out=squares)
     squares *= v[:, None]
@@ -149,36 +226,6 @@ def _in_groups(values: Array) -> Array:
     return np.stack([values[..., a:b].sum(axis=-1) for a, b in pairwise(edges)], axis=-1)
 
 
-def _mean_hessian(task: Task, sums: list[Sums], loglik: Array) -> Array:
-    """Expected second derivatives of the complete-data log density along the paths of the draws, (P, P)."""
-    moved = task.moved
-    total = _mean_sums(task, sums, loglik)
-
-    def mean(name: str) -> Array:
-        return np.asarray(getattr(total, name).sum(axis=1))
-
-    layout, fixed, curved = task.layout, task.layout.fixed, task.layout.curved
-    still = moved.slopes[..., fixed]
-    X = task.X.reshape(task.X.shape[0] * task.X.shape[1], layout.n_fixed)
-    H = np.zeros((layout.size, layout.size))
-    H[fixed, fixed] = X.T @ (X * mean("curvature").reshape(-1, 1)) - np.einsum("kqi,kqj->ij", still, still)
-    mixed = np.einsum("ksn,knp->ps", mean("mixed"), task.X) - np.einsum(
-        "ksq,kqp->ps", mean("velocity"), still
-    )
-    pull = mean("pull")
-    for j, curve in enumerate(task.curves):
-        if curve.drawn is not None:
-            mixed[:, j] += np.einsum("ke,kep->p", pull[:, curve.effects], still[:, curve.drawn])
-    H[fixed, curved], H[curved, fixed] = mixed, mixed.T
-    H[curved, curved] = (mean("curved") - moved.crossed).sum(axis=0)
-    second = _accelerated(task, total)
-    if second is not None:
-        more = second.sum(axis=(0, 1))
-        H[curved] += more
-        H[fixed, curved] += more[:, fixed].T
-    return H
-
-
 def by_replicate(values: Array, replicate: int) -> Array:
     """Sum over the draws of each replicate."""
     if replicate == 1:
@@ -186,7 +233,7 @@ def by_replicate(values: Array, replicate: int) -> Array:
     return np.asarray(values.reshape(*values.shape[:-1], -1, replicate).sum(axis=-1))
 
 
-def _in_batches(task: Task, values: Array) -> Array:
+def _in_batches(task: Task | NestedTask, values: Array) -> Array:
     """Sums over batches of replicates, (K, P, BATCHES), of values (K, P, R)."""
     R = values.shape[-1]
     if R >= BATCHES:

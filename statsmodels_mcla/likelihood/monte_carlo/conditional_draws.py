@@ -13,7 +13,8 @@ import numpy as np
 
 from statsmodels_mcla.design import Bucket, DesignFacts, MixedDesign
 from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
-from statsmodels_mcla.likelihood.monte_carlo.kernel import Task, at_work, longest_section, tasks_of, weigh
+from statsmodels_mcla.likelihood.monte_carlo.kernel import Task, at_work, longest_section
+from statsmodels_mcla.likelihood.monte_carlo.tasks import moved_tasks
 from statsmodels_mcla.likelihood.sampling import DrawPart, normalise
 from statsmodels_mcla.numerics import Array, weighted_sum
 
@@ -123,7 +124,7 @@ def _over_draws(
     draws: Sequence[DrawPart],
     executor: Executor = SERIAL,
 ) -> list[T]:
-    tasks = [t for t in tasks_of(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
+    tasks = [t for t in moved_tasks(design, params, draws) if wanted is None or wanted[t.bucket.blocks].any()]
     executor = at_work(executor, sum(t.part.size * t.bucket.y.size for t in tasks))
     return executor.map(partial(_applied, function), tasks)
 
@@ -133,7 +134,7 @@ def _applied(function: Callable[[WeightedDraws], T], task: Task) -> T:
     pieces = []
     for piece in task.part.sections(longest_section(task.part)):
         t, log_g = task.part.draw(task.blocks, piece)
-        found = weigh(task, piece, t, log_g)
+        found = task.weigh(piece, t, log_g)
         pieces.append((found.log_w, found.scores, task.draw(t), *task.velocities(t).swapaxes(0, 1)))
     log_w, s, b, *velocities = (
         np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0] for parts in zip(*pieces, strict=True)

@@ -29,14 +29,9 @@ import numpy as np
 from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
-from statsmodels_mcla.likelihood.monte_carlo.kernel import (
-    Task,
-    Weighed,
-    at_work,
-    longest_section,
-    tasks_of,
-    weigh,
-)
+from statsmodels_mcla.likelihood.monte_carlo.kernel import Task, Weighed, at_work, longest_section
+from statsmodels_mcla.likelihood.monte_carlo.nested_kernel import NestedTask
+from statsmodels_mcla.likelihood.monte_carlo.tasks import tasks_of
 from statsmodels_mcla.likelihood.sampling import DrawPart
 from statsmodels_mcla.numerics import Array
 
@@ -249,7 +244,7 @@ def _evaluated(
 ) -> Evaluated:
     """Evaluate over the draws of some rows."""
     tasks = tasks_of(design, params, draws)
-    executor = at_work(executor, sum(part.size * part.bucket.y.size for part in draws))
+    executor = at_work(executor, sum(part.size * part.inner * part.bucket.y.size for part in draws))
     sums: Callable[..., BlockSums] = partial(sum_blocks, **asked)
     if len(tasks) >= executor.workers:
         chunks = executor.map(partial(_chunk, sums, executor.alone), tasks)
@@ -261,12 +256,12 @@ def _evaluated(
     return _total(chunks, design.first_block)
 
 
-def _section(task: Task, piece: slice) -> Weighed:
+def _section(task: Task | NestedTask, piece: slice) -> Weighed:
     """Weigh a section of the draws of a chunk."""
-    return weigh(task, piece, *task.part.draw(task.blocks, piece))
+    return task.weigh(piece, *task.part.draw(task.blocks, piece))
 
 
-def _chunk(sums: Callable[[Task, list[Weighed]], BlockSums], alone: Executor, task: Task) -> BlockSums:
+def _chunk(sums: Callable[..., BlockSums], alone: Executor, task: Task | NestedTask) -> BlockSums:
     """Weigh and sum all draws of a chunk, in one thread, which may run out of time between sections."""
     weighed = alone.map(partial(_section, task), task.part.sections(longest_section(task.part)))
     return alone.map(partial(sums, task), [weighed])[0]

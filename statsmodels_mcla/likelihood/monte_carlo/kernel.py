@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from statsmodels_mcla.design import Bucket, MixedDesign, ParameterLayout
+from statsmodels_mcla.design import Bucket, ParameterLayout
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.families import BlockTerms, DispersionTerms, Workspace
 from statsmodels_mcla.likelihood.sampling import DrawPart, Moved
@@ -102,6 +101,10 @@ class Task:
             self.phi,
         )
 
+    def weigh(self, section: slice, t: Array, log_g: Array) -> Weighed:
+        """See `weigh`."""
+        return weigh(self, section, t, log_g)
+
     def draw(self, t: Array) -> Array:
         """Standard effects (K, q, c) of base numbers t."""
         out = self.moved.root.apply(t)
@@ -130,28 +133,6 @@ class Task:
         return out
 
 
-def tasks_of(design: MixedDesign, params: Array, draws: Sequence[DrawPart]) -> list[Task]:
-    """Cut all blocks into chunks, with their paths at the given parameters."""
-    beta, loadings, phi = design.split(params)
-    factors = tuple(design.loadings.factors(loadings))
-    layout, out = design.layout, []
-    for part in draws:
-        curves = [
-            Curve(part.bucket.effects_of(t, i), part.bucket.drawn_of(t, k))
-            for t, i, k in design.loadings.entries
-        ]
-        curves += [Curve(None, None)] * layout.n_family
-        for blocks, bucket in part.bucket.pieces(_blocks_at_a_time(part, design.n_params)):
-            moved = part.anchor.take(blocks).at(params)
-            slopes = bucket.effects_from(factors, moved.slopes[..., layout.fixed])
-            X = bucket.X + bucket.Z.predictors(slopes, np.empty_like(bucket.X))
-            fixed = bucket.offset + bucket.X @ beta
-            out.append(
-                Task(layout, part, blocks, bucket, moved, factors, tuple(curves), fixed, slopes, X, phi)
-            )
-    return out
-
-
 def at_work(executor: Executor, work: int) -> Executor:
     """Executor for so many rows x draws: the calling thread where others cost more than they gain."""
     return executor if work > WORTH_THREADS else executor.alone
@@ -160,12 +141,6 @@ def at_work(executor: Executor, work: int) -> Executor:
 def longest_section(part: DrawPart) -> int:
     """Draws that one thread makes at a time."""
     return max(LEAST, min(SECTION, SECTION_WORK // max(1, part.bucket.n_rows)))
-
-
-def _blocks_at_a_time(part: DrawPart, n_params: int) -> int:
-    """Blocks of a task: half of them, unless their scores are more than a step's numbers."""
-    most = STEP // max(1, min(part.size, longest_section(part)) * n_params)
-    return max(1, min(most, -(-part.bucket.n_blocks // 2)))
 
 
 GROUPS = (
@@ -250,7 +225,7 @@ class Weighed(NamedTuple):
 
     log_w: Array  # (K, c)
     scores: Array  # (K, P, c)
-    sums: Sums
+    sums: Any
 
 
 def weigh(task: Task, section: slice, t: Array, log_g: Array) -> Weighed:

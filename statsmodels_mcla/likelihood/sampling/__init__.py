@@ -15,6 +15,7 @@ from statsmodels_mcla.likelihood.sampling.draws import (
     batch_scale,
 )
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, Moved
+from statsmodels_mcla.likelihood.sampling.nested_draws import NestedNodes
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal
 from statsmodels_mcla.likelihood.sampling.sampler import DrawRule, Position, Sampler
 from statsmodels_mcla.likelihood.sampling.settings import (
@@ -36,6 +37,7 @@ __all__ = [
     "FixedSampling",
     "JointSampling",
     "Moved",
+    "NestedNodes",
     "NumbersMade",
     "Position",
     "Proposal",

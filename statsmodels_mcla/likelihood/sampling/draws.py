@@ -68,8 +68,16 @@ class DrawPart(Protocol):
         """Consecutive draws that make one replicate; 1 if all are independent."""
 
     @property
-    def anchor(self) -> Anchor:
-        """Where the draws were made, and how they move."""
+    def anchor(self) -> Any:
+        """Where the draws were made, and how they move: an `Anchor`, or `NestedNodes` that stand still."""
+
+    @property
+    def inner(self) -> int:
+        """Points of every inner effect for each draw of the outer one; 1 where all effects are drawn together."""
+
+    @property
+    def together(self) -> DrawPart:
+        """Draws of all effects together."""
 
     def sections(self, longest: int) -> list[slice]:
         """Cut the m draws into pieces."""
@@ -104,6 +112,13 @@ class BlockDraws:
     size: int
     made: NumbersMade = field(repr=False)
     part: tuple[Any, ...]
+
+    inner = 1
+
+    @property
+    def together(self) -> BlockDraws:
+        """See `DrawPart`."""
+        return self
 
     @property
     def replicate(self) -> int:
@@ -176,10 +191,12 @@ class JointDraws:
     seed: np.random.SeedSequence
     size: int
 
+    inner = replicate = 1
+
     @property
-    def replicate(self) -> int:
+    def together(self) -> JointDraws:
         """See `DrawPart`."""
-        return 1
+        return self
 
     def sections(self, longest: int) -> list[slice]:
         """See `DrawPart`."""
@@ -248,9 +265,19 @@ class TiltedDraws:
         return self.part.replicate
 
     @property
-    def anchor(self) -> Anchor:
+    def anchor(self) -> Any:
         """See `DrawPart`."""
         return self.part.anchor
+
+    @property
+    def inner(self) -> int:
+        """See `DrawPart`."""
+        return self.part.inner
+
+    @property
+    def together(self) -> TiltedDraws:
+        """See `DrawPart`."""
+        return TiltedDraws(self.part.together, self.batch, self.scale)
 
     def sections(self, longest: int) -> list[slice]:
         """See `DrawPart`."""

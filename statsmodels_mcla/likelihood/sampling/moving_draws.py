@@ -35,7 +35,7 @@ import numpy as np
 from statsmodels_mcla.design import Bucket, EffectRows, MixedDesign
 from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Map, Modes, Root
 from statsmodels_mcla.likelihood.sampling.accelerations import Accelerations, accelerated, accelerations
-from statsmodels_mcla.likelihood.sampling.pair_laws import PairLaws, pair_laws
+from statsmodels_mcla.likelihood.sampling.nested_laws import NestedLaws, nested_laws
 from statsmodels_mcla.likelihood.sampling.skewing import Bends, Shapes
 from statsmodels_mcla.likelihood.sampling.slices import with_own_laws
 from statsmodels_mcla.numerics import Array, transpose
@@ -100,7 +100,7 @@ class Anchor:
         m_j.
     turns : ndarray (B, s, ...)
         F_j of the parameters after the fixed effects, as the root takes them.
-    shapes : Shapes or PairLaws
+    shapes : Shapes or NestedLaws
         Of the base numbers t.
     accelerations : Accelerations, optional
         Of paths that are not affine.
@@ -111,7 +111,7 @@ class Anchor:
     root: Root
     slopes: Array
     turns: Array
-    shapes: Shapes | PairLaws
+    shapes: Shapes | NestedLaws
     accelerations: Accelerations | None = None
 
     def take(self, index: np.ndarray | slice) -> Anchor:
@@ -209,9 +209,9 @@ def anchored(
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     own = lean and not family.quadratic and len(family.directions) == 1
-    pairs = pair_laws(bucket, modes, gaussian, phi) if lean and exact else None
+    nested = nested_laws(bucket, modes, gaussian, phi) if lean and exact else None
     plain = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
-    shapes = pairs or (with_own_laws(plain, bucket, modes, gaussian, phi) if own else plain)
+    shapes = nested or (with_own_laws(plain, bucket, modes, gaussian, phi) if own else plain)
     inflate = 1.0 if shapes.exact else inflate
     second = accelerations(design, bucket, J, gaussian, params, slopes, turn) if accelerate else None
     return Anchor(np.array(params, float), M, root.inflated(inflate), slopes, turn, shapes, second)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from statsmodels_mcla.design import Bucket, DesignFacts, MixedDesign
 from statsmodels_mcla.execution import on_one_blas_thread, remade
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.likelihood.laplace import Modes, modes_of_buckets
+from statsmodels_mcla.likelihood.laplace import Gaussian, Modes, modes_of_buckets
 from statsmodels_mcla.likelihood.sampling.accelerations import accelerates
 from statsmodels_mcla.likelihood.sampling.base_numbers import (
     BaseNumbers,
@@ -22,7 +22,14 @@ from statsmodels_mcla.likelihood.sampling.base_numbers import (
     SobolNumbers,
 )
 from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws, NumbersMade
-from statsmodels_mcla.likelihood.sampling.moving_draws import anchored, standing
+from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, anchored, standing
+from statsmodels_mcla.likelihood.sampling.nested_draws import (
+    FIRST,
+    NestedDraws,
+    NestedNumbers,
+    nested_nodes,
+    outer_points,
+)
 from statsmodels_mcla.likelihood.sampling.proposals import StandardisedProposal
 from statsmodels_mcla.likelihood.sampling.settings import (
     BlockSampling,
@@ -35,6 +42,7 @@ from statsmodels_mcla.numerics import Array, child
 # like them, whose errors add up; points are better many in one set than in several
 MOST_REPLICATES, OF_ALIKE = 16, 1024
 LARGE = 100  # effects of a block with so many rows that even few draws take most of the time
+ALL_TOGETHER = 1024  # draws of all effects of blocks whose likelihood takes points of each
 LEAST_REPLICATES = 4, 8  # of a block of one effect, and of more, whose errors may come from few blocks
 
 
@@ -90,9 +98,26 @@ class DrawRule:
         """Whether points with the right moments stand for all draws: right where they are made, and there alone."""
         return self.exact and self.quasi and family.quadratic and self.sampling == BlockSampling()
 
-    def numbers(self, bucket: Bucket, epoch: int) -> BaseNumbers:
+    def nests(self, bucket: Bucket) -> bool:
+        """Whether the inner effects of blocks are integrated one by one, at each point of the outer one."""
+        return self.quasi and self.sampling == BlockSampling() and bucket.nesting is not None
+
+    def grid(self, bucket: Bucket) -> bool:
+        """Whether integrals are one-dimensional, and taken by rules that converge fast."""
+        return self.quasi and (bucket.n_drawn == 1 or self.nests(bucket))
+
+    def seed_of(self, bucket: Bucket, epoch: int) -> np.random.SeedSequence:
+        """Of the base numbers of a bucket."""
+        return child(self.seed, bucket.number, epoch)
+
+    def numbers(self, bucket: Bucket, epoch: int) -> BaseNumbers | NestedNumbers:
         """Base numbers of a bucket."""
-        seed = child(self.seed, bucket.number, epoch)
+        nested = self.nests(bucket)
+        return NestedNumbers(self.seed_of(bucket, epoch)) if nested else self.numbers_together(bucket, epoch)
+
+    def numbers_together(self, bucket: Bucket, epoch: int) -> BaseNumbers:
+        """Base numbers of all effects together."""
+        seed = self.seed_of(bucket, epoch)
         if self.without_draws(bucket.family):
             return CubaturePoints(bucket.n_drawn, seed)
         if self.quasi:
@@ -111,6 +136,8 @@ class DrawRule:
             return 16384
         if not self.quasi:
             return 1024
+        if self.nests(bucket):
+            return NestedNumbers.replicates * FIRST**2
         replicates, q = self._replicates(bucket), bucket.n_drawn
         if q == 0:  # nothing to integrate
             return replicates
@@ -337,31 +364,58 @@ def _draws(
         return (_joint_draws(rule, design, params, factors, modes[0], int(sizes[0][0])),)
     draws: list[DrawPart] = []
     for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
-        grid = rule.quasi and bucket.n_drawn == 1
-        _, inflate = sampling.shape(bucket.n_drawn, bucket.family.quadratic, grid)
-        q, of_block = np.unique(bucket.own.sum(axis=1), return_inverse=True)
-        df = np.array([sampling.shape(n, bucket.family.quadratic, grid)[0] for n in q.tolist()])[of_block]
-        gaussian = sampling.gaussian(bucket, mode, phi)
-        lean = sampling.centre == "mean" and not grid
-        exact = lean and sampling.df is None and sampling.inflate is None
-        accelerate = rule.accelerate and accelerates(bucket, design)
-        anchor = anchored(design, bucket, mode, gaussian, params, inflate, lean, exact, accelerate)
+        source = _Source(rule, design, params, bucket, mode, sampling.gaussian(bucket, mode, phi), made, k)
+        make = source.nested if rule.nests(bucket) else source.together
         kinds, kind = np.unique(np.stack([sizes[k], epochs[k]]), axis=1, return_inverse=True)
         for c, (size, epoch) in enumerate(kinds.T.tolist()):
-            members = np.flatnonzero(kind.ravel() == c)
-            whole = len(members) == bucket.n_blocks
-            draws.append(
-                BlockDraws(
-                    bucket if whole else bucket.take(members),
-                    anchor if whole else anchor.take(members),
-                    df if whole else df[members],
-                    rule.numbers(bucket, epoch),
-                    size,
-                    made,
-                    (k, size, epoch),
-                )
-            )
+            draws.append(make(np.flatnonzero(kind.ravel() == c), size, epoch))
     return tuple(draws)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the draws of a bucket are made from, number k of all."""
+
+    rule: DrawRule
+    design: MixedDesign
+    params: Array
+    bucket: Bucket
+    modes: Modes
+    gaussian: Gaussian
+    made: NumbersMade
+    k: int
+
+    @cached_property
+    def _anchor(self) -> tuple[Anchor, Array]:
+        """Anchor, and degrees of freedom, of draws of all effects together."""
+        rule, bucket = self.rule, self.bucket
+        sampling, quadratic = rule.sampling, bucket.family.quadratic
+        assert isinstance(sampling, BlockSampling)  # noqa: S101 - for type checkers
+        grid = rule.quasi and bucket.n_drawn == 1
+        _, inflate = sampling.shape(bucket.n_drawn, quadratic, grid)
+        q, of_block = np.unique(bucket.own.sum(axis=1), return_inverse=True)
+        df = np.array([sampling.shape(n, quadratic, grid)[0] for n in q.tolist()])[of_block]
+        lean = sampling.centre == "mean" and not grid
+        exact = lean and sampling.df is None and sampling.inflate is None
+        accelerate = rule.accelerate and accelerates(bucket, self.design)
+        given = self.design, bucket, self.modes, self.gaussian, self.params
+        return anchored(*given, inflate, lean, exact, accelerate), df
+
+    def together(self, members: np.ndarray, size: int, epoch: int) -> BlockDraws:
+        """Draws of all effects of some of the blocks."""
+        anchor, df = self._anchor
+        bucket = self.bucket
+        if len(members) < bucket.n_blocks:
+            bucket, anchor, df = bucket.take(members), anchor.take(members), df[members]
+        numbers = self.rule.numbers_together(self.bucket, epoch)
+        return BlockDraws(bucket, anchor, df, numbers, numbers.draws(size), self.made, (self.k, size, epoch))
+
+    def nested(self, members: np.ndarray, size: int, epoch: int) -> NestedDraws:
+        """Points for the effects of some of the blocks."""
+        bucket, gaussian = self.bucket.take(members), self.gaussian.take(members)
+        m, numbers = outer_points(size), NestedNumbers(self.rule.seed_of(self.bucket, epoch))
+        nodes = nested_nodes(self.design, self.params, bucket, gaussian, numbers, m)
+        return NestedDraws(bucket, nodes, m, partial(self.together, members, ALL_TOGETHER, epoch))
 
 
 def _joint_draws(

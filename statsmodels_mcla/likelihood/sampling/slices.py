@@ -30,7 +30,7 @@ def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussi
 
     They are those of the term with most levels of which no row has two.
     """
-    found = _largest_local(bucket, modes.J, gaussian.root)
+    found = largest_local(bucket, modes.J, gaussian.root)
     if found is None:
         return shapes
     blocks, k = len(found.root), found.own.shape[1]
@@ -82,7 +82,7 @@ def with_own_laws(shapes: Shapes, bucket: Bucket, modes: Modes, gaussian: Gaussi
     )
 
 
-class _Local(NamedTuple):
+class Local(NamedTuple):
     """Effects of a term whose columns of the root move one level alone.
 
     ``own`` are their places (r, k), ``root`` the entries of the root (B, k, r, r), ``level`` the one that each row has
@@ -95,7 +95,8 @@ class _Local(NamedTuple):
     entries: Array
 
 
-def _largest_local(bucket: Bucket, J: EffectRows, root: Root) -> _Local | None:
+def largest_local(bucket: Bucket, J: EffectRows, root: Root) -> Local | None:
+    """Effects of the term with most levels whose columns of the root move one level alone; None where none do."""
     places = np.arange(bucket.n_drawn)
     terms = [
         np.array([places[bucket.drawn_of(t, k)] for k in range(rank)]).reshape(rank, -1)
@@ -106,7 +107,7 @@ def _largest_local(bucket: Bucket, J: EffectRows, root: Root) -> _Local | None:
         if columns is None or rows is None:
             continue
         if not any(_alike(J, rows[0], other) for other in terms if other is not own):
-            return _Local(own, columns, *rows)
+            return Local(own, columns, *rows)
     return None
 
 

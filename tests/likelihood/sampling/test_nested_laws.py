@@ -1,4 +1,4 @@
-"""The law of two effects of a block: a transform with the density that it claims, close to the law itself."""
+"""Laws of effects given an outer one: transforms with the density that they claim, close to the laws themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.special import log_expit, logsumexp
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
-from statsmodels_mcla.likelihood.sampling.pair_laws import PairLaws
+from statsmodels_mcla.likelihood.sampling.nested_laws import NestedLaws
 
 PARAMS = np.array([-2.6, -0.8, 74.0, -5.2, 1.0])
 TIMES = np.arange(7.0)
@@ -57,17 +57,63 @@ def test_likelihood_of_laws_far_from_normal(drawn: MCLAMixedGLM) -> None:
     assert found.blocks.ess.min() > 0.8 * 1024
 
 
-def test_the_transform_has_the_density_that_it_claims(drawn: MCLAMixedGLM) -> None:
-    laws = drawn._current.position.draws[0].anchor.shapes
-    assert isinstance(laws, PairLaws)  # premise
+@pytest.mark.parametrize("inner", ["one", "several"])
+def test_the_transform_has_the_density_that_it_claims(drawn: MCLAMixedGLM, inner: str) -> None:
+    if inner == "several":
+        formula = "y ~ x + (1 | mother) + (1 | community)"
+        drawn = MCLAMixedGLM.from_formula(formula, data=families(2), family=sm.families.Binomial())
+        drawn.draw(np.array([0.5, -0.8, 25.0, 9.0]), rng=1, nsample=256)
+    part = drawn._current.position.draws[-1].together
+    laws, effects = part.anchor.shapes, part.bucket.n_drawn
+    assert isinstance(laws, NestedLaws)  # premise
+    assert (effects == 2) == (inner == "one")  # premise
     laws, h = laws.take(slice(0, 5)), 1e-6
-    z = np.random.default_rng(0).normal(size=(5, 2, 40)) * 1.5
+    z = np.random.default_rng(0).normal(size=(5, effects, 40)) * 1.5
+    z = z[: len(laws.low)]
     _, log_slope = laws.apply(z)
-    steps = h * np.eye(2)[:, None, :, None]
+    steps = h * np.eye(effects)[:, None, :, None]
     jacobian = np.array([(laws.apply(z + step)[0] - laws.apply(z - step)[0]) / (2 * h) for step in steps])
     found = np.linalg.slogdet(jacobian.transpose(1, 3, 0, 2))[1]
     apart = np.abs(found - log_slope)  # where a difference does not step over a knot or into another table
     assert np.quantile(apart, 0.98) < 1e-4
+
+
+def families(seed: int) -> pd.DataFrame:
+    """Yes and no of the children of mothers in communities, where most mothers always answer the same."""
+    rng = np.random.default_rng(seed)
+    mothers = rng.integers(3, 15, 12)
+    community = np.repeat(np.arange(12), mothers)
+    mother = np.repeat(np.arange(len(community)), rng.integers(1, 4, len(community)))
+    x = rng.normal(size=len(mother))
+    u, v = rng.normal(0, 5.0, len(community)), rng.normal(0, 3.0, 12)
+    eta = 0.5 - 0.8 * x + u[mother] + v[community[mother]]
+    y = (rng.random(len(x)) < 1 / (1 + np.exp(-eta))) * 1.0
+    return pd.DataFrame({"y": y, "x": x, "mother": mother, "community": community[mother]})
+
+
+def test_likelihood_of_mothers_in_communities() -> None:
+    """Every mother's law changes with the community's effect; blocks of unlike sizes are filled up."""
+    data, params = families(2), np.array([0.5, -0.8, 25.0, 9.0])
+    model = MCLAMixedGLM.from_formula(
+        "y ~ x + (1 | mother) + (1 | community)", data=data, family=sm.families.Binomial()
+    )
+    model.draw(params, rng=1)
+    draws = tuple(part.together for part in model._current.position.draws)
+    assert all(isinstance(part.anchor.shapes, NestedLaws) for part in draws)  # premise
+    found = evaluate(model.design, model._current.position.params, draws, tails=True)
+    assert (found.blocks.ess > 0.8 * found.blocks.draws).all()
+    assert found.blocks.k_hat.max() < MAX_K_HAT
+    z = np.linspace(-8.5, 8.5, 801)
+    log_p = stats.norm.logpdf(z) + np.log(z[1] - z[0])
+    truth = 0.0
+    for _, own in data.groupby("community"):
+        given = log_p.copy()
+        for _, rows in own.groupby("mother"):
+            fixed = (0.5 - 0.8 * rows["x"]).to_numpy()[:, None, None] + 5.0 * z + 3.0 * z[:, None]
+            sign = (2 * rows["y"] - 1).to_numpy()[:, None, None]
+            given += logsumexp(log_expit(sign * fixed).sum(axis=0) + log_p, axis=1)
+        truth += float(logsumexp(given))
+    assert_monte_carlo(found.value, np.sqrt(found.value_var), truth, small=0.03, error=1e-3)
 
 
 def test_laws_near_normal_are_left_to_cheaper_shapes() -> None:
@@ -76,7 +122,7 @@ def test_laws_near_normal_are_left_to_cheaper_shapes() -> None:
     data = pd.DataFrame({"g": g, "t": t, "y": rng.poisson(20.0, len(g))})
     model = MCLAMixedGLM.from_formula("y ~ t + (1 + t | g)", data=data, family=sm.families.Poisson())
     model.draw(np.array([3.0, 0.0, 0.05, 0.0, 0.02]), rng=1, nsample=256)
-    assert not isinstance(model._current.position.draws[0].anchor.shapes, PairLaws)
+    assert not isinstance(model._current.position.draws[0].anchor.shapes, NestedLaws)
 
 
 def test_effects_of_a_mean_and_its_zero_part_have_light_weights() -> None:
