@@ -1,7 +1,8 @@
 """One pass over the draws: value, score, Hessian, their Monte Carlo errors, and conditional means.
 
 Owns the work on rows x draws and the sums over blocks.  Draws come from `sampling`.
-The next of its kind: another sum over draws is a function for `over_draws`.
+The next of its kind: another sum over draws is a function for `over_draws`; another integral of a block, a task that
+weighs its own draws.
 """
 
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import by_replicate
