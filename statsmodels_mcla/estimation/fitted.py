@@ -15,7 +15,7 @@ from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.execution import SERIAL, Executor
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import DrawRule, Position, Sampler
-from statsmodels_mcla.numerics import Array, child
+from statsmodels_mcla.numerics import Array, child, standard_deviations
 
 EXPECTATION_DRAWS = 512, 1024  # for a block of one effect, and at least for one of more
 WORK = 2**24  # rows x draws that cost little: blocks of several effects get more draws while that lasts
@@ -95,7 +95,7 @@ class Fitted:
         None is lost (see `Reduction`): a pseudo-inverse carries back, of standard errors, whatever the units are.
         """
         cov = np.asarray(cov)[np.ix_(self.keep, self.keep)]
-        sd = np.sqrt(np.diag(cov))
+        sd = standard_deviations(cov)
         unit = np.where(sd > 0, sd, 1.0)
         slopes = self.jacobian[self.keep] / unit[:, None]
         size = np.linalg.norm(slopes, axis=0)

@@ -64,7 +64,7 @@ def test_no_draws_are_weighed_after_the_deadline(monkeypatch: pytest.MonkeyPatch
         sections.append(1)
         return weigh(*args)
 
-    monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.evaluation.weigh", counted)
+    monkeypatch.setattr("statsmodels_mcla.likelihood.monte_carlo.kernel.weigh", counted)
     monkeypatch.setattr("statsmodels_mcla.execution.clock.time.perf_counter", lambda: float(len(sections)))
     assert blocks > 2
     with pytest.raises(OutOfTime):

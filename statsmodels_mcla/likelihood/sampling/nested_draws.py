@@ -195,7 +195,8 @@ def nested_nodes(
     fixed = bucket.nested(bucket.offset + bucket.X @ beta)
     given = fixed + s_o * nest.outer[:, None] * at[block[nest.of_row]]
     law = _InnerLaw(nest, bucket.family, (y, w, v), given, s_i * nest.inner[:, None], phi)
-    mean, sd = law.moments(start.reshape(-1, KNOWN)[nest.place])
+    with np.errstate(all="ignore"):
+        mean, sd = law.moments(start.reshape(-1, KNOWN)[nest.place])
     # and in between
     x = (1.0 + t / reach[:, None]) * (0.5 * (KNOWN - 1))
     left = np.clip(x.astype(int), 0, KNOWN - 2)
@@ -219,28 +220,35 @@ class _InnerLaw(NamedTuple):
     phi: Any
 
     def moments(self, b: Array) -> tuple[Array, Array]:
-        """Mean and SD (l, g), by quadrature around the mode, which is searched from b on."""
+        """Mean and SD (l, g), by quadrature around the mode, which is searched from b on.
+
+        Each by itself: what is found does not depend on what else there is.
+        """
+        moving, W = np.ones(b.shape, bool), np.ones(b.shape)
         for _ in range(STEPS):
             terms = self.family.rows(*self.data, self.given + self.entry * b[self.nest.of_row], self.phi)
             slopes = self._sums(np.nan_to_num(terms.d1) * self.entry) - b
-            W = 1.0 + self._sums(np.maximum(np.nan_to_num(-terms.d2), 0.0) * self.entry**2)
-            step = np.clip(slopes / W, -1.0, 1.0)
-            b = b + step
-            if np.abs(step * np.sqrt(W)).max() < NEAR:
+            curvature = 1.0 + self._sums(np.maximum(np.nan_to_num(-terms.d2), 0.0) * self.entry**2)
+            step = np.where(moving, np.clip(slopes / curvature, -1.0, 1.0), 0.0)
+            b, W = b + step, np.where(moving, curvature, W)
+            moving &= np.abs(step) * np.sqrt(W) > NEAR
+            if not moving.any():
                 break
-        sd = 1.0 / np.sqrt(W)
+        mean, sd = b, 1.0 / np.sqrt(W)
         nodes = stats.t.ppf((np.arange(NODES) + 0.5) / NODES, DF)
         log_density = stats.t.logpdf(nodes, DF)
         for _ in range(TIMES):
-            at = b[..., None] + INFLATE * sd[..., None] * nodes
+            at = mean[..., None] + INFLATE * sd[..., None] * nodes
             eta = self.given[..., None] + self.entry[..., None] * at[self.nest.of_row]
             logf = self.family.rows(*self.data, eta.reshape(len(eta), -1), self.phi).logf
             log_w = self._sums(logf).reshape(at.shape) - 0.5 * at * at - log_density
             w = np.exp(log_w - log_w.max(axis=-1, keepdims=True))
             w /= w.sum(axis=-1, keepdims=True)
-            b = (w * at).sum(axis=-1)
-            sd = np.sqrt((w * (at - b[..., None]) ** 2).sum(axis=-1))
-        return b, sd
+            own = (w * at).sum(axis=-1)
+            spread = (w * (at - own[..., None]) ** 2).sum(axis=-1)
+            known = np.isfinite(own) & (spread > 0)
+            mean, sd = np.where(known, own, mean), np.sqrt(np.where(known, spread, sd * sd))
+        return mean, sd
 
     def _sums(self, values: Array) -> Array:
         return np.add.reduceat(values, self.nest.first, axis=0)

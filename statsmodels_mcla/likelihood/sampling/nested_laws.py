@@ -155,7 +155,10 @@ def nested_laws(bucket: Bucket, modes: Modes, gaussian: Gaussian, phi: Any) -> N
     peak = log_density.max(axis=-1, keepdims=True)
     tables = inverse_distribution(t, log_density - peak)
     area = peak[..., 0] + np.log(np.exp(log_density - peak).sum(axis=-1) * (t[..., 1] - t[..., 0]))
-    curve = CubicSpline(np.arange(ACROSS), area.sum(axis=1) + prior[:, 0, :, 0], axis=1)
+    known = area.sum(axis=1) + prior[:, 0, :, 0]
+    if not np.isfinite(known).all():
+        return None
+    curve = CubicSpline(np.arange(ACROSS), known, axis=1)
     marginal = np.asarray(curve(np.linspace(0, ACROSS - 1, FINE)))
     fine = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, FINE)
     knots = inverse_distribution(fine[:, None], (marginal - marginal.max(axis=1, keepdims=True))[:, None])

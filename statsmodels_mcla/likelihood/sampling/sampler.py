@@ -210,7 +210,11 @@ class Sampler:
 
     def accelerated(self) -> Sampler:
         """Sampler of the same base numbers, whose draws move along paths with second derivatives; itself if it is."""
-        if self.rule.accelerate or self.sampling.joint or not any(self.design.map(_can_accelerate)):
+        if (
+            self.rule.accelerate
+            or self.sampling.joint
+            or not any(self.design.map(partial(_can_accelerate, self.rule)))
+        ):
             return self
         return replace(self, rule=replace(self.rule, accelerate=True))
 
@@ -307,8 +311,8 @@ def _nothing_made(design: MixedDesign) -> NumbersMade:
     return NumbersMade()
 
 
-def _can_accelerate(design: MixedDesign) -> bool:
-    return any(accelerates(bucket, design) for bucket in design.buckets)
+def _can_accelerate(rule: DrawRule, design: MixedDesign) -> bool:
+    return any(accelerates(bucket, design) and not rule.nests(bucket) for bucket in design.buckets)
 
 
 def _is_made(design: MixedDesign, draws: Any) -> bool:

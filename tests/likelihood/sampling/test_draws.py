@@ -77,8 +77,9 @@ def test_padding_is_normal_and_leaves_a_block_its_own_tails() -> None:
     rng = np.random.default_rng(0)
     data = pd.DataFrame({"g": g, "f": f, "y": rng.poisson(2.0, len(g))}).loc[lambda d: d.index.repeat(2)]
     model = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g) + (1 | f)", data=data, family="poisson")
-    model.draw([0.7, 0.2, 0.3], nsample=2**13, rng=1)
-    (part,) = model._current.position.draws
+    model.draw([0.7, 0.2, 0.3], rng=1)
+    (part,) = (part.together for part in model._current.position.draws)
+    part = replace(part, size=2**13)
     own = part.bucket.drawn >= 0
     q = own.sum(axis=1)
     assert sorted(set(q.tolist())) == [5, 6, 7]
