@@ -91,13 +91,15 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
     grouping factor stands before them.
     """
     # a covariate that is its own grouping factor has its name already
-    # and intercepts of several predictors are told apart by theirs: "zi: Intercept"
+    # and effects of several predictors are told apart by theirs: "zi: x"
     shown = [[c if t.name in t.columns else _after_group(c, t.name) for c in t.columns] for t in terms]
     flat = [label for labels in shown for label in labels]
     names = []
     for t, labels in zip(terms, shown, strict=True):
         own = [
-            f"{t.name}: {label}" if flat.count(label) > 1 or label == "Intercept" else label
+            f"{t.name}: {label.removeprefix(_predictor(t.name))}"
+            if flat.count(label) > 1 or label == "Intercept"
+            else label
             for label in labels
         ]
         for i in range(len(own)):
@@ -107,8 +109,14 @@ def covariance_names(terms: Sequence[RandomTerm]) -> list[str]:
 
 def _after_group(column: str, group: str) -> str:
     """Name of an effect, an intercept's that of its grouping factor."""
-    *predictor, effect = column.rpartition(": ")
-    return "".join(predictor) + (group if effect == "Intercept" else effect)
+    predictor = _predictor(column)
+    effect = column.removeprefix(predictor)
+    return predictor + group if effect == "Intercept" else (predictor or _predictor(group)) + effect
+
+
+def _predictor(name: str) -> str:
+    """The linear predictor that stands before a name, "zi: ", or nothing."""
+    return "".join(name.rpartition(": ")[:2])
 
 
 def parameter_names(fixed: Sequence[str], terms: Sequence[RandomTerm], family: Sequence[str]) -> list[str]:

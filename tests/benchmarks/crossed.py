@@ -97,6 +97,9 @@ DESIGNS = {
     "InstEval, 2972 x 1128": Design(
         "z ~ service + (1 | s) + (1 | d)", ("lme4", "InstEval"), {"z": least("y", 4)}
     ),
+    "InstEval, and departments by service": Design(
+        "z ~ service + (1 | s) + (1 | d) + (1 | dept:service)", ("lme4", "InstEval"), {"z": least("y", 4)}
+    ),
     "Chem97, 2410 schools in 131 authorities": Design(
         "y ~ gender + age + gcsecnt + (1 | school) + (1 | lea)",
         ("mlmRev", "Chem97"),

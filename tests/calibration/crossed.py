@@ -67,6 +67,18 @@ def nested_counts() -> MCLAMixedGLM:
     return MCLAMixedGLM.from_formula(formula, data=data, family=sm.families.Poisson())
 
 
+def nested_binary() -> MCLAMixedGLM:
+    """Yes and no of the children of mothers in communities, whose effects are integrated one by one."""
+    rng = np.random.default_rng(12)
+    community, mother = np.repeat(np.arange(30), 18), np.repeat(np.arange(180), 3)
+    x = rng.normal(size=540)
+    eta = -0.3 + 0.5 * x + 0.7 * rng.normal(size=30)[community] + 1.2 * rng.normal(size=180)[mother]
+    y = (rng.random(540) < 1.0 / (1.0 + np.exp(-eta))) * 1
+    data = pd.DataFrame({"y": y, "x": x, "community": community, "mother": mother})
+    formula = "y ~ x + (1 | community) + (1 | mother)"
+    return MCLAMixedGLM.from_formula(formula, data=data, family=sm.families.Binomial())
+
+
 def told(result: Any, contrast: str) -> pd.DataFrame:
     """What a fit says, the Monte Carlo errors of it, and the scale on which errors are small."""
     test = result.t_test(contrast)
@@ -106,6 +118,7 @@ DESIGNS = {
         of_benchmark("40 x 30, correlated slopes"), "Intercept + 0.5 * x = 0", 60, by_long_run(20_000)
     ),
     "nested counts": Design(nested_counts, "Intercept + x = 0", 60, by_long_run(60_000)),
+    "nested binary": Design(nested_binary, "Intercept + x = 0", 60, by_long_run(60_000)),
     "InstEval": Design(
         of_benchmark("InstEval, 2972 x 1128"), "Intercept + service[T.1] = 0", 8, by_many_draws(2**14)
     ),

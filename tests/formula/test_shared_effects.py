@@ -51,6 +51,19 @@ def test_rows_of_the_design_are_those_of_terms_apart() -> None:
     assert two.data.vc_names == ["g Var", "zi: g Var"]
 
 
+def test_names_say_which_predictor_an_effect_is_of() -> None:
+    """Slopes, too: a variance of the zero part is not taken for one of the mean."""
+    of_zeros = ["zi: g Var", "zi: x Var"]
+    assert model("y ~ x", ziformula="~ x + (x || g)").data.vc_names == of_zeros
+    assert model("y ~ x + (x || g)", ziformula="~ x + (x || g)").data.vc_names == [
+        "g Var",
+        "x Var",
+        *of_zeros,
+    ]
+    pair = model("y ~ x", ziformula="~ x + (x | g)").data.vc_names
+    assert pair == ["zi: g Var", "zi: g x zi: x Cov", "zi: x Var"]
+
+
 def test_within_one_formula_too() -> None:
     (term,) = model("y ~ x + (1 | p | g) + (0 + x | p | g)").random_terms
     assert term.columns == ("Intercept", "x")
