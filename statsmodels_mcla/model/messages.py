@@ -30,7 +30,7 @@ from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.results import MCLAMixedGLMResults
 
-ZERO_PART = "zi"
+ZERO_PART, DISPERSION = "zi", "disp"
 AT_ITS_END = 12.0  # a linear predictor beside that of the mean: a probability of 6e-6
 FAR_OUT = 9.0  # a free coordinate of a parameter of the family: 8000 degrees of freedom, a power of 1.9999
 LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger errors are told
@@ -135,11 +135,12 @@ def warn_maximum(
         "their standard errors, mean nothing, and the other results are those of the family without it",
     )
     for name, reach in far.items():
+        end = "dispersion of zero or without bound" if name == DISPERSION else "probability of 0 or 1"
         tell(
             name != vanished,
             SeparationWarning,
             f"the linear predictor {name!r} reaches {reach:.3g}: what it stands for is at the end of its range in some "
-            f"rows (a probability of 0 or 1), where the likelihood is flat. Estimates and standard errors of {name!r} "
+            f"rows (a {end}), where the likelihood is flat. Estimates and standard errors of {name!r} "
             "effects mean nothing there; leave terms out of its formula, or the formula itself",
         )
     fading = None if drawn or laplace.endless else fading_mode(laplace.fit)

@@ -17,6 +17,8 @@ LAST = (
 )
 BENT = 1e-4  # part by which the curvature may change on it
 FELT = 0.003  # distance between anchors from which on its change is no noise
+FLAT = 1e-6  # curvature along search coordinates: standard errors are a thousand times those that the search began with
+LEAST_BEND = 1e-12  # that is no rounding
 ALIKE = 0.1  # largest difference of directions of two metrics that give the same errors, about
 
 
@@ -73,10 +75,29 @@ def blur(scale: SearchScale, x: Array, found: Evaluation) -> float:
 def precision_of(
     scale: SearchScale, position: Position, found: Evaluation, sampler: Sampler, idle: Sequence[int] = ()
 ) -> Precision | None:
-    """Monte Carlo errors, None where there is no maximum; parameters at the end of their range need no precision."""
+    """Monte Carlo errors, None where there is no maximum.
+
+    Parameters at the end of their range need no precision, nor do those along which the likelihood has become flat:
+    a dispersion of one group that runs to zero has no standard error to be known.
+    """
     J = sampler.design.jacobian(position.params)
     hessian, ends = scale.settled(position.params, found.score, found.hessian)
     try:
-        return Precision.of(replace(found, hessian=hessian), J, [*idle, *ends])
+        hessian, plain = _without_flat(scale, J, hessian)
+        return Precision.of(replace(found, hessian=hessian), J, [*idle, *ends, *plain])
     except np.linalg.LinAlgError:
         return None
+
+
+def _without_flat(scale: SearchScale, J: Array, hessian: Array) -> tuple[Array, np.ndarray]:
+    """Hessian that is negative where it is zero but for rounding, and parameters whose errors lie along there."""
+    root = scale.stretch
+    bend, along = np.linalg.eigh(-(root.T @ hessian @ root))
+    flat = np.abs(bend) < FLAT
+    if not flat.any():
+        return hessian, np.zeros(0, int)
+    raised = np.where(flat, np.maximum(bend, LEAST_BEND), bend)
+    back = np.linalg.pinv(root)
+    share = (J @ root @ along) ** 2 / np.where(raised > 0, raised, np.inf)
+    plain = share[:, flat].sum(axis=1) > 0.5 * share.sum(axis=1)
+    return hessian - back.T @ (along * (raised - bend)) @ along.T @ back, np.flatnonzero(plain)
