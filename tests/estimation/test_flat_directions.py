@@ -34,7 +34,7 @@ def test_dispersions_that_run_to_zero() -> None:
     assert result.converged
     assert result.monte_carlo.draws.max() <= 512
     gone = np.asarray(result.params.filter(like="disp")) < -8
-    assert gone.any() and not gone.all()  # premise
+    assert 0 < gone.sum() < 8  # premise
     # the limit: Poisson counts where the dispersion is gone
     others = result.params.index[:2]
     held = MCLAMixedGLM.from_formula(
