@@ -42,7 +42,7 @@ from statsmodels_mcla.numerics import Array, child
 # like them, whose errors add up; points are better many in one set than in several
 MOST_REPLICATES, OF_ALIKE = 16, 1024
 LARGE = 100  # effects of a block with so many rows that even few draws take most of the time
-ALL_TOGETHER = 1024  # draws, at least, of all effects of blocks whose likelihood takes points of each
+ALL_TOGETHER = 1024  # draws of all effects of blocks whose likelihood takes points of each: their laws are known
 LEAST_REPLICATES = 4, 8  # of a block of one effect, and of more, whose errors may come from few blocks
 
 
@@ -419,7 +419,7 @@ class _Source:
         bucket, gaussian = self.bucket.take(members), self.gaussian.take(members)
         m, numbers = outer_points(size), NestedNumbers(self.rule.seed_of(self.bucket, epoch))
         nodes = nested_nodes(self.design, self.params, bucket, gaussian, numbers, m)
-        return NestedDraws(bucket, nodes, m, partial(self.together, members, max(size, ALL_TOGETHER), epoch))
+        return NestedDraws(bucket, nodes, m, partial(self.together, members, ALL_TOGETHER, epoch))
 
 
 def _joint_draws(
