@@ -202,9 +202,7 @@ class NestedTask:
         # 2. second derivatives of points, by rows
         share, b_o = (x[points.block[points.of_row]] for x in (v, b_o))
         place = np.array([*range(layout.n_fixed), o, i])
-        powers = np.zeros(
-            (len(place), 2), int
-        )  # of the outer and inner effect, that the entries are multiplied by
+        powers = np.zeros((len(place), 2), int)  # of the outer and inner effect that go with each entry
         powers[-2, 0] = powers[-1, 1] = 1
         entries = entries[:, place]
 

@@ -42,7 +42,9 @@ from statsmodels_mcla.numerics import Array, child
 # like them, whose errors add up; points are better many in one set than in several
 MOST_REPLICATES, OF_ALIKE = 16, 1024
 LARGE = 100  # effects of a block with so many rows that even few draws take most of the time
-ALL_TOGETHER = 1024  # draws of all effects of blocks whose likelihood takes points of each: their laws are known
+ALL_TOGETHER = (
+    1024  # draws of all effects of blocks whose likelihood takes points of each: their laws are known
+)
 LEAST_REPLICATES = 4, 8  # of a block of one effect, and of more, whose errors may come from few blocks
 
 
