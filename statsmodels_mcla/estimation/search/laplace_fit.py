@@ -75,12 +75,9 @@ def fit_laplace(
         nonlocal last, where, best, gain
         if last is not None and now() >= deadline:
             raise OutOfTime
-        try:
-            with np.errstate(all="ignore"):
-                found = evaluate_laplace(design, scale.fitted(x), None if last is None else last.modes)
-        except (FloatingPointError, np.linalg.LinAlgError):
-            return -np.inf, np.zeros(len(x)), None
-        if not np.isfinite(found.value):
+        found = None if last is None else _evaluated(design, scale.fitted(x), last.modes)
+        found = found or _evaluated(design, scale.fitted(x), None)  # the modes nearby may have been far away
+        if found is None:
             return -np.inf, np.zeros(len(x)), None
         last, where = found, x.tobytes()
         if found.value > gain:
@@ -111,6 +108,16 @@ def fit_laplace(
     # a line search stops at round-off, which is no failure if the gradient is flat by then
     retvals["converged"] = bool(np.abs(search.score(at)).max(initial=0.0) < max(10 * gtol, 1e-3))
     return LaplaceFit(design, scale, scale.fitted(at), last, retvals, fitted.mle_settings)
+
+
+def _evaluated(design: DesignFacts, params: Array, start: Any) -> LaplaceEvaluation | None:
+    """Laplace approximation from some modes on; None where it is not finite."""
+    try:
+        with np.errstate(all="ignore"):
+            found = evaluate_laplace(design, params, start)
+    except (FloatingPointError, np.linalg.LinAlgError):
+        return None
+    return found if np.isfinite(found.value) else None
 
 
 def sized(design: DesignFacts, start: GLMStart) -> GLMStart:

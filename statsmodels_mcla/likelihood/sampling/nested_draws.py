@@ -9,7 +9,8 @@ Both are randomly shifted grids in the quantiles of a wide t, as for blocks of o
 products of independent unbiased estimates are unbiased, and replicates of both show the error.  Outer points lie
 around the mean of the outer effect, inner ones around the mean that the effect has given the outer one.  They stand
 still while the parameters move: where one-dimensional rules are exact, there is no Monte Carlo error that paths could
-save.
+save.  Where rows tell so much of an inner effect that its law is narrow beside what the parameters move it by, its block
+is drawn as others are.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from scipy.interpolate import CubicSpline
 
 from statsmodels_mcla.design import Bucket, MixedDesign, Nesting
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.likelihood.laplace import Gaussian
+from statsmodels_mcla.likelihood.laplace import Gaussian, Modes
 from statsmodels_mcla.likelihood.sampling.base_numbers import SobolNumbers
 from statsmodels_mcla.likelihood.sampling.draws import DrawPart
 from statsmodels_mcla.likelihood.sampling.proposals import spherical_t_logpdf
@@ -37,6 +38,7 @@ LEAST, FIRST = 4, 8  # points of a replicate, at least and at first
 DF, INFLATE = 6.0, 2.0
 STEPS = 12  # of Newton's method to the modes of the inner effects
 NEAR = 1e-2  # conditional standard deviations that they may be away
+NARROW = 100.0  # curvature of an inner effect beyond which its law is too narrow for points that do not move with it
 KNOWN = 13  # places of the outer effect where laws of the inner ones are looked at
 NODES, TIMES = 16, 2  # points for their mean and SD, and rounds
 
@@ -160,6 +162,17 @@ def with_density(numbers: SobolNumbers, places: np.ndarray, size: int) -> tuple[
 def outer_points(size: int) -> int:
     """Outer points of so many pairs in all."""
     return REPLICATES * isqrt(size // REPLICATES)
+
+
+def inner_curvature(design: MixedDesign, params: Array, bucket: Bucket, modes: Modes) -> Array:
+    """Curvature (B,) that rows give the inner effect of each block that they tell most of, in standard effects."""
+    nest = bucket.nesting
+    assert nest is not None  # noqa: S101 - for type checkers
+    loading = design.loadings.factors(design.split(params)[1])[nest.inner_term][0, 0]
+    each = np.add.reduceat(bucket.nested(modes.W)[:, 0] * (loading * nest.inner) ** 2, nest.first)
+    out = np.zeros(bucket.n_blocks)
+    np.maximum.at(out, nest.block, each)
+    return out
 
 
 def nested_nodes(

@@ -25,8 +25,10 @@ from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, Joi
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, anchored, standing
 from statsmodels_mcla.likelihood.sampling.nested_draws import (
     FIRST,
+    NARROW,
     NestedDraws,
     NestedNumbers,
+    inner_curvature,
     nested_nodes,
     outer_points,
 )
@@ -212,11 +214,7 @@ class Sampler:
 
     def accelerated(self) -> Sampler:
         """Sampler of the same base numbers, whose draws move along paths with second derivatives; itself if it is."""
-        if (
-            self.rule.accelerate
-            or self.sampling.joint
-            or not any(self.design.map(partial(_can_accelerate, self.rule)))
-        ):
+        if self.rule.accelerate or self.sampling.joint or not any(self.design.map(_can_accelerate)):
             return self
         return replace(self, rule=replace(self.rule, accelerate=True))
 
@@ -313,8 +311,8 @@ def _nothing_made(design: MixedDesign) -> NumbersMade:
     return NumbersMade()
 
 
-def _can_accelerate(rule: DrawRule, design: MixedDesign) -> bool:
-    return any(accelerates(bucket, design) and not rule.nests(bucket) for bucket in design.buckets)
+def _can_accelerate(design: MixedDesign) -> bool:
+    return any(accelerates(bucket, design) for bucket in design.buckets)
 
 
 def _is_made(design: MixedDesign, draws: Any) -> bool:
@@ -371,9 +369,10 @@ def _draws(
     draws: list[DrawPart] = []
     for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
         source = _Source(rule, design, params, bucket, mode, sampling.gaussian(bucket, mode, phi), made, k)
-        make = source.nested if rule.nests(bucket) else source.together
-        kinds, kind = np.unique(np.stack([sizes[k], epochs[k]]), axis=1, return_inverse=True)
-        for c, (size, epoch) in enumerate(kinds.T.tolist()):
+        nests = source.nests()
+        kinds, kind = np.unique(np.stack([nests, sizes[k], epochs[k]]), axis=1, return_inverse=True)
+        for c, (nested, size, epoch) in enumerate(kinds.T.tolist()):
+            make = source.nested if nested else source.together
             draws.append(make(np.flatnonzero(kind.ravel() == c), size, epoch))
     return tuple(draws)
 
@@ -406,6 +405,12 @@ class _Source:
         accelerate = rule.accelerate and accelerates(bucket, self.design)
         given = self.design, bucket, self.modes, self.gaussian, self.params
         return anchored(*given, inflate, lean, exact, accelerate), df
+
+    def nests(self) -> np.ndarray:
+        """Blocks (B,) whose inner effects are integrated one by one: points that stand still suit no narrow laws."""
+        if not self.rule.nests(self.bucket):
+            return np.zeros(self.bucket.n_blocks, bool)
+        return inner_curvature(self.design, self.params, self.bucket, self.modes) < NARROW
 
     def together(self, members: np.ndarray, size: int, epoch: int) -> BlockDraws:
         """Draws of all effects of some of the blocks."""

@@ -129,3 +129,28 @@ def test_a_large_block_is_cut_into_pieces(monkeypatch: pytest.MonkeyPatch) -> No
         whole, (model.loglike(params), model.score(params), model.hessian(params)), strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def normal_limit(data: pd.DataFrame, params: np.ndarray) -> float:
+    """Log-likelihood of counts so large that they say what their linear predictors are: log y is normal."""
+    logs = np.log(data["y"].to_numpy())
+    groups = np.equal.outer(data["g"].to_numpy(), data["g"].to_numpy())
+    V = params[2] * groups + np.diag(params[3] + 1.0 / data["y"])
+    return float(stats.multivariate_normal(params[0] + params[1] * data["x"], V).logpdf(logs) - logs.sum())
+
+
+@pytest.mark.parametrize("level", [8.0, 12.0, 15.0])
+def test_counts_too_large_for_points_that_stand_still(level: float) -> None:
+    """An effect for each row is known so well that the estimates' own errors move its law away from them."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(12), 6), rng.normal(size=72)
+    eta = level + 0.3 * x + rng.normal(0, 0.5, 12)[g] + rng.normal(0, 0.3, 72)
+    data = pd.DataFrame({"y": rng.poisson(np.exp(eta)), "x": x, "g": g, "row": np.arange(72)})
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g) + (1 | row)", data=data, family=sm.families.Poisson())
+    laplace = model.fit_laplace()
+    at = np.asarray(laplace.params)
+    assert laplace.llf == pytest.approx(normal_limit(data, at), abs=0.02)
+    model.draw(at, rng=1)
+    for step in (0.0, 0.01):
+        there = at + step * np.asarray(laplace.bse)
+        assert model.loglike(there) == pytest.approx(normal_limit(data, there), abs=0.05)
