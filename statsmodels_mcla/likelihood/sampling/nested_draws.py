@@ -9,8 +9,8 @@ Both are randomly shifted grids in the quantiles of a wide t, as for blocks of o
 products of independent unbiased estimates are unbiased, and replicates of both show the error.  Outer points lie
 around the mean of the outer effect, inner ones around the mean that the effect has given the outer one.  They stand
 still while the parameters move: where one-dimensional rules are exact, there is no Monte Carlo error that paths could
-save.  Where rows tell so much of an inner effect that its law is narrow beside what the parameters move it by, its block
-is drawn as others are.
+save.  Where rows tell so much of an inner effect that its law is narrow beside what the parameters move it by, its
+block is drawn as others are.
 """
 
 from __future__ import annotations
