@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from statsmodels_mcla.design import Bucket, DesignFacts, MixedDesign
 from statsmodels_mcla.execution import on_one_blas_thread, remade
@@ -21,8 +19,9 @@ from statsmodels_mcla.likelihood.sampling.base_numbers import (
     IndependentNumbers,
     SobolNumbers,
 )
-from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, JointDraws, NumbersMade
-from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, anchored, standing
+from statsmodels_mcla.likelihood.sampling.draws import BlockDraws, DrawPart, NumbersMade
+from statsmodels_mcla.likelihood.sampling.joint_draws import joint_draws
+from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, anchored
 from statsmodels_mcla.likelihood.sampling.nested_draws import (
     FIRST,
     NARROW,
@@ -32,10 +31,8 @@ from statsmodels_mcla.likelihood.sampling.nested_draws import (
     nested_nodes,
     outer_points,
 )
-from statsmodels_mcla.likelihood.sampling.proposals import StandardisedProposal
 from statsmodels_mcla.likelihood.sampling.settings import (
     BlockSampling,
-    FixedSampling,
     Sampling,
 )
 from statsmodels_mcla.numerics import Array, child
@@ -365,14 +362,16 @@ def _draws(
     _, loadings, phi = design.split(params)
     if not isinstance(sampling, BlockSampling):
         factors = design.loadings.factors(loadings)
-        return (_joint_draws(rule, design, params, factors, modes[0], int(sizes[0][0])),)
+        return (
+            joint_draws(sampling, rule.seed, design, buckets[0], params, factors, modes[0], int(sizes[0][0])),
+        )
     draws: list[DrawPart] = []
     for k, (bucket, mode) in enumerate(zip(buckets, modes, strict=True)):
         source = _Source(rule, design, params, bucket, mode, sampling.gaussian(bucket, mode, phi), made, k)
         nests = source.nests()
         kinds, kind = np.unique(np.stack([nests, sizes[k], epochs[k]]), axis=1, return_inverse=True)
         for c, (nested, size, epoch) in enumerate(kinds.T.tolist()):
-            make = source.nested if nested else source.together
+            make = source.nested if nested else partial(source.together, narrow=rule.nests(bucket))
             draws.append(make(np.flatnonzero(kind.ravel() == c), size, epoch))
     return tuple(draws)
 
@@ -391,8 +390,18 @@ class _Source:
     k: int
 
     @cached_property
-    def _anchor(self) -> tuple[Anchor, Array]:
+    def _anchors(self) -> dict[bool, tuple[Anchor, Array]]:
+        return {}
+
+    def _anchor(self, accelerate: bool) -> tuple[Anchor, Array]:
         """Anchor, and degrees of freedom, of draws of all effects together."""
+        if accelerate not in self._anchors:
+            self._anchors[accelerate] = self._made_anchor(
+                accelerate and accelerates(self.bucket, self.design)
+            )
+        return self._anchors[accelerate]
+
+    def _made_anchor(self, accelerate: bool) -> tuple[Anchor, Array]:
         rule, bucket = self.rule, self.bucket
         sampling, quadratic = rule.sampling, bucket.family.quadratic
         assert isinstance(sampling, BlockSampling)  # noqa: S101 - for type checkers
@@ -402,7 +411,6 @@ class _Source:
         df = np.array([sampling.shape(n, quadratic, grid)[0] for n in q.tolist()])[of_block]
         lean = sampling.centre == "mean" and not grid
         exact = lean and sampling.df is None and sampling.inflate is None
-        accelerate = rule.accelerate and accelerates(bucket, self.design)
         given = self.design, bucket, self.modes, self.gaussian, self.params
         return anchored(*given, inflate, lean, exact, accelerate), df
 
@@ -412,9 +420,9 @@ class _Source:
             return np.zeros(self.bucket.n_blocks, bool)
         return inner_curvature(self.design, self.params, self.bucket, self.modes) < NARROW
 
-    def together(self, members: np.ndarray, size: int, epoch: int) -> BlockDraws:
-        """Draws of all effects of some of the blocks."""
-        anchor, df = self._anchor
+    def together(self, members: np.ndarray, size: int, epoch: int, narrow: bool = False) -> BlockDraws:
+        """Draws of all effects of some of the blocks; where their laws are narrow, affine paths would miss them."""
+        anchor, df = self._anchor(narrow or self.rule.accelerate)
         bucket = self.bucket
         if len(members) < bucket.n_blocks:
             bucket, anchor, df = bucket.take(members), anchor.take(members), df[members]
@@ -427,21 +435,3 @@ class _Source:
         m, numbers = outer_points(size), NestedNumbers(self.rule.seed_of(self.bucket, epoch))
         nodes = nested_nodes(self.design, self.params, bucket, gaussian, numbers, m)
         return NestedDraws(bucket, nodes, m, partial(self.together, members, ALL_TOGETHER, epoch))
-
-
-def _joint_draws(
-    rule: DrawRule, design: MixedDesign, params: Array, factors: Sequence[Array], modes: Modes, size: int
-) -> JointDraws:
-    """Draws of all effects from the density at hand, which move so that the effects of the model stay."""
-    (bucket,) = rule.buckets(design)
-    sampling = rule.sampling
-    assert not isinstance(sampling, BlockSampling)  # noqa: S101 - for type checkers
-    proposal = sampling.proposal(modes)
-    if isinstance(sampling, FixedSampling):
-        loadings = design.loadings
-        parts = zip(loadings.terms, loadings.slices, bucket.levels, strict=True)
-        own = params[design.layout.covariance]
-        each = [sp.kron(sp.eye_array(count), t.factor(own[s])) for t, s, count in parts]
-        proposal = StandardisedProposal(proposal, sp.csr_array(sp.block_diag(each, format="csr")))
-    anchor = standing(design, bucket, factors, params)
-    return JointDraws(bucket, anchor, proposal, rule.seed, size)
