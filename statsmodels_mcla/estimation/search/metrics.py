@@ -83,21 +83,22 @@ def precision_of(
     J = sampler.design.jacobian(position.params)
     hessian, ends = scale.settled(position.params, found.score, found.hessian)
     try:
-        hessian, plain = _without_flat(scale, J, hessian)
+        hessian, plain = _without_flat(scale, position.params, J, hessian)
         return Precision.of(replace(found, hessian=hessian), J, [*idle, *ends, *plain])
     except np.linalg.LinAlgError:
         return None
 
 
-def _without_flat(scale: SearchScale, J: Array, hessian: Array) -> tuple[Array, np.ndarray]:
+def _without_flat(scale: SearchScale, params: Array, J: Array, hessian: Array) -> tuple[Array, np.ndarray]:
     """Hessian that is negative where it is zero but for rounding, and parameters whose errors lie along there."""
-    root = scale.stretch
+    root = scale.slopes(scale.from_fitted(params)) @ scale.stretch
     bend, along = np.linalg.eigh(-(root.T @ hessian @ root))
     flat = np.abs(bend) < FLAT
     if not flat.any():
         return hessian, np.zeros(0, int)
     raised = np.where(flat, np.maximum(bend, LEAST_BEND), bend)
-    back = np.linalg.pinv(root)
+    size = np.linalg.norm(root, axis=1) + (~root.any(axis=1))  # a dispersion has units
+    back = np.linalg.pinv(root / size[:, None]) / size
     share = (J @ root @ along) ** 2 / np.where(raised > 0, raised, np.inf)
     plain = share[:, flat].sum(axis=1) > 0.5 * share.sum(axis=1)
     return hessian - back.T @ (along * (raised - bend)) @ along.T @ back, np.flatnonzero(plain)
