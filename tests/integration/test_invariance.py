@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from helpers import no_warnings
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from statsmodels_mcla import MCLAMixedGLM, families
@@ -81,6 +81,7 @@ def reference(structure: str, family: str, laplace: bool):
     log_scale=st.floats(-8.0, 8.0),
     laplace=st.booleans(),
 )
+@example(structure="slope", shift=-7228.4, log_scale=0.0, laplace=False)
 def test_origin_and_units_of_a_covariate(
     family: str, structure: str, shift: float, log_scale: float, laplace: bool
 ) -> None:

@@ -399,7 +399,8 @@ def fit_monte_carlo(
         failures += precision is None
         larger = sampler
         if settings.nsample is not None:
-            larger = with_better_paths(sampler.with_size(settings.nsample), precision, settings)
+            # whatever is known of errors, which depends on the covariates' origins and units: the fit must not
+            larger = sampler.with_size(settings.nsample).accelerated()
         elif not (enough or settings.late):
             larger = larger_sampler(sampler, evaluation, precision, settings, failures)
         grows = larger is not sampler
