@@ -264,7 +264,8 @@ class MCLAMixedGLMResults(MonteCarloPlots, MixedGLMResults):
         Returns
         -------
         DataFrame
-            Indexed by block: ``draws``; ``ess``, the effective sample size; ``ess_ratio``, its fraction of the
+            Indexed by block: ``draws``, or pairs of points of an outer and an inner effect where nested effects are
+            integrated one by one; ``ess``, the effective sample size; ``ess_ratio``, its fraction of the
             draws; ``k_hat``, the Pareto shape of the largest weights (above 0.7: unreliable); ``share`` of the
             Monte Carlo variance of the estimates, relative to their standard errors.
 
