@@ -8,7 +8,7 @@ on one parameter alone is computed on small arrays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ from scipy import special
 
 from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2, trigamma
 from statsmodels_mcla.numerics import Array, Number
+from statsmodels_mcla.numerics import log1mexp as _log1mexp
 
 Pair = tuple[int, int]
 
@@ -66,6 +67,16 @@ class Jet:
         h = {pair: d1 * part for pair, part in self.h.items()}
         squares = {(i, j): d2 * (a * b) for i, a in self.d.items() for j, b in self.d.items() if i <= j}
         return Jet(value, {i: d1 * a for i, a in self.d.items()}, _sum(h, squares))
+
+    @classmethod
+    def of_two(cls, x: Jet, z: Jet, value: Array, first: Sequence[Array], second: Sequence[Array]) -> Jet:
+        """Return f(x, z), from f, its first derivatives and those by (x, x), (x, z), (z, x) and (z, z)."""
+        d = _sum({i: first[0] * part for i, part in x.d.items()}, z.d, first[1])
+        h = _sum({pair: first[0] * part for pair, part in x.h.items()}, z.h, first[1])
+        for factor, left, right in zip(second, (x, x, z, z), (x, z, x, z), strict=True):
+            pairs = {(i, j): a * b for i, a in left.d.items() for j, b in right.d.items() if i <= j}
+            h = _sum(h, pairs, factor)
+        return cls(value, d, h)
 
     def __add__(self, other: Jet | Number) -> Jet:
         """Sum."""
@@ -149,15 +160,9 @@ def log_add(a: Jet, b: Jet) -> Jet:
 
 
 def log1mexp(x: Jet) -> Jet:
-    """Return log(1 - e^-x) at x > 0: from the larger of both (Maechler, 2012)."""
-    at = x.value
-    near = at < 0.7
-    value = np.where(
-        near, np.log(-np.expm1(-np.where(near, at, 1.0))), np.log1p(-np.exp(-np.where(near, 1.0, at)))
-    )
-    grown = np.expm1(np.minimum(at, 700.0))
-    d1 = 1.0 / grown
-    return x.through(value, d1, -d1 * (1.0 + d1))
+    """Return log(1 - e^-x) at x > 0."""
+    d1 = 1.0 / np.expm1(np.minimum(x.value, 700.0))
+    return x.through(_log1mexp(x.value), d1, -d1 * (1.0 + d1))
 
 
 def gammaln(x: Jet) -> Jet:

@@ -10,67 +10,30 @@ parameters, and take the place of the intercept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from statsmodels_mcla.families.categories import Categories, sampled_category
 from statsmodels_mcla.families.distribution import Predictable
-from statsmodels_mcla.families.jets import Jet
-from statsmodels_mcla.families.links import CLOGLOG, IDENTITY, LOGIT, PROBIT, Identity, MeanLink
+from statsmodels_mcla.families.latent import LATENT, Interval, Latent
+from statsmodels_mcla.families.links import IDENTITY, LOGIT, Identity, MeanLink
 from statsmodels_mcla.families.parameter_scale import POSITIVE, REAL, ParameterScale
-from statsmodels_mcla.families.smooth_density import STEP, SmoothDensity
-from statsmodels_mcla.numerics import LOG_2PI, Array, Number
+from statsmodels_mcla.families.row_terms import (
+    BlockTerms,
+    DispersionTerms,
+    RowTerms,
+    Workspace,
+    without_lost_draws,
+)
+from statsmodels_mcla.families.smooth_density import CompleteDensity, full
+from statsmodels_mcla.numerics import Array, Number
 
 NEWTON = 60
-
-
-class Latent(NamedTuple):
-    """A latent distribution: link, logs of its function, of one minus it and of its density, whose slope is last."""
-
-    link: MeanLink
-    log_cdf: Callable[[Array], Array]
-    log_sf: Callable[[Array], Array]
-    log_pdf: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
-
-
-def _log1mexp(x: Array) -> Array:
-    """Return log(1 - e^-x) at x >= 0."""
-    near = x < 0.7
-    return np.where(
-        near, np.log(-np.expm1(-np.where(near, x, 1.0))), np.log1p(-np.exp(-np.where(near, 1.0, x)))
-    )
-
-
-LATENT = {
-    "logit": Latent(
-        LOGIT,
-        lambda x: -np.logaddexp(0.0, -x),
-        lambda x: -np.logaddexp(0.0, x),
-        lambda x: -np.logaddexp(0.0, -x) - np.logaddexp(0.0, x),
-        lambda x: 1.0 - 2.0 * special.expit(x),
-    ),
-    "probit": Latent(
-        PROBIT,
-        special.log_ndtr,
-        lambda x: special.log_ndtr(-x),
-        lambda x: -0.5 * (x * x + LOG_2PI),
-        lambda x: -x,
-    ),
-    "cloglog": Latent(
-        CLOGLOG,
-        lambda x: _log1mexp(np.exp(x)),
-        lambda x: -np.exp(x),
-        lambda x: x - np.exp(x),
-        lambda x: 1.0 - np.exp(x),
-    ),
-}
+HALVINGS = 30  # of the range in which thresholds are looked for, to start with
 
 
 @dataclass(frozen=True)
@@ -146,7 +109,7 @@ class CategoryProbability(MeanLink):
 
 
 @dataclass(frozen=True)
-class Cumulative(Categories, SmoothDensity):
+class Cumulative(Categories, CompleteDensity):
     """Ordered categories by a cumulative link.
 
     Parameters
@@ -187,7 +150,6 @@ class Cumulative(Categories, SmoothDensity):
     name: ClassVar[str] = "Cumulative"
     simple_mean: ClassVar[bool] = False
     intercept: ClassVar[bool] = False
-    far: ClassVar[float] = np.inf
 
     def __post_init__(self) -> None:
         if self.latent not in LATENT:
@@ -240,30 +202,70 @@ class Cumulative(Categories, SmoothDensity):
         var_weights: Number = 1.0,
     ) -> Any:
         weights = np.broadcast_to(np.asarray(freq_weights, float), endog.shape)
-        tau = np.zeros(len(self.values) - 1)
-        for k, value in enumerate(self.values[:-1]):
-            share = float(np.clip(np.average(endog <= value, weights=weights), 1e-3, 1.0 - 1e-3))
-            low, high = float(mu.min()) - 12.0, float(mu.max()) + 12.0
-            for _ in range(60):
-                middle = 0.5 * (low + high)
-                above = np.average(self.latent_law.link.mean(middle - mu), weights=weights) > share
-                low, high = (low, middle) if above else (middle, high)
-            tau[k] = middle + 1e-6 * k
+        weights = weights / weights.sum()
+        share = np.clip((endog <= np.array(self.values[:-1])[:, None]) @ weights, 1e-3, 1.0 - 1e-3)
+        low, high = np.full(len(share), mu.min() - 12.0), np.full(len(share), mu.max() + 12.0)
+        for _ in range(HALVINGS):
+            tau = 0.5 * (low + high)
+            above = self.latent_law.link.mean(tau[:, None] - mu) @ weights > share
+            low, high = np.where(above, low, tau), np.where(above, tau, high)
+        tau += 1e-6 * np.arange(len(tau))
         psi = np.linalg.lstsq(self._thresholds.matrix, tau, rcond=None)[0]
         return psi if len(psi) > 1 else float(psi[0])
 
     # -- density -----------------------------------------------------------------------------
 
-    def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
-        category = self.category(y)
-        A = self._thresholds.matrix
-        zero = np.zeros((1, A.shape[1]))
-        upper = _threshold(np.concatenate([A, zero])[category], psi, category == len(A), np.inf)
-        lower = _threshold(np.concatenate([zero, A])[category], psi, category == 0, -np.inf)
-        return log_difference(self.latent_law, upper - eta, lower - eta)
+    def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
+        return self._row_terms(self._interval(y, eta, phi), w, eta)
 
-    def _step_of(self, k: int, at: float) -> float:
-        return STEP
+    def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        return self._parameter_terms(self._interval(y, eta, phi), y, w, eta)
+
+    def complete_blocks(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
+    ) -> tuple[BlockTerms, DispersionTerms]:
+        found = self._interval(y, eta, phi)
+        terms = self._row_terms(found, w, eta)
+        own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
+        return own, self._parameter_terms(found, y, w, eta)
+
+    def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
+        with np.errstate(all="ignore"):
+            return full(-w * np.add(*self._interval(y, eta, phi).bends()), eta)
+
+    def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
+        upper, lower = self._of_thresholds(y)
+        with np.errstate(all="ignore"):
+            above, below = self._interval(y, eta, phi).bends()
+            return _whole(w * (upper * above + lower * below), eta)
+
+    def _interval(self, y: Array, eta: Array, phi: Any) -> Interval:
+        """Between the thresholds around each response."""
+        tau, category = np.concatenate([[-np.inf], self._tau(phi), [np.inf]]), self.category(y)
+        with np.errstate(all="ignore"):
+            return self.latent_law.between(tau[category + 1], tau[category], eta)
+
+    def _of_thresholds(self, y: Array) -> tuple[Array, Array]:
+        """Part of each parameter in the thresholds above and below each response, (m, ...) each."""
+        A, category = self._thresholds.matrix.T, self.category(y)
+        none = np.zeros((len(A), 1))
+        return np.hstack([A, none])[:, category], np.hstack([none, A])[:, category]
+
+    def _row_terms(self, found: Interval, w: Array, eta: Array) -> RowTerms:
+        with np.errstate(all="ignore"):
+            d1, d2 = (full(w * part, eta) for part in found.slopes())
+            value = np.where(np.isnan(found.value), -np.inf, found.value)
+            return RowTerms(np.where(np.isnan(eta), np.nan, w * value), d1, d2)
+
+    def _parameter_terms(self, found: Interval, y: Array, w: Array, eta: Array) -> DispersionTerms:
+        upper, lower = self._of_thresholds(y)
+        with np.errstate(all="ignore"):
+            da, db, daa, dab, dbb, d1a, d1b = (w * part for part in found.ends())
+            dphi, d1phi = upper * da + lower * db, upper * d1a + lower * d1b
+            dphi2 = (upper[:, None] * upper) * daa
+            dphi2 += (upper[:, None] * lower + lower[:, None] * upper) * dab
+            dphi2 += (lower[:, None] * lower) * dbb
+            return DispersionTerms(*(_whole(part, eta) for part in (dphi, dphi2, d1phi)))
 
     # -- facts of the distribution -----------------------------------------------------------
 
@@ -368,40 +370,6 @@ def _thresholds_of(kind: str, labels: tuple[str, ...]) -> Thresholds:
     return THRESHOLDS[kind](labels)
 
 
-def _threshold(rows: Array, psi: tuple[Jet, ...], absent: Array, instead: float) -> Jet:
-    """Threshold of each row, from its coefficients rows (..., 1, m) of psi; infinite where there is none."""
-    out = Jet.constant(np.where(absent, instead, 0.0))
-    for k, one in enumerate(psi):
-        out = out + one * rows[..., k]
-    return out
-
-
-def log_difference(latent: Latent, upper: Jet, lower: Jet) -> Jet:
-    """Return log(F(upper) - F(lower)), from the tail that is nearer."""
-    a, b = upper.value, lower.value
-    low, high = np.isfinite(b), np.isfinite(a)
-    a_in, b_in = np.where(high, a, 0.0), np.where(low, b, 0.0)
-    whole = np.zeros(())
-    below = np.where(high, latent.log_cdf(a_in), whole), np.where(low, latent.log_cdf(b_in), -np.inf)
-    above = np.where(low, latent.log_sf(b_in), whole), np.where(high, latent.log_sf(a_in), -np.inf)
-    left = np.where(low & high, a_in + b_in < 0.0, high)
-    more, less = (np.where(left, x, z) for x, z in zip(below, above, strict=True))
-    value = np.where(a > b, more + _log1mexp(np.maximum(more - less, 0.0)), -np.inf)
-    da = np.where(high, np.exp(latent.log_pdf(a_in) - value), 0.0)
-    db = -np.where(low, np.exp(latent.log_pdf(b_in) - value), 0.0)
-    d = {i: da * part for i, part in upper.d.items()}
-    for i, part in lower.d.items():
-        d[i] = d[i] + db * part if i in d else db * part
-    daa, dbb, dab = da * latent.slope(a_in) - da * da, db * latent.slope(b_in) - db * db, -da * db
-    h = {}
-    variables = sorted(set(upper.d) | set(lower.d))
-    for i in variables:
-        for j in variables:
-            if i <= j:
-                ai, aj, bi, bj = upper.d.get(i), upper.d.get(j), lower.d.get(i), lower.d.get(j)
-                total: Any = 0.0
-                for coefficient, x, z in ((daa, ai, aj), (dab, ai, bj), (dab, aj, bi), (dbb, bi, bj)):
-                    if x is not None and z is not None:
-                        total = total + coefficient * (x * z)
-                h[i, j] = total
-    return Jet(value, d, h)
+def _whole(parts: Array, eta: Array) -> Array:
+    """Derivatives by parameters within floating point."""
+    return full(parts, np.broadcast_to(eta, parts.shape))

@@ -20,7 +20,7 @@ from statsmodels_mcla.families.directions import Directions, directions_of
 from statsmodels_mcla.families.distribution import AsPredictors, Predictable
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.links import IDENTITY, LOGIT, MeanLink
-from statsmodels_mcla.families.ordered import Cumulative, log_difference
+from statsmodels_mcla.families.ordered import Cumulative
 from statsmodels_mcla.families.row_terms import Response
 from statsmodels_mcla.families.several_predictors import SeveralPredictors, first_direction
 from statsmodels_mcla.families.surfaces import Surface, along
@@ -134,10 +134,11 @@ class PartialOdds(SeveralPredictors):
 
     def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
         category, last = self.base.category(y), len(self.base.labels) - 1
-        upper, lower = eta, psi[0]
-        upper = Jet(np.where(category == last, np.inf, upper.value), upper.d, upper.h)
-        lower = Jet(np.where(category == 0, -np.inf, lower.value), lower.d, lower.h)
-        return log_difference(self.base.latent_law, upper, lower)
+        a = np.where(category == last, np.inf, eta.value)
+        b = np.where(category == 0, -np.inf, psi[0].value)
+        found = self.base.latent_law.between(a, b, np.zeros(()))
+        da, db, daa, dab, dbb, *_ = found.ends()
+        return Jet.of_two(eta, psi[0], found.value, (da, db), (daa, dab, dab, dbb))
 
     # -- facts of the distribution -----------------------------------------------------------
 

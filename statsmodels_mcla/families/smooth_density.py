@@ -33,14 +33,45 @@ def five_point_slope(ends: Array) -> Array:
     return np.asarray((8.0 * (ends[2] - ends[1]) - (ends[3] - ends[0])) / 12.0)
 
 
-class SmoothDensity(ConditionalFamily):
+class CompleteDensity(ConditionalFamily):
+    """A family whose log density holds all constants, with derivatives by all parameters at once.
+
+    Subclasses write `rows`, `parameter_rows` and `d2_parameters`.
+    """
+
+    exponential: ClassVar[bool] = False
+
+    def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        if len(self.parameters) != 1:
+            return super().dispersion_rows(y, w, v, eta, phi)
+        found = self.parameter_rows(y, w, v, eta, phi)
+        return DispersionTerms(found.dphi[0], found.dphi2[0, 0], found.d1phi[0])
+
+    def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
+        if len(self.parameters) != 1:
+            return super().d2_dispersion(y, w, v, eta, phi)
+        return np.asarray(self.d2_parameters(y, w, v, eta, phi)[0])
+
+    def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
+        return 0.0  # the log density is complete
+
+    def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
+        raise ValueError(
+            f"family {self.name} has no deviance, as there is no perfect fit of a row to compare with; use "
+            "resid_quantile or resid_pearson"
+        )
+
+    def blank_row(self) -> tuple[float, float, float]:
+        return (1.0, 0.0, 0.0)
+
+
+class SmoothDensity(CompleteDensity):
     """A family given by its log density alone.
 
     Subclasses write `log_density` with the functions of `jets`; it holds all constants. Exact first and second
     derivatives follow, third ones by a five-point rule on the second (error of order step^4).
     """
 
-    exponential: ClassVar[bool] = False
     far: ClassVar[float] = FAR  # where eta is cut off
 
     @abstractmethod
@@ -87,9 +118,9 @@ class SmoothDensity(ConditionalFamily):
             return found.h.get((min(i, j), max(i, j)), 0.0)
 
         return DispersionTerms(
-            np.stack([_full(w * found.d.get(i, 0.0), eta) for i in numbers]),
-            np.stack([np.stack([_full(w * second(i, j), eta) for j in numbers]) for i in numbers]),
-            np.stack([_full(w * second(0, i), eta) for i in numbers]),
+            np.stack([full(w * found.d.get(i, 0.0), eta) for i in numbers]),
+            np.stack([np.stack([full(w * second(i, j), eta) for j in numbers]) for i in numbers]),
+            np.stack([full(w * second(0, i), eta) for i in numbers]),
         )
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
@@ -107,29 +138,6 @@ class SmoothDensity(ConditionalFamily):
             ends = ends.reshape(*ends.shape, *[1] * eta.ndim)
             out.append(five_point_slope(self.curvature(y, w, v, etas, ends)) / step)
         return np.stack(out)
-
-    def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
-        if len(self.parameters) != 1:
-            return super().dispersion_rows(y, w, v, eta, phi)
-        found = self.parameter_rows(y, w, v, eta, phi)
-        return DispersionTerms(found.dphi[0], found.dphi2[0, 0], found.d1phi[0])
-
-    def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
-        if len(self.parameters) != 1:
-            return super().d2_dispersion(y, w, v, eta, phi)
-        return np.asarray(self.d2_parameters(y, w, v, eta, phi)[0])
-
-    def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
-        return 0.0  # the log density is complete
-
-    def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
-        raise ValueError(
-            f"family {self.name} has no deviance, as there is no perfect fit of a row to compare with; use "
-            "resid_quantile or resid_pearson"
-        )
-
-    def blank_row(self) -> tuple[float, float, float]:
-        return (1.0, 0.0, 0.0)
 
     def _step_of_eta(self, eta: Array, phi: Any) -> Array:
         return np.asarray(STEP * np.maximum(1.0, np.abs(eta)))
@@ -149,11 +157,11 @@ def floored(alpha: Jet) -> Jet:
 
 def _row_terms(found: Jet, w: Array, eta: Array) -> RowTerms:
     logf = np.broadcast_to(w * np.where(np.isnan(found.value), -np.inf, found.value), eta.shape)
-    d1, d2 = (_full(w * part, eta) for part in (found.d.get(0, 0.0), found.h.get((0, 0), 0.0)))
+    d1, d2 = (full(w * part, eta) for part in (found.d.get(0, 0.0), found.h.get((0, 0), 0.0)))
     return RowTerms(np.where(np.isnan(eta), np.nan, logf), d1, d2)
 
 
-def _full(part: Any, like: Array) -> Array:
+def full(part: Any, like: Array) -> Array:
     """Array of the shape of eta; what is beyond floating point in either direction is cut off there."""
     whole = np.broadcast_to(part, like.shape)
     if np.abs(whole).max(initial=0.0) <= BEYOND:

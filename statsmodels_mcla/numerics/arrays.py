@@ -65,3 +65,11 @@ def numeric_array(value: Any) -> Array:
     if out.dtype.kind in "mM":
         raise TypeError("dates and times are no numbers")
     return out.astype(float, order="C")
+
+
+def log1mexp(x: Array) -> Array:
+    """Return log(1 - e^-x) at x >= 0: from the larger of both (Maechler, 2012)."""
+    near = x < 0.7
+    return np.where(
+        near, np.log(-np.expm1(-np.where(near, x, 1.0))), np.log1p(-np.exp(-np.where(near, 1.0, x)))
+    )
