@@ -31,7 +31,7 @@ from statsmodels_mcla.execution import SERIAL, Executor, on_one_blas_thread
 from statsmodels_mcla.likelihood.monte_carlo.block_sums import BlockSums, sum_blocks
 from statsmodels_mcla.likelihood.monte_carlo.kernel import Task, Weighed, at_work, longest_section
 from statsmodels_mcla.likelihood.monte_carlo.nested_kernel import NestedTask
-from statsmodels_mcla.likelihood.monte_carlo.tasks import tasks_of
+from statsmodels_mcla.likelihood.monte_carlo.tasks import tasks_of, work_of
 from statsmodels_mcla.likelihood.sampling import DrawPart
 from statsmodels_mcla.numerics import Array
 
@@ -244,7 +244,7 @@ def _evaluated(
 ) -> Evaluated:
     """Evaluate over the draws of some rows."""
     tasks = tasks_of(design, params, draws)
-    executor = at_work(executor, sum(part.size * part.inner * part.bucket.y.size for part in draws))
+    executor = at_work(executor, work_of(draws))
     sums: Callable[..., BlockSums] = partial(sum_blocks, **asked)
     if len(tasks) >= executor.workers:
         chunks = executor.map(partial(_chunk, sums, executor.alone), tasks)

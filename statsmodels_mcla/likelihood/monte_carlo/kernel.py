@@ -20,7 +20,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -319,17 +319,19 @@ def _add(
     curvature, mixed, curved = Z.along(d2, u_js, weights)
     flat = *b_w.shape[:2], b_w.shape[2] * b_w.shape[3]
     curved -= inner_products(b_w.reshape(flat), b_js.reshape(flat))
-    for j, i in product(range(len(curves)), repeat=2):
-        h = _second(r, curves[i], b_js[:, j])
-        curved[:, i, j] += h
-        curved[:, j, i] += h
-    for k, place in enumerate(range(*task.layout.family_of_curved.indices(len(curves)))):
+    for i, curve in enumerate(curves):
+        if curve.drawn is not None:  # r' Lambda_i b_j
+            h = np.einsum("kec,kjec->kj", r[:, curve.effects], b_js[:, :, curve.drawn])
+            curved[:, i] += h
+            curved[:, :, i] += h
+    family = task.layout.family_of_curved
+    for k, place in enumerate(range(*family.indices(len(curves)))):
         mixed[:, place] += weighted_sum(change.d1phi[k], weights)
         h = np.einsum("kec,kc,ksec->ks", Z.gradients(change.d1phi[k]), weights, u_js)
         curved[:, :, place] += h
         curved[:, place] += h
-        for other, bend in enumerate(change.dphi2[k], task.layout.family_of_curved.start):
-            curved[:, place, other] += weighted_sum(bend, weights).sum(axis=-1)
+    if len(change.dphi2):
+        curved[:, family, family] += np.einsum("ijkc,kc->kij", change.dphi2.sum(axis=3), weights)
     sums.curvature[...] += curvature
     sums.mixed[...] += mixed
     sums.curved[...] += curved
@@ -341,13 +343,6 @@ def _densities(task: Task, y: Array, w: Array, v: Array, eta: Array) -> tuple[Bl
     if not task.layout.n_family:
         return family.blocks(y, w, v, eta, task.phi, _SCRATCH.work), DispersionTerms(*[np.zeros(0)] * 3)
     return family.complete_blocks(y, w, v, eta, task.phi, _SCRATCH.work)
-
-
-def _second(r: Array, curve: Curve, velocity: Array) -> Array | float:
-    """r' Lambda_i b_j, summed over draws."""
-    if curve.drawn is None:
-        return 0.0
-    return np.asarray(np.einsum("kec,kec->k", r[:, curve.effects], velocity[:, curve.drawn]))
 
 
 def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:
