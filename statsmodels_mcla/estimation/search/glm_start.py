@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.execution import remade
@@ -24,8 +25,8 @@ class GLMStart:
     ----------
     beta : ndarray (p,)
     phi : float or ndarray (m,)
-    information : ndarray (p, p)
-        X'WX.
+    information : ndarray (p + m, p + m)
+        About the fixed effects, X'WX, and the free coordinates of the family's parameters: of a log scale, n / 2.
     curvature : float
         Average of W: information about one row's first linear predictor.
     converged : bool
@@ -86,7 +87,10 @@ def fit_without_random_effects(design: DesignFacts, maxiter: int = 30) -> GLMSta
         phi = _mean_phi(design.map(partial(_glm_phi, beta), rows))
     back = np.linalg.inv(axes)
     curvature = float(here.curvature * len(design.family.directions) / design.n_rows)
-    return GLMStart(axes @ beta, phi, back.T @ here.information @ back, curvature, converged)
+    p, m = len(beta), design.layout.n_family
+    information = np.diag(np.full(p + m, 0.5 * design.n_rows))
+    information[:p, :p] = back.T @ here.information @ back
+    return GLMStart(axes @ beta, phi, information, curvature, converged)
 
 
 class _GLMRows(NamedTuple):
@@ -163,16 +167,17 @@ def search_scale(design: DesignFacts, start: GLMStart) -> SearchScale:
     layout = design.layout
     origin, stretch = np.zeros(layout.size), np.zeros((layout.size, layout.size))
     origin[layout.fixed] = start.beta
-    axes = design.fixed_axes
-    information = axes.T @ start.information @ axes
-    size = np.sqrt(np.diag(information))
-    root = np.linalg.cholesky(information / np.outer(size, size) + 1e-10 * np.eye(len(size)))
-    stretch[layout.fixed, layout.fixed] = axes @ (np.linalg.inv(root).T / size[:, None])
     for j, (k, i, column) in enumerate(design.loadings.entries, layout.covariance.start):
         term = design.loadings.terms[k]
         origin[j] = start.sd if term.order[column] == i else 0.0
         stretch[j, j] = start.sd / np.sqrt(term.levels)
     psi = design.family.parameter_scale
     origin[layout.family] = psi.free(np.atleast_1d(start.phi)[: layout.n_family])
-    stretch[layout.family, layout.family] = np.sqrt(2.0 / design.n_rows) * np.eye(layout.n_family)
+    # orthonormal in the information about fixed effects and family
+    axes = block_diag(design.fixed_axes, np.eye(layout.n_family))
+    information = axes.T @ start.information[: len(axes), : len(axes)] @ axes  # a limit has fewer parameters
+    size = np.sqrt(np.diag(information))
+    root = np.linalg.cholesky(information / np.outer(size, size) + 1e-10 * np.eye(len(size)))
+    known = np.r_[layout.fixed, layout.family]
+    stretch[np.ix_(known, known)] = axes @ (np.linalg.inv(root).T / size[:, None])
     return SearchScale(layout, psi, origin, stretch)

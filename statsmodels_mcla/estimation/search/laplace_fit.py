@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from statsmodels_mcla.likelihood.laplace import LaplaceEvaluation, Modes, evalua
 from statsmodels_mcla.numerics import Array, differences, is_positive_definite
 
 STEP = 1e-3  # of differences, in search coordinates: standard errors or so
+# information about parameters of the family: no step is longer than two of their free coordinates
+PRIOR = 0.25
 
 
 @dataclass(frozen=True)
@@ -141,28 +144,44 @@ def sized(design: DesignFacts, start: GLMStart) -> GLMStart:
         if not found.value > height:
             break
         best, height, modes = trial, found.value, found.modes
-    if modes is None:
-        return best
-    return _informed(design, best, modes)
+    return best if modes is None else _informed(design, best, modes)
 
 
 def informed(design: DesignFacts, start: GLMStart, params: Array) -> GLMStart:
-    """Start with the information about the fixed effects that there is at some fitted parameters."""
+    """Start with the information about fixed effects and family that there is at some fitted parameters."""
     return _informed(design, start, evaluate_laplace(design, params).modes)
 
 
 def _informed(design: DesignFacts, start: GLMStart, modes: tuple[Modes, ...]) -> GLMStart:
-    information = np.sum(design.map(_information, modes), axis=0)
-    return replace(start, information=information) if is_positive_definite(information) else start
+    whole = np.sum(design.map(partial(_information, start.phi), modes), axis=0)
+    free = np.eye(len(whole))
+    p, psi = design.n_fixed, design.family.parameter_scale
+    free[p:, p:] = psi.jacobian(psi.free(np.atleast_1d(start.phi)[: len(whole) - p]))
+    whole = free.T @ whole @ free
+    whole[p:, p:] += PRIOR * np.eye(len(whole) - p)
+    before = start.information[: len(whole), : len(whole)]
+    alone = before.copy()
+    alone[:p, :p] = whole[:p, :p]
+    found = next(filter(is_positive_definite, (whole, alone)), before)
+    return replace(start, information=found)
 
 
-def _information(design: MixedDesign, modes: tuple[Modes, ...]) -> Array:
-    """Information about the fixed effects that random effects of unknown size leave."""
-    out = np.zeros((design.n_fixed, design.n_fixed))
+def _information(phi: Any, design: MixedDesign, modes: tuple[Modes, ...]) -> Array:
+    """Information about fixed effects and parameters of the family that random effects of unknown size leave."""
+    p, m = design.n_fixed, design.layout.n_family
+    out = np.zeros((p + m, p + m))
     for bucket, mode in zip(design.buckets, modes, strict=True):
-        weighted = mode.W[..., None] * bucket.X
-        known = mode.root.back(mode.J.back(weighted))
-        out += np.einsum("bni,bnj->ij", weighted, bucket.X) - np.einsum("bqi,bqj->ij", known, known)
+        bends = mode.W[..., None] * bucket.X  # how the slopes of the rows change with each parameter
+        if m:
+            numbers = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
+            own = bucket.family.parameter_rows(*numbers, mode.eta[..., None], phi)
+            bends = np.concatenate([bends, -np.moveaxis(own.d1phi[..., 0], 0, -1)], axis=-1)
+            out[p:, p:] -= own.dphi2.sum(axis=(2, 3, 4))
+        known = mode.root.back(mode.J.back(bends))
+        between = np.einsum("bni,bnj->ij", bucket.X, bends)
+        out[:p] += between
+        out[p:, :p] += between[:, p:].T
+        out -= np.einsum("bqi,bqj->ij", known, known)
     return out
 
 
@@ -172,7 +191,7 @@ def laplace_covariance(fit: LaplaceFit) -> Array:
     Returns
     -------
     ndarray (P, P)
-        Of the fitted parameters; NaN where the information is not positive definite.
+        Of the fitted parameters; NaN where the information is not positive definite, or the likelihood ends nearby.
     """
     scale, modes = fit.scale, fit.evaluation.modes
 
@@ -180,8 +199,12 @@ def laplace_covariance(fit: LaplaceFit) -> Array:
         return scale.gradient(x, evaluate_laplace(fit.design, scale.fitted(x), modes).gradient)
 
     x = scale.from_fitted(fit.params)
-    H = differences(gradient, x, np.full(len(x), STEP))
+    unknown = np.full((len(fit.params),) * 2, np.nan)
+    try:
+        H = differences(gradient, x, np.full(len(x), STEP))
+    except (FloatingPointError, np.linalg.LinAlgError):  # as where thresholds cross
+        return unknown
     information = -0.5 * (H + H.T)
     if not is_positive_definite(information):
-        return np.full(H.shape, np.nan)
+        return unknown
     return scale.covariance(x, np.linalg.inv(information))
