@@ -1,4 +1,4 @@
-"""The information that a search is scaled by is that of the likelihood at the modes, fixed effects and family jointly."""
+"""Searches are scaled by the information of the likelihood at the modes, fixed effects and family jointly."""
 
 from __future__ import annotations
 
