@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.linalg import block_diag
 
 from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.design import MixedDesign, SearchScale
@@ -37,15 +38,27 @@ from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.numerics import Array, difference_points, slopes
 
+NOTHING = 1e3  # standard error of a linear predictor that means nothing
 UNTOLD = 1e-6  # information of the rest about a fixed effect, in units of that of all data
 SINGULAR = 1e-10  # eigenvalue of a correlation matrix, relative to the largest, that counts as zero
 
 
-def _search_scale(fitted: Fitted, cov: Array) -> SearchScale:
-    """Scale of the search along axes in which ``cov`` (k, k) is the unit matrix."""
+def _known_root(axes: Array, cov: Array) -> Array:
+    """Root R (k, K) with R R' = cov, but for directions of the first parameters that the data tell nothing of.
+
+    Along the axes (p, p) of the fixed effects, the linear predictors have units.
+    """
+    unit = block_diag(axes, np.diag(np.sqrt(np.diag(cov)[len(axes) :])))
+    values, vectors = np.linalg.eigh(np.linalg.solve(unit, np.linalg.solve(unit, cov).T))
+    known = values < NOTHING**2
+    return np.asarray(unit @ (vectors[:, known] * np.sqrt(np.maximum(values[known], 0.0))))
+
+
+def _search_scale(fitted: Fitted, root: Array) -> SearchScale:
+    """Scale of the search around the maximum, along axes in which the covariance with that root is the unit matrix."""
     plain = SearchScale.plain(fitted.design.layout, fitted.design.family.parameter_scale)
-    slopes = plain.slopes(plain.from_fitted(fitted.params))
-    return replace(plain, stretch=np.linalg.solve(slopes, np.linalg.cholesky(cov)))
+    here = plain.from_fitted(fitted.params)
+    return replace(plain, origin=here, stretch=np.linalg.solve(plain.slopes(here), root))
 
 
 class Whole(NamedTuple):
@@ -56,20 +69,23 @@ class Whole(NamedTuple):
     scale : SearchScale
     params : ndarray (k,)
         Fitted parameters.
-    cov : ndarray (k, k)
-        Their covariance, the unit of information.
+    root : ndarray (k, K)
+        Of their covariance, the unit of information: see `_known_root`.
+    fixed : ndarray (p, L)
+        The same of the fixed effects.
     reduction : Reduction
     positive : ndarray of int
         Places of standard deviations and positive dispersions.
     score : ndarray (k,)
     hessian : ndarray (k, k)
-    third : ndarray (k, k, k)
+    third : ndarray (K, K, K)
         Third derivatives, on the scale of the search.
     """
 
     scale: SearchScale
     params: Array
-    cov: Array
+    root: Array
+    fixed: Array
     reduction: Reduction
     positive: np.ndarray
     score: Array
@@ -87,11 +103,12 @@ def curvature(units: Any, drawn: Fitted, cov: Array) -> tuple[Whole, Any]:
 
     Differences of scores and Hessians of frozen draws, on the scale of the search.
     """
-    design, draws, executor, k = drawn.design, drawn.position.draws, drawn.executor, len(drawn.params)
-    scale = _search_scale(drawn, cov)
-    x = scale.from_fitted(drawn.params)
+    design, draws, executor = drawn.design, drawn.position.draws, drawn.executor
+    p, axes = design.n_fixed, design.fixed_axes
+    root, fixed = _known_root(axes, cov), _known_root(axes, cov[:p, :p])
+    scale, x = _search_scale(drawn, root), np.zeros(root.shape[1])
     here = evaluate(design, drawn.params, draws, executor=executor)
-    steps, along, scores = np.full(k, STEP), [], []
+    steps, along, scores = np.full(len(x), STEP), [], []
     for point in difference_points(x, steps):
         params = scale.fitted(point)
         found = evaluate(design, params, draws, executor=executor)
@@ -100,14 +117,15 @@ def curvature(units: Any, drawn: Fitted, cov: Array) -> tuple[Whole, Any]:
     third = slopes(along, steps)
     third = (third + third.transpose(1, 2, 0) + third.transpose(2, 0, 1)) / 3.0
     positive = np.concatenate([np.zeros(0, int), *drawn.reduction.diagonal, design.positive])
-    whole = Whole(scale, drawn.params, cov, drawn.reduction, positive, here.score, here.hessian, third)
-    return whole, design.keep(partial(_hessians, np.linalg.inv(_jacobian(whole)[0]), steps), *scores)
+    whole = Whole(
+        scale, drawn.params, root, fixed, drawn.reduction, positive, here.score, here.hessian, third
+    )
+    return whole, design.keep(partial(_hessians, np.linalg.pinv(_jacobian(whole)[0]), steps), *scores)
 
 
 def _jacobian(whole: Whole) -> tuple[Array, Array]:
-    """First (k, k) and second (k, k, k) derivatives of the fitted parameters on the scale of the search."""
-    k = len(whole.params)
-    x = whole.scale.from_fitted(whole.params)
+    """First (k, K) and second (k, K, K) derivatives of the fitted parameters on the scale of the search."""
+    k, x = len(whole.params), np.zeros(whole.root.shape[1])
     unit = [whole.scale.derivatives(x, e, np.zeros((k, k))) for e in np.eye(k)]
     return np.stack([g for g, _ in unit]), np.stack([H for _, H in unit])
 
@@ -134,8 +152,7 @@ def leave_one_out(whole: Whole, scores: Array, hessians: Array) -> Array:
         have), by a Newton step, standard deviations cut off at zero.  NaN where the rest of the data do
         not tell the fixed effects.
     """
-    scale, params = whole.scale, whole.params
-    x = scale.from_fitted(params)
+    scale, params, x = whole.scale, whole.params, np.zeros(whole.root.shape[1])
     J, bend = _jacobian(whole)
     total = scale.derivatives(x, whole.score, whole.hessian)[1]
     gradient = -scores @ J
@@ -148,8 +165,7 @@ def leave_one_out(whole: Whole, scores: Array, hessians: Array) -> Array:
         out[b] = scale.fitted(x + step[b])
     # fixed effects that only this unit tells of have no estimate without it
     p = whole.n_fixed
-    root = np.linalg.cholesky(whole.cov[:p, :p])
-    rest = root.T @ (hessians - whole.hessian)[:, :p, :p] @ root
+    rest = whole.fixed.T @ (hessians - whole.hessian)[:, :p, :p] @ whole.fixed
     out[np.linalg.eigvalsh(rest)[:, 0] < UNTOLD] = np.nan
     return out
 
@@ -203,7 +219,7 @@ def influence_of(estimates: Estimates, model: MixedModel) -> BlockInfluence:
         pd.DataFrame(found[:, :-1], index=pd.Index(labels, name="block"), columns=names),
         pd.Series(np.sqrt(np.diag(estimates.information.matrix)), index=names),
         found[:, -1],
-        len(drawn.params),
+        _known_root(drawn.design.fixed_axes, cov).shape[1],
         (lambda: vary_draws(drawn, cov, estimates.information.variation, changes))
         if estimates.drawn
         else None,
@@ -264,7 +280,7 @@ class BlockInfluence(ShownByTable):
     distance : ndarray (blocks,)
         d' C^- d, for the changes d of the parameters, those at the boundary left out, and their covariance C.
     n_fitted : int
-        Rank of C: fewer than P at the boundary and where a correlation is one.
+        Rank of C: fewer than P at the boundary, where a correlation is one, and where the data tell nothing of effects.
 
     Examples
     --------

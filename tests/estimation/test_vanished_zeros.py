@@ -175,3 +175,13 @@ def test_a_maximum_with_a_zero_part_is_found_from_where_there_is_none() -> None:
     rows = pd.DataFrame(np.log(density)).groupby(table["site"].to_numpy()).sum().to_numpy()
     exact = np.log(np.exp(rows) @ w / w.sum()).sum()
     assert abs(ours.llf - exact) < 4 * ours.llf_mcse + 1e-6
+
+
+def test_influence_where_the_zero_part_vanishes_is_that_of_the_family_without_it() -> None:
+    """Nothing is told of its effects, which were NaN and took all others along."""
+    with pytest.warns(SingularFitWarning):
+        found = model(COUNTS, F.Poisson(), ziformula="~ 1").fit(rng=1)
+    assert found.bse["zi: Intercept"] > 1e3
+    ours, theirs = found.get_influence(), without(COUNTS, "fit").get_influence()
+    np.testing.assert_allclose(ours.dfbetas[theirs.dfbetas.columns], theirs.dfbetas, atol=1e-4)
+    np.testing.assert_allclose(ours.cooks_distance[0], theirs.cooks_distance[0], rtol=1e-3, atol=1e-6)
