@@ -144,19 +144,19 @@ def sized(design: DesignFacts, start: GLMStart) -> GLMStart:
         if not found.value > height:
             break
         best, height, modes = trial, found.value, found.modes
-    return best if modes is None else _informed(design, best, modes)
+    return best if modes is None else _informed(design, best, modes, best.phi)
 
 
 def informed(design: DesignFacts, start: GLMStart, params: Array) -> GLMStart:
     """Start with the information about fixed effects and family that there is at some fitted parameters."""
-    return _informed(design, start, evaluate_laplace(design, params).modes)
+    return _informed(design, start, evaluate_laplace(design, params).modes, design.split(params)[2])
 
 
-def _informed(design: DesignFacts, start: GLMStart, modes: tuple[Modes, ...]) -> GLMStart:
-    whole = np.sum(design.map(partial(_information, start.phi), modes), axis=0)
+def _informed(design: DesignFacts, start: GLMStart, modes: tuple[Modes, ...], phi: Any) -> GLMStart:
+    whole = np.sum(design.map(partial(_information, phi), modes), axis=0)
     free = np.eye(len(whole))
     p, psi = design.n_fixed, design.family.parameter_scale
-    free[p:, p:] = psi.jacobian(psi.free(np.atleast_1d(start.phi)[: len(whole) - p]))
+    free[p:, p:] = psi.jacobian(psi.free(np.atleast_1d(phi)[: len(whole) - p]))
     whole = free.T @ whole @ free
     whole[p:, p:] += PRIOR * np.eye(len(whole) - p)
     before = start.information[: len(whole), : len(whole)]
