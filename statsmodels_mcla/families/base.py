@@ -26,7 +26,7 @@ from statsmodels_mcla.families.row_terms import (
     RowData,
     RowTerms,
     Workspace,
-    without_lost_draws,
+    of_one_parameter,
 )
 from statsmodels_mcla.numerics import Array, Number
 
@@ -160,8 +160,7 @@ class ConditionalFamily(Distribution):
                 self.bends(bends)
                 bends *= w
                 return BlockTerms((np.swapaxes(y, -1, -2) @ eta)[..., 0, :] - total, d1, bends)
-        terms = self.rows(y, w, v, eta, phi)
-        return without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
+        return self.rows(y, w, v, eta, phi).summed()
 
     def cumulants(self, w: Array, eta: Array, work: Workspace) -> Array:
         """Sum ``w c(eta)`` over axis -2, and overwrite ``eta`` with ``c'(eta) - slope_shift``.
@@ -239,15 +238,13 @@ class ConditionalFamily(Distribution):
         DispersionTerms
             Arrays (m, ...), (m, m, ...) and (m, ...), with the shape of ``eta`` in place of the dots.
         """
-        dphi, dphi2, d1phi = self.dispersion_rows(y, w, v, eta, phi)
-        return DispersionTerms(dphi[None], dphi2[None, None], d1phi[None])
+        return of_one_parameter(*self.dispersion_rows(y, w, v, eta, phi))
 
-    def complete_blocks(
-        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
-    ) -> tuple[BlockTerms, DispersionTerms]:
-        """Return `blocks` and `parameter_rows`: together, where that is less work."""
-        own = self.parameter_rows(y, w, v, eta, phi)  # before a kernel that may overwrite eta
-        return self.blocks(y, w, v, eta, phi, work), own
+    def complete_rows(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any
+    ) -> tuple[RowTerms, DispersionTerms]:
+        """Return `rows` and `parameter_rows`: families override it where what both need is their work."""
+        return self.rows(y, w, v, eta, phi), self.parameter_rows(y, w, v, eta, phi)
 
     def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
         """Return d3 logf/(deta2 dpsi), (m, ...): see `parameter_rows`."""

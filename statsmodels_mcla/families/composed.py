@@ -22,6 +22,7 @@ from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.beta import Beta
 from statsmodels_mcla.families.by_jets import ByJets, NormalByJets
 from statsmodels_mcla.families.counts import GeneralizedPoisson, NegativeBinomial1
+from statsmodels_mcla.families.directions import Directions, directions_of
 from statsmodels_mcla.families.distribution import AsPredictors, Predictable
 from statsmodels_mcla.families.gamma import GammaLog
 from statsmodels_mcla.families.gaussian import GaussianIdentity
@@ -146,6 +147,11 @@ class Composed(SeveralPredictors):
     @property
     def predictors(self) -> tuple[str, ...]:
         return ("", *(name for name in ("zi", "oi", "disp") if getattr(self, name)))
+
+    @property
+    def directions(self) -> Directions:
+        alone = ("zi",) * self.hurdle + ("oi",) * self.oi
+        return directions_of(len(self.predictors), *map(self.predictors.index, alone))
 
     @property
     def parameters(self) -> tuple[str, ...]:

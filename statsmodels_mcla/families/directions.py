@@ -8,7 +8,8 @@ cubic form.  Both are sums over directions c in R^K,
 with directions e_i, e_i + e_j, e_i - e_j and e_i + e_j + e_k.  A row of K predictors stands in the design as one row a
 direction, whose linear predictor is c'eta; its first derivatives lie in the directions e_i, its curvatures are h, its
 third derivatives q.  Everything made for rows of one predictor (modes, densities, paths, weights of draws) then holds
-as it is.
+as it is.  Where the log density is a sum of functions of some predictors each, as that of a hurdle, only the directions
+of these together are needed.
 """
 
 from __future__ import annotations
@@ -33,21 +34,28 @@ class Directions:
     ----------
     count : int
         K.
+    alone : tuple of int
+        Predictors of which the log density has a term for each, without the others.
     """
 
     count: int
+    alone: tuple[int, ...] = ()
 
     @cached_property
     def matrix(self) -> Array:
         """Directions (D, K), the axes first."""
         axes = np.eye(self.count)
         pairs = [axes[i] + sign * axes[j] for i, j in self._pairs for sign in (1.0, -1.0)]
-        triples = [axes[list(three)].sum(axis=0) for three in combinations(range(self.count), 3)]
+        triples = [axes[list(three)].sum(axis=0) for three in combinations(self._together, 3)]
         return np.array([*axes, *pairs, *triples])
 
     @property
     def _pairs(self) -> list[tuple[int, int]]:
-        return list(combinations(range(self.count), 2))
+        return list(combinations(self._together, 2))
+
+    @property
+    def _together(self) -> list[int]:
+        return [k for k in range(self.count) if k not in self.alone]
 
     def __len__(self) -> int:
         return len(self.matrix)
@@ -90,6 +98,6 @@ class Directions:
 
 
 @cache
-def directions_of(count: int) -> Directions:
+def directions_of(count: int, *alone: int) -> Directions:
     """Directions of so many predictors, made once."""
-    return Directions(count)
+    return Directions(count, alone)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -14,9 +14,9 @@ from scipy import special
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.links import LOG, MeanLink
 from statsmodels_mcla.families.poisson import PoissonLog
-from statsmodels_mcla.families.row_terms import DispersionTerms, RowData, RowTerms
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowData, RowTerms, of_one_parameter
 from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
-from statsmodels_mcla.numerics import Array, Number
+from statsmodels_mcla.numerics import Array, Number, logistic
 
 POISSON = 1e-10  # dispersions below this, and zero, are Poisson to round-off
 
@@ -60,33 +60,30 @@ class NegativeBinomialLog(ConditionalFamily):
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> RowTerms:
         r = 1.0 / max(phi, POISSON)
-        share, rest, log_whole = _shares(eta, r)
-        total = y + r
-        return RowTerms(
-            w * (y * eta - total * log_whole + _log_rising(y, r)),
-            w * (y - total * share),
-            -w * total * (share * rest),
-        )
+        return _rows(y, w, eta, r, _Shares.at(eta, r))
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
         r = 1.0 / max(phi, POISSON)
-        share, rest, _ = _shares(eta, r)
-        return np.asarray(-w * (y + r) * share * rest * (rest - share))
+        s = _Shares.at(eta, r)
+        return (-w * (y + r)) * (s.mu * s.size * (s.size - s.mu))
 
     def dispersion_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> DispersionTerms:
         r = 1.0 / max(phi, POISSON)
-        share, _, log_whole = _shares(eta, r)
-        rise_d1, rise_d2 = _log_rising_slopes(y, r)
-        in_r = share + y * share / r - log_whole + rise_d1
-        in_r2 = share**2 / r - y * share * (2.0 - share) / r**2 + rise_d2
-        d1 = y - (y + r) * share
-        return DispersionTerms(-w * r**2 * in_r, w * r**3 * (r * in_r2 + 2.0 * in_r), -w * r * share * d1)
+        s = _Shares.at(eta, r)
+        return _dispersion_rows(y, w, r, s, w * y - (w * (y + r)) * s.mu)
+
+    def complete_rows(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any
+    ) -> tuple[RowTerms, DispersionTerms]:
+        r = 1.0 / max(phi, POISSON)
+        s = _Shares.at(eta, r)
+        rows = _rows(y, w, eta, r, s)
+        return rows, of_one_parameter(*_dispersion_rows(y, w, r, s, rows.d1))
 
     def d2_dispersion(self, y: Array, w: Array, v: Number, eta: Array, phi: float) -> Array:
         r = 1.0 / max(phi, POISSON)
-        share, rest, _ = _shares(eta, r)
-        total = y + r
-        return np.asarray(-w * r * share * rest * (y - 2.0 * total * share))
+        s = _Shares.at(eta, r)
+        return (-w * r) * (s.mu * s.size * (y - (2.0 * (y + r)) * s.mu))
 
     def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
         return float(-np.sum(freq_weights * var_weights * special.gammaln(endog + 1.0)))
@@ -137,17 +134,37 @@ class NegativeBinomialLog(ConditionalFamily):
         return np.where(k < 0, 0.0, found)
 
 
-def _shares(eta: Array, r: float) -> tuple[Array, Array, Array]:
-    """Return mu/(r + mu), r/(r + mu) and log(1 + mu/r)."""
-    z = eta - np.log(r)
-    small = np.exp(-np.abs(z))
-    whole = 1.0 + small
-    positive = z >= 0
-    return (
-        np.where(positive, 1.0, small) / whole,
-        np.where(positive, small, 1.0) / whole,
-        np.maximum(z, 0.0) + np.log1p(small),
+class _Shares(NamedTuple):
+    """Shares of mu and of the size in r + mu, and log(1 + mu/r)."""
+
+    mu: Array
+    size: Array
+    log_whole: Array
+
+    @classmethod
+    def at(cls, eta: Array, r: float) -> _Shares:
+        return cls(*logistic(eta - np.log(r)))
+
+
+# What rows alone decide is put together first: arrays of rows and draws are passed over as seldom as can be.
+
+
+def _rows(y: Array, w: Array, eta: Array, r: float, s: _Shares) -> RowTerms:
+    total = w * (y + r)
+    return RowTerms(
+        (w * y) * eta - total * s.log_whole + w * _log_rising(y, r),
+        w * y - total * s.mu,
+        -total * (s.mu * s.size),
     )
+
+
+def _dispersion_rows(y: Array, w: Array, r: float, s: _Shares, d1: Array) -> DispersionTerms:
+    """Terms from the derivatives in r of logf: share a - log_whole + c', and share (share a - 2 y/r)/r + c''."""
+    rise_d1, rise_d2 = _log_rising_slopes(y, r)
+    a = 1.0 + y / r
+    in_r = a * s.mu - s.log_whole + rise_d1
+    twice = s.mu * (a * s.mu + 2.0) - 2.0 * s.log_whole + (r * rise_d2 + 2.0 * rise_d1)
+    return DispersionTerms((-w * r**2) * in_r, (w * r**3) * twice, -r * (s.mu * d1))
 
 
 def _log_rising(y: Array, r: float) -> Array:

@@ -23,11 +23,8 @@ from statsmodels_mcla.families.latent import LATENT, Interval, Latent
 from statsmodels_mcla.families.links import IDENTITY, LOGIT, Identity, MeanLink
 from statsmodels_mcla.families.parameter_scale import POSITIVE, REAL, ParameterScale
 from statsmodels_mcla.families.row_terms import (
-    BlockTerms,
     DispersionTerms,
     RowTerms,
-    Workspace,
-    without_lost_draws,
 )
 from statsmodels_mcla.families.smooth_density import CompleteDensity, full
 from statsmodels_mcla.numerics import Array, Number
@@ -221,13 +218,11 @@ class Cumulative(Categories, CompleteDensity):
     def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
         return self._parameter_terms(self._interval(y, eta, phi), y, w, eta)
 
-    def complete_blocks(
-        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
-    ) -> tuple[BlockTerms, DispersionTerms]:
+    def complete_rows(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any
+    ) -> tuple[RowTerms, DispersionTerms]:
         found = self._interval(y, eta, phi)
-        terms = self._row_terms(found, w, eta)
-        own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
-        return own, self._parameter_terms(found, y, w, eta)
+        return self._row_terms(found, w, eta), self._parameter_terms(found, y, w, eta)
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
         with np.errstate(all="ignore"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,15 @@ class RowTerms(NamedTuple):
     logf: Array
     d1: Array
     d2: Array
+
+    def summed(self) -> BlockTerms:
+        """Return `BlockTerms`: of draws that cannot carry weight, below -1e200, -inf with derivatives zero."""
+        loglik = self.logf.sum(axis=-2)
+        lost = loglik < -BEYOND
+        if not lost.any():
+            return BlockTerms(loglik, self.d1, self.d2)
+        d1, d2 = (np.where(lost[..., None, :], 0.0, part) for part in self[1:])
+        return BlockTerms(np.where(lost, -np.inf, loglik), d1, d2)
 
 
 class BlockTerms(NamedTuple):
@@ -51,26 +60,20 @@ class Response(NamedTuple):
     n_trials: Array
 
 
-def without_lost_draws(loglik: Array, d1: Array, d2: Array) -> BlockTerms:
-    """Return the block terms with derivatives zero in the draws that cannot carry weight.
+def is_within_reach(part: Array) -> bool:
+    """Whether numbers are known and not beyond floating point."""
+    return bool(part.max(initial=0.0) <= BEYOND and part.min(initial=0.0) >= -BEYOND)
 
-    Parameters
-    ----------
-    loglik : ndarray
-        Log density of the blocks, (..., m).
-    d1, d2 : ndarray
-        Derivatives of the rows, (..., n, m).
 
-    Returns
-    -------
-    BlockTerms
-        With -inf and zeros where ``loglik`` is below -1e200.
-    """
-    lost = loglik < -BEYOND
-    if not lost.any():
-        return BlockTerms(loglik, d1, d2)
-    of_row = lost[..., None, :]
-    return BlockTerms(np.where(lost, -np.inf, loglik), np.where(of_row, 0.0, d1), np.where(of_row, 0.0, d2))
+def within_reach(part: Any) -> Array:
+    """Keep derivatives within floating point; where they are lost the row has no weight."""
+    part = np.asarray(part)
+    return part if is_within_reach(part) else np.clip(np.nan_to_num(part, nan=0.0), -BEYOND, BEYOND)
+
+
+def of_one_parameter(dphi: Array, dphi2: Array, d1phi: Array) -> DispersionTerms:
+    """Return the terms of a dispersion as those of a vector of one parameter."""
+    return DispersionTerms(dphi[None], dphi2[None, None], d1phi[None])
 
 
 def without_lost_rows(dphi: Array, dphi2: Array, d1phi: Array) -> DispersionTerms:

@@ -12,12 +12,9 @@ import numpy as np
 from statsmodels_mcla.families.by_jets import ByJets
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.row_terms import (
-    BEYOND,
-    BlockTerms,
     DispersionTerms,
     RowTerms,
-    Workspace,
-    without_lost_draws,
+    within_reach,
 )
 from statsmodels_mcla.families.smooth_density import SmoothDensity
 from statsmodels_mcla.families.zero_part import ZeroPart
@@ -50,16 +47,14 @@ class SeveralPredictors(SmoothDensity):
             found = self._calculus.complete(first_direction(y, step), first_direction(v, step), etas, phi)
             return self._parameter_terms(found, first_direction(w, step), eta)
 
-    def complete_blocks(
-        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
-    ) -> tuple[BlockTerms, DispersionTerms]:
+    def complete_rows(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any
+    ) -> tuple[RowTerms, DispersionTerms]:
         step, etas = len(self.directions), self.directions.apart(eta)
         w = first_direction(w, step)
         with np.errstate(all="ignore"):
             found = self._calculus.complete(first_direction(y, step), first_direction(v, step), etas, phi)
-            terms = self._row_terms(found, w, eta)
-            own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
-            return own, self._parameter_terms(found, w, eta)
+            return self._row_terms(found, w, eta), self._parameter_terms(found, w, eta)
 
     def _row_terms(self, found: Jet, w: Array, eta: Array) -> RowTerms:
         """Terms of rows in directions, from those of rows of weight one."""
@@ -67,24 +62,30 @@ class SeveralPredictors(SmoothDensity):
         etas = ways.apart(eta)
         logf = np.where(np.isnan(found.value), -np.inf, found.value)
         logf = np.where(np.isnan(sum(etas)), np.nan, logf)
-        d1 = ways.together([w * found.d[k] for k in range(K)], eta)
-        d2 = ways.hessian({pair: w * part for pair, part in found.h.items() if pair[1] < K}, eta)
-        return RowTerms(ways.together([w * logf], eta), _cut(d1), _cut(d2))
+        d1 = ways.together([within_reach(w * found.d[k]) for k in range(K)], eta)
+        d2 = ways.hessian(
+            {pair: within_reach(w * part) for pair, part in found.h.items() if pair[1] < K}, eta
+        )
+        return RowTerms(ways.together([w * logf], eta), d1, d2)
 
     def _parameter_terms(self, found: Jet, w: Array, eta: Array) -> DispersionTerms:
         ways, K = self.directions, self.directions.count
         own = range(K, K + len(self.parameters))
-        one = [ways.together([w * found.d[i]], eta) for i in own]
-        two = [[ways.together([w * found.h[min(i, j), max(i, j)]], eta) for j in own] for i in own]
-        mixed = [ways.together([w * found.h.get((k, i), 0.0) for k in range(K)], eta) for i in own]
-        return DispersionTerms(*(_cut(np.array(part)) for part in (one, two, mixed)))
+
+        def rows(*parts: Array | float) -> Array:
+            return ways.together([within_reach(w * part) for part in parts], eta)
+
+        one = [rows(found.d[i]) for i in own]
+        two = [[rows(found.h[min(i, j), max(i, j)]) for j in own] for i in own]
+        mixed = [rows(*(found.h.get((k, i), 0.0) for k in range(K))) for i in own]
+        return DispersionTerms(*(np.array(part) for part in (one, two, mixed)))
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
         ways = self.directions
         y, w, v = (first_direction(part, len(ways)) for part in (y, w, v))
         with np.errstate(all="ignore"):
             cubes = self._calculus.cubes(y, v, ways.apart(eta), phi, ways.matrix)
-        return _cut(ways.cubic([w * part for part in cubes], eta))
+        return within_reach(ways.cubic([w * part for part in cubes], eta))
 
     def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
         ways = self.directions
@@ -94,7 +95,7 @@ class SeveralPredictors(SmoothDensity):
             at = self._calculus.second(y, v, etas, phi).h
             bends = self._calculus.bends(y, v, etas, phi)
         slopes = [ways.hessian({pair: w * part for pair, part in bend.items()}, eta, at) for bend in bends]
-        return _cut(np.array(slopes))
+        return within_reach(np.array(slopes))
 
     def mean(self, eta: Array) -> Array:
         return eta
@@ -105,10 +106,3 @@ def first_direction(part: Any, step: int, axis: int = -2) -> Any:
     if np.ndim(part) < -axis or np.shape(part)[axis] == 1:
         return part
     return part[..., ::step, :] if axis == -2 else part[..., ::step]
-
-
-def _cut(part: Array) -> Array:
-    """Keep derivatives within floating point; where they are lost the row has no weight."""
-    if np.abs(part).max(initial=0.0) <= BEYOND:
-        return part
-    return np.clip(np.nan_to_num(part, nan=0.0), -BEYOND, BEYOND)

@@ -14,11 +14,9 @@ from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.row_terms import (
     BEYOND,
-    BlockTerms,
     DispersionTerms,
     RowTerms,
-    Workspace,
-    without_lost_draws,
+    is_within_reach,
 )
 from statsmodels_mcla.numerics import Array, Number
 
@@ -95,13 +93,11 @@ class SmoothDensity(CompleteDensity):
     def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
         return self._parameter_terms(self._complete(y, v, eta, phi), w, eta)
 
-    def complete_blocks(
-        self, y: Array, w: Array, v: Number, eta: Array, phi: Any, work: Workspace | None = None
-    ) -> tuple[BlockTerms, DispersionTerms]:
+    def complete_rows(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any
+    ) -> tuple[RowTerms, DispersionTerms]:
         found = self._complete(y, v, eta, phi)
-        terms = _row_terms(found, w, eta)
-        own = without_lost_draws(terms.logf.sum(axis=-2), terms.d1, terms.d2)
-        return own, self._parameter_terms(found, w, eta)
+        return _row_terms(found, w, eta), self._parameter_terms(found, w, eta)
 
     def _within(self, eta: Array) -> Array:
         return eta if np.isinf(self.far) else np.clip(eta, -self.far, self.far)
@@ -164,6 +160,6 @@ def _row_terms(found: Jet, w: Array, eta: Array) -> RowTerms:
 def full(part: Any, like: Array) -> Array:
     """Array of the shape of eta; what is beyond floating point in either direction is cut off there."""
     whole = np.broadcast_to(part, like.shape)
-    if np.abs(whole).max(initial=0.0) <= BEYOND:
+    if is_within_reach(whole):
         return whole
     return np.clip(np.where(np.isnan(whole) & np.isfinite(like), 0.0, whole), -BEYOND, BEYOND)

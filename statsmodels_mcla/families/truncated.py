@@ -86,18 +86,26 @@ class ZeroTruncated(SmoothDensity):
 
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         with np.errstate(all="ignore"):
-            f = self._calculus.rows(y, v, np.clip(eta, -FAR, FAR), phi)
-        logf = w * (f.logf - special.gammaln(y + 1.0))
-        return RowTerms(np.where(np.isnan(eta), np.nan, logf), w * f.d1, w * f.d2)
+            return self._weighed(self._calculus.rows(y, v, np.clip(eta, -FAR, FAR), phi), y, w, eta)
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
         with np.errstate(all="ignore"):
             return w * self._calculus.third(y, v, np.clip(eta, -FAR, FAR), phi)
 
     def parameter_rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
+        return self.complete_rows(y, w, v, eta, phi)[1]
+
+    def complete_rows(
+        self, y: Array, w: Array, v: Number, eta: Array, phi: Any
+    ) -> tuple[RowTerms, DispersionTerms]:
         with np.errstate(all="ignore"):
-            found = self._calculus.parameter_rows(y, v, np.clip(eta, -FAR, FAR), phi)
-        return DispersionTerms(*(w * part for part in found))
+            rows, own = self._calculus.complete_rows(y, v, np.clip(eta, -FAR, FAR), phi)
+            return self._weighed(rows, y, w, eta), DispersionTerms(*(w * part for part in own))
+
+    def _weighed(self, f: RowTerms, y: Array, w: Array, eta: Array) -> RowTerms:
+        """Terms of rows of weight w, from those of weight one without constants."""
+        logf = w * (f.logf - special.gammaln(y + 1.0))
+        return RowTerms(np.where(np.isnan(eta), np.nan, logf), w * f.d1, w * f.d2)
 
     def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
         with np.errstate(all="ignore"):

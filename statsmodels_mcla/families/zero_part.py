@@ -11,7 +11,7 @@ rule, by hand, as these are the densities that are evaluated most.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.jets import Jet
 from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms
 from statsmodels_mcla.families.smooth_density import FAR
-from statsmodels_mcla.numerics import Array, Number
+from statsmodels_mcla.numerics import Array, Number, logistic
 
 ONE = np.ones(())  # weight
+_Terms = TypeVar("_Terms", RowTerms, DispersionTerms)
 
 
 class _Shares(NamedTuple):
@@ -57,15 +58,14 @@ class ZeroPart:
 
     def _shares(self, y: Array, g: Array, z: Array) -> _Shares:
         zero = y == 0
-        p, other, excess = _logistic(z)
-        log_other = -np.maximum(z, 0.0) - excess
+        p, other, minus_log_other = logistic(z)
         if self.hurdle:
             q, rest, joint = np.where(zero, 1.0, 0.0), np.where(zero, 0.0, 1.0), z
         else:
-            q, rest, excess = _logistic(z - g)  # g may be far below where z - g has no place for z
-            q, rest, joint = np.where(zero, q, 0.0), np.where(zero, rest, 1.0), np.maximum(z, g) + excess
+            rest, q, excess = logistic(g - z)  # g may be far below
+            q, rest, joint = np.where(zero, q, 0.0), np.where(zero, rest, 1.0), z + excess
         both = q * rest
-        value = np.where(zero, joint, g) + log_other
+        value = np.where(zero, joint, g) - minus_log_other
         return _Shares(value, p, p * other, q, rest, both, both * (rest - q))
 
     def second(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
@@ -77,9 +77,8 @@ class ZeroPart:
     def complete(self, y: Array, v: Number, etas: list[Array], phi: Any) -> Jet:
         """Return l with all its derivatives."""
         own, eta, z = self._inside(y, etas)
-        g = self.base.rows(own, ONE, v, eta, phi)
+        g, more = self.base.complete_rows(own, ONE, v, eta, phi)
         s = self._shares(y, g.logf, z)
-        more = self.base.parameter_rows(own, ONE, v, eta, phi)
         d, h, m = {}, {}, len(more.dphi)
         for i in range(m):
             pull = s.both * more.dphi[i]
@@ -107,7 +106,7 @@ class ZeroPart:
     def bends(self, y: Array, v: Number, etas: list[Array], phi: Any) -> list[dict[tuple[int, int], Array]]:
         """Return the derivative of the Hessian in both predictors by each parameter of the family."""
         own, eta, z = self._inside(y, etas)
-        g, more = self.base.rows(own, ONE, v, eta, phi), self.base.parameter_rows(own, ONE, v, eta, phi)
+        g, more = self.base.complete_rows(own, ONE, v, eta, phi)
         change = self.base.d2_parameters(own, ONE, v, eta, phi)
         s = self._shares(y, g.logf, z)
         out = []
@@ -116,14 +115,6 @@ class ZeroPart:
             own_part = 2.0 * mixed * g.d1 - skewed * g.d1 * g.d1 + s.both * dphi * g.d2 + s.rest * d2phi
             out.append({(0, 0): own_part, (0, 1): skewed * g.d1 - mixed, (1, 1): -skewed})
         return out
-
-
-def _logistic(x: Array) -> tuple[Array, Array, Array]:
-    """Return expit(x), expit(-x), and minus the log of the larger one."""
-    small = np.exp(-np.abs(x))
-    up, part = x >= 0.0, 1.0 / (1.0 + small)
-    other = small * part
-    return np.where(up, part, other), np.where(up, other, part), np.log1p(small)
 
 
 def _in_predictors(g: RowTerms, s: _Shares) -> Jet:
@@ -142,13 +133,10 @@ class _Truncation(NamedTuple):
 
     @classmethod
     def at(cls, h: Array) -> _Truncation:
-        """Return them at h; from the larger of both parts (Maechler, 2012)."""
-        near = h > -0.7
-        part = np.where(near, -np.expm1(np.where(near, h, -1.0)), -np.exp(np.where(near, -1.0, h)))
-        value = -np.where(near, np.log(np.where(near, part, 1.0)), np.log1p(np.where(near, 0.0, part)))
+        """Return them at h."""
         d1 = 1.0 / np.expm1(np.minimum(-h, 700.0))
         d2 = d1 * (1.0 + d1)
-        return cls(value, d1, d2, d2 * (1.0 + 2.0 * d1))
+        return cls(np.log1p(d1), d1, d2, d2 * (1.0 + 2.0 * d1))
 
 
 @dataclass(frozen=True)
@@ -165,9 +153,19 @@ class WithoutZeros:
 
     def rows(self, y: Array, v: Number, eta: Array, phi: Any) -> RowTerms:
         """Return the log density and its derivatives in eta."""
-        g, h = (self.whole.rows(part, ONE, v, eta, phi) for part in (y, np.zeros_like(y)))
+        g, h = _of_both(self.whole.rows(_both(y), ONE, v, eta[..., None, :, :], phi))
+        return _truncated(g, h, _Truncation.at(h.logf))
+
+    def complete_rows(self, y: Array, v: Number, eta: Array, phi: Any) -> tuple[RowTerms, DispersionTerms]:
+        """Return the log density with all its derivatives."""
+        rows, more = self.whole.complete_rows(_both(y), ONE, v, eta[..., None, :, :], phi)
+        (g, h), (own, zero) = _of_both(rows), _of_both(more)
         t = _Truncation.at(h.logf)
-        return RowTerms(g.logf + t.value, g.d1 + t.d1 * h.d1, g.d2 + t.d1 * h.d2 + t.d2 * h.d1 * h.d1)
+        return _truncated(g, h, t), DispersionTerms(
+            own.dphi + t.d1 * zero.dphi,
+            own.dphi2 + t.d1 * zero.dphi2 + t.d2 * zero.dphi[:, None] * zero.dphi,
+            own.d1phi + t.d1 * zero.d1phi + t.d2 * zero.dphi * h.d1,
+        )
 
     def third(self, y: Array, v: Number, eta: Array, phi: Any) -> Array:
         """Return the third derivative in eta."""
@@ -179,23 +177,26 @@ class WithoutZeros:
         t = _Truncation.at(h.logf)
         return np.asarray(g3 + t.d1 * h3 + 3.0 * t.d2 * h.d1 * h.d2 + t.d3 * h.d1 * h.d1 * h.d1)
 
-    def parameter_rows(self, y: Array, v: Number, eta: Array, phi: Any) -> DispersionTerms:
-        """Return the derivatives that involve the parameters."""
-        none = np.zeros_like(y)
-        h = self.whole.rows(none, ONE, v, eta, phi)
-        own, zero = (self.whole.parameter_rows(part, ONE, v, eta, phi) for part in (y, none))
-        t = _Truncation.at(h.logf)
-        return DispersionTerms(
-            own.dphi + t.d1 * zero.dphi,
-            own.dphi2 + t.d1 * zero.dphi2 + t.d2 * zero.dphi[:, None] * zero.dphi,
-            own.d1phi + t.d1 * zero.d1phi + t.d2 * zero.dphi * h.d1,
-        )
-
     def d2_parameters(self, y: Array, v: Number, eta: Array, phi: Any) -> Array:
         """Return the derivatives of the second derivative in eta by the parameters."""
         none = np.zeros_like(y)
-        h, zero = self.whole.rows(none, ONE, v, eta, phi), self.whole.parameter_rows(none, ONE, v, eta, phi)
+        h, zero = self.whole.complete_rows(none, ONE, v, eta, phi)
         own, other = (self.whole.d2_parameters(part, ONE, v, eta, phi) for part in (y, none))
         t = _Truncation.at(h.logf)
         inner = h.d2 * zero.dphi + 2.0 * h.d1 * zero.d1phi
         return np.asarray(own + t.d1 * other + t.d2 * inner + t.d3 * h.d1 * h.d1 * zero.dphi)
+
+
+def _both(y: Array) -> Array:
+    """Responses, and zero in their place, on a new axis before those of rows and draws."""
+    return np.stack([y, np.zeros_like(y)], axis=-3)
+
+
+def _of_both(terms: _Terms) -> tuple[_Terms, _Terms]:
+    """Terms at the responses, and at zero, where they differ."""
+    own, zero = (type(terms)(*(part[..., k, :, :] for part in terms)) for k in (0, -1))
+    return own, zero
+
+
+def _truncated(g: RowTerms, h: RowTerms, t: _Truncation) -> RowTerms:
+    return RowTerms(g.logf + t.value, g.d1 + t.d1 * h.d1, g.d2 + t.d1 * h.d2 + t.d2 * h.d1 * h.d1)

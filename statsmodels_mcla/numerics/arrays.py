@@ -67,9 +67,14 @@ def numeric_array(value: Any) -> Array:
     return out.astype(float, order="C")
 
 
+def logistic(x: Array) -> tuple[Array, Array, Array]:
+    """Return expit(x), expit(-x) and log(1 + e^x)."""
+    within = np.minimum(x, 700.0)
+    odds = np.exp(within)
+    other = 1.0 / (1.0 + odds)
+    return odds * other, other, np.log1p(odds) + (x - within)
+
+
 def log1mexp(x: Array) -> Array:
-    """Return log(1 - e^-x) at x >= 0: from the larger of both (Maechler, 2012)."""
-    near = x < 0.7
-    return np.where(
-        near, np.log(-np.expm1(-np.where(near, x, 1.0))), np.log1p(-np.exp(-np.where(near, 1.0, x)))
-    )
+    """Return log(1 - e^-x) at x >= 0, as -log(1 + 1 / (e^x - 1)): no difference of numbers that are nearly equal."""
+    return -np.log1p(1.0 / np.expm1(np.minimum(x, 700.0)))

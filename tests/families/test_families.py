@@ -12,6 +12,7 @@ from family_cases import (
     Case,
     F,
     Sample,
+    assert_complete,
     central,
     close,
     every,
@@ -126,6 +127,7 @@ def test_dispersion_derivatives(case: Case, phi: float) -> None:
     family = case.ours
     y, w, v = s.data(family)
     at = family.dispersion_rows(y, w, v, s.eta, phi)
+    assert_complete(family, y, w, v, s.eta, phi)
     h = 1e-3 * phi
     size = 1 + np.abs(at.dphi).max()
     close(at.dphi, central(lambda p: family.rows(y, w, v, s.eta, p).logf, phi, h), 1e-8, 1e-9 * size)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from family_cases import assert_complete
 from responses import ONE_PREDICTOR, ResponseModel
 from scipy import integrate
 
@@ -71,6 +72,7 @@ def test_eta_derivatives(model: ResponseModel) -> None:
 def test_parameter_derivatives(model: ResponseModel) -> None:
     s = Rows(model)
     assert len(s.family.parameters) == len(model.psi)
+    assert_complete(s.family, *s.data, s.eta, model.phi)
     at = s.family.parameter_rows(*s.data, s.eta, model.phi)
     bend = s.family.d2_parameters(*s.data, s.eta, model.phi)
     for k, value in enumerate(model.psi):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from family_cases import assert_complete
 from responses import SEVERAL_PREDICTORS, ResponseModel
 from scipy import special
 
@@ -68,13 +69,18 @@ def central(f: Any, h: float) -> Any:
     return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
 
 
-@pytest.mark.parametrize("K", [1, 2, 3])
-def test_forms_are_sums_over_directions(K: int) -> None:
-    rng, ways, like = np.random.default_rng(K), Directions(K), np.zeros((4 * len(Directions(K)), 2))
+@pytest.mark.parametrize(("K", "alone"), [(1, ()), (2, ()), (3, ()), (2, (1,)), (4, (2,))])
+def test_forms_are_sums_over_directions(K: int, alone: tuple[int, ...]) -> None:
+    rng, ways = np.random.default_rng(K), Directions(K, alone)
+    like = np.zeros((4 * len(ways), 2))
     H = rng.normal(size=(K, K, 4, 2))
     H = H + H.swapaxes(0, 1)
-    h = ways.hessian({(i, j): H[i, j] for i in range(K) for j in range(i, K)}, like).reshape(4, -1, 2)
     a, b = rng.normal(size=(2, K))  # of a cubic form (a't)^3 - 2 (b't)^3
+    for k in alone:
+        H[k, [j for j in range(K) if j != k]] = H[[j for j in range(K) if j != k], k] = a[k] = b[k] = 0.0
+    assert len(ways) == [0, 1, 4, 10][K - len(alone)] + len(alone)
+    known = {(i, j): H[i, j] for i in range(K) for j in range(i, K) if H[i, j].any()}
+    h = ways.hessian(known, like).reshape(4, -1, 2)
     q = ways.cubic([(a @ c) ** 3 * np.ones((4, 2)) - 2.0 * (b @ c) ** 3 for c in ways.matrix], like)
     q = q.reshape(4, -1, 2)
     for t in rng.normal(size=(5, K)):
@@ -124,6 +130,7 @@ def test_derivatives_in_the_parameter(model: ResponseModel) -> None:
     s, psi = Rows(model), float(model.psi[0])
     h = 1e-3 * psi
     at = s.family.parameter_rows(*s.data, s.spread(s.eta), psi)
+    assert_complete(s.family, *s.data, s.spread(s.eta), psi)
 
     def total(part: Any) -> Any:
         return part.reshape(N, -1, 2).sum(axis=1)

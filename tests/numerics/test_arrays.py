@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import special
 
-from statsmodels_mcla.numerics import consecutive_slices, unique_rows
+from statsmodels_mcla.numerics import consecutive_slices, log1mexp, logistic, unique_rows
 
 
 def test_consecutive_slices_take_a_sequence_apart() -> None:
@@ -35,3 +36,21 @@ def test_a_table_without_rows_has_no_distinct_ones(shape: tuple[int, int]) -> No
 
 def test_rows_without_columns_are_alike() -> None:
     assert unique_rows(np.empty((3, 0))).counts.tolist() == [3]
+
+
+def test_the_logistic_function_far_out() -> None:
+    x = np.array([-1e300, -800.0, -40.0, -1.0, 0.0, 1e-9, 3.0, 40.0, 800.0, 1e300])
+    with np.errstate(over="raise"):
+        one, other, log_whole = logistic(x)
+    np.testing.assert_allclose(one, special.expit(x), rtol=1e-14, atol=1e-300)
+    np.testing.assert_allclose(other, special.expit(-x), rtol=1e-14, atol=1e-300)
+    np.testing.assert_allclose(log_whole, np.logaddexp(0.0, x), rtol=1e-14, atol=0.0)
+
+
+def test_log_of_one_minus_a_power() -> None:
+    x = np.array([1e-300, 1e-20, 1e-8, 0.3, 0.69, 0.7, 5.0, 36.0, 600.0, 1e4])
+    with np.errstate(over="raise"):
+        found = log1mexp(x)
+    # from the larger of both parts (Maechler, 2012, the note of R's package Rmpfr)
+    wanted = [np.log(-np.expm1(-x)) if x < 0.7 else np.log1p(-np.exp(-x)) for x in x]
+    np.testing.assert_allclose(found, wanted, rtol=1e-14, atol=1e-300)

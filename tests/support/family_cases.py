@@ -17,6 +17,14 @@ from statsmodels_mcla.families.registry import conditional_family
 N_ROWS = 40
 
 
+def assert_complete(family: Any, *arguments: Any) -> None:
+    """What a pass over draws takes of a family together is what it gives one by one."""
+    parts = family.rows(*arguments), family.parameter_rows(*arguments)
+    for together, part in zip(family.complete_rows(*arguments), parts, strict=True):
+        for ours, theirs in zip(together, part, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
 @dataclass(frozen=True)
 class Case:
     """A family instance of statsmodels, with the law that scipy.stats has for it."""

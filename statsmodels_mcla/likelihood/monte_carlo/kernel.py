@@ -342,7 +342,8 @@ def _densities(task: Task, y: Array, w: Array, v: Array, eta: Array) -> tuple[Bl
     family = task.bucket.family
     if not task.layout.n_family:
         return family.blocks(y, w, v, eta, task.phi, _SCRATCH.work), DispersionTerms(*[np.zeros(0)] * 3)
-    return family.complete_blocks(y, w, v, eta, task.phi, _SCRATCH.work)
+    rows, own = family.complete_rows(y, w, v, eta, task.phi)
+    return rows.summed(), own
 
 
 def _blocks_of_a_step(bucket: Bucket, draws: int) -> int:
