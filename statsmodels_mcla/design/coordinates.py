@@ -42,9 +42,17 @@ class SearchScale:
     stretch: Array
 
     @classmethod
-    def plain(cls, layout: ParameterLayout, family: ParameterScale) -> SearchScale:
-        """Search coordinates that are not shifted and stretched."""
-        return cls(layout, family, np.zeros(layout.size), np.eye(layout.size))
+    def plain(
+        cls, layout: ParameterLayout, family: ParameterScale, known: Array | None = None
+    ) -> SearchScale:
+        """Search coordinates that are not shifted, and not stretched but for ``known``, if given.
+
+        These are coordinates of fixed effects and parameters of the family, as `DesignFacts.known_axes` has them.
+        """
+        stretch = np.eye(layout.size)
+        if known is not None:
+            stretch[np.ix_(layout.known, layout.known)] = known
+        return cls(layout, family, np.zeros(layout.size), stretch)
 
     def fitted(self, x: Array) -> Array:
         """Beta, loadings and psi."""

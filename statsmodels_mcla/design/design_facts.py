@@ -36,6 +36,7 @@ class DesignFacts:
     constant : float
     n_rows, n_fixed : int
     fixed_axes : ndarray (p, p)
+    fixed_centre : ndarray (p,)
 
     Notes
     -----
@@ -51,6 +52,7 @@ class DesignFacts:
     n_rows: Any
     n_fixed: Any
     fixed_axes: Any
+    fixed_centre: Any
 
     def keep(self, function: Callable[..., Any], *kept: Any, **here: Any) -> Any:
         """Value of a function of the design and of other kept values, to stay where the rows are.
@@ -104,6 +106,18 @@ class DesignFacts:
     def chosen(self, function: Callable[[MixedDesign], MixedDesign]) -> DesignFacts:
         """Design of the rows and columns that a function, which can be pickled, chooses; the terms stay."""
         raise NotImplementedError
+
+    @property
+    def known_axes(self) -> Array:
+        """Coordinates (p + m, p + m) of fixed effects and the family's free parameters, without origins and units.
+
+        The fixed-effects design is orthonormal in them, and counted from its mean where a parameter of the family, as
+        the first of some thresholds, is in the place of the intercept: that one follows the fixed effects.
+        """
+        p, axes = self.n_fixed, np.eye(self.n_fixed + self.n_family)
+        axes[:p, :p] = self.fixed_axes
+        axes[p : p + 1, :p] = self.fixed_centre @ self.fixed_axes
+        return axes
 
     @property
     def n_family(self) -> int:

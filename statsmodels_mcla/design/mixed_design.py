@@ -118,7 +118,13 @@ class MixedDesign(DesignFacts):
     @cached_property
     def fixed_axes(self) -> Array:
         """Coordinates (p, p) in which the fixed-effects design is orthonormal: see `orthonormal_axes`."""
-        return orthonormal_axes(self.X)
+        return orthonormal_axes(self.X - self.fixed_centre)
+
+    @cached_property
+    def fixed_centre(self) -> Array:
+        """Where the columns of the fixed-effects design are counted from, (p,): see `known_axes`."""
+        followed = self.family.intercept_in_parameters.any()
+        return self.X.mean(axis=0) if followed else np.zeros(self.n_fixed)
 
     @cached_property
     def Z(self) -> sp.csr_array:  # noqa: N802 - the symbol of the literature

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from statsmodels_mcla.numerics import Array, consecutive_slices
 
 
@@ -73,6 +75,11 @@ class ParameterLayout:
     def family(self) -> slice:
         """Parameters of the family of responses."""
         return slice(self.covariance.stop, self.covariance.stop + self.n_family)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Places of fixed effects and parameters of the family."""
+        return np.r_[self.fixed, self.family]
 
     @property
     def family_of_curved(self) -> slice:

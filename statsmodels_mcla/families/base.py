@@ -6,8 +6,6 @@ dispersion, the data-only constant, and the facts (mean, variance, sampling, dis
 that residuals and predictions use.
 """
 
-# Defaults take the arguments of the interface whether or not they use them.
-
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -103,6 +101,12 @@ class ConditionalFamily(Distribution):
     def parameter_scale(self) -> ParameterScale:
         """Free coordinates of the parameters."""
         return ParameterScale((POSITIVE,) * len(self.parameters))
+
+    @property
+    def intercept_in_parameters(self) -> Array:
+        """Change (m,) of the parameters that is one of an intercept: along the first free coordinate, if at all."""
+        m = len(self.parameters)
+        return np.zeros(m) if self.intercept or not m else self.parameter_scale.jacobian(np.zeros(m))[:, 0]
 
     # -- the log density ---------------------------------------------------------------------
 

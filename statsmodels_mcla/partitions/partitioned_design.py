@@ -80,6 +80,11 @@ class PartitionedDesign(DesignFacts):
     n_blocks: int
     reduced: tuple[ReducedTerm, ...] | None = None
 
+    @property
+    def fixed_centre(self) -> Array:
+        """See `DesignFacts`: families without an intercept are not for parts of rows."""
+        return np.zeros(self.n_fixed)
+
     @classmethod
     def of(
         cls,

@@ -27,6 +27,7 @@ FAMILIES = {
     "negative binomial": sm.families.NegativeBinomial(alpha=1.0),
     "gamma": sm.families.Gamma(sm.families.links.Log()),
     "gaussian": sm.families.Gaussian(),
+    "cumulative": families.Cumulative(),
 }
 STRUCTURES = {
     "slope": "y ~ x + (1 + x | g)",
@@ -52,6 +53,7 @@ def data_of(family: str, seed: int = 3) -> pd.DataFrame:
         "negative binomial": lambda: rng.poisson(np.exp(eta) * rng.gamma(3.0, 1 / 3.0, len(g))),
         "gamma": lambda: rng.gamma(3.0, np.exp(eta) / 3.0),
         "gaussian": lambda: eta + 0.6 * rng.normal(size=len(g)),
+        "cumulative": lambda: np.digitize(eta + rng.logistic(size=len(g)), [-0.5, 0.5, 1.5]),
     }[family]()
     return pd.DataFrame({"y": np.asarray(y, float), "x": x, "f": f, "g": g, "h": h})
 

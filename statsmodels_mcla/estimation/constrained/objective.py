@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -179,9 +178,7 @@ class _Working:
     def scale(self) -> SearchScale:
         """From x to the fitted parameters."""
         design = self.submodel.design
-        plain = SearchScale.plain(design.layout, design.family.parameter_scale)
-        rest = np.eye(design.n_params - design.n_fixed)
-        return replace(plain, stretch=block_diag(design.fixed_axes, rest))
+        return SearchScale.plain(design.layout, design.family.parameter_scale, design.known_axes)
 
     @cached_property
     def deviations(self) -> np.ndarray:

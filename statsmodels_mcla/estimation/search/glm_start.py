@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from statsmodels_mcla.design import DesignFacts, MixedDesign, SearchScale
 from statsmodels_mcla.execution import remade
@@ -26,7 +25,8 @@ class GLMStart:
     beta : ndarray (p,)
     phi : float or ndarray (m,)
     information : ndarray (p + m, p + m)
-        About the fixed effects, X'WX, and the free coordinates of the family's parameters: of a log scale, n / 2.
+        In the coordinates `DesignFacts.known_axes`: about the fixed effects, X'WX, and the family's parameters: of a
+        log scale, n / 2.
     curvature : float
         Average of W: information about one row's first linear predictor.
     converged : bool
@@ -53,7 +53,8 @@ def fit_without_random_effects(design: DesignFacts, maxiter: int = 30) -> GLMSta
     The last step is taken beyond convergence, so that the answer does not depend on where the search began.
     """
     axes = design.fixed_axes  # units and origins do not matter to any cut-off
-    rows = design.keep(partial(_glm_rows, axes))
+    centre = design.fixed_centre @ axes
+    rows = design.keep(partial(_glm_rows, axes, centre))
     begun = design.map(_begun, rows)
     phi = _mean_phi(begun)
 
@@ -84,12 +85,11 @@ def fit_without_random_effects(design: DesignFacts, maxiter: int = 30) -> GLMSta
         if converged:
             break
     if design.family.parameters:
-        phi = _mean_phi(design.map(partial(_glm_phi, beta), rows))
-    back = np.linalg.inv(axes)
+        phi = _mean_phi(design.map(partial(_glm_phi, beta, float(centre @ beta)), rows))
     curvature = float(here.curvature * len(design.family.directions) / design.n_rows)
     p, m = len(beta), design.layout.n_family
     information = np.diag(np.full(p + m, 0.5 * design.n_rows))
-    information[:p, :p] = back.T @ here.information @ back
+    information[:p, :p] = here.information
     return GLMStart(axes @ beta, phi, information, curvature, converged)
 
 
@@ -119,10 +119,10 @@ class _GLMSums(NamedTuple):
 
 
 @remade
-def _glm_rows(axes: Array, design: MixedDesign) -> _GLMRows:
+def _glm_rows(axes: Array, centre: Array, design: MixedDesign) -> _GLMRows:
     numbers = design.y, design.w, design.v
     targets = design.family.start_predictors(*numbers)
-    return _GLMRows(design.X @ axes, targets, design.family.start_parameters(*numbers, targets[0]))
+    return _GLMRows(design.X @ axes - centre, targets, design.family.start_parameters(*numbers, targets[0]))
 
 
 def _begun(design: MixedDesign, rows: _GLMRows) -> _Begun:
@@ -148,8 +148,8 @@ def _glm_sums(beta: Array, phi: Any, design: MixedDesign, rows: _GLMRows) -> _GL
     return _GLMSums(height, rows.X.T @ terms.d1[:, 0], information, curvature)
 
 
-def _glm_phi(beta: Array, design: MixedDesign, rows: _GLMRows) -> _Begun:
-    eta = rows.X @ beta + design.offset
+def _glm_phi(beta: Array, origin: float, design: MixedDesign, rows: _GLMRows) -> _Begun:
+    eta = rows.X @ beta + design.offset + origin
     phi = design.family.start_parameters(design.y, design.w, design.v, eta)
     return _Begun(phi, float(design.w.sum()), [])
 
@@ -174,10 +174,9 @@ def search_scale(design: DesignFacts, start: GLMStart) -> SearchScale:
     psi = design.family.parameter_scale
     origin[layout.family] = psi.free(np.atleast_1d(start.phi)[: layout.n_family])
     # orthonormal in the information about fixed effects and family
-    axes = block_diag(design.fixed_axes, np.eye(layout.n_family))
-    information = axes.T @ start.information[: len(axes), : len(axes)] @ axes  # a limit has fewer parameters
+    axes = design.known_axes
+    information = start.information[: len(axes), : len(axes)]  # a limit has fewer parameters
     size = np.sqrt(np.diag(information))
     root = np.linalg.cholesky(information / np.outer(size, size) + 1e-10 * np.eye(len(size)))
-    known = np.r_[layout.fixed, layout.family]
-    stretch[np.ix_(known, known)] = axes @ (np.linalg.inv(root).T / size[:, None])
+    stretch[np.ix_(layout.known, layout.known)] = axes @ (np.linalg.inv(root).T / size[:, None])
     return SearchScale(layout, psi, origin, stretch)

@@ -157,7 +157,8 @@ def _informed(design: DesignFacts, start: GLMStart, modes: tuple[Modes, ...], ph
     free = np.eye(len(whole))
     p, psi = design.n_fixed, design.family.parameter_scale
     free[p:, p:] = psi.jacobian(psi.free(np.atleast_1d(phi)[: len(whole) - p]))
-    whole = free.T @ whole @ free
+    axes = free @ design.known_axes
+    whole = axes.T @ whole @ axes
     whole[p:, p:] += PRIOR * np.eye(len(whole) - p)
     before = start.information[: len(whole), : len(whole)]
     alone = before.copy()

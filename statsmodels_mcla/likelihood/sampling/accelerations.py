@@ -72,11 +72,16 @@ def accelerations(
     turns: Array,
 ) -> Accelerations | None:
     """Accelerations of paths with given slopes (B, q, P) and turns (B, s, q, q); None where the root has parts."""
-    layout, (M, root, _, W, third) = design.layout, gaussian
+    layout, family, (M, root, _, W, third) = design.layout, bucket.family, gaussian
     if not isinstance(root, DenseRoot):
         return None
     factors = design.loadings.factors(params[layout.covariance])
-    moves = {j: bucket.X[..., j] + J.times(slopes[..., j]) for j in range(layout.n_fixed)}  # d eta
+    centre = design.fixed_centre  # nothing may depend on where covariates are counted from
+    X, slopes = bucket.X - centre, slopes.copy()
+    slopes[..., layout.fixed] += (slopes[..., layout.family] @ family.intercept_in_parameters)[
+        ..., None
+    ] * centre
+    moves = {j: X[..., j] + J.times(slopes[..., j]) for j in range(layout.n_fixed)}  # d eta
     along: dict[int, EffectRows] = {}
     for j, entry in enumerate(design.loadings.entries, layout.covariance.start):
         along[j] = bucket.derivative(factors, entry)

@@ -201,10 +201,14 @@ def anchored(
         eta = (bucket.offset + bucket.X @ params[layout.fixed] + J.times(M))[..., None]
         crosses = family.parameter_rows(y, w, v, eta, phi).d1phi[..., 0]
         bends = family.d2_parameters(y, w, v, eta, phi)[..., 0]
-        for j, (cross, bend) in enumerate(zip(crosses, bends, strict=True), layout.family.start):
-            slopes[..., j] = m = root.of(root.back(J.back(cross)))
-            dW = -bend - third * J.times(m)
-            turns.append(root.turn(J, np.where(W > 0, dW, 0.0)))
+        # what is in the place of the intercept moves the draws as fixed effects do: by W, and none turn with it
+        one = family.intercept_in_parameters
+        share = one / max(one @ one, 1.0)
+        crosses = crosses + np.multiply.outer(share, W - np.tensordot(one, crosses, axes=1))
+        slopes[..., layout.family] = m = root.of(root.back(J.back(np.moveaxis(crosses, 0, -1))))
+        changes = [np.where(W > 0, -bend - third * J.times(m[..., k]), 0.0) for k, bend in enumerate(bends)]
+        follow = np.tensordot(one, changes, axes=1)
+        turns += [root.turn(J, dW - part * follow) for dW, part in zip(changes, share, strict=True)]
     turn = np.stack(turns, axis=1) if turns else np.zeros((blocks, 0, *root.still.shape[1:]))
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
