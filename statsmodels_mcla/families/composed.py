@@ -12,7 +12,7 @@ Stat. Data Anal. 56, 1609-1623).  The logarithm of a dispersion is eta_disp.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,12 +122,15 @@ class Composed(SeveralPredictors):
         Of the response that is not from the zero part.
     zi, disp, oi : bool
         Which predictors there are.
+    unit : float, optional
+        Of the location, where that has the units of the response: a power of two near its standard deviation.
     """
 
     base: ConditionalFamily
     zi: bool
     disp: bool
     oi: bool = False
+    unit: float | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -151,7 +154,8 @@ class Composed(SeveralPredictors):
     @property
     def directions(self) -> Directions:
         alone = ("zi",) * self.hurdle + ("oi",) * self.oi
-        return directions_of(len(self.predictors), *map(self.predictors.index, alone))
+        units = None if self.unit is None else (self.unit, *[1.0] * (len(self.predictors) - 1))
+        return directions_of(len(self.predictors), tuple(map(self.predictors.index, alone)), units)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -224,6 +228,12 @@ class Composed(SeveralPredictors):
         )
 
     # -- data --------------------------------------------------------------------------------
+
+    def of_response(self, endog: Any) -> ConditionalFamily:
+        if not self.base.quadratic or self.unit is not None:
+            return self
+        size = np.log2(np.nanstd(np.asarray(endog, float)))
+        return replace(self, unit=float(2.0 ** np.round(size)) if np.isfinite(size) else 1.0)
 
     def row_data(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> RowData:
         return ConditionalFamily.row_data(self.base, endog, n_trials, freq_weights, var_weights)

@@ -36,14 +36,31 @@ class Directions:
         K.
     alone : tuple of int
         Predictors of which the log density has a term for each, without the others.
+    units : tuple of float, optional
+        Of the predictors, all one by default: e_i + e_j stands for e_i / unit_i + e_j / unit_j, so that what is between
+        predictors of different units does not drown what is known of one of them.
     """
 
     count: int
     alone: tuple[int, ...] = ()
+    units: tuple[float, ...] | None = None
 
     @cached_property
     def matrix(self) -> Array:
         """Directions (D, K), the axes first."""
+        return np.vstack([np.eye(self.count), self._unscaled[self.count :] / self._units])
+
+    @cached_property
+    def points(self) -> Array:
+        """Predictors (D, K) along which `cubic` takes the cubic form."""
+        return self._unscaled * self._units
+
+    @property
+    def _units(self) -> Array:
+        return np.ones(self.count) if self.units is None else np.array(self.units)
+
+    @cached_property
+    def _unscaled(self) -> Array:
         axes = np.eye(self.count)
         pairs = [axes[i] + sign * axes[j] for i, j in self._pairs for sign in (1.0, -1.0)]
         triples = [axes[list(three)].sum(axis=0) for three in combinations(self._together, 3)]
@@ -82,22 +99,26 @@ class Directions:
         for i, j in self._pairs:
             cross = h.get((i, j), 0.0)
             sign = np.sign(cross if at is None else at.get((i, j), 0.0))
-            size = sign * cross
-            parts[i], parts[j] = parts[i] + size, parts[j] + size
-            parts += [np.where(sign < 0, cross, 0.0), np.where(sign > 0, -cross, 0.0)]
+            size, a, b = sign * cross, self._units[i], self._units[j]
+            parts[i], parts[j] = parts[i] + size * (b / a), parts[j] + size * (a / b)
+            parts += [np.where(sign < 0, cross * (a * b), 0.0), np.where(sign > 0, -cross * (a * b), 0.0)]
         return self.together(parts, like)
 
     def cubic(self, forms: Sequence[Array], like: Array) -> Array:
-        """Third derivatives q of every direction, from the cubic form along each of them."""
+        """Third derivatives q of every direction, from the cubic form at each of the `points`."""
         solved = np.tensordot(self._from_forms, np.stack(forms), axes=1)
         return self.together(list(solved), like)
 
     @cached_property
     def _from_forms(self) -> Array:
-        return np.asarray(np.linalg.inv((self.matrix @ self.matrix.T) ** 3))
+        solved = np.linalg.inv((self._unscaled @ self._unscaled.T) ** 3)
+        solved[: self.count] /= self._units[:, None] ** 3
+        return np.asarray(solved)
 
 
 @cache
-def directions_of(count: int, *alone: int) -> Directions:
+def directions_of(
+    count: int, alone: tuple[int, ...] = (), units: tuple[float, ...] | None = None
+) -> Directions:
     """Directions of so many predictors, made once."""
-    return Directions(count, alone)
+    return Directions(count, alone, units)

@@ -84,7 +84,7 @@ class SeveralPredictors(SmoothDensity):
         ways = self.directions
         y, w, v = (first_direction(part, len(ways)) for part in (y, w, v))
         with np.errstate(all="ignore"):
-            cubes = self._calculus.cubes(y, v, ways.apart(eta), phi, ways.matrix)
+            cubes = self._calculus.cubes(y, v, ways.apart(eta), phi, ways.points)
         return within_reach(ways.cubic([w * part for part in cubes], eta))
 
     def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:

@@ -69,21 +69,23 @@ def central(f: Any, h: float) -> Any:
     return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
 
 
+@pytest.mark.parametrize("unit", [1.0, 2.0**-20, 2.0**24])
 @pytest.mark.parametrize(("K", "alone"), [(1, ()), (2, ()), (3, ()), (2, (1,)), (4, (2,))])
-def test_forms_are_sums_over_directions(K: int, alone: tuple[int, ...]) -> None:
-    rng, ways = np.random.default_rng(K), Directions(K, alone)
+def test_forms_are_sums_over_directions(K: int, alone: tuple[int, ...], unit: float) -> None:
+    units = np.array([unit, *[1.0] * (K - 1)])
+    rng, ways = np.random.default_rng(K), Directions(K, alone, tuple(units))
     like = np.zeros((4 * len(ways), 2))
     H = rng.normal(size=(K, K, 4, 2))
-    H = H + H.swapaxes(0, 1)
-    a, b = rng.normal(size=(2, K))  # of a cubic form (a't)^3 - 2 (b't)^3
+    H = (H + H.swapaxes(0, 1)) / np.outer(units, units)[..., None, None]
+    a, b = rng.normal(size=(2, K)) / units  # of a cubic form (a't)^3 - 2 (b't)^3
     for k in alone:
         H[k, [j for j in range(K) if j != k]] = H[[j for j in range(K) if j != k], k] = a[k] = b[k] = 0.0
     assert len(ways) == [0, 1, 4, 10][K - len(alone)] + len(alone)
     known = {(i, j): H[i, j] for i in range(K) for j in range(i, K) if H[i, j].any()}
     h = ways.hessian(known, like).reshape(4, -1, 2)
-    q = ways.cubic([(a @ c) ** 3 * np.ones((4, 2)) - 2.0 * (b @ c) ** 3 for c in ways.matrix], like)
+    q = ways.cubic([(a @ c) ** 3 * np.ones((4, 2)) - 2.0 * (b @ c) ** 3 for c in ways.points], like)
     q = q.reshape(4, -1, 2)
-    for t in rng.normal(size=(5, K)):
+    for t in rng.normal(size=(5, K)) * units:
         along = ways.matrix @ t
         np.testing.assert_allclose(np.einsum("ndm,d->nm", h, along**2), np.einsum("i,ijnm,j->nm", t, H, t))
         cubic = (a @ t) ** 3 - 2.0 * (b @ t) ** 3
