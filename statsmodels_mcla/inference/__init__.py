@@ -11,9 +11,9 @@ from statsmodels_mcla.inference.contrasts import (
     MonteCarloContrasts,
     MonteCarloTermTests,
     MonteCarloWaldTest,
-    effects_of,
+    contrast_errors,
     linear_hypothesis,
-    wald_statistic,
+    wald_errors,
 )
 from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
 from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
@@ -33,9 +33,9 @@ __all__ = [
     "PowerCurve",
     "check_covariance",
     "columns_of",
+    "contrast_errors",
     "covariance_matrices",
     "covariance_of_kind",
-    "effects_of",
     "influence_of",
     "linear_hypothesis",
     "of_refit",
@@ -47,6 +47,6 @@ __all__ = [
     "tidy_random",
     "units_of",
     "var_corr",
-    "wald_statistic",
+    "wald_errors",
     "wald_term_tests",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import stats
 from statsmodels.iolib.table import SimpleTable
 from statsmodels.stats.contrast import ContrastResults, WaldTestResults
 
-from statsmodels_mcla.estimation import EstimateErrors, Varied, wald_pvalues, z_of
+from statsmodels_mcla.estimation import EstimateErrors, Estimates, Later, Varied, wald_pvalues, z_of
 from statsmodels_mcla.numerics import Array, delta_method
 
 DEPENDENT = 1e-12  # eigenvalue of a correlation matrix of contrasts that depend on each other
@@ -35,7 +36,7 @@ class MonteCarloContrasts(ContrastResults):
     """
 
     def __init__(
-        self, found: ContrastResults, contrasts: Array, cov_mcse: Array, errors: EstimateErrors
+        self, found: ContrastResults, contrasts: Array, cov_mcse: Array, errors: Later[EstimateErrors]
     ) -> None:
         """Add Monte Carlo errors to a result.
 
@@ -45,15 +46,23 @@ class MonteCarloContrasts(ContrastResults):
         contrasts : ndarray (k, P)
         cov_mcse : ndarray (P, P)
             Monte Carlo covariance of the parameters, NaN at the boundary.
-        errors : EstimateErrors (k,)
-            Of the effects, less their values under the hypothesis, and their standard errors.
+        errors : Later[EstimateErrors] (k,)
+            Of the effects, less their values under the hypothesis, and their standard errors: made when asked for, as
+            a large part of a fit goes into them.
         """
         law = {"t": found.statistic} if found.distribution == "t" else _as_given(found)
         super().__init__(effect=found.effect, sd=found.sd, df_denom=getattr(found, "df_denom", None), **law)
         used = np.flatnonzero(np.any(contrasts != 0, axis=0))
         self.mcse = delta_method(contrasts[:, used], cov_mcse[np.ix_(used, used)])
-        self._errors = errors  # of effects less their values under the hypothesis
+        self._made_later = errors
         self._law = stats.t(found.df_denom) if found.distribution == "t" else stats.norm
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_made_later": Later.made(self._errors)}
+
+    @property
+    def _errors(self) -> EstimateErrors:
+        return self._made_later()
 
     @property
     def sd_mcse(self) -> Array:
@@ -121,12 +130,14 @@ class MonteCarloContrasts(ContrastResults):
         names = ["mcse", *(f"{name} mcse" for name in frame.columns[1:])]
         return frame.assign(**dict(zip(names, self._columns(alpha), strict=True)))
 
-    def summary(self, xname: Any = None, alpha: float = 0.05, title: str | None = None) -> SimpleTable:
-        """Table of the contrasts; below each row of numbers their Monte Carlo errors.
+    def summary(
+        self, xname: Any = None, alpha: float = 0.05, title: str | None = None, *, mcse: bool = False
+    ) -> SimpleTable:
+        """Table of the contrasts; with ``mcse``, below each row of numbers their Monte Carlo errors.
 
         Examples
         --------
-        >>> print(results.t_test("week = 0").summary())
+        >>> print(results.t_test("week = 0").summary(mcse=True))
                                      Test for Constraints
         ==============================================================================
                          coef    std err          z      P>|z|      [0.025      0.975]
@@ -136,6 +147,8 @@ class MonteCarloContrasts(ContrastResults):
         ==============================================================================
         """
         table = super().summary(xname=xname, alpha=alpha, title=title)
+        if not mcse:
+            return table
         rows = [[f"{value:.2g}" for value in row] for row in zip(*self._columns(alpha), strict=True)]
         errors = SimpleTable(rows, stubs=["  MCSE"] * len(rows), datatypes=[0] * len(rows[0]))
         first = len(table) - len(rows)
@@ -158,23 +171,32 @@ class MonteCarloWaldTest(ContrastResults):
     (0.0046, True)
     """
 
-    def __init__(self, found: ContrastResults, statistic: Varied) -> None:
+    def __init__(self, found: ContrastResults, statistic: Later[Varied]) -> None:
         """Add Monte Carlo errors to a result, from the chi-square statistic (before division by its df)."""
         if found.distribution == "F":
             super().__init__(F=found.fvalue, df_denom=found.df_denom, df_num=found.df_num)
-            law = stats.f(found.df_num, found.df_denom)
-            statistic = statistic.through(lambda x: x / found.df_num)
+            self._law, self._divisor = stats.f(found.df_num, found.df_denom), float(found.df_num)
         else:
             super().__init__(df_denom=found.df_denom, **_as_given(found))
-            law = stats.chi2(found.df_denom)
-        self.statistic_mcse = float(statistic.mcse)
-        self.pvalue_mcse = float(statistic.through(law.sf).mcse)
+            self._law, self._divisor = stats.chi2(found.df_denom), 1.0
+        self._made_later = statistic
 
-    def __str__(self) -> str:
-        shown: str = super().__str__()
-        return (
-            f"{shown[:-1]}, MCSE of statistic={self.statistic_mcse:.2g}, of p-value={self.pvalue_mcse:.2g}>"
-        )
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_made_later": Later.made(self._made_later())}
+
+    @property
+    def _varied(self) -> Varied:
+        return self._made_later().through(lambda x: x / self._divisor)
+
+    @property
+    def statistic_mcse(self) -> float:
+        """Of the statistic."""
+        return float(self._varied.mcse)
+
+    @property
+    def pvalue_mcse(self) -> float:
+        """Of the p-value."""
+        return float(self._varied.through(self._law.sf).mcse)
 
 
 class MonteCarloTermTests(WaldTestResults):
@@ -182,7 +204,7 @@ class MonteCarloTermTests(WaldTestResults):
 
     Examples
     --------
-    >>> results.wald_test_terms().table.round(3)
+    >>> results.wald_test_terms(mcse=True).table.round(3)
                statistic  pvalue  df_constraint  statistic mcse  pvalue mcse
     Intercept     10.624   0.001              1           0.002          0.0
     trt            4.121   0.127              2           0.001          0.0
@@ -206,6 +228,18 @@ class MonteCarloTermTests(WaldTestResults):
 
 def _as_given(found: ContrastResults) -> dict[str, Any]:
     return {"statistic": found.statistic, "distribution": found.distribution}
+
+
+def contrast_errors(estimates: Estimates, contrasts: Array, values: Array) -> Later[EstimateErrors]:
+    """Monte Carlo errors of effects, less their values under the hypothesis, and of their standard errors."""
+    effects = partial(effects_of, contrasts, values)
+    return Later(lambda: EstimateErrors(estimates.varied(effects)))
+
+
+def wald_errors(estimates: Estimates, contrasts: Array, values: Array) -> Later[Varied]:
+    """Deviations of the chi-square statistic of a joint hypothesis."""
+    statistic = partial(wald_statistic, contrasts, values)
+    return Later(lambda: estimates.varied(statistic))
 
 
 def effects_of(contrasts: Array, values: Array, params: Array, cov: Array) -> Array:

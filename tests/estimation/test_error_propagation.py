@@ -20,7 +20,7 @@ from helpers import data_of, fit_of, laplace_of, model_of
 from scipy import stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
-from statsmodels_mcla.estimation import Variation, error_propagation
+from statsmodels_mcla.estimation import Estimates, Variation, error_propagation
 from statsmodels_mcla.exceptions import MCLAWarning, PrecisionWarning
 
 ROWS = 12
@@ -183,11 +183,25 @@ def test_they_are_in_the_tables() -> None:
     np.testing.assert_allclose(whole["mean_se_mcse"], prediction.se_mcse)
     np.testing.assert_allclose(whole["obs_ci_upper_mcse"], prediction.obs_conf_int_mcse()[:, 1])
     assert "MCSE" in result.get_margeff().summary().as_text()
-    assert "MCSE" in str(result.wald_test(np.eye(5)[:2]))
+
+
+def test_errors_of_tests_are_made_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They cost as much as a large part of the fit."""
+    result = fit_of("cbpp")
+    with monkeypatch.context() as patched:
+        patched.setattr(Estimates, "varied", lambda *_, **__: pytest.fail("nobody asked"))
+        test, joint = result.t_test(np.eye(5)[:2]), result.wald_test(np.eye(5)[:2])
+        print(
+            test, joint, test.summary_frame(), result.wald_test_terms(), result.t_test_pairwise("C(period)")
+        )
+        assert test.mcse == pytest.approx(result.mcse.to_numpy()[:2])
+    np.testing.assert_allclose(test.sd_mcse, result.bse_mcse.iloc[:2], rtol=1e-6)
+    for one in (test, joint):
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(one)).pvalue_mcse, one.pvalue_mcse)
 
 
 def test_adjusted_p_values() -> None:
-    found = fit_of("salamander").t_test_pairwise("Cross", method="bonferroni")
+    found = fit_of("salamander").t_test_pairwise("Cross", method="bonferroni", mcse=True)
     frame = found.result_frame
     raw = fit_of("salamander").t_test(found.contrasts).pvalue_mcse
     small = frame["pvalue-bonferroni"] < 1
@@ -320,6 +334,6 @@ def test_pairwise_tests_collect_no_garbage(monkeypatch: pytest.MonkeyPatch) -> N
     calls: list[int] = []
     monkeypatch.setattr("gc.collect", lambda *_: calls.append(1) or 0)
     for name in ("holm", "h"):
-        frame = fit_of("salamander").t_test_pairwise("Cross", method=name).result_frame
+        frame = fit_of("salamander").t_test_pairwise("Cross", method=name, mcse=True).result_frame
         assert np.isfinite(frame[f"pvalue-{name} mcse"]).all()
     assert len(calls) == 2

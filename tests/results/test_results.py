@@ -204,7 +204,8 @@ def test_joint_tests(result: Any) -> None:
 
 
 def test_tests_of_terms(result: Any) -> None:
-    table = result.wald_test_terms().table
+    assert list(result.wald_test_terms().table.columns) == ["statistic", "pvalue", "df_constraint"]
+    table = result.wald_test_terms(mcse=True).table
     assert "Cross" in table.index
     params, cov = result.fe_params.to_numpy(), result.cov_params().to_numpy()[:4, :4]
     assert float(table.loc["Cross", "statistic"]) == pytest.approx(params @ np.linalg.solve(cov, params))
@@ -213,7 +214,7 @@ def test_tests_of_terms(result: Any) -> None:
     assert "lbase" in epil.index
     one = result.wald_test("Cross[R/R] = Cross[R/W] = Cross[W/R] = Cross[W/W] = 0")
     assert table.loc["Cross", "pvalue mcse"] == pytest.approx(float(one.pvalue_mcse))
-    assert "P>chi2 mcse" in str(result.wald_test_terms())
+    assert "P>chi2 mcse" in str(result.wald_test_terms(mcse=True))
 
 
 @pytest.mark.parametrize("bad", [[1, 0], np.ones((2, 5)), np.ones(7)])
@@ -401,7 +402,7 @@ def test_pairwise_tests_say_where_they_hold() -> None:
 
 def test_pairwise_tests_of_combinations() -> None:
     result = interacting("trt * stage")
-    found = result.t_test_pairwise("stage:trt", method="bonferroni")
+    found = result.t_test_pairwise("stage:trt", method="bonferroni", mcse=True)
     assert len(found.result_frame) == 15
     means = result.emmeans("trt:stage").contrasts(adjust="bonferroni").summary_frame(mcse=True)
     np.testing.assert_allclose(found.result_frame["coef"], -means["estimate"], rtol=1e-9)

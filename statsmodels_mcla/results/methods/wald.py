@@ -22,9 +22,9 @@ from statsmodels_mcla.inference import (
     MonteCarloContrasts,
     MonteCarloTermTests,
     MonteCarloWaldTest,
-    effects_of,
+    contrast_errors,
     linear_hypothesis,
-    wald_statistic,
+    wald_errors,
 )
 from statsmodels_mcla.numerics import Array, holm, standard_deviations
 from statsmodels_mcla.prediction.population import CovariateRows, ReferenceGrid
@@ -178,7 +178,8 @@ class WaldResults(ResultsBase):
         Returns
         -------
         ContrastResults
-            For Monte Carlo fits with ``mcse``, the Monte Carlo error of each contrast, also in its tables.
+            For Monte Carlo fits with ``mcse``, the Monte Carlo error of each contrast; those of the other numbers are
+            made when they are asked for, as ``summary(mcse=True)`` and ``summary_frame(mcse=True)`` do.
 
         Examples
         --------
@@ -188,7 +189,6 @@ class WaldResults(ResultsBase):
                          coef    std err          z      P>|z|      [0.025      0.975]
         ------------------------------------------------------------------------------
         c0             0.8049      0.667      1.206      0.228      -0.503       2.113
-          MCSE        0.00021    8.8e-05    0.00023    8.9e-05     0.00017     0.00031
         ==============================================================================
         """
         contrasts, values = self._hypothesis(r_matrix)
@@ -196,11 +196,17 @@ class WaldResults(ResultsBase):
         cov_mcse = self.estimates.cov_mcse
         if cov_mcse is None or cov_p is not None:
             return found
-        varied = self.estimates.varied(lambda params, cov: effects_of(contrasts, values, params, cov))
-        return MonteCarloContrasts(found, contrasts, cov_mcse, EstimateErrors(varied))
+        errors = contrast_errors(self.estimates, contrasts, values)
+        return MonteCarloContrasts(found, contrasts, cov_mcse, errors)
 
     def t_test_pairwise(
-        self, term_name: str, method: str = "hs", alpha: float = 0.05, factor_labels: Any = None
+        self,
+        term_name: str,
+        method: str = "hs",
+        alpha: float = 0.05,
+        factor_labels: Any = None,
+        *,
+        mcse: bool = False,
     ) -> Any:
         """Tests of the differences between all levels of a factor, adjusted for their number.
 
@@ -215,6 +221,8 @@ class WaldResults(ResultsBase):
             Familywise error, or false discovery rate.
         factor_labels : list of str, optional
             Labels of the levels in the table.
+        mcse : bool
+            Whether the table has the Monte Carlo errors of all numbers.
 
         Returns
         -------
@@ -264,7 +272,7 @@ class WaldResults(ResultsBase):
             )
         else:
             found = self._all_combinations(info, term, method, alpha, factor_labels)
-        if self.estimates.drawn:
+        if mcse and self.estimates.drawn:
             tests = self.t_test(found.contrasts)
             errors = tests.summary_frame(mcse=True).filter(like="mcse").to_numpy()
             names = ["mcse", *(f"{name} mcse" for name in found.result_frame.columns[1:6])]
@@ -323,15 +331,14 @@ class WaldResults(ResultsBase):
         others = (cov_p, invcov, df_constraints)
         if not self.estimates.drawn or any(value is not None for value in others):
             return found
-        varied = self.estimates.varied(lambda params, cov: wald_statistic(contrasts, values, params, cov))
-        return MonteCarloWaldTest(found, varied)
+        return MonteCarloWaldTest(found, wald_errors(self.estimates, contrasts, values))
 
-    def wald_test_terms(self, *args: Any, **kwargs: Any) -> Any:
-        """Joint Wald tests of all terms, as in statsmodels; their table has the Monte Carlo errors too.
+    def wald_test_terms(self, *args: Any, mcse: bool = False, **kwargs: Any) -> Any:
+        """Joint Wald tests of all terms, as in statsmodels; with ``mcse``, the table has the Monte Carlo errors too.
 
         Examples
         --------
-        >>> results.wald_test_terms().table.iloc[:, :3].round(3)
+        >>> results.wald_test_terms().table.round(3)
                    statistic  pvalue  df_constraint
         Intercept     10.624   0.001              1
         trt            4.121   0.127              2
@@ -344,7 +351,7 @@ class WaldResults(ResultsBase):
                 "categories: use drop1(), or wald_test of their names"
             )
         found = super().wald_test_terms(*args, **kwargs)
-        if not self.estimates.drawn:
+        if not (mcse and self.estimates.drawn):
             return found
         return MonteCarloTermTests(found, [self.wald_test(contrasts) for _, contrasts in found.temp])
 
