@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.jets import Jet, exp, log1mexp, log1p, log_rising, reciprocal
@@ -63,6 +62,11 @@ class TruncatedMean(MeanLink):
         return np.clip(out, -FAR, FAR)
 
 
+def _weighed(f: RowTerms, w: Array, eta: Array) -> RowTerms:
+    """Terms of rows of weight w, from those of weight one."""
+    return RowTerms(np.where(np.isnan(eta), np.nan, w * f.logf), w * f.d1, w * f.d2)
+
+
 class ZeroTruncated(SmoothDensity):
     """What truncated counts share; mu is the mean before truncation.
 
@@ -84,9 +88,14 @@ class ZeroTruncated(SmoothDensity):
     def _calculus(self) -> WithoutZeros:
         return WithoutZeros(self._whole(1.0))
 
+    def constant(self, endog: Array, n_trials: Number, freq_weights: Number, var_weights: Number) -> float:
+        # log y! is left out of the rows as in the whole family: log densities are then as large as their rounding
+        # errors say, which is what searches measure these by
+        return float(self._whole(1.0).constant(endog, n_trials, freq_weights, var_weights))
+
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         with np.errstate(all="ignore"):
-            return self._weighed(self._calculus.rows(y, v, np.clip(eta, -FAR, FAR), phi), y, w, eta)
+            return _weighed(self._calculus.rows(y, v, np.clip(eta, -FAR, FAR), phi), w, eta)
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> Array:
         with np.errstate(all="ignore"):
@@ -100,12 +109,7 @@ class ZeroTruncated(SmoothDensity):
     ) -> tuple[RowTerms, DispersionTerms]:
         with np.errstate(all="ignore"):
             rows, own = self._calculus.complete_rows(y, v, np.clip(eta, -FAR, FAR), phi)
-            return self._weighed(rows, y, w, eta), DispersionTerms(*(w * part for part in own))
-
-    def _weighed(self, f: RowTerms, y: Array, w: Array, eta: Array) -> RowTerms:
-        """Terms of rows of weight w, from those of weight one without constants."""
-        logf = w * (f.logf - special.gammaln(y + 1.0))
-        return RowTerms(np.where(np.isnan(eta), np.nan, logf), w * f.d1, w * f.d2)
+            return _weighed(rows, w, eta), DispersionTerms(*(w * part for part in own))
 
     def d2_parameters(self, y: Array, w: Array, v: Number, eta: Array, phi: Any) -> Array:
         with np.errstate(all="ignore"):
@@ -185,7 +189,7 @@ class TruncatedPoisson(ZeroTruncated):
 
     def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
         mu = exp(eta)
-        return eta * y - mu - log1mexp(mu) - special.gammaln(y + 1.0)
+        return eta * y - mu - log1mexp(mu)
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,7 @@ class TruncatedNegativeBinomial(ZeroTruncated):
         size = reciprocal(alpha)
         none = size * log1p(exp(eta) * alpha)  # -log P(0)
         joint = eta * y - none - log1p(exp(eta) * alpha) * y + log_rising(y, size)
-        return joint - log1mexp(none) - special.gammaln(y + 1.0)
+        return joint - log1mexp(none)
 
     def limit(self, y: Array, w: Array, v: Array) -> tuple[ConditionalFamily, RowData]:
         return TruncatedPoisson(), RowData(y, w, v)
