@@ -52,7 +52,14 @@ class LinearVarianceCounts(SmoothDensity):
         freq_weights: Number = 1.0,
         var_weights: Number = 1.0,
     ) -> float:
-        return 0.5
+        # in the units of the counts: of counts of millions it may be up to millions, where no search goes by itself
+        weight = np.broadcast_to(np.asarray(freq_weights, dtype=float), endog.shape)
+        ratio = np.average((endog - mu) ** 2, weights=weight) / np.average(mu, weights=weight)
+        return max(self._alpha_of(float(ratio)), 0.5) if np.isfinite(ratio) else 0.5
+
+    def _alpha_of(self, ratio: float) -> float:
+        """Return alpha from the ratio of variance and mean."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,9 @@ class NegativeBinomial1(LinearVarianceCounts):
         alpha = floored(psi[0])
         size = exp(eta) * reciprocal(alpha)
         return eta * y + log_rising(y, size) - (size + y) * log1p(alpha)
+
+    def _alpha_of(self, ratio: float) -> float:
+        return ratio - 1.0
 
     def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return mu * (1.0 + phi)
@@ -134,6 +144,9 @@ class GeneralizedPoisson(LinearVarianceCounts):
         mu = exp(eta)
         rate = mu + alpha * y
         return eta + log(rate) * (y - 1.0) - log1p(alpha) * y - rate * reciprocal(alpha + 1.0)
+
+    def _alpha_of(self, ratio: float) -> float:
+        return float(np.sqrt(ratio)) - 1.0
 
     def variance(self, mu: Array, phi: float = 1.0, n_trials: Number = 1.0) -> Array:
         return mu * (1.0 + phi) ** 2
