@@ -18,6 +18,8 @@ from statsmodels_mcla.numerics import Array, differences, is_positive_definite
 STEP = 1e-3  # of differences, in search coordinates: standard errors or so
 # information about parameters of the family: no step is longer than two of their free coordinates
 PRIOR = 0.25
+LOST_PRECISION = 2  # scipy's flag of a line search that finds nothing higher
+LAST_STEPS = 5  # from there, within a standard error of the maximum
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def fit_laplace(
             best, gain = x, found.value
         return found.value, scale.gradient(x, found.gradient), None
 
-    search = SearchModel(function)
+    search, flat = SearchModel(function), max(10 * gtol, 1e-3)
     try:
         fitted = search.fit(
             x,
@@ -98,19 +100,45 @@ def fit_laplace(
             skip_hessian=True,
             warn_convergence=False,
         )
+        at = np.asarray(fitted.params, float)
+        if fitted.mle_retvals["warnflag"] == LOST_PRECISION:
+            at = _beyond_rounding(search, at, flat)
     except OutOfTime:
         params = scale.fitted(best)
         found = evaluate_laplace(design, params)
         return LaplaceFit(design, scale, params, found, {"converged": False}, {})
-    at = np.asarray(fitted.params, float)
     if where != at.tobytes():
         function(at)
     if last is None:
         raise FloatingPointError("the log-likelihood is not finite at the starting values")
     retvals = dict(fitted.mle_retvals)
     # a line search stops at round-off, which is no failure if the gradient is flat by then
-    retvals["converged"] = bool(np.abs(search.score(at)).max(initial=0.0) < max(10 * gtol, 1e-3))
+    retvals["converged"] = bool(np.abs(search.score(at)).max(initial=0.0) < flat)
     return LaplaceFit(design, scale, scale.fitted(at), last, retvals, fitted.mle_settings)
+
+
+def _beyond_rounding(search: SearchModel, x: Array, flat: float) -> Array:
+    """Follow the gradient to the maximum where it is near, but the value no longer tells what is higher.
+
+    Sums over counts of billions have rounding errors of a thousandth, which end every line search.  Those of the
+    gradient are far smaller: of the places that Newton's method passes the flattest is returned.
+    """
+    best, least = x, np.inf
+    for _ in range(LAST_STEPS):
+        if not np.isfinite(search.loglike(x)):
+            break
+        gradient = search.score(x)
+        size = float(np.abs(gradient).max(initial=0.0))
+        if size < least:
+            best, least = x, size
+        if size < flat:
+            break
+        H = differences(search.score, x, np.full(len(x), STEP))
+        H = 0.5 * (H + H.T)
+        if not is_positive_definite(-H) or not gradient @ np.linalg.solve(-H, gradient) < 1.0:
+            break
+        x = x - np.linalg.solve(H, gradient)
+    return best
 
 
 def _evaluated(design: DesignFacts, params: Array, start: Any) -> LaplaceEvaluation | None:
