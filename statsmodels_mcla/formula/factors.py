@@ -373,8 +373,19 @@ def locate(known: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 def names_in(code: str) -> set[str]:
     """Names that an expression mentions, and its strings, since ``Q("a b")`` quotes a column's name."""
+    constants = {node.value for node in _nodes_of(code) if isinstance(node, ast.Constant)}
+    return variables_in(code) | {value for value in constants if isinstance(value, str)}
+
+
+def variables_in(code: str) -> set[str]:
+    """Names that an expression mentions."""
+    return {node.id for node in _nodes_of(code) if isinstance(node, ast.Name)}
+
+
+def _nodes_of(code: str) -> list[ast.AST]:
+    """Syntax tree of an expression."""
     try:
-        nodes = list(ast.walk(ast.parse(code, mode="eval")))
+        return list(ast.walk(ast.parse(code, mode="eval")))
     except SyntaxError as error:
         words = [word for word in re.findall(r"\w+", code) if keyword.iskeyword(word)]
         way = (
@@ -383,7 +394,3 @@ def names_in(code: str) -> set[str]:
             else ": terms are joined by +, and random effects have a bar, (1 | group)"
         )
         raise FormulaError(f"`{code}` cannot be read{way}") from error
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return names | {
-        node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
