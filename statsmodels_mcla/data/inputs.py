@@ -152,7 +152,7 @@ class ModelInputs:
             raise ValueError(
                 "endog has another index than the rows of the model: align it, or pass endog.to_numpy()"
             )
-        values = np.asarray(endog)
+        values = _response_values(endog, family)
         counts = np.any(self.n_trials != 1.0) and values.ndim == 1
         response = family.check_response(values, self.n_trials if counts else None)
         new = pd.Series(response.endog, index=self.endog.index, name=self.endog.name)
@@ -286,7 +286,7 @@ def read_rows(
         terms = tuple(t.with_design(t.columns, t.Z[np.flatnonzero(keep)]) for t in terms)
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
-    response, var_weights = family.read_response(np.asarray(kept), weights["var_weights"])
+    response, var_weights = family.read_response(_response_values(kept, family), weights["var_weights"])
 
     columns = _column_names(exog, fep_names, X.shape[1])
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
@@ -304,6 +304,14 @@ def read_rows(
         var_weights,
         None if of_column is None else np.asarray(of_column, int),
     )
+
+
+def _response_values(endog: Any, family: ConditionalFamily) -> np.ndarray:
+    """Responses as an array, categories of pandas by their names: their numbers may be other ones than the family's."""
+    dtype = getattr(endog, "dtype", None)
+    if not (family.categorical and isinstance(dtype, pd.CategoricalDtype)):
+        return np.asarray(endog)
+    return np.asarray(pd.Series(endog).cat.rename_categories(list(map(str, dtype.categories))), object)
 
 
 def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:

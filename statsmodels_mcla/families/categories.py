@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from statsmodels_mcla.families.base import ConditionalFamily
-from statsmodels_mcla.families.response_checks import refuse
+from statsmodels_mcla.families.response_checks import integer_response, nearest_integers, refuse
 from statsmodels_mcla.families.row_terms import Response
 from statsmodels_mcla.numerics import Array
 
@@ -66,12 +67,11 @@ class Categories(ConditionalFamily):
             labels = sorted(set(known.tolist()))
             values = np.arange(1.0, len(labels) + 1.0)
         else:
-            numbers = [
-                isinstance(v, (int, float, np.number, np.bool_)) and float(v).is_integer() for v in known
-            ]
+            numbers = [isinstance(v, (Real, np.bool_)) for v in known.tolist()]
             refuse(~np.array(numbers, bool), known, self.name, self.needs)
-            values = np.unique(known.astype(float))
-            refuse(values < 0, values, self.name, self.needs)
+            whole = integer_response(known.astype(float), self.name, needs=self.needs)
+            refuse(whole < 0, whole, self.name, self.needs)
+            values = np.unique(whole)
             labels = [int(v) for v in values]
         if len(labels) < 2:
             raise ValueError(f"endog: family {self.name} needs two categories or more; got {labels}")
@@ -85,9 +85,12 @@ class Categories(ConditionalFamily):
         raw = raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw
         if raw.ndim != 1:
             raise ValueError(f"endog must have one column for family {self.name}; got shape {raw.shape}")
-        codes = dict(zip(self.labels, self.values, strict=True)) | {v: v for v in self.values}
-        found = np.array([codes.get(v if isinstance(v, str) else float(v), np.nan) for v in raw.tolist()])
-        refuse(np.isnan(found), raw.astype(object), self.name, f"the categories {', '.join(self.labels)}")
+        codes = dict(zip(self.labels, self.values, strict=True))
+        given = [codes.get(v, np.nan) if isinstance(v, str) else float(v) for v in raw.tolist()]
+        whole = nearest_integers(np.array(given, float))
+        found = np.where(np.isnan(whole), given, whole)
+        known = np.isin(found, self.values)
+        refuse(~known, raw.astype(object), self.name, f"the categories {', '.join(self.labels)}")
         return Response(found, np.ones(len(found)))
 
 

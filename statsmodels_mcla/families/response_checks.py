@@ -112,7 +112,8 @@ def integer_response(endog: Any, family: str, *, needs: str = "non-negative inte
 def nearest_integers(values: Array) -> Array:
     """Integers that numbers stand for but for the error of arithmetic, as R has it; NaN for fractions."""
     whole = np.rint(values)
-    near = np.abs(values - whole) <= np.minimum(NEAR * np.maximum(np.abs(values), 1.0), LEAST_FRACTION)
+    with np.errstate(invalid="ignore"):  # of infinities
+        near = np.abs(values - whole) <= np.minimum(NEAR * np.maximum(np.abs(values), 1.0), LEAST_FRACTION)
     return np.where(near, whole, np.nan)
 
 

@@ -12,6 +12,8 @@ from responses import ONE_PREDICTOR, ResponseModel
 from scipy import integrate
 
 from statsmodels_mcla import families
+from statsmodels_mcla.families.partial_odds import PartialOdds
+from statsmodels_mcla.families.poisson import PoissonLog
 
 MODELS = ONE_PREDICTOR
 every = pytest.mark.parametrize("model", MODELS, ids=[m.name for m in MODELS])
@@ -231,6 +233,32 @@ def test_categories() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             family.of_response(endog)
+
+
+@pytest.mark.parametrize(
+    "family", [families.Cumulative(), families.Multinomial(), PartialOdds(families.Cumulative())]
+)
+def test_codes_are_integers_but_for_the_error_of_arithmetic(family: Any) -> None:
+    codes = np.array([0.0, 1.0, 3.0, 1.0])
+    for near in (
+        np.nextafter(codes, 9.0),
+        np.nextafter(codes, -9.0),
+        codes * (1.0 + 1e-8),
+        codes.astype(object),
+    ):
+        known = family.of_response(near)
+        assert known == family.of_response(codes)
+        assert known.check_response(near).endog.tolist() == codes.tolist()
+        assert PoissonLog().check_response(near).endog.tolist() == codes.tolist()
+    with pytest.raises(ValueError, match=r"needs .*integers that are not negative; got 1.01 at row 1 "):
+        family.of_response(np.array([0.0, 1.01, 3.0]))
+    with pytest.raises(ValueError, match=r"needs .*integers that are not negative; got -2 at row 2 "):
+        family.of_response(np.array([4, 1, -2]))
+    with pytest.raises(ValueError, match="got inf at row 1 "):
+        family.of_response(np.array([0.0, np.inf]))
+    for outside in (2.5, 1.01, np.inf):
+        with pytest.raises(ValueError, match=f"needs the categories 0, 1, 3; got {outside} at row 1 "):
+            known.check_response(np.array([1.0, outside]))
 
 
 def test_arguments_of_families() -> None:

@@ -52,6 +52,27 @@ def test_wine_is_that_of_quadrature_in_ordinal() -> None:
     np.testing.assert_allclose(np.delete(fit.bse.to_numpy(), 2), truth["se"], rtol=0.01)
 
 
+@pytest.mark.parametrize("family", [families.Cumulative(), families.Multinomial()])
+def test_numbers_as_categories_are_those_of_their_names(family: Any) -> None:
+    """Ordered as the categories are, which numbers alone would not say."""
+    numbers, names = [20, 10, 30, 40, 50], list("badef")
+    codes = WINE["rating"].to_numpy() - 1
+    of_numbers, of_names = (
+        WINE.assign(rating=pd.Categorical(np.array(known)[codes], known, ordered=True))
+        for known in (numbers, names)
+    )
+    first, second = (
+        MCLAMixedGLM.from_formula("rating ~ temp + (1 | judge)", data=data, family=family)
+        for data in (of_numbers, of_names)
+    )
+    np.testing.assert_array_equal(first.inputs.endog, second.inputs.endog)
+    assert first.conditional_family.labels == ("20", "10", "30", "40", "50")
+    turned = of_numbers["rating"].iloc[::-1].reset_index(drop=True)
+    expected = np.asarray(first.inputs.endog)[::-1]
+    np.testing.assert_array_equal(first.clone_with(turned).inputs.endog, expected)
+    np.testing.assert_array_equal(first.clone_with(expected).inputs.endog, expected)
+
+
 def test_gasoline_is_that_of_glmmtmb() -> None:
     data = pd.read_csv(REFERENCE / "gasoline.csv")
     fit = MCLAMixedGLM.from_formula(
