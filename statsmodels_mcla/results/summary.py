@@ -39,7 +39,9 @@ FORMULA_WIDTH = 70
 
 def groups_of(results: TableMethods) -> str:
     """Grouping factors with their numbers of levels."""
-    sizes = {t.name: t.levels for t in results.facts.terms}
+    sizes: dict[str, int] = {}
+    for term in results.facts.terms:  # a slope has fewer levels where its covariate is zero
+        sizes[term.name] = max(term.levels, sizes.get(term.name, 0))
     return ", ".join(f"{name} {count}" for name, count in sizes.items())
 
 

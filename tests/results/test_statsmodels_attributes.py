@@ -358,6 +358,20 @@ def test_covariances_of_independent_terms() -> None:
         np.testing.assert_allclose(np.sqrt(np.diag(cov)), sds.loc[group], rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("terms", ["(1 | g)", "(x || g)"])
+def test_groups_that_count_are_those_with_weight(terms) -> None:
+    """Of the seven levels one has no weight, and the slope tells nothing in another."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"y": rng.poisson(3, 70), "x": rng.uniform(0, 2, 70), "g": np.arange(70) % 7})
+    data["w"], data["x"] = (data["g"] != 3) * 1.0, data["x"].where(data["g"] != 4, 0.0)
+    model = MCLAMixedGLM.from_formula(f"y ~ x + {terms}", data=data, family="poisson", freq_weights="w")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = model.fit_laplace()
+    assert found.n_groups == found.glance()["n_groups"][0] == 6
+    assert "g 6\n" in found.summary().as_text()
+
+
 def test_one_grouping_factor_is_asked_for() -> None:
     found = fit_of("salamander")
     for name in ("n_groups", "groups", "random_effects_by_group", "random_effects_cov"):

@@ -46,8 +46,9 @@ class GroupMethods(RandomEffectResults):
 
     @property
     def n_groups(self) -> int:
-        """Number of groups."""
-        return len(self._terms_of_one_factor("n_groups")[0].levels)
+        """Number of groups that have rows of positive weight."""
+        self._terms_of_one_factor("n_groups")
+        return max(t.levels for t in self.facts.terms)
 
     @property
     def groups(self) -> np.ndarray:
