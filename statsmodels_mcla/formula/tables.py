@@ -15,7 +15,7 @@ EXACT = 2**53  # integers up to here are floats too
 
 KINDS = {
     "string": "text",
-    "boolean": "numbers",
+    "boolean": "booleans",
     "integer": "numbers",
     "floating": "numbers",
     "decimal": "numbers",
@@ -26,6 +26,9 @@ KINDS = {
     "period": "periods",
     "timedelta": "times",
     "timedelta64": "times",
+}
+CONVERTED: dict[tuple[str | None, str | None], str] = {
+    ("text", "booleans"): "compare it with a text, as in x == 'True', since astype makes True of any text"
 }
 
 
@@ -151,6 +154,11 @@ def kind_of(column: pd.Series) -> str | None:
     return KINDS.get(pd.api.types.infer_dtype(values, skipna=True))
 
 
+def _matched(kind: str | None) -> str | None:
+    """Kind of values that those of a kind may be equal to: True is 1."""
+    return "numbers" if kind == "booleans" else kind
+
+
 def labelled_like(frame: pd.DataFrame, fitted: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
     """New rows whose categories are matched by value with those of the fit.
 
@@ -163,14 +171,14 @@ def labelled_like(frame: pd.DataFrame, fitted: pd.DataFrame, names: Collection[s
     for name in [c for c in frame.columns if c in names and c in fitted.columns]:
         new, old = out[name], fitted[name]
         kinds = kind_of(new), kind_of(old)
-        if None not in kinds and kinds[0] != kinds[1]:
+        if None not in kinds and _matched(kinds[0]) != _matched(kinds[1]):
             raise FormulaError(
                 f"the column {name!r} holds {kinds[0]} in the new rows and {kinds[1]} in the data of the fit, so that "
-                "its values cannot be matched: convert it with astype, as it was for the fit"
+                f"its values cannot be matched: {CONVERTED.get(kinds, 'convert it with astype, as it was for the fit')}"
             )
         if isinstance(new.dtype, pd.CategoricalDtype):
             out[name] = new = new.astype(object)
-        if kinds[0] == "numbers" and new.dtype == object and pd.api.types.is_numeric_dtype(old):
+        if _matched(kinds[0]) == "numbers" and new.dtype == object and pd.api.types.is_numeric_dtype(old):
             out[name] = new = pd.to_numeric(new)  # as a row that was taken out of a table holds them
         if isinstance(old.dtype, pd.CategoricalDtype) and new.dropna().isin(old.cat.categories).all():
             out[name] = pd.Categorical(new, dtype=old.dtype)

@@ -229,6 +229,20 @@ def test_labels_of_another_kind_are_refused(data, column, held):
     np.testing.assert_allclose(fit.predict(new.assign(unused="text")), fit.predict(new))
 
 
+def test_booleans_are_called_so(data):
+    """They are matched with numbers, and text with neither."""
+    result = model_of(data, "y ~ b + (1 | g)").fit_laplace()
+    expected = result.predict(data)
+    for column in (data["b"].astype(int), data["b"].astype(object)):
+        np.testing.assert_array_equal(result.predict(data.assign(b=column)), expected)
+    text = data.assign(b=data["b"].astype(str))
+    with pytest.raises(
+        FormulaError, match=r"holds text in the new rows and booleans in .*: compare it with a text"
+    ):
+        result.predict(text)
+    np.testing.assert_array_equal(result.predict(text.assign(b=text["b"] == "True")), expected)
+
+
 def test_categories_that_do_not_occur_are_dropped(data):
     cat = data.assign(f=data["f"].astype("category"))
     for drop in "ca":
