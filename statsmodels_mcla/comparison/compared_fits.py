@@ -198,7 +198,7 @@ class GLMFit:
         """See `NestedFit`; the dispersion, if there is one, is at its maximum too."""
         if self.family.dispersion is None:
             return float(self.results.llf)
-        rows = self.row_arrays()
+        rows: dict[str, Any] = {**self.row_arrays()}
         endog = pd.Series(rows.pop("endog"))
         inputs = ModelInputs(endog=endog, exog=pd.DataFrame(self.exog), terms=(), **rows)
         return self._maximise(inputs.design(self.family))[0]

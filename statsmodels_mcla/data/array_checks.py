@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, numeric_array
 
 MANY_DROPPED = 0.1  # of the rows: more than these are warned of
@@ -311,3 +312,11 @@ def unique_names(names: Sequence[str], argument: str) -> list[str]:
     if len(repeated):
         raise ValueError(f"{argument} must be unique, but {repeated[0]!r} is repeated")
     return out
+
+
+def response_values(endog: Any, family: ConditionalFamily) -> np.ndarray:
+    """Responses as an array, categories of pandas by their names: their numbers may be other ones than the family's."""
+    dtype = getattr(endog, "dtype", None)
+    if not (family.categorical and isinstance(dtype, pd.CategoricalDtype)):
+        return np.asarray(endog)
+    return np.asarray(pd.Series(endog).cat.rename_categories(list(map(str, dtype.categories))), object)

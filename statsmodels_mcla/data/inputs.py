@@ -17,6 +17,7 @@ from statsmodels_mcla.data.array_checks import (
     complete_rows,
     finite_matrix,
     refuse_saturated,
+    response_values,
     row_vector,
     terms_of_arrays,
     unique_names,
@@ -49,6 +50,8 @@ class ModelInputs:
     offset, freq_weights, var_weights : ndarray (n,)
     of_column : ndarray of int (p,), optional
         Number of the linear predictor that each column of ``exog`` is part of; all of the first by default.
+    as_shares : bool
+        Whether successes were given as shares of the trials.
     """
 
     endog: pd.Series
@@ -59,6 +62,7 @@ class ModelInputs:
     freq_weights: Array
     var_weights: Array
     of_column: np.ndarray | None = None
+    as_shares: bool = False
 
     @property
     def predictor_of_column(self) -> np.ndarray:
@@ -133,6 +137,15 @@ class ModelInputs:
         y = self.endog.to_numpy()[rows]
         return y, self.n_trials[rows], self.freq_weights[rows], self.var_weights[rows]
 
+    def given(self, y: Any) -> Any:
+        """Responses (n,) or (n, m) in the form of the data: successes as shares of the trials, if theirs are."""
+        return (y.T / np.maximum(self.n_trials, 1.0)).T if self.as_shares else y
+
+    def counted(self, endog: Any) -> Any:
+        """Responses for `with_response` of such as the data have: undoes `given`."""
+        shares = self.as_shares and np.shape(endog) == self.n_trials.shape
+        return endog * self.n_trials if shares else endog
+
     def with_response(self, endog: Any, family: ConditionalFamily) -> ModelInputs:
         """Other responses of the same rows.
 
@@ -152,11 +165,12 @@ class ModelInputs:
             raise ValueError(
                 "endog has another index than the rows of the model: align it, or pass endog.to_numpy()"
             )
-        values = _response_values(endog, family)
+        values = response_values(endog, family)
         counts = np.any(self.n_trials != 1.0) and values.ndim == 1
         response = family.check_response(values, self.n_trials if counts else None)
         new = pd.Series(response.endog, index=self.endog.index, name=self.endog.name)
-        return replace(self, endog=new, n_trials=response.n_trials)
+        as_shares = self.as_shares and values.ndim == 1
+        return replace(self, endog=new, n_trials=response.n_trials, as_shares=as_shares)
 
     def with_columns(self, columns: Sequence[str]) -> ModelInputs:
         """Rows with some of the columns of the fixed effects, all of one linear predictor."""
@@ -192,6 +206,7 @@ class ModelInputs:
             np.ones(len(rows)),
             self.var_weights[rows],
             self.of_column,
+            self.as_shares,
         )
 
 
@@ -286,7 +301,7 @@ def read_rows(
         terms = tuple(t.with_design(t.columns, t.Z[np.flatnonzero(keep)]) for t in terms)
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
     weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
-    response, var_weights = family.read_response(_response_values(kept, family), weights["var_weights"])
+    response, var_weights = family.read_response(response_values(kept, family), weights["var_weights"])
 
     columns = _column_names(exog, fep_names, X.shape[1])
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
@@ -303,15 +318,8 @@ def read_rows(
         weights["freq_weights"],
         var_weights,
         None if of_column is None else np.asarray(of_column, int),
+        var_weights is not weights["var_weights"],  # which were numbers of trials
     )
-
-
-def _response_values(endog: Any, family: ConditionalFamily) -> np.ndarray:
-    """Responses as an array, categories of pandas by their names: their numbers may be other ones than the family's."""
-    dtype = getattr(endog, "dtype", None)
-    if not (family.categorical and isinstance(dtype, pd.CategoricalDtype)):
-        return np.asarray(endog)
-    return np.asarray(pd.Series(endog).cat.rename_categories(list(map(str, dtype.categories))), object)
 
 
 def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:

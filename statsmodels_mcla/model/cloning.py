@@ -67,8 +67,8 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         Parameters
         ----------
         endog : array_like (n,) or (n, 2)
-            One response for each row that the model uses.  Binomial: successes out of the same numbers of
-            trials, as `simulate` gives them, or successes and failures.
+            One response for each row that the model uses, as `simulate` gives them.  Binomial: successes out of the
+            same numbers of trials, as shares of these if the response of the model is; or successes and failures.
 
         Returns
         -------
@@ -90,15 +90,15 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         week             -0.20
         dtype: float64
         """
-        return self._with_inputs(inputs_of(self).with_response(endog, self.conditional_family))
+        inputs = inputs_of(self)
+        return self._with_inputs(inputs.with_response(inputs.counted(endog), self.conditional_family))
 
     def simulated(self, params: Array, seed: np.random.SeedSequence) -> Any:
         """Model of responses that were simulated from this one, of unit weights, with fresh random effects."""
         self.design.refuse_part()
-        y = simulate_responses(
-            inputs_of(self), self.design, self.conditional_family, params, generator(seed), 1
-        )
-        return self.clone_with(y[:, 0])
+        inputs = inputs_of(self)
+        y = simulate_responses(inputs, self.design, self.conditional_family, params, generator(seed), 1)
+        return self.clone_with(inputs.given(y[:, 0]))
 
     def null_model(self) -> Any:
         """Model of the same rows and random effects with an intercept for the fixed effects of the mean.
@@ -297,9 +297,8 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         out = self._remade(updated_formula(self.full_formula, formula), frame, call, env, subset)
         if data is None and out.endog_names == self.endog_names and frame.index.is_unique:
             y = inputs_of(self).endog.iloc[rows].loc[out.inputs.endog.index]
-            out = (
-                out if np.array_equal(y, out.inputs.endog) else out.clone_with(y)
-            )  # of a clone: not in its data
+            if not np.array_equal(y, out.inputs.endog):  # of a clone: not in its data
+                out = out.clone_with(out.inputs.given(y))
         return out
 
     def with_rows(self, rows: np.ndarray, columns: Mapping[str, Any]) -> Any:

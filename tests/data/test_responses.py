@@ -86,6 +86,31 @@ def test_proportions_with_trials_as_weights(cbpp, right, name):
     np.testing.assert_allclose(fit.resid_pearson, right.resid_pearson)
 
 
+def test_responses_simulated_of_proportions_are_proportions(cbpp, right):
+    """As R has it; refits, of the user's or of a bootstrap, are those of the counts."""
+    data = cbpp.assign(p=cbpp["incidence"] / cbpp["size"])
+    model = MCLAMixedGLM.from_formula("p ~ period + (1 | herd)", data=data, var_weights="size")
+    fit = model.fit_laplace()
+    shares, counts = fit.simulate(3, rng=1), right.simulate(3, rng=1)
+    np.testing.assert_allclose(shares.mul(cbpp["size"], axis=0), counts)
+    assert (counts.max() > 1).all()
+    one, other = model.clone_with(shares[0]), right.model.clone_with(counts[0])
+    for given in (shares[0].to_numpy(), np.column_stack([counts[0], cbpp["size"] - counts[0]])):
+        np.testing.assert_array_equal(model.clone_with(given).inputs.endog, one.inputs.endog)
+    np.testing.assert_array_equal(one.inputs.endog, other.inputs.endog)
+    refit = one.fit_laplace()
+    np.testing.assert_allclose(refit.params, other.fit_laplace().params)
+    np.testing.assert_allclose(refit.simulate(2, rng=3), one.fit_laplace().simulate(2, rng=3))
+    assert refit.simulate(2, rng=3).to_numpy().max() <= 1.0
+    np.testing.assert_array_equal(one.update("~ .").inputs.endog, one.inputs.endog)
+    np.testing.assert_array_equal(fit.bootstrap(2, rng=1).estimates, right.bootstrap(2, rng=1).estimates)
+    np.testing.assert_array_equal(
+        fit.simulated_residuals(39, rng=1).simulated, right.simulated_residuals(39, rng=1).simulated
+    )
+    with pytest.raises(ValueError, match="proportions need their numbers of trials"):
+        model.clone_with(shares[0] + 0.01)
+
+
 def test_proportions_without_trials_show_the_way(cbpp):
     data = cbpp.assign(p=cbpp["incidence"] / cbpp["size"], half=0.5)
     for weights in ({}, {"freq_weights": "size"}, {"var_weights": "half"}):

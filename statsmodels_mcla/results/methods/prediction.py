@@ -43,8 +43,8 @@ class SimulationResults(ResultsBase):
         Returns
         -------
         DataFrame (N, nsim)
-            In the response's own form; binomial counts: successes.  `model.clone_with` takes a column.  A row gets one
-            response whatever its frequency weight.
+            In the response's own form; binomial counts: successes, or shares of the trials if the response is.
+            `model.clone_with` takes a column.  A row gets one response whatever its frequency weight.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class SimulationResults(ResultsBase):
         y = simulate_responses(
             inputs, model.design, model.conditional_family, params, generator, nsim, effects
         )
-        return pd.DataFrame(y, index=inputs.endog.index, columns=range(nsim))
+        return pd.DataFrame(inputs.given(y), index=inputs.endog.index, columns=range(nsim))
 
 
 class PredictionMethods(ResultsBase):
