@@ -1,0 +1,3 @@
+"""The scripts that make reference values need what the tests do not: R, mpmath."""
+
+collect_ignore_glob = ["make_*.py"]
