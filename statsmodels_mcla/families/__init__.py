@@ -146,6 +146,7 @@ from statsmodels_mcla.families.row_terms import (
     RowTerms,
     Workspace,
 )
+from statsmodels_mcla.families.several_predictors import SeveralPredictors
 from statsmodels_mcla.families.smooth_density import SmoothDensity
 from statsmodels_mcla.families.student import StudentT
 from statsmodels_mcla.families.surfaces import Surface
@@ -189,6 +190,7 @@ __all__ = [
     "ResponseError",
     "RowData",
     "RowTerms",
+    "SeveralPredictors",
     "SmoothDensity",
     "StudentT",
     "Surface",

@@ -157,6 +157,13 @@ class Composed(SeveralPredictors):
         units = None if self.unit is None else (self.unit, *[1.0] * (len(self.predictors) - 1))
         return directions_of(len(self.predictors), tuple(map(self.predictors.index, alone)), units)
 
+    def extent(self, etas: Array) -> Array:
+        if not self.disp or "scale" not in self.base.parameters:
+            return etas
+        return np.vstack(
+            [etas[:-1], etas[-1:] - np.median(etas[-1])]
+        )  # units of the response are no sign of anything
+
     @property
     def parameters(self) -> tuple[str, ...]:
         return self.base.parameters[1:] if self.disp else self.base.parameters

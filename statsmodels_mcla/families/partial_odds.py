@@ -102,6 +102,9 @@ class PartialOdds(SeveralPredictors):
         lower, upper = of_threshold[category], np.roll(of_threshold, -1, axis=0)[category]
         return np.einsum("da,ank->ndk", self.directions.matrix, np.stack([upper, lower]))
 
+    def extent(self, etas: Array) -> Array:
+        return np.vstack([etas[:1], etas[1:] - etas[0]])  # a threshold is as far as it is from the location
+
     @property
     def link(self) -> str:
         return self.base.link

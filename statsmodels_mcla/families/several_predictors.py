@@ -35,6 +35,10 @@ class SeveralPredictors(SmoothDensity):
         """Derivatives of the log density of rows of weight one."""
         return ByJets(self)
 
+    def extent(self, etas: Array) -> Array:
+        """Predictors (K, n) as ends of their range are looked for: each from where it stands for nothing extreme."""
+        return etas
+
     def rows(self, y: Array, w: Array, v: Number, eta: Array, phi: Any = 1.0) -> RowTerms:
         step, etas = len(self.directions), self.directions.apart(eta)
         with np.errstate(all="ignore"):

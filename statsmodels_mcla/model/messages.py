@@ -25,7 +25,7 @@ from statsmodels_mcla.exceptions import (
     SingularFitWarning,
     warn_user,
 )
-from statsmodels_mcla.families import ConditionalFamily, without_predictors
+from statsmodels_mcla.families import ConditionalFamily, SeveralPredictors
 from statsmodels_mcla.likelihood.sampling import MAX_K_HAT
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.results import MCLAMixedGLMResults
@@ -169,15 +169,13 @@ def _at_their_ends(family: ConditionalFamily, psi: Array) -> dict[str, str]:
 def running_off(model: MixedModel, params: Array) -> dict[str, float]:
     """Linear predictors beside the mean's that reach the end of their range, with the value that is farthest out."""
     family = model.conditional_family
-    if len(family.predictors) == 1:
+    if not isinstance(family, SeveralPredictors):
         return {}
     inputs = model.inputs
     none = np.zeros((inputs.Z.shape[1], 1))
     eta = inputs.linear_predictors(family, model.design.split(params)[0], none)[:, inputs.used, 0]
-    for k, name in enumerate(family.predictors):
-        if name == "disp" and "scale" in without_predictors(family).parameters:
-            eta[k] -= np.median(eta[k])  # the units of the response are no sign of anything
-    far = {name: float(row[np.argmax(np.abs(row))]) for name, row in zip(family.predictors, eta, strict=True)}
+    extents = zip(family.predictors, family.extent(eta), strict=True)
+    far = {name: float(row[np.argmax(np.abs(row))]) for name, row in extents}
     return {name: value for name, value in far.items() if name and abs(value) > AT_ITS_END}
 
 

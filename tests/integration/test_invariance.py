@@ -17,6 +17,7 @@ import statsmodels.api as sm
 from helpers import no_warnings
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
+from responses import ONE_PREDICTOR, SEVERAL_PREDICTORS, ResponseModel
 
 from statsmodels_mcla import MCLAMixedGLM, families
 from statsmodels_mcla.exceptions import SingularFitWarning
@@ -36,6 +37,7 @@ STRUCTURES = {
     "double bar": "y ~ x + (x || g)",
     "intercept": "y ~ x + f + (1 | g)",
 }
+RESPONSES = (*ONE_PREDICTOR, *SEVERAL_PREDICTORS)
 SHIFTED = [name for name in STRUCTURES if name != "double bar"]
 
 
@@ -90,6 +92,23 @@ def test_origin_and_units_of_a_covariate(
     scale = 10.0**log_scale
     data = data_of(family).assign(x=lambda d: scale * (d["x"] + shift))
     assert_same(reference(structure, family, laplace), fit(structure, family, data, laplace), scale)
+
+
+@pytest.mark.parametrize("model", RESPONSES, ids=[m.name for m in RESPONSES])
+def test_origin_and_units_in_every_family(model: ResponseModel) -> None:
+    data, scale = model.data(), 1e-4
+    far = data.assign(x=scale * (data["x"] - 3e3))  # thousands of standard deviations away
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        one, other = (model.model(rows).fit(rng=1, nsample=256) for rows in (data, far))
+    assert one.converged
+    assert other.converged
+    assert other.llf == pytest.approx(one.llf, abs=2e-5)
+    slopes = [name for name in one.params.index if name.split(": ")[-1] == "x"]
+    assert slopes
+    np.testing.assert_allclose(other.bse[slopes] * scale, one.bse[slopes], rtol=1e-3)
+    moved = (other.params[slopes] * scale - one.params[slopes]) / one.bse[slopes]
+    np.testing.assert_allclose(moved, 0.0, atol=2e-3)
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1e8])
