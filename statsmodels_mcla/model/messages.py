@@ -169,7 +169,7 @@ def _at_their_ends(family: ConditionalFamily, psi: Array) -> dict[str, str]:
 def running_off(model: MixedModel, params: Array) -> dict[str, float]:
     """Linear predictors beside the mean's that reach the end of their range, with the value that is farthest out."""
     family = model.conditional_family
-    if not isinstance(family, SeveralPredictors):
+    if not isinstance(family, SeveralPredictors) or len(family.predictors) == 1:
         return {}
     inputs = model.inputs
     none = np.zeros((inputs.Z.shape[1], 1))
