@@ -159,7 +159,10 @@ def _rows(y: Array, w: Array, eta: Array, r: float, s: _Shares) -> RowTerms:
 
 
 def _dispersion_rows(y: Array, w: Array, r: float, s: _Shares, d1: Array) -> DispersionTerms:
-    """Terms from the derivatives in r of logf: share a - log_whole + c', and share (share a - 2 y/r)/r + c''."""
+    """Terms from the first two derivatives of logf in r, with share = mu / (r + mu) and d1 that in eta.
+
+    alpha = 1/r turns them into -r^2 l' and r^3 (r l'' + 2 l'), of which ``twice`` is the bracket.
+    """
     rise_d1, rise_d2 = _log_rising_slopes(y, r)
     a = 1.0 + y / r
     in_r = a * s.mu - s.log_whole + rise_d1

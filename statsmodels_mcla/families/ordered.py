@@ -22,10 +22,7 @@ from statsmodels_mcla.families.distribution import Predictable
 from statsmodels_mcla.families.latent import LATENT, Interval, Latent
 from statsmodels_mcla.families.links import IDENTITY, LOGIT, Identity, MeanLink
 from statsmodels_mcla.families.parameter_scale import POSITIVE, REAL, ParameterScale
-from statsmodels_mcla.families.row_terms import (
-    DispersionTerms,
-    RowTerms,
-)
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms
 from statsmodels_mcla.families.smooth_density import CompleteDensity, full
 from statsmodels_mcla.numerics import Array, Number
 

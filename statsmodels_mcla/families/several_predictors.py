@@ -11,11 +11,7 @@ import numpy as np
 
 from statsmodels_mcla.families.by_jets import ByJets
 from statsmodels_mcla.families.jets import Jet
-from statsmodels_mcla.families.row_terms import (
-    DispersionTerms,
-    RowTerms,
-    within_reach,
-)
+from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms, within_reach
 from statsmodels_mcla.families.smooth_density import SmoothDensity
 from statsmodels_mcla.families.zero_part import ZeroPart
 from statsmodels_mcla.numerics import Array, Number

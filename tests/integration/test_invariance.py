@@ -96,8 +96,8 @@ def test_origin_and_units_of_a_covariate(
 
 @pytest.mark.parametrize("model", RESPONSES, ids=[m.name for m in RESPONSES])
 def test_origin_and_units_in_every_family(model: ResponseModel) -> None:
-    data, scale = model.data(), 1e-4
-    far = data.assign(x=scale * (data["x"] - 3e3))  # thousands of standard deviations away
+    data, scale = model.data(), 1e-8
+    far = data.assign(x=scale * (data["x"] - 6e3))  # ten thousand standard deviations away
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SingularFitWarning)
         one, other = (model.model(rows).fit(rng=1, nsample=256) for rows in (data, far))
