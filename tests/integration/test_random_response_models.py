@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,22 +49,47 @@ def check(seed: int) -> str:
     return "matches"
 
 
-def compare(model: ResponseModel, data: Any, fit: Any) -> None:
-    params, bse, mcse = (np.asarray(getattr(fit, name)) for name in ("params", "bse", "mcse"))
-    steps = np.minimum(0.02 * bse, np.where(fit.params.index.str.endswith("Var"), 0.2 * params, np.inf))
-    for fine in (False, True):  # a coarse grid may miss a narrow law
-        score, hessian = newton(lambda p, f=fine: model.loglike(data, p, fine=f), params, steps)
-        step = np.linalg.solve(-hessian, score)
-        close = np.abs(step) <= 5.0 * np.hypot(mcse, 2e-3 * bse)
-        llf = model.loglike(data, params, fine=fine)
-        truth = np.sqrt(np.diag(np.linalg.inv(-hessian)))
-        alike = np.abs(bse - truth) <= 0.05 * truth
-        if close.all() and alike.all() and abs(fit.llf - llf) <= 5.0 * np.hypot(fit.llf_mcse, 1e-3):
-            break
+def _of_root(q: np.ndarray, at: slice) -> np.ndarray:
+    """Parameters, with a variance, a covariance and a variance for the Cholesky factor (a, 0; b, c) in their place."""
+    a, b, c = q[at]
+    return np.r_[q[: at.start], a * a, a * b, b * b + c * c, q[at.stop :]]
+
+
+def _by_quadrature(model: ResponseModel, data: Any, fit: Any, *, fine: bool) -> tuple[Any, ...]:
+    """Return the log-likelihood, the Newton step and the standard errors at the estimates of a fit.
+
+    A covariance matrix is differentiated by its Cholesky factor, as variances near their limit have no room for steps.
+    """
+    params, steps = fit.params.to_numpy(), 0.02 * fit.bse.to_numpy()
+    back, J, names = np.asarray, np.eye(len(params)), fit.params.index
+    if model.correlated:
+        first = list(names.str.endswith("Var")).index(True)
+        at = slice(first, first + 3)
+        a, b, c = np.linalg.cholesky(params[at][[[0, 1], [1, 2]]])[[0, 1, 1], [0, 0, 1]]
+        params, back = np.r_[params[:first], a, b, c, params[at.stop :]], partial(_of_root, at=at)
+        J[at, at] = [[2 * a, 0, 0], [b, a, 0], [0, 2 * b, 2 * c]]
+        steps[at] = 0.05 * np.abs([a, b, c])
+    else:
+        steps = np.minimum(steps, np.where(names.str.endswith("Var"), 0.2 * params, np.inf))
+    score, hessian = newton(lambda q: model.loglike(data, back(q), fine=fine), params, steps)
+    truth = np.sqrt(np.diag(J @ np.linalg.inv(-hessian) @ J.T))
     assert np.linalg.eigvalsh(hessian)[-1] < 0
-    assert close.all(), (model, step / bse, mcse / bse)
+    return model.loglike(data, back(params), fine=fine), J @ np.linalg.solve(-hessian, score), truth
+
+
+def _compare(model: ResponseModel, data: Any, fit: Any, *, fine: bool) -> None:
+    bse, mcse = fit.bse.to_numpy(), fit.mcse.to_numpy()
+    llf, step, truth = _by_quadrature(model, data, fit, fine=fine)
+    assert (np.abs(step) <= 5.0 * np.hypot(mcse, 2e-3 * bse)).all(), (model, step / bse, mcse / bse)
     assert abs(fit.llf - llf) <= 5.0 * np.hypot(fit.llf_mcse, 1e-3), (model, fit.llf, llf)
     np.testing.assert_allclose(bse, truth, rtol=0.05)
+
+
+def compare(model: ResponseModel, data: Any, fit: Any) -> None:
+    try:
+        _compare(model, data, fit, fine=False)
+    except AssertionError:  # a coarse grid may miss a narrow law
+        _compare(model, data, fit, fine=True)
 
 
 @pytest.mark.slow  # a hundred fits, and quadrature for each
@@ -73,6 +99,6 @@ def test_a_hundred_random_response_models_match_quadrature_or_warn() -> None:
     assert seen["matches"] >= 50, seen
 
 
-@pytest.mark.parametrize("seed", [2, 15, 24, 317, 366, 374])
+@pytest.mark.parametrize("seed", [2, 15, 19, 24, 317, 366, 374])
 def test_random_response_models_match_quadrature_or_warn(seed: int) -> None:
     assert check(seed)

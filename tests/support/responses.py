@@ -22,6 +22,8 @@ NODES = np.linspace(-8.5, 8.5, 103)
 LOG_WEIGHTS = stats.norm.logpdf(NODES) + np.log(NODES[1] - NODES[0])
 DENSE = np.linspace(-8.5, 8.5, 801)
 DENSE_WEIGHTS = stats.norm.logpdf(DENSE) + np.log(DENSE[1] - DENSE[0])
+FINE = np.linspace(-6.5, 6.5, 241)
+FINE_WEIGHTS = stats.norm.logpdf(FINE) + np.log(FINE[1] - FINE[0])
 COARSE = np.linspace(-7.0, 7.0, 43)
 COARSE_WEIGHTS = stats.norm.logpdf(COARSE) + np.log(COARSE[1] - COARSE[0])
 _expit = special.expit
@@ -156,7 +158,7 @@ class ResponseModel:
         L = np.linalg.cholesky(
             np.array([[theta[0], theta[1]], [theta[1], theta[2]]]) if pairs else np.diag(theta)
         )
-        nodes, log_weights = (NODES, LOG_WEIGHTS) if fine else (COARSE, COARSE_WEIGHTS)
+        nodes, log_weights = (FINE, FINE_WEIGHTS) if fine else (COARSE, COARSE_WEIGHTS)
         if count == 1:
             nodes, log_weights = (DENSE, DENSE_WEIGHTS) if fine else (NODES, LOG_WEIGHTS)
         axes = np.meshgrid(*[nodes] * sum(random), indexing="ij")
