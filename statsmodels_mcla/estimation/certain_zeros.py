@@ -119,6 +119,10 @@ class CertainZeros:
         """Whether there is more to hold."""
         return bool({*self.wide(params)} - {*known.terms}) or (self.is_far(params) and not known.looked_at)
 
+    def is_lost(self, params: Array) -> bool:
+        """Whether effects that are shared with other predictors have gone so far that no search ends."""
+        return any(self.spread(params, j) > VERY_FAR for j in range(len(self.design.terms)))
+
     def holding(self, known: Held, params: Array, reduction: Reduction) -> tuple[Held, Array, Reduction]:
         """Hold what has gone too far: the widest terms, the rest of the zero part in proportion; or fixed effects."""
         wide = self.wide(params)

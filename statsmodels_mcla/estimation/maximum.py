@@ -37,6 +37,7 @@ from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, standard_deviations
 
 NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
+MUCH = 1.0  # of log-likelihood, for which a fit that has not converged is better than a converged one
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,10 @@ def monte_carlo_maximum(
     if whole is None and less.fit.evaluation.score[zeros.columns] @ zeros.one > 0:
         nearer = zeros.nearer(less.params, partial(laplace_height, design, less.reduction))
         whole = None if nearer is None else climb(nearer, less.reduction)
-    if whole is None or (less.fit.converged and not whole.fit.converged):
+    if whole is None:
         return less
-    return whole if whole.fit.evaluation.value > less.fit.evaluation.value + LOST else less
+    more = MUCH if less.fit.converged and not whole.fit.converged else LOST
+    return whole if whole.fit.evaluation.value > less.fit.evaluation.value + more else less
 
 
 def _at_ranks_of_draws(
@@ -174,7 +176,8 @@ def _at_ranks_of_draws(
 
 
 def _is_beyond(certain: CertainZeros, known: Held, reduction: Reduction, fitted: Array) -> bool:
-    return certain.is_beyond(known, reduction.extend(fitted))
+    params = reduction.extend(fitted)
+    return certain.is_beyond(known, params) or certain.is_lost(params)
 
 
 def _check_full_rank(reduction: Reduction) -> None:

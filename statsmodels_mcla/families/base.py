@@ -78,6 +78,11 @@ class ConditionalFamily(Distribution):
         return self.quadratic
 
     @property
+    def multimodal(self) -> bool:
+        """Whether effects given the data may well have several modes, as where two processes make the responses."""
+        return not self.log_concave
+
+    @property
     def predictors(self) -> tuple[str, ...]:
         """Names of the K linear predictors: "" that of the mean, "zi" of the zero part, "disp" of the dispersion."""
         return ("",)

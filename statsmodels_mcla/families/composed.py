@@ -148,6 +148,19 @@ class Composed(SeveralPredictors):
         return np.inf if self.base.quadratic else FAR
 
     @property
+    def _apart(self) -> bool:
+        """Whether the log density is a sum of functions of one predictor each."""
+        return (self.hurdle or not self.zi) and not self.disp
+
+    @property
+    def log_concave(self) -> bool:
+        return self._apart and self.base.log_concave
+
+    @property
+    def multimodal(self) -> bool:
+        return not self._apart or self.base.multimodal
+
+    @property
     def predictors(self) -> tuple[str, ...]:
         return ("", *(name for name in ("zi", "oi", "disp") if getattr(self, name)))
 

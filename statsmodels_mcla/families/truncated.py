@@ -75,6 +75,7 @@ class ZeroTruncated(SmoothDensity):
 
     discrete: ClassVar[bool] = True
     simple_mean: ClassVar[bool] = False
+    multimodal: ClassVar[bool] = False  # rows fall to both sides, or to one
 
     @property
     def link_function(self) -> MeanLink:

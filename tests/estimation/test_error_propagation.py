@@ -21,7 +21,7 @@ from scipy import stats
 
 from statsmodels_mcla import JointSampling, MCLAMixedGLM
 from statsmodels_mcla.estimation import Estimates, Variation, error_propagation
-from statsmodels_mcla.exceptions import MCLAWarning, PrecisionWarning
+from statsmodels_mcla.exceptions import ImportanceWeightWarning, MCLAWarning, PrecisionWarning
 
 ROWS = 12
 Reported = Iterator[tuple[str, Any, Any]]
@@ -241,7 +241,7 @@ def nearly_singular_counts() -> tuple[MCLAMixedGLM, dict[str, Any]]:
     y = rng.poisson(np.exp(1 + 0.4 * x + 0.5 * rng.normal(size=10)[g] * (1 + 0.4 * x)))
     data = pd.DataFrame({"y": y, "x": x, "g": g})
     return MCLAMixedGLM.from_formula("y ~ x + (x | g)", data=data, family=sm.families.Poisson()), {
-        "nsample": 16
+        "nsample": 32
     }
 
 
@@ -261,6 +261,7 @@ def test_nearly_singular_covariances(nearly_singular: Any) -> None:
     model, options = nearly_singular()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PrecisionWarning)
+        warnings.simplefilter("ignore", ImportanceWeightWarning)
         result = model.fit(rng=1, **options)
     (G,) = result.cov_re.values()
     assert not result.singular

@@ -46,7 +46,7 @@ def counts(sd: float) -> tuple[MCLAMixedGLM, dict[str, Any]]:
 def test_a_second_mode_is_told_and_reached_by_wide_draws() -> None:
     model, arguments = counts(0.9)
     with pytest.warns(ImportanceWeightWarning, match="second mode"):
-        narrow = model.fit(rng=1, nsample=2**13, sampling=BlockSampling(df=15.0))
+        narrow = model.fit(rng=1, nsample=2**13, sampling=BlockSampling(df=15.0, inflate=1.1))
     params = np.asarray(narrow.params)
     missing = oracle.quadrature_loglike(params, **arguments) - narrow.llf
     assert missing > 5 * narrow.llf_mcse  # premise: the draws do leave something out

@@ -125,9 +125,8 @@ def _offers(
 ) -> tuple[_Offer, ...]:
     every, out = shares.of(found), []
     for now, bucket in zip(sizes, rule.buckets(design), strict=True):
-        grid = rule.grid(bucket)
-        rate = 4.0 if grid else 1.4 if rule.quasi else 1.0
-        most = np.minimum(now * (4 if grid else 32), np.maximum(max_draws, now))
+        rate = rule.rate(bucket)
+        most = np.minimum(now * (4 if rule.converges_fast(bucket) else 32), np.maximum(max_draws, now))
         errors = every[bucket.blocks]
         shape = (errors * now**rate / bucket.n_rows) ** (1.0 / (1.0 + rate))
         out.append(_Offer(now, most, errors, shape, rate, rule.quasi))

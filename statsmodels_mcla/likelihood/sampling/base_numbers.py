@@ -1,12 +1,13 @@
-"""Base random numbers: spherical t variates that proposals move and stretch.
+"""Base random numbers: t variates that proposals move and stretch.
 
 Base numbers are functions of a seed and of where they are used (bucket, block, replicate), never of the
 parameters.  Draws can therefore be rebuilt from the same numbers as the estimate moves, extended without
 throwing any away, and made chunk by chunk in any order and thread.
 
 * `SobolNumbers`: randomised quasi-Monte Carlo (Owen, *Monte Carlo theory, methods and examples*, ch. 15-17).
-  One scrambled Sobol' set is shared, and every replicate of every block gets its own digital shift.  In one
-  dimension that is a randomly shifted equidistant grid, which converges exponentially for smooth integrands.
+  One scrambled Sobol' set is shared, and every replicate of every block gets its own digital shift.
+* `GridNumbers`: the same in one dimension or two with equidistant points, whose sums are trapezoid rules, which
+  converge exponentially for integrands that vanish smoothly (Trefethen and Weideman, 2014, SIAM Review 56, 385-458).
 * `IndependentNumbers`: plain Monte Carlo.
 * `CubaturePoints`: no random numbers at all, where two moments are all that matters.
 """
@@ -22,6 +23,7 @@ from scipy import special, stats
 from scipy.interpolate import CubicHermiteSpline
 from scipy.stats import qmc
 
+from statsmodels_mcla.likelihood.sampling.proposals import spherical_t_logpdf
 from statsmodels_mcla.numerics import Array, child, generator
 
 BITS = 52  # of a shifted point
@@ -47,18 +49,29 @@ class BaseNumbers(Protocol):
     def sections(self, draws: int, longest: int) -> list[slice]:
         """Cut the draws into pieces that can be made one at a time."""
 
-    def spherical_t(
+    def variates(
         self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
     ) -> Array:
-        """Multivariate t variates (B, q, c) with unit scale, for the given section of ``draws``.
+        """t variates (B, q, c) with unit scale, for the given section of ``draws``.
 
         Of coordinates that are not a block's own (B, q), normal ones.
         """
 
+    def log_density(self, t: Array, df: float, dims: np.ndarray) -> Array:
+        """Log density (B, c) of the ``dims`` own coordinates (B, 1) of variates (B, q, c), the others zero."""
+
+
+class _Spherical:
+    """Variates whose density depends on their length alone."""
+
+    def log_density(self, t: Array, df: float, dims: np.ndarray) -> Array:
+        """See `BaseNumbers`."""
+        return spherical_t_logpdf(np.einsum("bqm,bqm->bm", t, t), df, dims)
+
 
 @dataclass(frozen=True)
-class SobolNumbers:
-    """Digitally shifted Sobol' points.
+class _ShiftedPoints:
+    """Points of a digital net, each replicate of each block shifted on its own.
 
     Parameters
     ----------
@@ -66,8 +79,6 @@ class SobolNumbers:
         Dimension q of the variates.
     replicates : int
         Independent randomisations a block.
-    base : SobolBase
-        The point set, shared by all blocks of this dimension.
     seed : numpy.random.SeedSequence
         Of the shifts.
     """
@@ -75,11 +86,6 @@ class SobolNumbers:
     n_effects: int
     replicates: int
     seed: np.random.SeedSequence
-
-    @property
-    def dims(self) -> int:
-        """Coordinates a point: the normals and, beyond one dimension, the scale of the t."""
-        return self.n_effects if self.n_effects == 1 else self.n_effects + 1
 
     def draws(self, wanted: int) -> int:
         """Replicates times a power of two."""
@@ -92,29 +98,52 @@ class SobolNumbers:
         step = each * max(1, longest // each)
         return [slice(a, min(a + step, draws)) for a in range(0, draws, step)]
 
-    def spherical_t(
+    def _normal(self, points: np.ndarray, blocks: np.ndarray, section: slice) -> Array:
+        """Shifted points (dims, n) as normal variates (B, dims, c)."""
+        dims, each = points.shape
+        first, last = int(blocks.min()), int(blocks.max())
+        shifts = _shifts(_key(self.seed), first, last - first + 1, self.replicates, dims)
+        shift = shifts[blocks - first, section.start // each : section.stop // each]
+        shifted = shift[..., None] ^ points  # (B, R, dims, n)
+        z = special.ndtri((shifted.astype(float) + 0.5) * 2.0**-BITS)
+        return np.ascontiguousarray(z.transpose(0, 2, 1, 3)).reshape(
+            len(shift), dims, section.stop - section.start
+        )
+
+
+@dataclass(frozen=True)
+class SobolNumbers(_Spherical, _ShiftedPoints):
+    """Spherical t variates from digitally shifted Sobol' points: a scale, and then normals."""
+
+    def variates(
         self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
     ) -> Array:
         """See `BaseNumbers`."""
-        each = draws // self.replicates
-        first, last = int(blocks.min()), int(blocks.max())
-        shifts = _shifts(_key(self.seed), first, last - first + 1, self.replicates, self.dims)
-        shift = shifts[blocks - first, section.start // each : section.stop // each]
-        points = _sobol(_key(self.seed)[0], self.dims, each)
-        shifted = shift[..., None] ^ points  # (B, R, dims, n)
-        z = special.ndtri((shifted.astype(float) + 0.5) * 2.0**-BITS)
-        z = np.ascontiguousarray(z.transpose(0, 2, 1, 3)).reshape(
-            len(shift), self.dims, section.stop - section.start
-        )
+        points = _sobol(_key(self.seed)[0], self.n_effects + 1, draws // self.replicates)
+        z = self._normal(points, blocks, section)
         if np.isinf(df):
-            return np.asarray(z[:, -self.n_effects :] if self.n_effects else z[:, :0])
-        if self.n_effects == 1:
-            return _t_of_normal(df)(z)
+            return z[:, 1:]
         return np.asarray(z[:, 1:] * _where_own(_t_scale_of_normal(df)(z[:, :1]), own))
 
 
 @dataclass(frozen=True)
-class IndependentNumbers:
+class GridNumbers(_ShiftedPoints):
+    """Independent t variates from shifted equidistant points: squares, of which every other doubling turns them."""
+
+    def variates(
+        self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
+    ) -> Array:
+        """See `BaseNumbers`."""
+        z = self._normal(_equidistant(self.n_effects, draws // self.replicates), blocks, section)
+        return z if np.isinf(df) else _t_of_normal(df)(z)
+
+    def log_density(self, t: Array, df: float, dims: np.ndarray) -> Array:
+        """See `BaseNumbers`."""
+        return spherical_t_logpdf(t * t, df, 1).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class IndependentNumbers(_Spherical):
     """Independent pseudo-random variates, made in streams of `STREAM` draws.
 
     Parameters
@@ -139,7 +168,7 @@ class IndependentNumbers:
         """One stream each."""
         return [slice(a, min(a + STREAM, draws)) for a in range(0, draws, STREAM)]
 
-    def spherical_t(
+    def variates(
         self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
     ) -> Array:
         """See `BaseNumbers`."""
@@ -157,7 +186,7 @@ class IndependentNumbers:
 
 
 @dataclass(frozen=True)
-class CubaturePoints:
+class CubaturePoints(_Spherical):
     """The 2 q points that have the mean and the covariance of a standard normal law, sqrt(q) from the origin each.
 
     Where the effects given the data are normal, weights and scores of moving draws are all equal, and the Hessian is
@@ -183,7 +212,7 @@ class CubaturePoints:
         """All at once."""
         return [slice(0, draws)]
 
-    def spherical_t(
+    def variates(
         self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
     ) -> Array:
         """See `BaseNumbers`."""
@@ -211,10 +240,20 @@ def _where_own(scale: Array, own: np.ndarray | None) -> Array:
 @lru_cache(maxsize=32)
 def _net(entropy: int, dims: int, size: int) -> np.ndarray:
     rng = generator(np.random.SeedSequence(entropy), dims)
-    # in one dimension a scramble would only spoil the grid
-    sobol = qmc.Sobol(max(dims, 1), scramble=dims > 1, bits=NET_BITS, rng=rng)
-    points = sobol.random_base2(size.bit_length() - 1)[:, :dims].T
+    sobol = qmc.Sobol(dims, scramble=True, bits=NET_BITS, rng=rng)
+    points = sobol.random_base2(size.bit_length() - 1).T
     return np.ascontiguousarray(points * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
+
+
+@lru_cache(maxsize=32)
+def _equidistant(dims: int, size: int) -> np.ndarray:
+    """A power of two of equidistant points as integers of `BITS` bits, (dims, size); the first of more are fewer."""
+    points = np.zeros((dims, 1), np.uint64)
+    for k in range(size.bit_length() - 1):
+        level, place = divmod(k, max(dims, 1))
+        step = np.where(np.arange(dims) < dims - place, 1 << (BITS - 1 - level), 0).astype(np.uint64)
+        points = np.hstack([points, points ^ step[:, None]])
+    return points
 
 
 @lru_cache(maxsize=8)

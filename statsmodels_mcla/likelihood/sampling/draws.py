@@ -147,7 +147,7 @@ class BlockDraws:
         """Base numbers (K, q, c), before anything is done to them."""
         places, own = self.bucket.places[blocks], self.bucket.own[blocks]
         parts = [
-            (which, self.numbers.spherical_t(df, places[which], self.size, section, own[which]))
+            (which, self.numbers.variates(df, places[which], self.size, section, own[which]))
             for df, which in _of_each(self.df[blocks])
         ]
         if len(parts) == 1:
@@ -158,15 +158,15 @@ class BlockDraws:
         return t
 
     def log_density(self, t: Array, blocks: slice = slice(None)) -> Array:
-        """Log density (K, c) of base numbers (K, q, c): a t of the effects of each block, a normal of its padding."""
+        """Log density (K, c) of base numbers (K, q, c): as t of the effects of each block, normal of its padding."""
         df, own = self.df[blocks], self.bucket.own[blocks]
         dims, padded = own.sum(axis=1)[:, None], not own.all()
         mine = t * own[..., None] if padded else t
-        squared, out = np.einsum("bqm,bqm->bm", mine, mine), np.empty((len(t), t.shape[2]))
+        out = np.empty((len(t), t.shape[2]))
         for one, which in _of_each(df):
-            out[which] = spherical_t_logpdf(squared[which], one, dims[which])
+            out[which] = self.numbers.log_density(mine[which], one, dims[which])
         if padded:
-            rest = np.einsum("bqm,bqm->bm", t, t) - squared
+            rest = np.einsum("bqm,bqm->bm", t - mine, t - mine)
             out += spherical_t_logpdf(rest, np.inf, t.shape[1] - dims)
         return out
 

@@ -179,7 +179,7 @@ def anchored(
     lean : bool
         Whether the base numbers have the shapes that the effects have given the data.
     exact : bool
-        Whether those may be the whole law, where that is known.
+        Whether they may have the whole law, where that is known.
     accelerate : bool
         Whether paths have second derivatives.
     """
@@ -213,7 +213,7 @@ def anchored(
     finite = np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(turn).reshape(blocks, -1).all(axis=1)
     slopes[~finite], turn[~finite] = 0.0, 0.0
     own = lean and not family.quadratic and len(family.directions) == 1
-    nested = nested_laws(bucket, modes, gaussian, phi) if lean and exact else None
+    nested = nested_laws(bucket, modes, gaussian, phi) if exact else None
     plain = _shapes(bucket, J, root, third) if lean else Shapes.plain(blocks, q)
     shapes = nested or (with_own_laws(plain, bucket, modes, gaussian, phi) if own else plain)
     inflate = 1.0 if shapes.exact else inflate

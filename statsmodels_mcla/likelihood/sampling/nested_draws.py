@@ -28,7 +28,7 @@ from scipy.interpolate import CubicSpline
 from statsmodels_mcla.design import Bucket, MixedDesign, Nesting
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.likelihood.laplace import Gaussian, Modes
-from statsmodels_mcla.likelihood.sampling.base_numbers import SobolNumbers
+from statsmodels_mcla.likelihood.sampling.base_numbers import GridNumbers
 from statsmodels_mcla.likelihood.sampling.draws import DrawPart
 from statsmodels_mcla.likelihood.sampling.proposals import spherical_t_logpdf
 from statsmodels_mcla.numerics import Array, child
@@ -57,14 +57,14 @@ class NestedNumbers:
     replicates = REPLICATES
 
     @property
-    def outer(self) -> SobolNumbers:
+    def outer(self) -> GridNumbers:
         """Of the outer effect."""
-        return SobolNumbers(1, REPLICATES, child(self.seed, 0))
+        return GridNumbers(1, REPLICATES, child(self.seed, 0))
 
     @property
-    def inner(self) -> SobolNumbers:
+    def inner(self) -> GridNumbers:
         """Of the inner ones."""
-        return SobolNumbers(1, REPLICATES, child(self.seed, 1))
+        return GridNumbers(1, REPLICATES, child(self.seed, 1))
 
     def draws(self, wanted: int) -> int:
         """Replicates times the square of a power of two: pairs of an outer and an inner point."""
@@ -153,9 +153,9 @@ class NestedDraws:
         return with_density(self.anchor.numbers.outer, self.bucket.places[blocks], self.size)
 
 
-def with_density(numbers: SobolNumbers, places: np.ndarray, size: int) -> tuple[Array, Array]:
+def with_density(numbers: GridNumbers, places: np.ndarray, size: int) -> tuple[Array, Array]:
     """Base numbers (l, 1, size) of effects on a grid, and their log density (l, size)."""
-    t = numbers.spherical_t(DF, places, size, slice(0, size))
+    t = numbers.variates(DF, places, size, slice(0, size))
     return t, spherical_t_logpdf(t[:, 0] ** 2, DF, 1)
 
 

@@ -16,6 +16,7 @@ from statsmodels_mcla.likelihood.sampling.accelerations import accelerates
 from statsmodels_mcla.likelihood.sampling.base_numbers import (
     BaseNumbers,
     CubaturePoints,
+    GridNumbers,
     IndependentNumbers,
     SobolNumbers,
 )
@@ -39,12 +40,18 @@ from statsmodels_mcla.numerics import Array, child
 
 # independent randomisations of the points: fewer make the Monte Carlo error itself noisy, but for blocks that have many
 # like them, whose errors add up; points are better many in one set than in several
-MOST_REPLICATES, OF_ALIKE = 16, 1024
+MOST_REPLICATES, OF_ALIKE = (
+    16,
+    (1024, 256),
+)  # on a grid of two dimensions or three, points in one set are worth more
+FEW = 3  # effects of a block whose draws are points of a grid
+ON_GRID = 1, 16, 32, 128  # points of a replicate of so many effects to start with
 LARGE = 100  # effects of a block with so many rows that even few draws take most of the time
 ALL_TOGETHER = (
     1024  # draws of all effects of blocks whose likelihood takes points of each: their laws are known
 )
-LEAST_REPLICATES = 4, 8  # of a block of one effect, and of more, whose errors may come from few blocks
+GRID_RATE = 8.0  # errors fall like spacings to this power, about
+LEAST_REPLICATES = 4, 8  # of a block of few effects, and of more, whose errors may come from few blocks
 
 
 @dataclass(frozen=True)
@@ -103,9 +110,23 @@ class DrawRule:
         """Whether the inner effects of blocks are integrated one by one, at each point of the outer one."""
         return self.quasi and self.sampling == BlockSampling() and bucket.nesting is not None
 
-    def grid(self, bucket: Bucket) -> bool:
-        """Whether integrals are one-dimensional, and taken by rules that converge fast."""
-        return self.quasi and (bucket.n_drawn == 1 or self.nests(bucket))
+    def on_grid(self, bucket: Bucket) -> bool:
+        """Whether the few effects of blocks, drawn together, may be points of a grid."""
+        return self.quasi and bucket.n_drawn <= FEW
+
+    def _few_points(self, bucket: Bucket) -> bool:
+        """Whether they are, wherever they are drawn, so that few points are enough."""
+        return self.on_grid(bucket) and not _may_have_modes(bucket)
+
+    def converges_fast(self, bucket: Bucket) -> bool:
+        """Whether integrals have few dimensions, and are taken by trapezoid rules."""
+        return self._few_points(bucket) or self.nests(bucket)
+
+    def rate(self, bucket: Bucket) -> float:
+        """Errors fall like draws to minus this power."""
+        if self.converges_fast(bucket):
+            return GRID_RATE / max(1 if self.nests(bucket) else bucket.n_drawn, 2)
+        return 1.4 if self.quasi else 1.0
 
     def seed_of(self, bucket: Bucket, epoch: int) -> np.random.SeedSequence:
         """Of the base numbers of a bucket."""
@@ -116,19 +137,21 @@ class DrawRule:
         nested = self.nests(bucket)
         return NestedNumbers(self.seed_of(bucket, epoch)) if nested else self.numbers_together(bucket, epoch)
 
-    def numbers_together(self, bucket: Bucket, epoch: int) -> BaseNumbers:
-        """Base numbers of all effects together."""
+    def numbers_together(self, bucket: Bucket, epoch: int, *, exact: bool = False) -> BaseNumbers:
+        """Base numbers of all effects together: of constants, as in ``exact`` draws, no grid makes a good integral."""
         seed = self.seed_of(bucket, epoch)
         if self.without_draws(bucket.family):
             return CubaturePoints(bucket.n_drawn, seed)
         if self.quasi:
-            return SobolNumbers(bucket.n_drawn, self._replicates(bucket), seed)
+            kind = GridNumbers if self.on_grid(bucket) and not exact else SobolNumbers
+            return kind(bucket.n_drawn, self._replicates(bucket), seed)
         return IndependentNumbers(bucket.n_drawn, seed)
 
     def _replicates(self, bucket: Bucket) -> int:
         """Randomisations of a block, a power of two."""
-        least = LEAST_REPLICATES[bucket.n_drawn > 1]
-        wanted = MOST_REPLICATES if self.each else OF_ALIKE // max(bucket.n_alike, 1)
+        few, several = self._few_points(bucket), bucket.n_drawn > 1
+        wanted = MOST_REPLICATES if self.each else OF_ALIKE[few and several] // max(bucket.n_alike, 1)
+        least = LEAST_REPLICATES[several and not few]
         return 1 << (min(max(wanted, least), MOST_REPLICATES).bit_length() - 1)
 
     def first_size(self, bucket: Bucket) -> int:
@@ -140,10 +163,14 @@ class DrawRule:
         if self.nests(bucket):
             return NestedNumbers.replicates * FIRST**2
         replicates, q = self._replicates(bucket), bucket.n_drawn
-        if q == 0:  # nothing to integrate
-            return replicates
-        size = replicates * (32 if 2 < q < LARGE else 16)
-        return min(size, 128) if q == 1 else size
+        if self._few_points(bucket):
+            return min(replicates * ON_GRID[q], 128) if q == 1 else replicates * ON_GRID[q]
+        return replicates * (32 if 2 < q < LARGE else 16)
+
+
+def _may_have_modes(bucket: Bucket) -> bool:
+    """Whether the law of two effects may have several modes: points around one are then no match for the law itself."""
+    return bucket.n_drawn == 2 and bucket.family.multimodal
 
 
 Counts = tuple[np.ndarray, ...]  # a number for each block, one array a bucket
@@ -405,14 +432,16 @@ class _Source:
         rule, bucket = self.rule, self.bucket
         sampling, quadratic = rule.sampling, bucket.family.quadratic
         assert isinstance(sampling, BlockSampling)  # noqa: S101 - for type checkers
-        grid = rule.quasi and bucket.n_drawn == 1
+        grid = rule.on_grid(bucket)
         _, inflate = sampling.shape(bucket.n_drawn, quadratic, grid)
-        q, of_block = np.unique(bucket.own.sum(axis=1), return_inverse=True)
-        df = np.array([sampling.shape(n, quadratic, grid)[0] for n in q.tolist()])[of_block]
         lean = sampling.centre == "mean" and not grid
-        exact = lean and sampling.df is None and sampling.inflate is None
+        exact = sampling == BlockSampling() and (lean or _may_have_modes(bucket))
         given = self.design, bucket, self.modes, self.gaussian, self.params
-        return anchored(*given, inflate, lean, exact, accelerate), df
+        anchor = anchored(*given, inflate, lean, exact, accelerate)
+        wide = grid and not anchor.shapes.exact
+        q, of_block = np.unique(bucket.own.sum(axis=1), return_inverse=True)
+        df = np.array([sampling.shape(n, quadratic, wide)[0] for n in q.tolist()])[of_block]
+        return anchor, df
 
     def nests(self) -> np.ndarray:
         """Blocks (B,) whose inner effects are integrated one by one: points that stand still suit no narrow laws."""
@@ -426,7 +455,7 @@ class _Source:
         bucket = self.bucket
         if len(members) < bucket.n_blocks:
             bucket, anchor, df = bucket.take(members), anchor.take(members), df[members]
-        numbers = self.rule.numbers_together(self.bucket, epoch)
+        numbers = self.rule.numbers_together(self.bucket, epoch, exact=anchor.shapes.exact)
         return BlockDraws(bucket, anchor, df, numbers, numbers.draws(size), self.made, (self.k, size, epoch))
 
     def nested(self, members: np.ndarray, size: int, epoch: int) -> NestedDraws:

@@ -17,14 +17,14 @@ MANY = 20  # effects of a block beyond which it is drawn from a normal
 
 @dataclass(frozen=True)
 class BlockSampling(WithoutInternals):
-    """Default importance sampling: one multivariate t a block.
+    """Default importance sampling: a t a block.
 
     Parameters
     ----------
     df : float, optional
         Degrees of freedom.  Tails heavier than the normal's keep the weights bounded: where a block says little
         about a direction, the conditional law there has the tails of the prior.  Default: 4 for each effect of
-        a block, 15 at least; a normal beyond 20 effects; 6 on a grid.
+        a block, 15 at least; a normal beyond 20 effects; 6 of each effect on a grid.
     inflate : float, optional
         Factor on the scale, a guard against curvature that is larger at the centre than elsewhere.  Default:
         1.1 for up to three effects, 1.04 for up to 20, 1 for more; 2 on a grid.
@@ -34,14 +34,15 @@ class BlockSampling(WithoutInternals):
 
     Notes
     -----
-    One effect with quasi-random numbers is a *grid*: the randomly shifted points are equidistant, and the sum
-    over them is a trapezoid rule in the quantiles of the proposal.  It converges exponentially if the
-    weighted integrand vanishes smoothly at both ends, which a wide, heavy-tailed proposal sees to.
+    Up to three effects with quasi-random numbers are a *grid*: the randomly shifted points are equidistant, and the
+    sum over them is a trapezoid rule in the quantiles of the proposal, an independent t in each direction.  It
+    converges exponentially if the weighted integrand vanishes smoothly at all ends, which a wide, heavy-tailed
+    proposal sees to.
 
     Effects that are independent given all others (items given persons, mothers given communities) are drawn from the
     law that each of them then has, as one-dimensional quadrature finds it; other coordinates lean by their skewness,
-    and those of one level bend each other.  Blocks of two effects whose law is far from normal are drawn from that law,
-    as two-dimensional quadrature finds it, unless ``df`` or ``inflate`` is given.
+    and those of one level bend each other.  Blocks of two effects whose law is far from normal, and may have several
+    modes, are drawn from that law, as two-dimensional quadrature finds it, unless ``df`` or ``inflate`` is given.
 
     For Gaussian responses with the identity link the effects given the data are normal; by default, so is the
     proposal.  All weights are then equal, and the likelihood is exact.

@@ -73,7 +73,7 @@ def test_block_samples_follow_the_density(df: float) -> None:
     """Base numbers, moved and stretched: log g(b) = log g(t) - log |R|."""
     numbers = IndependentNumbers(3, np.random.SeedSequence(1))
     sections = numbers.sections(200_000, 10**9)
-    t = np.concatenate([numbers.spherical_t(df, np.arange(2), 200_000, s) for s in sections], axis=-1)
+    t = np.concatenate([numbers.variates(df, np.arange(2), 200_000, s) for s in sections], axis=-1)
     for block, wide in enumerate((1.0, 2.0)):
         root = wide * ROOT.T  # upper triangular, as modes give them
         b = CENTRE[:, None] + root @ t[block]
