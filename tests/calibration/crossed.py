@@ -79,6 +79,26 @@ def nested_binary() -> MCLAMixedGLM:
     return MCLAMixedGLM.from_formula(formula, data=data, family=sm.families.Binomial())
 
 
+def slopes() -> MCLAMixedGLM:
+    """Yes and no, with an intercept and a slope of each of 80 levels: points of a grid of two dimensions."""
+    rng = np.random.default_rng(13)
+    g, x = np.repeat(np.arange(80), 8), rng.normal(size=640)
+    u = rng.normal(size=(80, 2)) * [1.3, 0.8]
+    y = (rng.random(640) < 1.0 / (1.0 + np.exp(0.4 - 0.7 * x - u[g, 0] - u[g, 1] * x))) * 1
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    return MCLAMixedGLM.from_formula("y ~ x + (1 + x | g)", data=data, family=sm.families.Binomial())
+
+
+def two_slopes() -> MCLAMixedGLM:
+    """Counts with an intercept and two slopes of each of 50 levels: points of a grid of three dimensions."""
+    rng = np.random.default_rng(14)
+    g, (x, z) = np.repeat(np.arange(50), 8), rng.normal(size=(2, 400))
+    u = rng.normal(size=(50, 3)) * [0.6, 0.4, 0.4]
+    y = rng.poisson(np.exp(0.2 + (0.3 + u[g, 1]) * x + u[g, 0] + u[g, 2] * z))
+    data = pd.DataFrame({"y": y, "x": x, "z": z, "g": g})
+    return MCLAMixedGLM.from_formula("y ~ x + z + (1 + x + z | g)", data=data, family=sm.families.Poisson())
+
+
 def told(result: Any, contrast: str) -> pd.DataFrame:
     """What a fit says, the Monte Carlo errors of it, and the scale on which errors are small."""
     test = result.t_test(contrast)
@@ -117,6 +137,8 @@ DESIGNS = {
     "40 x 30 slopes": Design(
         of_benchmark("40 x 30, correlated slopes"), "Intercept + 0.5 * x = 0", 60, by_long_run(20_000)
     ),
+    "slopes": Design(slopes, "Intercept + x = 0", 60, by_long_run(60_000)),
+    "two slopes": Design(two_slopes, "x - z = 0", 60, by_long_run(60_000)),
     "nested counts": Design(nested_counts, "Intercept + x = 0", 60, by_long_run(60_000)),
     "nested binary": Design(nested_binary, "Intercept + x = 0", 60, by_long_run(60_000)),
     "InstEval": Design(

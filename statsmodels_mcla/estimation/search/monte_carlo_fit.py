@@ -156,6 +156,7 @@ def maximum_of_paths(
     metric: Array | None = None,
     known: Evaluation | None = None,
     bend: float = np.inf,
+    answered: bool = False,
 ) -> Top:
     """Go to where the score of the draws made there is zero.
 
@@ -172,21 +173,23 @@ def maximum_of_paths(
         At ``position``.
     bend : float, optional
         What is known of it (see `Top`).
+    answered : bool, optional
+        Whether there is an answer from before.
 
     Raises
     ------
     OutOfTime
-        If the deadline passes before there is an answer, and there was one before (a ``metric``).
+        If the deadline passes before there is an answer, and there was one before.
     """
     best: Top | None = None
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-    joint, late, no_answer = sampler.sampling.joint, False, metric is None
+    joint, late = sampler.sampling.joint, False
     before: tuple[Array, Array] | None = None
     for anchor in range(settings.climbs):
         # 1. how far the maximum is from the anchor
         x = scale.from_fitted(position.params)
         paths = _Paths(scale, sampler, position, settings, metric, (x, known))
-        must = no_answer and (late or best is None)  # before, there were few draws
+        must = not answered and (late or best is None)  # before, there were few draws
         used = metric if known is None else None
         found, known = known or paths.at_anchor(x, tails=tol == EXACT or metric is not None, late=must), None
         if found is None:
@@ -217,13 +220,13 @@ def maximum_of_paths(
             break
         position, metric = there, metric_of(sampler, position, found)
     if best is None:
-        raise _no_answer(settings, metric)
+        raise _no_answer(settings, answered)
     best = _with_tails(best, scale, sampler, settings, tol, metric)
     return _at_maximum(best, scale, tol)._replace(mle_retvals=told[0], mle_settings=told[1])
 
 
-def _no_answer(settings: FitSettings, metric: Array | None) -> Exception:
-    if metric is not None and settings.out_of_time:
+def _no_answer(settings: FitSettings, answered: bool) -> Exception:
+    if answered and settings.out_of_time:
         return OutOfTime()
     return FloatingPointError("the log-likelihood is not finite at the starting values")
 
@@ -363,7 +366,8 @@ def fit_monte_carlo(
     while True:
         # 1. go to the maximum of the likelihood over the draws made at the maximum
         try:
-            top = maximum_of_paths(scale, sampler, position, settings, tol, metric, evaluation, bend)
+            known = metric, evaluation, bend, found is not None
+            top = maximum_of_paths(scale, sampler, position, settings, tol, *known)
         except OutOfTime:
             if found is None:
                 raise
@@ -372,9 +376,11 @@ def fit_monte_carlo(
         told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
         now = metric_of(sampler, position, evaluation)
-        if (
-            metric is None and converged and not alike(top.metric, now)
-        ):  # now errors of the score have a meaning
+        unknown = metric is None and converged and not alike(top.metric, now)
+        if unknown and sampler.converges_fast and not settings.late:  # draws that will surely be enough
+            metric, tol = now, EXACT
+            continue
+        if unknown:  # now errors of the score have a meaning
             evaluation = evaluate(
                 sampler.design,
                 position.params,

@@ -252,6 +252,11 @@ class Sampler:
         """Blocks that are integrated one by one."""
         return self.rule.buckets(self.design.here)
 
+    @property
+    def converges_fast(self) -> bool:
+        """Whether all integrals are taken by rules of which few points are enough."""
+        return all(self.design.map(partial(_converges_fast, self.rule)))
+
     @cached_property
     def count(self) -> DrawCount:
         """How many draws there are."""
@@ -333,6 +338,10 @@ def _halves(rule: DrawRule, design: MixedDesign, sizes: Counts) -> Counts:
 @remade
 def _nothing_made(design: MixedDesign) -> NumbersMade:
     return NumbersMade()
+
+
+def _converges_fast(rule: DrawRule, design: MixedDesign) -> bool:
+    return all(map(rule.converges_fast, rule.buckets(design)))
 
 
 def _can_accelerate(design: MixedDesign) -> bool:
