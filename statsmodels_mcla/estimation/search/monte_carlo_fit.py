@@ -369,8 +369,7 @@ def fit_monte_carlo(
             known = metric, evaluation, bend, found is not None
             top = maximum_of_paths(scale, sampler, position, settings, tol, *known)
         except OutOfTime:
-            if found is None:
-                raise
+            assert found is not None  # noqa: S101 - for type checkers: there was an answer
             return _told_of_tails(found, scale, settings, metric)
         position, evaluation, bend = top.position, top.evaluation, top.bend
         told = (top.mle_retvals, top.mle_settings) if top.mle_settings else told
