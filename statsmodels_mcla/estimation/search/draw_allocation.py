@@ -105,13 +105,14 @@ class _Offer(NamedTuple):
     errors: Array
     shape: Array  # of the cheapest numbers of draws, up to a level
     rate: float  # errors fall like draws to this power
-    doubling: bool
+    step: float  # factor by which draws grow; 1 for any
 
     def wanted(self, level: float) -> Array:
         """Draws at a level."""
         out = np.clip(level * self.shape, self.now, self.most)
-        if self.doubling:  # powers of two per replicate
-            out = np.minimum(2.0 ** np.round(np.log2(out / self.now)) * self.now, self.most)
+        if self.step > 1:
+            steps = np.round(np.log(out / self.now) / np.log(self.step))
+            out = np.minimum(self.step**steps * self.now, self.most)
         return np.asarray(out)
 
 
@@ -125,11 +126,12 @@ def _offers(
 ) -> tuple[_Offer, ...]:
     every, out = shares.of(found), []
     for now, bucket in zip(sizes, rule.buckets(design), strict=True):
-        rate = rule.rate(bucket)
-        most = np.minimum(now * (4 if rule.converges_fast(bucket) else 32), np.maximum(max_draws, now))
+        rate, step = rule.rate(bucket), rule.step(bucket)
+        farthest = max(4, step) if rule.converges_fast(bucket) else 32
+        most = np.minimum(now * farthest, np.maximum(max_draws, now))
         errors = every[bucket.blocks]
         shape = (errors * now**rate / bucket.n_rows) ** (1.0 / (1.0 + rate))
-        out.append(_Offer(now, most, errors, shape, rate, rule.quasi))
+        out.append(_Offer(now, most, errors, shape, rate, step))
     return tuple(out)
 
 

@@ -128,6 +128,12 @@ class DrawRule:
             return GRID_RATE / max(1 if self.nests(bucket) else bucket.n_drawn, 2)
         return 1.4 if self.quasi else 1.0
 
+    def step(self, bucket: Bucket) -> int:
+        """Factor by which draws grow: halved distances in all directions on a grid, 1 for any number."""
+        if not self.quasi:
+            return 1
+        return 2 ** max(bucket.n_drawn, 1) if self._few_points(bucket) and not self.nests(bucket) else 2
+
     def seed_of(self, bucket: Bucket, epoch: int) -> np.random.SeedSequence:
         """Of the base numbers of a bucket."""
         return child(self.seed, bucket.number, epoch)
