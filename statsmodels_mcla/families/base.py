@@ -1,9 +1,8 @@
 """What every conditional family promises: the contract between a density and the likelihood.
 
-A family is the conditional law of one response given its linear predictor. Everything that the
-likelihood needs from it is here: log density and derivatives in ``eta``, derivatives in the
-dispersion, the data-only constant, and the facts (mean, variance, sampling, distribution function)
-that residuals and predictions use.
+A family is the conditional law of one response given its linear predictor. Everything that the likelihood needs from
+it is here: log density and derivatives in ``eta``, derivatives in the dispersion, the data-only constant, and the facts
+(mean, variance, sampling, distribution function) that residuals and predictions use.
 """
 
 from __future__ import annotations
@@ -32,10 +31,9 @@ from statsmodels_mcla.numerics import Array, Number
 class ConditionalFamily(Distribution):
     """Conditional law of the response given the linear predictor ``eta``.
 
-    Subclasses are frozen and hold no data. In every method that takes them, ``y``, ``w`` and ``v``
-    have shape (..., n, 1) and ``eta`` has shape (..., n, m): n rows, m draws. ``w`` is positive.
-    ``phi`` is the dispersion, and is ignored by families that have none; where a family has several
-    `parameters`, it is their vector psi.
+    Subclasses are frozen and hold no data. In every method that takes them, ``y``, ``w`` and ``v`` have shape
+    (..., n, 1) and ``eta`` has shape (..., n, m): n rows, m draws. ``w`` is positive. ``phi`` is the dispersion, and is
+    ignored by families that have none; where a family has several `parameters`, it is their vector psi.
 
     Attributes
     ----------
@@ -94,8 +92,7 @@ class ConditionalFamily(Distribution):
 
     def ways(self, endog: Array) -> Array:
         """Return the part of each linear predictor in each direction of rows with these responses, (n, D, K)."""
-        matrix = self.directions.matrix
-        return np.broadcast_to(matrix, (len(endog), *matrix.shape))
+        return np.broadcast_to(self.directions.matrix, (len(endog), *self.directions.matrix.shape))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -447,8 +444,7 @@ class ConditionalFamily(Distribution):
 
         Parameters
         ----------
-        endog : array_like
+        endog, var_weights : array_like, ndarray (n,)
             Response as the user gave it; binomial: proportions too, with numbers of trials as ``var_weights``.
-        var_weights : ndarray (n,)
         """
         return self.check_response(endog), var_weights

@@ -376,18 +376,12 @@ def fit_monte_carlo(
         converged = top.decrement < (CONVERGED if tol == EXACT else 2 * ROUGH)
         now = metric_of(sampler, position, evaluation)
         unknown = metric is None and converged and not alike(top.metric, now)
-        if unknown and sampler.converges_fast and not settings.late:  # draws that will surely be enough
-            metric, tol = now, EXACT
+        if unknown and sampler.converges_fast and settings.nsample is None and not settings.late:
+            metric, tol = now, EXACT  # these draws are enough, as good as surely
             continue
         if unknown:  # now errors of the score have a meaning
-            evaluation = evaluate(
-                sampler.design,
-                position.params,
-                position.draws,
-                metric=now,
-                tails=True,
-                executor=settings.executor,
-            )
+            one: dict[str, Any] = {"metric": now, "tails": True, "executor": settings.executor}
+            evaluation = evaluate(sampler.design, position.params, position.draws, **one)
         metric = now
         precision = precision_of(scale, position, evaluation, sampler, settings.idle) if converged else None
         precise = precision is not None and precision.meets(settings.mcse_tol)

@@ -5,6 +5,7 @@ parameters.  What is averaged over them is `monte_carlo`'s.
 The next of its kind: another density is a `Proposal`, another choice of densities a `Sampling`.
 """
 
+from statsmodels_mcla.likelihood.sampling.draw_rule import DrawRule
 from statsmodels_mcla.likelihood.sampling.draws import (
     BATCHES,
     BlockDraws,
@@ -17,7 +18,7 @@ from statsmodels_mcla.likelihood.sampling.draws import (
 from statsmodels_mcla.likelihood.sampling.moving_draws import Anchor, Moved
 from statsmodels_mcla.likelihood.sampling.nested_draws import NestedNodes
 from statsmodels_mcla.likelihood.sampling.proposals import Proposal
-from statsmodels_mcla.likelihood.sampling.sampler import DrawRule, Position, Sampler
+from statsmodels_mcla.likelihood.sampling.sampler import Position, Sampler
 from statsmodels_mcla.likelihood.sampling.settings import (
     BlockSampling,
     FixedSampling,

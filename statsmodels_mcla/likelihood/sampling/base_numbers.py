@@ -252,7 +252,7 @@ def _equidistant(dims: int, size: int) -> np.ndarray:
     for k in range(size.bit_length() - 1):
         level, place = divmod(k, max(dims, 1))
         step = np.where(np.arange(dims) < dims - place, 1 << (BITS - 1 - level), 0).astype(np.uint64)
-        points = np.hstack([points, points ^ step[:, None]])
+        points = np.hstack([points, points[:, ::-1] ^ step[:, None]])
     return points
 
 
