@@ -72,8 +72,8 @@ def _by_quadrature(model: ResponseModel, data: Any, fit: Any, *, fine: bool) -> 
     else:
         steps = np.minimum(steps, np.where(names.str.endswith("Var"), 0.2 * params, np.inf))
     score, hessian = newton(lambda q: model.loglike(data, back(q), fine=fine), params, steps)
-    truth = np.sqrt(np.diag(J @ np.linalg.inv(-hessian) @ J.T))
     assert np.linalg.eigvalsh(hessian)[-1] < 0
+    truth = np.sqrt(np.diag(J @ np.linalg.inv(-hessian) @ J.T))
     return model.loglike(data, back(params), fine=fine), J @ np.linalg.solve(-hessian, score), truth
 
 

@@ -405,7 +405,8 @@ def fit_monte_carlo(
         grows = larger is not sampler
         if not grows and tol == EXACT:
             return found
-        tol = ROUGH if grows and settings.nsample is None and not joint else EXACT
+        far = grows and not precise and settings.nsample is None and not joint
+        tol = ROUGH if far else EXACT
         if grows:
             settings.announce(larger, history)
             sampler, position, evaluation = larger, larger.at(position.params, position), None

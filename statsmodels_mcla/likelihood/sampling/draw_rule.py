@@ -26,7 +26,6 @@ MOST_REPLICATES, OF_ALIKE = 16, (1024, 256)
 LEAST_REPLICATES = 4, 8  # on a grid, and of more effects, whose errors may come from few blocks
 FEW = 3  # effects of a block whose draws are points of a grid
 ON_GRID = 1, 16, 32, 128  # points of a replicate of so many effects to start with
-GRID_RATE = 8.0  # errors fall like distances to this power, about
 LARGE = 100  # effects of a block with so many rows that even few draws take most of the time
 
 
@@ -82,7 +81,7 @@ class DrawRule:
     def rate(self, bucket: Bucket) -> float:
         """Errors fall like draws to minus this power."""
         if self.converges_fast(bucket):
-            return GRID_RATE / max(1 if self.nests(bucket) else bucket.n_drawn, 2)
+            return 2.0 + 2.0 / (1 if self.nests(bucket) else max(bucket.n_drawn, 1))
         return 1.4 if self.quasi else 1.0
 
     def step(self, bucket: Bucket) -> int:
