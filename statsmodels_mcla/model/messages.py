@@ -194,11 +194,13 @@ def warn_monte_carlo(result: MCLAMixedGLMResults, mcse_tol: float | None) -> Non
             ImportanceWeightWarning,
         )
     elif monte_carlo.k_hat[heavy] > MAX_K_HAT and monte_carlo.ess[heavy] < 0.9 * monte_carlo.draws[heavy]:
+        # the default is wide already where few effects are on a grid
+        wider = "df=4, inflate=3" if result.fitted.sampler.converges_fast else "df=10, inflate=1.2"
         warn_user(
             f"a few draws of block {monte_carlo.block_labels[heavy]!r} carry most of the weight (Pareto k-hat "
             f"{monte_carlo.k_hat[heavy]:.2f} > {MAX_K_HAT}): Monte Carlo errors may be understated. Use "
             f"{'' if monte_carlo.default_sampling else 'the default block sampling, or '}a density with heavier tails "
-            "such as BlockSampling(df=10, inflate=1.2)",
+            f"such as BlockSampling({wider})",
             ImportanceWeightWarning,
         )
     elif monte_carlo.ess[worst] < min(MIN_ESS, 0.5 * monte_carlo.draws[worst]):

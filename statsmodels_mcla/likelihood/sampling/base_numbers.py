@@ -6,7 +6,7 @@ throwing any away, and made chunk by chunk in any order and thread.
 
 * `SobolNumbers`: randomised quasi-Monte Carlo (Owen, *Monte Carlo theory, methods and examples*, ch. 15-17).
   One scrambled Sobol' set is shared, and every replicate of every block gets its own digital shift.
-* `GridNumbers`: the same in one dimension or two with equidistant points, whose sums are trapezoid rules, which
+* `GridNumbers`: the same in up to three dimensions with equidistant points, whose sums are trapezoid rules, which
   converge exponentially for integrands that vanish smoothly (Trefethen and Weideman, 2014, SIAM Review 56, 385-458).
 * `IndependentNumbers`: plain Monte Carlo.
 * `CubaturePoints`: no random numbers at all, where two moments are all that matters.
@@ -128,7 +128,10 @@ class SobolNumbers(_Spherical, _ShiftedPoints):
 
 @dataclass(frozen=True)
 class GridNumbers(_ShiftedPoints):
-    """Independent t variates from shifted equidistant points: squares, of which every other doubling turns them."""
+    """Independent t variates from shifted equidistant points.
+
+    They are squares in two dimensions, turned by 45 degrees at every other doubling, and cubic lattices in three.
+    """
 
     def variates(
         self, df: float, blocks: np.ndarray, draws: int, section: slice, own: np.ndarray | None = None
