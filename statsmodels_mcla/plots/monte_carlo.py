@@ -148,7 +148,10 @@ def plot_mc_history(history: pd.DataFrame, *, tolerance: float | None = None, ax
     if len(np.unique(draws)) == 1:
         axes.set_title(f"one round: {draws[0]:,.0f} draws were enough".replace(",", " "), fontsize=10)
     axes.plot(draws, ratio, "-", color=LIGHT, lw=1.4, zorder=1)
-    axes.plot(draws[~exact], ratio[~exact], "o", mfc="white", color=BLUE, ms=8, label="on the way (rough)")
+    if not exact.all():
+        axes.plot(
+            draws[~exact], ratio[~exact], "o", mfc="white", color=BLUE, ms=8, label="on the way (rough)"
+        )
     axes.plot(draws[exact], ratio[exact], "o", color=BLUE, ms=4.5, label="at the maximum (exact)")
     if tolerance is not None:
         axes.axhline(
