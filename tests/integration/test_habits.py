@@ -177,8 +177,11 @@ def test_unknown_names_in_hypotheses_list_those_that_exist(test: str) -> None:
         getattr(result, test)("perod = 0")
 
 
+@pytest.mark.parametrize(("on_grid", "wider"), [(True, r"df=4, inflate=3"), (False, r"df=10, inflate=1.2")])
 @pytest.mark.parametrize(("default", "expected"), [(True, "Use a density"), (False, "Use the default block")])
-def test_heavy_weights_blame_no_setting_that_was_not_used(default: bool, expected: str) -> None:
+def test_heavy_weights_blame_no_setting_that_was_not_used(
+    default: bool, expected: str, on_grid: bool, wider: str
+) -> None:
     monte_carlo = SimpleNamespace(
         ess=np.array([50.0]),
         draws=np.array([100]),
@@ -188,8 +191,9 @@ def test_heavy_weights_blame_no_setting_that_was_not_used(default: bool, expecte
         history=pd.DataFrame({"mcse_over_se": [0.01]}),
         precise=True,
     )
-    result: Any = SimpleNamespace(monte_carlo=monte_carlo, converged=False, fitted=None)
-    with pytest.warns(ImportanceWeightWarning, match=expected):
+    fitted = SimpleNamespace(sampler=SimpleNamespace(converges_fast=on_grid))
+    result: Any = SimpleNamespace(monte_carlo=monte_carlo, converged=False, fitted=fitted)
+    with pytest.warns(ImportanceWeightWarning, match=rf"{expected}.*{wider}"):
         warn_monte_carlo(result, None)
 
 
