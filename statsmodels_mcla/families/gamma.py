@@ -86,11 +86,10 @@ class GammaLog(Gamma):
         log_y = np.log(y)
         with np.errstate(over="ignore"):
             log_t = log_y - eta
-            t = np.exp(log_t)
+            excess = np.expm1(log_t)  # shapes of millions multiply what rounding leaves of a difference from one
             weight = w * k
-            excess = t - 1.0
             shape_part = w * (0.5 * np.log(k) - _HALF_LOG_2PI - remainder(k))
-            return RowTerms(weight * (log_t - excess) + shape_part, weight * excess, -weight * t)
+            return RowTerms(weight * (log_t - excess) + shape_part, weight * excess, -weight * (1.0 + excess))
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:
         with np.errstate(over="ignore"):
@@ -100,7 +99,7 @@ class GammaLog(Gamma):
         k = np.asarray(v / phi)
         with np.errstate(over="ignore"):
             log_t = np.log(y) - eta
-            excess = np.exp(log_t) - 1.0
+            excess = np.expm1(log_t)
             in_k = w * (log_t - excess + 0.5 / k - remainder_d1(k))
             in_k2 = -w * (0.5 / k**2 + remainder_d2(k))
             scaled = k / phi
