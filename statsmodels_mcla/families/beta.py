@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.binomial import Binomial, BinomialLogit
-from statsmodels_mcla.families.jets import Jet, exp, gammaln, log_rising, reciprocal, softplus
+from statsmodels_mcla.families.jets import Jet, exp, log, log_rising, reciprocal, softplus, stirling
 from statsmodels_mcla.families.links import LOGIT, MeanLink
 from statsmodels_mcla.families.response_checks import refuse
 from statsmodels_mcla.families.row_terms import Response, RowData
@@ -53,8 +53,11 @@ class Beta(SmoothDensity):
 
     def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
         (precision,) = psi
-        a, b = exp(-softplus(-eta)) * precision, exp(-softplus(eta)) * precision
-        return gammaln(precision) - gammaln(a) - gammaln(b) + (a - 1.0) * np.log(y) + (b - 1.0) * np.log1p(-y)
+        own, rest = -softplus(-eta), -softplus(eta)  # logarithms of mu and 1 - mu
+        a, b = exp(own) * precision, exp(rest) * precision
+        # gamma functions by Stirling's formula, whose large terms cancel
+        out = a * (np.log(y) - own) + b * (np.log1p(-y) - rest) + (own + rest + log(precision)) * 0.5
+        return out + stirling(precision) - stirling(a) - stirling(b) - np.log(y) - np.log1p(-y)
 
     def _check_support(self, y: Array) -> None:
         needs = "proportions between 0 and 1, neither of them included (ziformula and oiformula have them)"

@@ -30,7 +30,7 @@ from statsmodels_mcla.families.jets import (
     Jet,
     exp,
     expit,
-    gammaln,
+    expm1,
     log,
     log1p,
     log_add,
@@ -38,6 +38,7 @@ from statsmodels_mcla.families.jets import (
     reciprocal,
     select,
     softplus,
+    stirling,
 )
 from statsmodels_mcla.families.links import LOG, LOGIT, MeanLink
 from statsmodels_mcla.families.negative_binomial import NegativeBinomialLog
@@ -67,8 +68,8 @@ def _negative_binomial(y: Array, _v: Number, eta: Jet, dispersion: Jet) -> Jet:
 
 
 def _gamma(y: Array, v: Number, eta: Jet, scale: Jet) -> Jet:
-    shape = reciprocal(scale) * v
-    return shape * (np.log(y) - eta - exp(-eta) * y + log(shape)) - gammaln(shape)
+    shape, log_ratio = reciprocal(scale) * v, np.log(y) - eta
+    return shape * (log_ratio - expm1(log_ratio)) + log(shape) * 0.5 - stirling(shape)
 
 
 def _gaussian(y: Array, v: Number, eta: Jet, scale: Jet) -> Jet:

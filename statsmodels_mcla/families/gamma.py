@@ -17,10 +17,8 @@ from statsmodels_mcla.families.change_of_link import ChangeOfLink, Curve
 from statsmodels_mcla.families.links import INVERSE, LOG, MeanLink
 from statsmodels_mcla.families.response_checks import refuse
 from statsmodels_mcla.families.row_terms import DispersionTerms, RowTerms, without_lost_rows
-from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2
+from statsmodels_mcla.families.stirling import HALF_LOG_2PI, remainder, remainder_d1, remainder_d2
 from statsmodels_mcla.numerics import Array, Number
-
-_HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
 class Gamma(ConditionalFamily):
@@ -86,9 +84,11 @@ class GammaLog(Gamma):
         log_y = np.log(y)
         with np.errstate(over="ignore"):
             log_t = log_y - eta
-            excess = np.expm1(log_t)  # shapes of millions multiply what rounding leaves of a difference from one
+            excess = np.expm1(
+                log_t
+            )  # shapes of millions multiply what rounding leaves of a difference from one
             weight = w * k
-            shape_part = w * (0.5 * np.log(k) - _HALF_LOG_2PI - remainder(k))
+            shape_part = w * (0.5 * np.log(k) - HALF_LOG_2PI - remainder(k))
             return RowTerms(weight * (log_t - excess) + shape_part, weight * excess, -weight * (1.0 + excess))
 
     def third(self, y: Array, w: Array, v: Number, eta: Array, phi: float = 1.0) -> Array:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
-from statsmodels_mcla.families.stirling import remainder, remainder_d1, remainder_d2, trigamma
+from statsmodels_mcla.families.stirling import HALF_LOG_2PI, remainder, remainder_d1, remainder_d2, trigamma
 from statsmodels_mcla.numerics import Array, Number
 from statsmodels_mcla.numerics import log1mexp as _log1mexp
 
@@ -130,6 +130,12 @@ def exp(x: Jet) -> Jet:
     return x.through(e, e, e)
 
 
+def expm1(x: Jet) -> Jet:
+    """Return e^x - 1."""
+    e = np.exp(x.value)
+    return x.through(np.expm1(x.value), e, e)
+
+
 def log(x: Jet) -> Jet:
     """Return the logarithm."""
     r = 1.0 / x.value
@@ -170,6 +176,11 @@ def gammaln(x: Jet) -> Jet:
     if not x.d:
         return Jet(special.gammaln(x.value))
     return x.through(special.gammaln(x.value), special.digamma(x.value), trigamma(x.value))
+
+
+def stirling(x: Jet) -> Jet:
+    """Return what Stirling's formula leaves of log Gamma(x), half a logarithm of 2 pi included, at x > 0."""
+    return x.through(remainder(x.value) + HALF_LOG_2PI, remainder_d1(x.value), remainder_d2(x.value))
 
 
 def power(base: Jet, exponent: Jet | float) -> Jet:

@@ -15,7 +15,7 @@ from statsmodels_mcla.numerics import Array
 
 _SWITCH = 50.0  # beyond it the first term left out of each series is below 1e-14 of the sum
 _SHIFT = 10
-_HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
 def trigamma(x: Array) -> Array:
@@ -43,7 +43,7 @@ def remainder(x: Array) -> Array:
     large, far, near = _split(x)
     r = 1.0 / far**2
     series = (1 / 12 - r * (1 / 360 - r * (1 / 1260))) / far
-    direct = special.gammaln(near) - (near - 0.5) * np.log(near) + near - _HALF_LOG_2PI
+    direct = special.gammaln(near) - (near - 0.5) * np.log(near) + near - HALF_LOG_2PI
     return np.where(large, series, direct)
 
 

@@ -18,12 +18,13 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from helpers import KIND, small
-from scipy import stats
+from scipy import special, stats
 from threadpoolctl import threadpool_info
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design import Stacking
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
+from statsmodels_mcla.families import Beta
 
 
 def bits(result: Any) -> tuple[bytes, ...]:
@@ -287,14 +288,15 @@ def test_variance_weights_only_scale_the_dispersion(name: str, size: float) -> N
 
 
 @pytest.mark.parametrize(
-    "family",
+    ("family", "dispformula"),
     [
-        sm.families.Gamma(sm.families.links.Log()),
-        sm.families.Gaussian(sm.families.links.Log()),
-        sm.families.InverseGaussian(sm.families.links.Log()),
+        (sm.families.Gamma(sm.families.links.Log()), "~ 1"),
+        (sm.families.Gamma(sm.families.links.Log()), "~ x"),
+        (sm.families.Gaussian(sm.families.links.Log()), "~ 1"),
+        (sm.families.InverseGaussian(sm.families.links.Log()), "~ 1"),
     ],
 )
-def test_hardly_any_noise(family: sm.families.Family) -> None:
+def test_hardly_any_noise(family: sm.families.Family, dispformula: str) -> None:
     """Relative errors of 1e-4, a dispersion of 1e-8, are additive for log y, where group means tell the variance."""
     rng, groups = np.random.default_rng(5), 12
     g, x = np.repeat(np.arange(groups), 6), rng.normal(size=6 * groups)
@@ -302,13 +304,38 @@ def test_hardly_any_noise(family: sm.families.Family) -> None:
     data = pd.DataFrame({"y": y, "x": x, "g": g})
     exact = sm.OLS(np.log(y), pd.get_dummies(data["g"]).astype(float).assign(x=x)).fit()
     intercepts, slope = exact.params[:-1], exact.params["x"]
-    fit = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=family).fit(rng=1)
+    made = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=family, dispformula=dispformula)
+    fit = made.fit(rng=1)
     assert fit.converged
     np.testing.assert_allclose(fit.params.iloc[:2], [intercepts.mean(), slope], atol=1e-4)
-    np.testing.assert_allclose(fit.params.iloc[2], intercepts.var(ddof=0), rtol=1e-3)
+    np.testing.assert_allclose(fit.params["g Var"], intercepts.var(ddof=0), rtol=1e-3)
     np.testing.assert_allclose(fit.bse.iloc[0], np.sqrt(intercepts.var(ddof=0) / groups), rtol=1e-3)
-    if isinstance(family, sm.families.Gamma):
+    if isinstance(family, sm.families.Gamma) and dispformula == "~ 1":
         np.testing.assert_allclose(fit.params.iloc[3], exact.ssr / (len(g) - groups), rtol=1e-3)
+
+
+@pytest.mark.parametrize("dispformula", ["~ 1", "~ x"])
+@pytest.mark.parametrize("precision", [1e4, 1e6])
+def test_proportions_with_hardly_any_noise(precision: float, dispformula: str) -> None:
+    """Differences of log Gamma at millions; logits are normal then, with variance 1 / (precision mu (1 - mu))."""
+    rng, groups = np.random.default_rng(5), 12
+    g, x = np.repeat(np.arange(groups), 6), rng.normal(size=6 * groups)
+    mu = special.expit(-1.0 + 0.4 * x + 0.5 * rng.normal(size=groups)[g])
+    data = pd.DataFrame({"y": rng.beta(precision * mu, precision * (1.0 - mu)), "x": x, "g": g})
+    dummies = pd.get_dummies(data["g"]).astype(float).assign(x=x)
+    exact = sm.WLS(special.logit(data["y"]), dummies, weights=mu * (1.0 - mu)).fit()
+    intercepts, slope = exact.params[:-1], exact.params["x"]
+    made = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=Beta(), dispformula=dispformula)
+    fit = made.fit(rng=1)
+    assert fit.converged
+    spread, variance = 1.0 / np.sqrt(precision), fit.params["g Var"]
+    np.testing.assert_allclose(fit.params.iloc[:2], [intercepts.mean(), slope], atol=spread)
+    np.testing.assert_allclose(variance, intercepts.var(ddof=0), rtol=spread)
+    np.testing.assert_allclose(fit.bse.iloc[0], np.sqrt(variance / groups), rtol=1e-3)
+    if dispformula == "~ 1":
+        np.testing.assert_allclose(
+            fit.params["precision"], (len(g) - groups) / (exact.wresid**2).sum(), rtol=1e-2
+        )
 
 
 @pytest.mark.parametrize("size", [1e3, -1e3])

@@ -30,6 +30,8 @@ REUSED_TOLERANCE = (
     1e-17  # on the decrement then: steps are cheap, and log|A| has the error of the mode itself
 )
 QUICK = 0.05  # as long as each leaves no more than this part of the decrement
+# decrement of a last step, which needs no higher value: of terms of billions the value has larger errors of rounding
+LAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,13 @@ def conditional_modes(
         whitened = root.back(gradient)
         decrement = (whitened * whitened).sum(axis=-1)
         left = decrement.max(initial=0.0)
-        if here and left < tolerance:
+        if here and (left < tolerance or before <= left < LAST):
             break
         if not here and (left < tolerance or left > QUICK * before):
             root, before = None, np.inf  # it has done what it can
             continue
         step = root.of(whitened)
-        length, (h, eta, d1, W) = _climbed(height, b, h, step)
+        length, (h, eta, d1, W) = _climbed(height, b, h, step, decrement)
         b = b + length[:, None] * step
         if length.any():
             root, here, before = root if reused else None, False, left
@@ -136,10 +138,10 @@ def conditional_modes(
 
 
 def _climbed(
-    height: Callable[[Array], tuple[Array, ...]], b: Array, h: Array, step: Array
+    height: Callable[[Array], tuple[Array, ...]], b: Array, h: Array, step: Array, decrement: Array
 ) -> tuple[Array, tuple[Array, ...]]:
     """Parts of a step (B,) that climb from heights (B,), halved until they do or left out, and what is there."""
-    slack = 1e-12 * (1.0 + np.abs(h))
+    slack = 1e-12 * (1.0 + np.abs(h)) + np.where(decrement < LAST, LAST, 0.0)
     length = np.ones_like(h)
     for _ in range(40):  # blocks that did not climb are halved, the others stay
         trial = height(b + length[:, None] * step)
