@@ -172,11 +172,10 @@ class Composed(SeveralPredictors):
         return directions_of(len(self.predictors), tuple(map(self.predictors.index, alone)), units)
 
     def extent(self, etas: Array) -> Array:
-        if not self.disp or "scale" not in self.base.parameters:
+        if not self.disp or not set(self.base.parameters) & {"scale", "precision"}:
             return etas
-        return np.vstack(
-            [etas[:-1], etas[-1:] - np.median(etas[-1])]
-        )  # units of the response are no sign of anything
+        # neither units of the response nor how well it is measured are signs of anything
+        return np.vstack([etas[:-1], etas[-1:] - np.median(etas[-1])])
 
     @property
     def parameters(self) -> tuple[str, ...]:
