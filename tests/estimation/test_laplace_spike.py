@@ -32,7 +32,7 @@ def test_a_mode_that_fades_is_told_and_the_likelihood_has_its_maximum() -> None:
         laplace = model.fit_laplace()
     assert not laplace.converged
     with no_warnings():
-        fit = model.fit(rng=1, mcse_tol=0.1, max_seconds=30)
+        fit = model.fit(rng=1, nsample=256)
     assert fit.converged
     assert np.isfinite(fit.bse).all()
     assert np.abs(model.score(fit.params.to_numpy()) * fit.bse).max() < 1e-2

@@ -99,12 +99,12 @@ def test_a_hundred_random_response_models_match_quadrature_or_warn() -> None:
     assert seen["matches"] >= 50, seen
 
 
-@pytest.mark.parametrize("seed", [2, 15, 19, 24, 317, 366, 374])
+@pytest.mark.parametrize("seed", [2, 15, 19, 317, 366, 374])
 def test_random_response_models_match_quadrature_or_warn(seed: int) -> None:
     assert check(seed)
 
 
 @pytest.mark.slow  # a fine grid of two effects; a zero part that goes to infinity with effects that it shares
-@pytest.mark.parametrize("seed", [588, 619, 624, 799])
+@pytest.mark.parametrize("seed", [24, 588, 619, 624, 799])
 def test_hard_random_response_models_match_quadrature_or_warn(seed: int) -> None:
     assert check(seed)
