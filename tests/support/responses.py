@@ -13,6 +13,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from response_laws import (
+    BETA,
+    GAMMA,
+    TRUNCATED_NB,
+    TRUNCATED_POISSON,
+    expit,
+    generalized_poisson,
+    hurdle,
+    multinomial,
+    nb2,
+    of_law,
+    ordered,
+    ordered_beta,
+    partial_odds,
+    sample_generalized_poisson,
+    sample_ordered_beta,
+    sample_tweedie,
+    tweedie,
+    with_ends,
+    zero_inflated,
+)
 from scipy import special, stats
 
 from statsmodels_mcla import MCLAMixedGLM, families
@@ -26,7 +47,6 @@ FINE = np.linspace(-6.5, 6.5, 241)
 FINE_WEIGHTS = stats.norm.logpdf(FINE) + np.log(FINE[1] - FINE[0])
 COARSE = np.linspace(-7.0, 7.0, 43)
 COARSE_WEIGHTS = stats.norm.logpdf(COARSE) + np.log(COARSE[1] - COARSE[0])
-_expit = special.expit
 FURTHER = ((-0.7, 0.5), (-0.4, 0.4))  # fixed effects of further predictors, in their order
 CORRELATION = 0.6  # of the random intercepts of two predictors, where they share a covariance matrix
 
@@ -195,288 +215,106 @@ def newton(function: Callable[[Array], float], at: Array, step: Array) -> tuple[
     return g / step, H / np.outer(step, step)
 
 
-# Laws -------------------------------------------------------------------------------------------------
-
-
-def _generalized_poisson(y: Array, mu: Array, alpha: float) -> Array:
-    theta, lam = mu / (1 + alpha), alpha / (1 + alpha)
-    return np.log(theta) + (y - 1) * np.log(theta + lam * y) - theta - lam * y - special.gammaln(y + 1)
-
-
-def _sample_generalized_poisson(rng: Any, mu: Array, alpha: float) -> Array:
-    k = np.arange(400)
-    p = np.exp(_generalized_poisson(k, np.asarray(mu)[:, None], alpha))
-    return (rng.random(len(mu))[:, None] > np.cumsum(p, axis=1)).sum(axis=1)
-
-
-def _tweedie(y: Array, mu: Array, scale: float, power: float) -> Array:
-    rate = mu ** (2 - power) / (scale * (2 - power))
-    shape, size = (2 - power) / (power - 1), scale * (power - 1) * mu ** (power - 1)
-    out = np.where(y == 0, np.exp(-rate), 0.0)
-    for k in range(1, 120):
-        out = out + np.where(
-            y > 0,
-            np.exp(
-                stats.poisson.logpmf(k, rate)
-                + stats.gamma.logpdf(np.maximum(y, 1e-300), k * shape, scale=size)
-            ),
-            0.0,
-        )
-    return np.log(out)
-
-
-def _sample_tweedie(rng: Any, mu: Array, scale: float, power: float) -> Array:
-    count = rng.poisson(mu ** (2 - power) / (scale * (2 - power)))
-    parts = (
-        rng.gamma(np.maximum(count, 1) * (2 - power) / (power - 1)) * scale * (power - 1) * mu ** (power - 1)
-    )
-    return np.where(count > 0, parts, 0.0)
-
-
-def _truncated(law: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def log_density(y: Array, eta: Array, psi: Any, trials: Any) -> Array:
-        whole = law(eta, psi)
-        return whole.logpmf(y) - whole.logsf(0)
-
-    def sample(rng: Any, eta: Array, psi: Any, trials: Any) -> Array:
-        whole = law(eta, psi)
-        return np.maximum(whole.ppf(rng.uniform(whole.cdf(0), 1.0)), 1.0)
-
-    return log_density, sample
-
-
-def _ordered(latent: Any, thresholds: Callable[[Any], list[float]]) -> dict[str, Callable[..., Any]]:
-    def log_density(y: Array, eta: Array, psi: Any, trials: Any) -> Array:
-        tau = np.array([-np.inf, *thresholds(psi), np.inf])
-        k = np.asarray(y, int)
-        return np.log(latent.cdf(tau[k] - eta) - latent.cdf(tau[k - 1] - eta))
-
-    def sample(rng: Any, eta: Array, psi: Any, trials: Any) -> Array:
-        value = eta + latent.rvs(size=np.shape(eta), random_state=rng)
-        return 1 + (value[:, None] > np.array(thresholds(psi))).sum(axis=1)
-
-    return {"log_density": log_density, "sample": sample}
-
-
-def _ordered_beta(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
-    inside = (y > 0) & (y < 1)
-    between = np.log(_expit(eta - psi[1]) - _expit(eta - psi[2]))
-    between = between + stats.beta.logpdf(
-        np.where(inside, y, 0.5), _expit(eta) * psi[0], _expit(-eta) * psi[0]
-    )
-    zero, one = special.log_expit(psi[1] - eta), special.log_expit(eta - psi[2])
-    return np.where(y <= 0, zero, np.where(y >= 1, one, between))
-
-
-def _sample_ordered_beta(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
-    latent = eta + stats.logistic.rvs(size=np.shape(eta), random_state=rng)
-    between = rng.beta(_expit(eta) * psi[0], _expit(-eta) * psi[0])
-    return np.where(latent < psi[1], 0.0, np.where(latent > psi[2], 1.0, between))
-
-
-def _of(law: Callable[..., Any], density: str = "logpmf") -> dict[str, Callable[..., Any]]:
-    """Density and sampler of a scipy law of (eta, psi, trials)."""
-    return {
-        "log_density": lambda y, eta, psi, trials: getattr(law(eta, psi, trials), density)(y),
-        "sample": lambda rng, eta, psi, trials: law(eta, psi, trials).rvs(random_state=rng),
-    }
-
-
-_tp = _truncated(lambda eta, _psi: stats.poisson(np.exp(eta)))
-_tnb = _truncated(lambda eta, psi: stats.nbinom(1 / psi[0], 1 / (1 + psi[0] * np.exp(eta))))
-
 ONE_PREDICTOR = [
     ResponseModel(
         "beta",
         families.Beta(),
-        **_of(lambda eta, psi, _n: stats.beta(_expit(eta) * psi[0], _expit(-eta) * psi[0]), "logpdf"),
+        **of_law(lambda eta, psi, _n: stats.beta(expit(eta) * psi[0], expit(-eta) * psi[0]), "logpdf"),
         psi=(5.0,),
         discrete=False,
     ),
     ResponseModel(
         "ordered beta",
         families.OrderedBeta(),
-        _ordered_beta,
-        _sample_ordered_beta,
+        ordered_beta,
+        sample_ordered_beta,
         psi=(5.0, -1.5, 2.0),
         discrete=False,
     ),
     ResponseModel(
         "betabinomial",
         families.BetaBinomial(),
-        **_of(lambda eta, psi, n: stats.betabinom(n, _expit(eta) / psi[0], _expit(-eta) / psi[0])),
+        **of_law(lambda eta, psi, n: stats.betabinom(n, expit(eta) / psi[0], expit(-eta) / psi[0])),
         psi=(0.4,),
     ),
     ResponseModel(
         "nb1",
         families.NegativeBinomial1(),
-        **_of(lambda eta, psi, _n: stats.nbinom(np.exp(eta) / psi[0], 1 / (1 + psi[0]))),
+        **of_law(lambda eta, psi, _n: stats.nbinom(np.exp(eta) / psi[0], 1 / (1 + psi[0]))),
         psi=(0.7,),
     ),
     ResponseModel(
         "genpoisson",
         families.GeneralizedPoisson(),
-        lambda y, eta, psi, _n: _generalized_poisson(y, np.exp(eta), psi[0]),
-        lambda rng, eta, psi, _n: _sample_generalized_poisson(rng, np.exp(eta), psi[0]),
+        lambda y, eta, psi, _n: generalized_poisson(y, np.exp(eta), psi[0]),
+        lambda rng, eta, psi, _n: sample_generalized_poisson(rng, np.exp(eta), psi[0]),
         psi=(0.4,),
     ),
-    ResponseModel("truncated poisson", families.TruncatedPoisson(), *_tp, psi=()),
-    ResponseModel("truncated nb", families.TruncatedNegativeBinomial(), *_tnb, psi=(0.6,), intercept=1.2),
+    ResponseModel("truncated poisson", families.TruncatedPoisson(), *TRUNCATED_POISSON, psi=()),
+    ResponseModel(
+        "truncated nb", families.TruncatedNegativeBinomial(), *TRUNCATED_NB, psi=(0.6,), intercept=1.2
+    ),
     ResponseModel(
         "lognormal",
         families.LogNormal(),
-        **_of(lambda eta, psi, _n: stats.lognorm(np.sqrt(psi[0]), scale=np.exp(eta)), "logpdf"),
+        **of_law(lambda eta, psi, _n: stats.lognorm(np.sqrt(psi[0]), scale=np.exp(eta)), "logpdf"),
         psi=(0.5,),
         discrete=False,
     ),
     ResponseModel(
         "t",
         families.StudentT(),
-        **_of(lambda eta, psi, _n: stats.t(psi[1], eta, np.sqrt(psi[0])), "logpdf"),
+        **of_law(lambda eta, psi, _n: stats.t(psi[1], eta, np.sqrt(psi[0])), "logpdf"),
         psi=(0.5, 4.0),
         discrete=False,
     ),
     ResponseModel(
         "t5",
         families.StudentT(5.0),
-        **_of(lambda eta, psi, _n: stats.t(5.0, eta, np.sqrt(psi[0])), "logpdf"),
+        **of_law(lambda eta, psi, _n: stats.t(5.0, eta, np.sqrt(psi[0])), "logpdf"),
         psi=(0.5,),
         discrete=False,
     ),
     ResponseModel(
         "tweedie",
         families.Tweedie(),
-        lambda y, eta, psi, _n: _tweedie(y, np.exp(eta), *psi),
-        lambda rng, eta, psi, _n: _sample_tweedie(rng, np.exp(eta), *psi),
+        lambda y, eta, psi, _n: tweedie(y, np.exp(eta), *psi),
+        lambda rng, eta, psi, _n: sample_tweedie(rng, np.exp(eta), *psi),
         psi=(1.2, 1.6),
         discrete=False,
     ),
     ResponseModel(
         "cumulative logit",
         families.Cumulative(),
-        **_ordered(stats.logistic, list),
+        **ordered(stats.logistic, list),
         psi=(-1.0, 0.5, 1.4),
         intercept=0.0,
     ),
     ResponseModel(
         "cumulative probit, symmetric",
         families.Cumulative("probit", "symmetric"),
-        **_ordered(stats.norm, lambda psi: [psi[0] - psi[1], psi[0], psi[0] + psi[1]]),
+        **ordered(stats.norm, lambda psi: [psi[0] - psi[1], psi[0], psi[0] + psi[1]]),
         psi=(0.2, 0.8),
         intercept=0.0,
     ),
     ResponseModel(
         "cumulative cloglog, equidistant",
         families.Cumulative("cloglog", "equidistant"),
-        **_ordered(stats.gumbel_l, lambda psi: [psi[0] + k * psi[1] for k in range(3)]),
+        **ordered(stats.gumbel_l, lambda psi: [psi[0] + k * psi[1] for k in range(3)]),
         psi=(-1.0, 0.8),
         intercept=0.0,
     ),
 ]
 
 
-def _zero_inflated(law: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """Zeros of probability expit(eta_1) on top of those of a law of (eta, psi)."""
-
-    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
-        p = _expit(eta[1])
-        return np.log(np.where(y == 0, p, 0.0) + (1 - p) * np.exp(law(eta, psi).logpmf(y)))
-
-    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
-        other = law(eta, psi).rvs(random_state=rng)
-        return np.where(rng.random(other.shape) < _expit(eta[1]), 0, other)
-
-    return {"log_density": log_density, "sample": sample}
-
-
-def _hurdle(
-    log_density: Callable[..., Any], sample: Callable[..., Any], least: float
-) -> dict[str, Callable[..., Any]]:
-    """All zeros of probability expit(eta_1)."""
-
-    def joint(y: Array, eta: Array, psi: Any, n: Any) -> Array:
-        seen = log_density(np.where(y == 0, least, y), eta[0], psi, n)
-        return np.where(y == 0, special.log_expit(eta[1]), special.log_expit(-eta[1]) + seen)
-
-    def both(rng: Any, eta: Array, psi: Any, n: Any) -> Array:
-        other = sample(rng, eta[0], psi, n)
-        return np.where(rng.random(other.shape) < _expit(eta[1]), 0, other)
-
-    return {"log_density": joint, "sample": both}
-
-
-def _with_ends(zi: bool) -> dict[str, Callable[..., Any]]:
-    """Beta proportions, with zeros of probability expit(eta_1), and ones among those that are not zero."""
-
-    def chances(eta: Array) -> tuple[Array, Array, Array]:
-        zero = _expit(eta[1]) if zi else 0.0 * eta[0]
-        one = (1 - zero) * _expit(eta[1 + zi])
-        return zero, one, 1 - zero - one
-
-    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
-        zero, one, between = chances(eta)
-        inside = np.where((y > 0) & (y < 1), y, 0.5)
-        law = stats.beta(_expit(eta[0]) * psi[0], _expit(-eta[0]) * psi[0])
-        return np.log(np.where(y == 0, zero, np.where(y == 1, one, between * law.pdf(inside))))
-
-    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
-        zero, one, _ = chances(eta)
-        u = rng.random(zero.shape)
-        between = rng.beta(_expit(eta[0]) * psi[0], _expit(-eta[0]) * psi[0])
-        return np.where(u < zero, 0.0, np.where(u < zero + one, 1.0, between))
-
-    return {"log_density": log_density, "sample": sample}
-
-
-def _nb2(eta: Array, alpha: Any) -> Any:
-    return stats.nbinom(1 / alpha, 1 / (1 + alpha * np.exp(eta)))
-
-
 _sm = sm.families
-_gamma = _of(lambda eta, psi, _n: stats.gamma(1 / psi[0], scale=psi[0] * np.exp(eta)), "logpdf")
-
-_beta = _of(
-    lambda eta, _psi, _n: stats.beta(_expit(eta[0]) * np.exp(eta[1]), _expit(-eta[0]) * np.exp(eta[1])),
-    "logpdf",
-)
-
-
-def _partial_odds() -> dict[str, Callable[..., Any]]:
-    """Thresholds eta[1:] of a logistic variable of location eta[0]."""
-
-    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
-        below = _expit(eta[1:] - eta[0])
-        below = np.concatenate([0 * below[:1], below, 0 * below[:1] + 1])
-        k = np.broadcast_to(np.asarray(y, int), below.shape[1:])[None]
-        return np.log(np.take_along_axis(below, k, 0) - np.take_along_axis(below, k - 1, 0))[0]
-
-    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
-        return 1 + (eta[0] + rng.logistic(size=eta.shape[1]) > eta[1:]).sum(axis=0)
-
-    return {"log_density": log_density, "sample": sample}
-
-
-def _multinomial() -> dict[str, Callable[..., Any]]:
-    """Categories 1, 2, ... of log odds eta against the first."""
-
-    def log_density(y: Array, eta: Array, psi: Any, _n: Any) -> Array:
-        odds = np.concatenate([0 * eta[:1], eta])
-        k = np.broadcast_to(np.asarray(y, int), odds.shape[1:])[None]
-        return np.take_along_axis(odds - special.logsumexp(odds, axis=0), k - 1, 0)[0]
-
-    def sample(rng: Any, eta: Array, psi: Any, _n: Any) -> Array:
-        return 1 + np.argmax(
-            np.concatenate([0 * eta[:1], eta]) + rng.gumbel(size=(len(eta) + 1, eta.shape[1])), axis=0
-        )
-
-    return {"log_density": log_density, "sample": sample}
 
 
 SEVERAL_PREDICTORS = [
     ResponseModel(
         "partial proportional odds",
         families.Cumulative(),
-        **_partial_odds(),
+        **partial_odds(),
         psi=(),
         intercept=0.0,
         formulas=(("nominal", "~ z"),),
@@ -486,7 +324,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "multinomial",
         families.Multinomial(),
-        **_multinomial(),
+        **multinomial(),
         psi=(),
         fixed=({"1": 0.2, "x": -0.4}, {"1": -0.2, "x": 0.7}),
         everywhere=True,
@@ -497,7 +335,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "multinomial, correlated",
         families.Multinomial(),
-        **_multinomial(),
+        **multinomial(),
         psi=(),
         fixed=({"1": 0.2, "x": -0.4}, {"1": -0.2, "x": 0.7}),
         everywhere=True,
@@ -509,14 +347,14 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "zero-inflated poisson",
         _sm.Poisson(),
-        **_zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
+        **zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
         psi=(),
         formulas=(("zi", "~ x"),),
     ),
     ResponseModel(
         "zero-inflated poisson, both random",
         _sm.Poisson(),
-        **_zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
+        **zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
         psi=(),
         formulas=(("zi", "~ x + (1 | g)"),),
         intercept=1.0,
@@ -524,7 +362,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "zero-inflated poisson, one covariance",
         _sm.Poisson(),
-        **_zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
+        **zero_inflated(lambda eta, _psi: stats.poisson(np.exp(eta[0]))),
         psi=(),
         formulas=(("zi", "~ x + (1 | p | g)"),),
         intercept=1.0,
@@ -533,7 +371,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "zero-one-inflated beta",
         families.Beta(),
-        **_with_ends(zi=True),
+        **with_ends(zi=True),
         psi=(5.0,),
         formulas=(("zi", "~ x"), ("oi", "~ x")),
         discrete=False,
@@ -541,7 +379,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "one-inflated beta, correlated",
         families.Beta(),
-        **_with_ends(zi=False),
+        **with_ends(zi=False),
         psi=(5.0,),
         formulas=(("oi", "~ x + (1 | p | g)"),),
         discrete=False,
@@ -550,7 +388,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "zero-inflated nb",
         _sm.NegativeBinomial(alpha=1.0),
-        **_zero_inflated(lambda eta, psi: _nb2(eta[0], psi[0])),
+        **zero_inflated(lambda eta, psi: nb2(eta[0], psi[0])),
         psi=(0.4,),
         formulas=(("zi", "~ x"),),
         intercept=1.5,
@@ -558,7 +396,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "zero-inflated nb, dispersed",
         _sm.NegativeBinomial(alpha=1.0),
-        **_zero_inflated(lambda eta, _psi: _nb2(eta[0], np.exp(eta[2]))),
+        **zero_inflated(lambda eta, _psi: nb2(eta[0], np.exp(eta[2]))),
         psi=(),
         formulas=(("zi", "~ x"), ("disp", "~ x")),
         intercept=1.8,
@@ -566,14 +404,14 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "hurdle poisson, both random",
         families.TruncatedPoisson(),
-        **_hurdle(*_tp, 1.0),
+        **hurdle(*TRUNCATED_POISSON, 1.0),
         psi=(),
         formulas=(("zi", "~ x + (1 | g)"),),
     ),
     ResponseModel(
         "hurdle nb",
         families.TruncatedNegativeBinomial(),
-        **_hurdle(*_tnb, 1.0),
+        **hurdle(*TRUNCATED_NB, 1.0),
         psi=(0.6,),
         formulas=(("zi", "~ x"),),
         intercept=1.2,
@@ -581,7 +419,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "hurdle gamma",
         _sm.Gamma(sm.families.links.Log()),
-        **_hurdle(_gamma["log_density"], _gamma["sample"], 1.0),
+        **hurdle(GAMMA["log_density"], GAMMA["sample"], 1.0),
         psi=(0.4,),
         formulas=(("zi", "~ x"),),
         discrete=False,
@@ -589,7 +427,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "nb, dispersed",
         _sm.NegativeBinomial(alpha=1.0),
-        **_of(lambda eta, _psi, _n: _nb2(eta[0], np.exp(eta[1]))),
+        **of_law(lambda eta, _psi, _n: nb2(eta[0], np.exp(eta[1]))),
         psi=(),
         formulas=(("disp", "~ x"),),
         intercept=1.2,
@@ -597,7 +435,7 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "gaussian, dispersed",
         _sm.Gaussian(),
-        **_of(lambda eta, _psi, _n: stats.norm(eta[0], np.exp(0.5 * eta[1])), "logpdf"),
+        **of_law(lambda eta, _psi, _n: stats.norm(eta[0], np.exp(0.5 * eta[1])), "logpdf"),
         psi=(),
         formulas=(("disp", "~ x"),),
         discrete=False,
@@ -605,8 +443,8 @@ SEVERAL_PREDICTORS = [
     ResponseModel(
         "beta, dispersed",
         families.Beta(),
-        _beta["log_density"],
-        lambda rng, eta, psi, n: np.clip(_beta["sample"](rng, eta, psi, n), 1e-6, 1 - 1e-6),
+        BETA["log_density"],
+        lambda rng, eta, psi, n: np.clip(BETA["sample"](rng, eta, psi, n), 1e-6, 1 - 1e-6),
         psi=(),
         formulas=(("disp", "~ x"),),
         discrete=False,
