@@ -78,15 +78,26 @@ def precision_of(
     """Monte Carlo errors, None where there is no maximum.
 
     Parameters at the end of their range need no precision, nor do those along which the likelihood has become flat:
-    a dispersion of one group that runs to zero has no standard error to be known.
+    a dispersion of one group that runs to zero has no standard error to be known.  Nor do those that are held, and what
+    the others are known by are then the errors given these.
     """
     J = sampler.design.jacobian(position.params)
     hessian, ends = scale.settled(position.params, found.score, found.hessian)
+    held = np.flatnonzero(~scale.stretch.any(axis=1))
     try:
-        hessian, plain = _without_flat(scale, position.params, J, hessian)
-        return Precision.of(replace(found, hessian=hessian), J, [*idle, *ends, *plain])
+        hessian, plain = _without_flat(scale, position.params, J, _without_held(hessian, held))
+        return Precision.of(replace(found, hessian=hessian), J, [*idle, *held, *ends, *plain])
     except np.linalg.LinAlgError:
         return None
+
+
+def _without_held(hessian: Array, held: np.ndarray) -> Array:
+    """Hessian without what is between held parameters and others: flat where they are, it may bend upwards."""
+    out, block = hessian.copy(), np.ix_(held, held)
+    bend, along = np.linalg.eigh(-hessian[block])
+    out[held] = out[:, held] = 0.0
+    out[block] = -(along * np.maximum(np.abs(bend), LEAST_BEND)) @ along.T
+    return out
 
 
 def _without_flat(scale: SearchScale, params: Array, J: Array, hessian: Array) -> tuple[Array, np.ndarray]:
