@@ -262,6 +262,9 @@ class Composed(SeveralPredictors):
         weights = np.where(self._at_ends(endog), 0.0, freq_weights)
         return self.base.constant(self._of_base(endog), n_trials, weights, var_weights)
 
+    def blank_row(self) -> tuple[float, float, float]:
+        return (self.base.blank_row()[0], 0.0, 0.0)
+
     def check_response(self, endog: Any, n_trials: Any = None) -> Response:
         values = np.asarray(endog, dtype=object)
         for number, wanted, argument in ((0, self.zi, "ziformula"), (1, self.oi, "oiformula")):

@@ -66,6 +66,20 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
     return [name for name in names if name not in out]
 
 
+class PartialDesign(DesignInfo):
+    """Some of the columns of a design, `whole`."""
+
+    def __init__(self, columns: list[str], factors: Any, codings: Any, whole: DesignInfo) -> None:
+        super().__init__(columns, factors, codings)
+        self.whole = whole
+
+
+def whole_design(info: DesignInfo) -> DesignInfo | None:
+    """Return the design of all columns, where some were left out; an intercept beside thresholds is none of these."""
+    whole = getattr(info, "whole", info)
+    return whole if {*whole.column_names} - {*info.column_names, "Intercept"} else None
+
+
 def with_columns(info: DesignInfo, names: Collection[str]) -> DesignInfo:
     """Design that builds some of the columns of another one.
 
@@ -87,7 +101,7 @@ def with_columns(info: DesignInfo, names: Collection[str]) -> DesignInfo:
             codings[term] = parts
     used = {factor for term in codings for factor in term.factors}
     factors = {factor: facts for factor, facts in info.factor_infos.items() if factor in used}
-    return DesignInfo(columns, factors, codings)
+    return PartialDesign(columns, factors, codings, getattr(info, "whole", info))
 
 
 def _parts(

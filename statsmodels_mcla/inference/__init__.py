@@ -21,7 +21,7 @@ from statsmodels_mcla.inference.power import PowerCurve, power_curve, rows_of_si
 from statsmodels_mcla.inference.sandwich import check_covariance, covariance_of_kind
 from statsmodels_mcla.inference.simulated_refits import of_refit
 from statsmodels_mcla.inference.standard_deviations import covariance_matrices, var_corr
-from statsmodels_mcla.inference.term_tests import columns_of, tested_terms, wald_term_tests
+from statsmodels_mcla.inference.term_tests import columns_of, places_of, tested_terms, wald_term_tests
 from statsmodels_mcla.inference.tidy import tidy_fixed, tidy_random
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "influence_of",
     "linear_hypothesis",
     "of_refit",
+    "places_of",
     "power_curve",
     "rows_of_size",
     "scores_of_fit",

@@ -15,7 +15,7 @@ from statsmodels_mcla.data import MixedModel, check_alpha, checked_count
 from statsmodels_mcla.execution import Processes, checked_n_jobs, executor_of
 from statsmodels_mcla.inference.contrasts import linear_hypothesis
 from statsmodels_mcla.inference.simulated_refits import of_refit
-from statsmodels_mcla.inference.term_tests import wald_term_tests
+from statsmodels_mcla.inference.term_tests import places_of, wald_term_tests
 from statsmodels_mcla.interface import ShownByTable
 from statsmodels_mcla.numerics import Array, child, seed_of
 from statsmodels_mcla.plots import plot_power
@@ -276,6 +276,7 @@ def pvalue_of(results: Any, test: Test) -> float:
     if callable(test):
         return float(test(results))
     if _is_term(results.model, test):
-        table = wald_term_tests(results.estimates, results.model.data.model_spec, 2)
+        info = results.model.data.model_spec
+        table = wald_term_tests(results.estimates, info, 2, places_of(info, results.model.conditional_family))
         return float(table["Pr(>Chisq)"].to_numpy()[list(table.index).index(test)])
     return float(results.wald_test(test).pvalue)

@@ -11,6 +11,7 @@ from patsy import DesignInfo, Term
 from scipy import stats
 
 from statsmodels_mcla.estimation import Estimates
+from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula import relatives_of
 from statsmodels_mcla.inference.contrasts import rank_of, wald_statistic
 from statsmodels_mcla.numerics import Array
@@ -23,12 +24,19 @@ def columns_of(info: DesignInfo, terms: Sequence[Term]) -> list[int]:
     return [j for term in terms for j in range(*info.term_slices[term].indices(len(info.column_names)))]
 
 
+def places_of(info: DesignInfo, family: ConditionalFamily) -> list[int]:
+    """Where the columns of a formula begin among the parameters: once for each predictor if all have them."""
+    return [k * len(info.column_names) for k in range(len(family.predictors) if family.predictors[0] else 1)]
+
+
 def tested_terms(info: DesignInfo, kind: int) -> list[Term]:
     """Terms that have tests of type 2 or 3: the intercept has one of type 3 only, as in car."""
     return [term for term in info.terms if term.factors or kind == 3]
 
 
-def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int, *, mcse: bool = False) -> pd.DataFrame:
+def wald_term_tests(
+    estimates: Estimates, info: DesignInfo, kind: int, places: Sequence[int] = (0,), *, mcse: bool = False
+) -> pd.DataFrame:
     """Wald tests of terms.
 
     Parameters
@@ -40,6 +48,8 @@ def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int, *, mcse: 
         A test of type III is that all coefficients of a term are zero.  One of type II is that of the term after all
         others but those that contain it, which are taken to be zero: with W the Wald statistic of some coefficients,
         W(term and its relatives) - W(relatives) (Fox, 2016, Applied Regression Analysis, sec. 8.2; car).
+    places : sequence of int
+        Of `places_of`: of categories, a term is in the predictors of all.
     mcse : bool
         Whether to compute Monte Carlo errors, where there are draws.
 
@@ -59,7 +69,10 @@ def wald_term_tests(estimates: Estimates, info: DesignInfo, kind: int, *, mcse: 
     for term in tested_terms(info, kind):
         own = columns_of(info, [term])
         others = columns_of(info, relatives_of(info, term)) if kind == 2 else []
-        contrasts = [np.eye(len(estimates.params))[columns] for columns in (own + others, others)]
+        contrasts = [
+            np.eye(len(estimates.params))[[k + j for k in places for j in columns]]
+            for columns in (own + others, others)
+        ]
 
         def statistic(params: Array, cov: Array, contrasts: Any = contrasts) -> Array:
             both, rest = (

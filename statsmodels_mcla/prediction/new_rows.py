@@ -16,9 +16,10 @@ from statsmodels_mcla.data import MixedModel, finite_matrix, inputs_of, row_vect
 from statsmodels_mcla.design import NewRows, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
-from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.exceptions import MCLAWarning, warn_user
 from statsmodels_mcla.formula import FormulaError, as_frame, by_label, labelled_like, reading
 from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.estimable import estimable
 from statsmodels_mcla.prediction.linear_predictors import (
     LinearRows,
     prior_basis,
@@ -78,7 +79,13 @@ class PredictionRows:
 
 
 def fixed_rows(
-    model: MixedModel, exog: Any = None, transform: bool = True, offset: Any = None, exposure: Any = None
+    model: MixedModel,
+    exog: Any = None,
+    transform: bool = True,
+    offset: Any = None,
+    exposure: Any = None,
+    *,
+    cells: bool = False,
 ) -> FixedRows:
     """Read the fixed part of rows to predict for.
 
@@ -89,11 +96,18 @@ def fixed_rows(
         As in `prediction_rows`.
     transform : bool
     offset, exposure : str or array_like, optional
+    cells : bool
+        Whether the rows are parts of averages, of which it is asked later whether the data tell them.
 
     Raises
     ------
     ValueError
         If the rows do not fit the model.
+
+    Warns
+    -----
+    MCLAWarning
+        If the data tell nothing about some rows, which become NaN.
     """
     names = list(model.data.fe_names)
     named = isinstance(exog, (pd.Series, Mapping)) or hasattr(exog, "columns")
@@ -110,6 +124,8 @@ def fixed_rows(
         X, index = _read_fixed(info, model.formula, frame), frame.index
         further = [_read_fixed(part, text, frame) for text, part in getattr(model.data, "parts", {}).values()]
         X = np.concatenate([X, *further], axis=1)
+        if not cells:
+            X[_untold(model, frame)] = np.nan
     else:
         column = isinstance(exog, pd.Series) and len(names) == 1
         index = exog.index if isinstance(exog, pd.DataFrame) or column else None
@@ -230,6 +246,19 @@ def design_info_of(model: Any) -> Any:
             "itself with transform=False"
         )
     return info
+
+
+def _untold(model: MixedModel, frame: pd.DataFrame) -> np.ndarray:
+    """Rows (N,) that the data tell nothing about, which is said."""
+    lost = ~estimable(model, frame)
+    if lost.any():
+        which = ", ".join(map(str, frame.index[lost][:5])) + (", ..." if lost.sum() > 5 else "")
+        warn_user(
+            f"{int(lost.sum())} rows to predict for have a combination of factors without rows in the fit (labels "
+            f"{which}), whose effect was left out of the model: the data tell nothing about them, and their "
+            "predictions are NaN"
+        )
+    return lost
 
 
 def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:

@@ -15,6 +15,7 @@ from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.exceptions import MCLAWarning, SingularFitWarning
+from statsmodels_mcla.families import Multinomial
 
 TERMS = r_terms.FOUND["terms"]
 NAMES = {
@@ -277,3 +278,25 @@ def test_errors() -> None:
     for ask in (arrays.anova, arrays.drop1, arrays.update, lambda: arrays.add1("x")):
         with pytest.raises(ValueError, match=r"not made (from|by) a formula"):
             ask()
+
+
+def test_terms_of_categories_are_in_the_predictors_of_all() -> None:
+    rng = np.random.default_rng(4)
+    g, a = np.repeat(np.arange(30), 10), np.tile(["u", "v", "w"], 100)
+    x = rng.normal(size=300)
+    eta = np.stack([0 * x, 0.9 * (a == "v") + 0.5 * rng.normal(size=30)[g], 0.8 * x - 0.7 * (a == "w")])
+    y = np.argmax(eta + rng.gumbel(size=eta.shape), axis=0) + 1
+    data = pd.DataFrame({"y": y, "x": x, "a": a, "g": g})
+    model = MCLAMixedGLM.from_formula("y ~ a + x + (1 | g)", data, family=Multinomial())
+    result = model.fit_laplace()
+    found, ratios = result.anova(), result.drop1()
+    assert list(found["Df"]) == [4, 2]
+    for term in ("a", "x"):
+        names = [n for n in result.fe_params.index if f": {term}" in n]
+        whole = result.wald_test(", ".join(f"({n} = 0)" for n in names))
+        assert found.loc[term, "Chisq"] == pytest.approx(float(whole.statistic), rel=1e-8)
+        assert found.loc[term, "Chisq"] == pytest.approx(ratios.loc[term, "Chisq"], rel=0.25)
+    with pytest.raises(ValueError, match=r"t_test_pairwise is not known.*emmeans\('a'\).contrasts"):
+        result.t_test_pairwise("a")
+    power = result.power("a", {"g": [30]}, result.params, nsim=2, rng=1)
+    assert power.pvalues[30].max() < 0.5

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from responses import ONE_PREDICTOR, SEVERAL_PREDICTORS, ResponseModel
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design import blocks
+from statsmodels_mcla.estimation.search import fit_without_random_effects, search_scale
+from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +69,20 @@ def test_padding_changes_no_likelihood(nested: pd.DataFrame, monkeypatch: pytest
     assert abs(fit.llf - other.llf) < 5 * np.hypot(fit.llf_mcse, other.llf_mcse)
     one, two = (r.random_effects_frame().iloc[:, -2:].to_numpy() for r in (fit, other))
     np.testing.assert_allclose(one, two, atol=0.02)  # of effects with standard deviations from .2 to .6
+
+
+@pytest.mark.parametrize("one", ONE_PREDICTOR + SEVERAL_PREDICTORS, ids=lambda one: one.name)
+def test_rows_that_fill_up_blocks_tell_nothing(one: ResponseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every family: blocks of unequal size."""
+    made = one.model(one.data().drop(index=[3, 17, 18, 19]))
+    start = fit_without_random_effects(made.design)
+    at = search_scale(made.design, start).fitted(np.full(made.design.n_params, 0.1))
+    padded = evaluate_laplace(made.design, at)
+    assert any((bucket.rows < 0).any() for bucket in made.design.buckets)
+    for name, value in {"PADDING": 1.0, "SPARE_ENTRIES": 0, "SPARE": 0}.items():
+        monkeypatch.setattr(blocks, name, value)
+    plain = one.model(one.data().drop(index=[3, 17, 18, 19]))
+    assert not any((bucket.rows < 0).any() for bucket in plain.design.buckets)
+    found = evaluate_laplace(plain.design, at)
+    assert padded.value == pytest.approx(found.value, abs=1e-7)  # but for where the modes are
+    np.testing.assert_allclose(padded.gradient, found.gradient, rtol=1e-4, atol=1e-4)

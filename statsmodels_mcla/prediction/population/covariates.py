@@ -20,6 +20,7 @@ from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.families import Surface
 from statsmodels_mcla.formula import names_in
 from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.estimable import estimable
 from statsmodels_mcla.prediction.linear_predictors import JointRows, LinearRows, prior_basis
 from statsmodels_mcla.prediction.new_rows import design_info_of, fixed_rows, prediction_rows
 
@@ -172,7 +173,7 @@ class CovariateRows:
         ValueError
             If the formula gives no number for some of them.
         """
-        fixed = fixed_rows(self.model, frame, offset=offset)
+        fixed = fixed_rows(self.model, frame, offset=offset, cells=True)
         if self.prior is not None:
             prior = np.tile(self.prior, (len(frame) // len(self.prior), 1))
             return self.without_effects(fixed.X, fixed.offset, prior)
@@ -182,6 +183,10 @@ class CovariateRows:
             shown = ", ".join(f"{name} = {row[name]}" for name in self.covariates)
             raise ValueError(f"the formula gives no number where {shown}: choose other values")
         return found.rows
+
+    def estimable(self, frame: pd.DataFrame) -> np.ndarray:
+        """Whether the data tell the fixed part of changed data, (N,) bool."""
+        return np.ones(len(frame), bool) if self.prior is not None else estimable(self.model, frame)
 
     def without_effects(self, X: Array, offset: Array, prior: Array) -> LinearRows:
         """Linear predictors of which no level of the random effects is known."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from statsmodels_mcla.estimation import Fitted, ParameterErrors
+from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.conditional_moments import moments_of
 from statsmodels_mcla.prediction.linear_predictors import JointRows, LinearRows
@@ -87,15 +88,28 @@ class Margins:
     def changes(
         self, names: Sequence[str], *, dummy: bool, count: bool, elastic: bool
     ) -> list[MarginalChange]:
-        """Changes of some covariates: derivatives of numbers, differences between levels of factors."""
-        out = []
+        """Changes of some covariates: derivatives of numbers, differences between levels of factors.
+
+        Warns
+        -----
+        MCLAWarning
+            If the data do not tell some of them, which become NaN.
+        """
+        out, untold = [], []
         for name in names:
             scale = self.frame[name].to_numpy(float) if elastic else np.ones(len(self.frame))
             for label, frames, weights in self._steps(self.source.covariates[name], dummy=dummy, count=count):
                 changed = pd.concat(frames, ignore_index=True)
                 at = changed, np.tile(self.offset, len(frames))
                 rows, joint = self.source.rows(*at), self.source.joint_rows(*at)
-                out.append(MarginalChange(label, rows, weights, scale, joint))
+                known = np.logical_and.reduce(np.split(self.source.estimable(changed), len(frames)))
+                untold += [] if known[self.weights > 0].all() else [label]
+                out.append(MarginalChange(label, rows, weights, np.where(known, scale, np.nan), joint))
+        if untold:
+            warn_user(
+                f"the effects of {', '.join(untold)} are NaN: they need combinations of factors without rows in the "
+                "fit, about which the data tell nothing; ask for others by variables= or atexog="
+            )
         return out
 
     def _steps(

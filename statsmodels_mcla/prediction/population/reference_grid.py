@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import patsy
 
-from statsmodels_mcla.formula import labelled_like, names_in
+from statsmodels_mcla.formula import names_in
 from statsmodels_mcla.numerics import Array
+from statsmodels_mcla.prediction.estimable import estimable
 from statsmodels_mcla.prediction.linear_predictors import LinearRows
-from statsmodels_mcla.prediction.new_rows import design_info_of
 from statsmodels_mcla.prediction.population.covariates import CovariateRows
 
 WEIGHTS = ("equal", "proportional", "outer", "cells")
@@ -174,26 +173,11 @@ class ReferenceGrid:
     def estimable(self, weights: Array, *, chances: bool = False) -> np.ndarray:
         """Whether averages (k, K) of the cells depend on nothing that the data do not tell, (k,) bool.
 
-        Where the fixed effects lack columns because the rows cannot tell them, the whole design is built: an average
-        has to lie in the space of its rows.  Probabilities of categories depend on the designs of all predictors.
+        Probabilities of categories depend on the designs of all predictors.
         """
-        out, model = np.ones(len(weights), bool), self.source.model
         if self.source.prior is not None:
-            return out
-        aligned = labelled_like(self.cells, self.source.frame, set(self.values))
-        designs = {f"~ {model.formula.partition('~')[2]}": design_info_of(model)}
-        designs |= dict(model.data.parts.values()) if chances else {}
-        for formula, info in designs.items():
-            whole = patsy.dmatrix(formula, self.source.frame, model.data.names.environment(formula), "raise")
-            if whole.shape[1] == len(info.column_names):
-                continue
-            (cells,) = patsy.build_design_matrices([whole.design_info], aligned)
-            wanted = weights @ np.asarray(cells)
-            basis = np.linalg.svd(np.asarray(whole), full_matrices=False)
-            span = basis[2][basis[1] > 1e-10 * basis[1][0]]
-            left = wanted - wanted @ span.T @ span
-            out &= np.abs(left).max(axis=1) < 1e-8 * np.maximum(np.abs(wanted).max(axis=1), 1.0)
-        return out
+            return np.ones(len(weights), bool)
+        return estimable(self.source.model, self.cells, weights, every=chances)
 
 
 def _masses(counts: Array, own: Sequence[int]) -> dict[str, Array]:

@@ -85,21 +85,24 @@ class VarianceShares:
                 f"family {whole.name} has no variance shares: its fixed effects are in the predictors of all its "
                 "categories or thresholds; var_corr() has the standard deviations"
             )
-        if not family.simple_mean and family.link_function.latent_variance is None:
+        # what is beyond a threshold has a latent variable; a proportion that is seen has none
+        latent = family.link_function.latent_variance if family.discrete else None
+        if not family.simple_mean and latent is None:
             raise ValueError(
                 f"family {family.name} has no variance shares on the scale of the link: its mean is not that of the "
                 "linear predictor alone"
             )
-        default = "theoretical" if family.link_function.latent_variance is not None else "delta"
+        default = "theoretical" if latent is not None else "delta"
         default = "lognormal" if family.link == "log" else default
         method = default if method is None else method
         if not family.simple_mean and method != "theoretical":
             raise ValueError(f"method={method!r} is not known for family {family.name}; use {default!r}")
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-        if method == "theoretical" and family.link_function.latent_variance is None:
+        if method == "theoretical" and latent is None:
             raise ValueError(
-                f"method='theoretical' is for binomial links with a latent variance; use {default!r}"
+                f"method='theoretical' is for links of binomial and ordered responses with a latent variance; use "
+                f"{default!r}"
             )
         if method in ("lognormal", "trigamma") and family.link != "log":
             raise ValueError(f"method={method!r} is for log links; use {default!r}")

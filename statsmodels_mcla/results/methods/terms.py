@@ -11,7 +11,7 @@ from statsmodels_mcla.comparison import RestrictionTest, single_term_table, tabl
 from statsmodels_mcla.data import MixedModel
 from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.formula import conditions_of, environment, relatives_of
-from statsmodels_mcla.inference import columns_of, tested_terms, wald_term_tests
+from statsmodels_mcla.inference import columns_of, places_of, tested_terms, wald_term_tests
 from statsmodels_mcla.interface import refuse_unknown
 from statsmodels_mcla.results.methods.comparison import ScoreTestResults
 
@@ -128,7 +128,8 @@ class TermMethods(ScoreTestResults):
         if type == 3:
             _warn_of_codings(info, terms)
         if test == "Wald":
-            return wald_term_tests(self.estimates, info, type, mcse=mcse)
+            places = places_of(info, self.model.conditional_family)
+            return wald_term_tests(self.estimates, info, type, places, mcse=mcse)
         columns, tests = list(info.column_names), {}
         models: dict[tuple[str, ...], Any] = {tuple(columns): self}
 

@@ -258,6 +258,9 @@ class WaldResults(ResultsBase):
         info = getattr(self.model.data, "model_spec", None)
         if info is None:
             raise ValueError("term_name: the model was not made from a formula; use t_test with contrasts")
+        self._refuse_categories(
+            "t_test_pairwise", f"emmeans({term_name!r}).contrasts(), or t_test of their names"
+        )
         coded = [t for t in info.terms if t.factors and all(_has_levels(info, f) for f in t.factors)]
         term = term_named(info, term_name)
         if term is None or term not in coded:
@@ -344,16 +347,20 @@ class WaldResults(ResultsBase):
         trt            4.121   0.127              2
         week           8.030   0.005              1
         """
-        family = self.model.conditional_family
-        if family.predictors[0]:
-            raise ValueError(
-                f"wald_test_terms is not known for family {family.name}, whose terms are in the predictors of all "
-                "categories: use drop1(), or wald_test of their names"
-            )
+        self._refuse_categories("wald_test_terms", "anova(), drop1(), or wald_test of their names")
         found = super().wald_test_terms(*args, **kwargs)
         if not (mcse and self.estimates.drawn):
             return found
         return MonteCarloTermTests(found, [self.wald_test(contrasts) for _, contrasts in found.temp])
+
+    def _refuse_categories(self, what: str, instead: str) -> None:
+        """Refuse what knows one predictor with the formula's terms."""
+        family = self.model.conditional_family
+        if family.predictors[0]:
+            raise ValueError(
+                f"{what} is not known for family {family.name}, whose terms are in the predictors of all categories: "
+                f"use {instead}"
+            )
 
     def f_test(self, r_matrix: Any, *args: Any, **kwargs: Any) -> Any:
         """Joint F-test of linear hypotheses; contrasts as in `t_test`.

@@ -12,7 +12,7 @@ import oracle
 import pandas as pd
 import pytest
 import r_terms
-from helpers import REFERENCE, F, differences, fit_of
+from helpers import REFERENCE, F, differences, fit_of, no_warnings
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
@@ -231,6 +231,17 @@ def test_cells_without_rows_are_not_estimable() -> None:
     with pytest.warns(MCLAWarning, match=r"1 means are not estimable"):
         found = result.emmeans("b:a")
     assert list(np.isnan(found.estimate)) == [False] * 5 + [True]
+    empty = pd.DataFrame({"a": ["w", "u"], "b": [True, True], "t": 1.0})
+    with pytest.warns(MCLAWarning, match=r"1 rows to predict for have a combination of factors without rows"):
+        assert list(np.isnan(result.predict(empty))) == [True, False]
+    with pytest.warns(MCLAWarning, match=r"1 rows to predict for"):
+        assert list(np.isnan(result.get_prediction(empty).summary_frame()["mean_se"])) == [True, False]
+    with pytest.warns(MCLAWarning, match=r"effects of a\[T.w\], b.*are NaN"):
+        effects = result.get_margeff().summary_frame().iloc[:, 0]
+    assert list(np.isnan(effects)) == [False, True, True]
+    with no_warnings():
+        result.get_margeff(atexog={"b": False}, variables="a")
+        result.predict(empty.iloc[1:])
 
 
 def test_slopes_that_only_random_effects_have() -> None:

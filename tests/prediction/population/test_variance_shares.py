@@ -10,6 +10,9 @@ import pytest
 from helpers import KIND, data_of, fit_of, laplace_of, small
 from scipy import special
 
+from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.families import Beta, OrderedBeta
+
 
 def shares(fixed: float, random: float, observation: float) -> list[float]:
     total = fixed + random + observation
@@ -139,7 +142,7 @@ def test_methods_that_do_not_suit_are_refused() -> None:
         fit_of("cbpp").r2("exact")
     with pytest.raises(ValueError, match="is for log links"):
         fit_of("cbpp").icc("lognormal")
-    with pytest.raises(ValueError, match="is for binomial links"):
+    with pytest.raises(ValueError, match="is for links of binomial and ordered"):
         fit_of("epil").icc("theoretical")
 
 
@@ -161,3 +164,20 @@ def test_errors_of_errors_are_computed_where_asked_for() -> None:
 
 def refuse() -> None:
     raise AssertionError("a pass over the draws")
+
+
+def test_shares_of_proportions_follow_their_precision() -> None:
+    """As those of a linear mixed model of logits, which is the limit."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(30), 10), rng.normal(size=300)
+    mu = 1.0 / (1.0 + np.exp(-(0.8 * x + 0.5 * rng.normal(size=30)[g])))
+    data = pd.DataFrame({"y": rng.beta(400 * mu, 400 * (1 - mu)), "x": x, "g": g})
+    data["logit"] = np.log(data["y"] / (1 - data["y"]))
+    ours = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data, family=Beta()).fit_laplace()
+    normal = MCLAMixedGLM.from_formula("logit ~ x + (1 | g)", data, family="gaussian").fit_laplace()
+    np.testing.assert_allclose(ours.r2()["estimate"], normal.r2()["estimate"], atol=0.02)
+    with pytest.raises(ValueError, match=r"theoretical.*binomial and ordered"):
+        ours.r2("theoretical")
+    shares = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data.round({"y": 1}), family=OrderedBeta())
+    with pytest.raises(ValueError, match="no variance shares"):
+        shares.fit_laplace().r2()
