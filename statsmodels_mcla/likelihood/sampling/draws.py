@@ -131,7 +131,9 @@ class BlockDraws:
 
     def draw(self, blocks: slice, section: slice) -> tuple[Array, Array]:
         """See `DrawPart`."""
-        key = (*self.part, blocks.start, blocks.stop, section.start, section.stop)
+        # at other parameters the same blocks may have base numbers of another kind, or be others
+        kind = type(self.numbers), self.df[blocks].tobytes(), self.bucket.places[blocks].tobytes()
+        key = (*self.part, *kind, section.start, section.stop)
         t = self.made.get(key)
         if t is None:
             t = self._made(blocks, section)

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from helpers import assert_monte_carlo
 from scipy import stats
-from scipy.special import log_expit, logsumexp
+from scipy.special import expit, log_expit, logsumexp
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
@@ -166,3 +166,33 @@ def test_effects_of_a_mean_and_its_zero_part_have_light_weights() -> None:
     log_w = stats.norm.logpdf(z).sum(axis=0) + 2 * np.log(axis[1] - axis[0])
     truth = float(logsumexp(np.add.reduceat(rows, np.arange(0, 160, 8)) + log_w, axis=1).sum())
     assert_monte_carlo(found.value, np.sqrt(found.value_var), truth, small=0.01, error=1e-4)
+
+
+def test_base_numbers_of_one_kind_are_none_of_another() -> None:
+    """Laws that are drawn from themselves at one place, and by points of a grid at another, by one sampler."""
+    rng = np.random.default_rng(101)
+    g, u = np.repeat(np.arange(30), 12), rng.normal(size=30)
+    zero = rng.uniform(size=360) < expit(-0.5 + rng.normal(size=30)[g])
+    data = pd.DataFrame({"g": g, "y": np.where(zero, 0, rng.poisson(np.exp(5 + u[g])))})
+    fit = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data, family="poisson", ziformula="~ 1 + (1 | g)").fit(
+        rng=1
+    )
+    sampler = fit.estimates.fitted.sampler
+    values, kinds = {}, set()
+    for sd in (0.9, 1.2, 0.9):
+        at = fit.estimates.fitted.params.copy()
+        at[3] = sd
+        for name, one in {"used": sampler, "fresh": sampler.with_rule()}.items():
+            position = one.at(at)
+            found = evaluate(one.design, position.params, position.draws)
+            values[name, sd] = found.value
+            kinds |= {type(part.numbers).__name__ for part in position.draws}
+        assert values["used", sd] == values["fresh", sd]
+    assert kinds == {"GridNumbers", "SobolNumbers"}
+    # the zero part is a binomial model of the zeros here
+    zeros = MCLAMixedGLM.from_formula(
+        "z ~ 1 + (1 | g)", data.assign(z=1.0 * (data["y"] == 0)), family="binomial"
+    )
+    truth = zeros.fit(rng=1).conf_int(method="profile", cols=["g Var"]).to_numpy()
+    found = fit.conf_int(method="profile", cols=["zi: g Var"]).to_numpy()
+    np.testing.assert_allclose(found, truth, rtol=0.03)
