@@ -54,6 +54,12 @@ class OrderedBeta(SmoothDensity):
 
     P(0) = 1 - expit(eta - lower), P(1) = expit(eta - upper), and what is between has a beta law of mean expit(eta): one
     linear predictor for all three, so that a covariate that raises proportions makes ones likelier and zeros less so.
+    Where no response is 0, or none is 1, that cutpoint would be infinite: the family then has none.
+
+    Parameters
+    ----------
+    seen : tuple of bool, optional
+        Whether there are zeros, and ones; by default, the response says it.
 
     Examples
     --------
@@ -68,37 +74,68 @@ class OrderedBeta(SmoothDensity):
     dtype: float64
     """
 
+    seen: tuple[bool, bool] = (True, True)
+
     name: ClassVar[str] = "OrderedBeta"
     simple_mean: ClassVar[bool] = False
 
+    def of_response(self, endog: Any) -> OrderedBeta:
+        try:
+            y = np.asarray(endog, dtype=float)
+        except (TypeError, ValueError):
+            return self  # `check_response` says what is wrong
+        zeros, ones = bool((y == 0.0).any()), bool((y == 1.0).any())
+        if not (zeros or ones) and y.size and ((y > 0.0) & (y < 1.0)).all():
+            raise ValueError(
+                "endog has no zeros and no ones, so that both cutpoints of family OrderedBeta would be infinite: use "
+                "Beta()"
+            )
+        return OrderedBeta((zeros, ones)) if zeros or ones else self
+
     @property
     def parameters(self) -> tuple[str, ...]:
-        return ("precision", "lower", "upper")
+        cuts = (name for name, seen in zip(("lower", "upper"), self.seen, strict=True) if seen)
+        return ("precision", *cuts)
 
     @property
     def parameter_scale(self) -> ParameterScale:
+        if not all(self.seen):
+            return ParameterScale((POSITIVE, REAL))
         return ParameterScale((POSITIVE, REAL, POSITIVE), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 1.0, 1.0)))
+
+    def _cuts(self, phi: Any) -> tuple[Any, Any]:
+        """Return both cutpoints, infinite where there is none."""
+        found = iter(phi[1:])
+        zeros, ones = self.seen
+        return next(found) if zeros else -np.inf, next(found) if ones else np.inf
 
     @property
     def link_function(self) -> MeanLink:
         return LOGIT
 
     def mean_curve(self, phi: Any) -> MeanLink:
-        return OrderedBetaMean(float(phi[1]), float(phi[2]))
+        return OrderedBetaMean(*map(float, self._cuts(phi)))
 
     def log_density(self, y: Array, v: Number, eta: Jet, *psi: Jet) -> Jet:
-        precision, lower, upper = psi
-        low, high = eta - lower, eta - upper
-        inside = (y > 0) & (y < 1)
-        between = -softplus(-low) - softplus(high) + log1mexp(upper - lower)
-        between = between + Beta().log_density(np.where(inside, y, 0.5), v, eta, precision)
-        return select(y <= 0, -softplus(low), select(y >= 1, -softplus(-high), between))
+        inside, (zeros, ones), (lower, upper) = (y > 0) & (y < 1), self.seen, self._cuts(psi)
+        out = Beta().log_density(np.where(inside, y, 0.5), v, eta, psi[0])
+        if zeros and ones:
+            out = out + log1mexp(upper - lower)
+        if zeros:
+            out = out - softplus(lower - eta)
+        if ones:
+            out = out - softplus(eta - upper)
+            out = select(y >= 1, -softplus(upper - eta), out)
+        return select(y <= 0, -softplus(eta - lower), out) if zeros else out
 
     def _step_of(self, k: int, at: float) -> float:
         return STEP * at if k == 0 else STEP
 
     def _check_support(self, y: Array) -> None:
         refuse((y < 0) | (y > 1), y, self.name, "proportions from 0 to 1")
+        for value, name, seen in ((0.0, "zeros", self.seen[0]), (1.0, "ones", self.seen[1])):
+            if not seen:
+                refuse(y == value, y, self.name, f"no {name}, as the response that it was made for has none")
 
     def start_mean(self, y: Array, w: Array, v: Number = 1.0) -> Array:
         return np.clip(super().start_mean(y, w, v), 0.05, 0.95)
@@ -116,7 +153,8 @@ class OrderedBeta(SmoothDensity):
         precision = Beta().start_phi(endog[inside], mu[inside]) if inside.any() else 2.0
         centre = float(special.logit(np.clip(np.average(mu, weights=weights), 0.02, 0.98)))
         shares = [np.clip(np.average(part, weights=weights), 0.01, 0.45) for part in (endog <= 0, endog >= 1)]
-        return np.array([precision, centre + special.logit(shares[0]), centre - special.logit(shares[1])])
+        cuts = np.array([centre + special.logit(shares[0]), centre - special.logit(shares[1])])
+        return np.array([precision, *cuts[list(self.seen)]])
 
     def blank_row(self) -> tuple[float, float, float]:
         return (0.5, 0.0, 0.0)
@@ -124,7 +162,8 @@ class OrderedBeta(SmoothDensity):
     def _chances(self, mu: Array, phi: Any) -> tuple[Array, Array]:
         """Return P(0) and P(1)."""
         eta = special.logit(mu)
-        return special.expit(phi[1] - eta), special.expit(eta - phi[2])
+        lower, upper = self._cuts(phi)
+        return special.expit(lower - eta), special.expit(eta - upper)
 
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         zero, one = self._chances(mu, phi)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from family_cases import assert_complete
 from responses import ONE_PREDICTOR, ResponseModel
-from scipy import integrate
+from scipy import integrate, special
 
-from statsmodels_mcla import families
+from statsmodels_mcla import MCLAMixedGLM, families
 from statsmodels_mcla.families.partial_odds import PartialOdds
 from statsmodels_mcla.families.poisson import PoissonLog
 
@@ -285,3 +285,30 @@ def test_threshold_structures() -> None:
     assert curve.thresholds == (-1.5, -0.5, 0.5, 1.5)
     assert even.parameter_scale.positive.tolist() == [False, False, True]
     assert families.Cumulative(threshold="equidistant").of_response([0, 1]).parameters == ("0|1",)
+
+
+def test_ordered_beta_without_zeros_or_ones_has_one_cutpoint() -> None:
+    """The other is infinite; what is mirrored has mirrored estimates, and the limit of both is the likelihood."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(15), 8), rng.normal(size=120)
+    mu = special.expit(0.3 * x + rng.normal(size=15)[g])
+    y = np.where(rng.uniform(size=120) < 0.15, 0.0, rng.beta(4 * mu, 4 * (1 - mu)).clip(0.01, 0.99))
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+
+    def fitted(rows: pd.DataFrame) -> Any:
+        return MCLAMixedGLM.from_formula("y ~ x + (1 | g)", rows, family=families.OrderedBeta()).fit_laplace()
+
+    zeros, ones = fitted(data), fitted(data.assign(y=1 - y))
+    assert list(zeros.params.index[-2:]) == ["precision", "lower"]
+    assert list(ones.params.index[-2:]) == ["precision", "upper"]
+    signs = np.array([-1, -1, 1, 1, -1])
+    np.testing.assert_allclose(zeros.params, signs * ones.params, atol=1e-4)
+    np.testing.assert_allclose(zeros.bse, ones.bse, rtol=1e-3)
+    at = y[:, None], np.ones((120, 1)), np.ones((120, 1)), np.linspace(-3, 3, 120)[:, None]
+    own = families.OrderedBeta((True, False)).rows(*at, np.array([4.0, -2.0]))
+    limit = families.OrderedBeta().rows(*at, np.array([4.0, -2.0, 60.0]))
+    np.testing.assert_allclose(own.logf, limit.logf, atol=1e-12)
+    np.testing.assert_allclose(own.d2, limit.d2, atol=1e-10)
+    assert zeros.bootstrap(2, rng=1).estimates.shape == (2, 5)
+    with pytest.raises(ValueError, match=r"endog has no zeros and no ones.*use Beta\(\)"):
+        fitted(data[data["y"] > 0])
