@@ -29,7 +29,7 @@ from statsmodels_mcla.data import MixedModel, ModelInputs, effect_rows, finite_m
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.formula import read_random_effects, reading, split_formula
+from statsmodels_mcla.formula import read_random_effects, reading, refuse_infinite, split_formula
 from statsmodels_mcla.numerics import Array, independent_columns, is_positive_definite, seed_of
 
 DRAWS = 1024  # a block, for the score of fixed effects
@@ -136,6 +136,7 @@ def added_by_formula(
     right = fixed.partition("~")[2].strip()
     with reading(f"term: {right}", frame.dtypes):
         X = patsy.dmatrix(right or "1", frame, env, NA_action="raise", return_type="dataframe")
+    refuse_infinite(list(X.columns), X.to_numpy(), "term")
     predictors = predictors_named(model.conditional_family, predictor)
     terms = tuple(read_random_effects(bars, frame, env, predictors))
     return Added.to(predictors, X.drop(columns="Intercept", errors="ignore"), terms)

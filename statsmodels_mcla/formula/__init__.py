@@ -15,7 +15,7 @@ is a reader beside these, called by `read_model`.
 from statsmodels_mcla.formula.bar_design import check_independent
 from statsmodels_mcla.formula.bars import split_formula
 from statsmodels_mcla.formula.design_terms import conditions_of, relatives_of, term_named
-from statsmodels_mcla.formula.estimable import estimable_columns, whole_design, with_columns
+from statsmodels_mcla.formula.estimable import estimable_columns, refuse_infinite, whole_design, with_columns
 from statsmodels_mcla.formula.factors import environment, names_in, reading
 from statsmodels_mcla.formula.learnt_formula import LearntFormula, WrittenFormula, bars_of
 from statsmodels_mcla.formula.missing import incomplete_rows
@@ -57,6 +57,7 @@ __all__ = [
     "read_random_terms",
     "read_vc_formulas",
     "reading",
+    "refuse_infinite",
     "relatives_of",
     "rows_of",
     "split_formula",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import product
 from typing import Any
 from warnings import warn
@@ -12,7 +12,7 @@ import numpy as np
 from patsy import ContrastMatrix, DesignInfo
 from patsy.design_info import SubtermInfo
 
-from statsmodels_mcla.formula.terms import FormulaWarning
+from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 from statsmodels_mcla.numerics import Array
 
 
@@ -25,12 +25,18 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
     X : ndarray (n, p)
         The design, rows that the likelihood counts.
 
+    Raises
+    ------
+    FormulaError
+        If a column has infinite values.
+
     Warns
     -----
     FormulaWarning
         If a column is left out.
     """
     names = info.column_names
+    refuse_infinite(names, X)
     coded = {
         name
         for term, where in info.term_name_slices.items()
@@ -64,6 +70,16 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
             stacklevel=4,
         )
     return [name for name in names if name not in out]
+
+
+def refuse_infinite(names: Sequence[str], X: Array, what: str = "exog") -> None:
+    """Refuse columns of a design that a logarithm of zero or the like gives."""
+    rows, columns = np.nonzero(~np.isfinite(X))
+    if len(rows):
+        shown = ", ".join(names[j] for j in np.unique(columns))
+        raise FormulaError(
+            f"{what} has infinite values, the first in row {rows[0]}: {shown}; replace or remove them"
+        )
 
 
 class PartialDesign(DesignInfo):

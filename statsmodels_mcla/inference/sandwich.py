@@ -96,6 +96,11 @@ def covariance_of_kind(
     ------
     ValueError
         If an argument does not fit; the message names it.
+
+    Notes
+    -----
+    Fixed effects without a finite maximum keep their variances of the inverse information, which are as large as
+    numbers can tell.
     """
     check_covariance(model, cov_type, groups)
     if cov_type == "nonrobust":
@@ -121,8 +126,15 @@ def covariance_of_kind(
             f"the sandwich of {count} independent groups cannot tell the variances of {len(cov)} parameters: it is "
             "singular and too small. Use the default covariance, or bootstrap()"
         )
+    matrix = fitted.covariance_of_model(cov)
+    if (
+        estimates.separated
+    ):  # scores of zero on the way to infinity would tell what has no maximum without error
+        j = [model.exog_names.index(name) for name in estimates.separated]
+        matrix[j] = matrix[:, j] = 0.0
+        matrix[np.ix_(j, j)] = estimates.information.matrix[np.ix_(j, j)]
     return EstimateCovariance(
-        Later.made(fitted.covariance_of_model(cov)),
+        Later.made(matrix),
         Later(partial(sandwich.variation, estimates.information, units, estimates.maximum)),
         cov_type,
         {"n_groups": count, "use_correction": corrected, **options},

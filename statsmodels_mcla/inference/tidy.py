@@ -48,7 +48,8 @@ def tidy_fixed(estimates: Estimates, alpha: float, *, exponentiate: bool = False
     limits = wald_limits(both, float(stats.norm.isf(0.5 * alpha)))
     factor = np.ones(len(both))
     if exponentiate:
-        limits, factor = np.exp(limits), np.exp(both[:, 0])
+        with np.errstate(over="ignore"):  # of what has no finite maximum
+            limits, factor = np.exp(limits), np.exp(both[:, 0])
     out = pd.DataFrame(
         {
             "effect": "fixed",

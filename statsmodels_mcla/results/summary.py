@@ -248,13 +248,10 @@ def notes_of(results: TableMethods) -> list[str]:
 def _parameter_tables(
     results: TableMethods, alpha: float, exponentiate: bool, variance_tests: bool, mcse: bool
 ) -> list[SimpleTable]:
-    """Fixed effects by predictor, those of the first exponentiated if asked for; then the other parameters."""
+    """Fixed effects by predictor, exponentiated if asked for; then the other parameters."""
     predictors, others = _parts(results)
     return [
-        *(
-            _fixed_table(results, part, name, alpha, exponentiate and not k, mcse)
-            for k, (part, name) in enumerate(predictors)
-        ),
+        *(_fixed_table(results, part, name, alpha, exponentiate, mcse) for part, name in predictors),
         *(
             _variance_table(results, part, name, alpha, variance_tests or tested, mcse)
             for part, name, tested in others

@@ -100,3 +100,16 @@ def test_no_two_parameters_have_one_name():
         "y ~ x + (1 | g)", {"g": "0 + C(dose)"}, data, sm.families.Poisson()
     ).data.param_names
     assert len(set(both)) == len(both), both
+
+
+@pytest.mark.parametrize("fixed", ["np.log(w)", "f + np.log(w)", "f * np.log(w)"])
+def test_infinite_values_are_refused_before_columns_are_looked_at(fixed):
+    data = data_without().assign(w=lambda d: np.arange(len(d)) % 5)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        with pytest.raises(ValueError, match=r"exog has infinite values.*np.log\(w\)"):
+            MCLAMixedGLM.from_formula(f"y ~ {fixed} + (1 | g)", data=data, family=sm.families.Poisson())
+        result = MCLAMixedGLM.from_formula(
+            "y ~ f + (1 | g)", data=data, family=sm.families.Poisson()
+        ).fit_laplace()
+        with pytest.raises(ValueError, match=r"term has infinite values.*np.log\(w\)"):
+            result.score_test("np.log(w)")

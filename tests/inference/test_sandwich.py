@@ -215,3 +215,19 @@ def test_groups_with_the_rows_that_were_dropped() -> None:
         fit.with_cov_type("cluster", groups=data["valley"].to_numpy())
     with pytest.raises(ValueError, match=r"rows in '\d' and in '\d'"):
         fit.with_cov_type("cluster", groups="period")
+
+
+def test_what_has_no_finite_maximum_is_not_told_by_a_sandwich() -> None:
+    """Scores vanish on the way to infinity, and a sandwich of them would be zero."""
+    rng = np.random.default_rng(3)
+    g, a, x = np.repeat(np.arange(20), 9), np.tile(["u", "v", "w"], 60), rng.normal(size=180)
+    chance = 1.0 / (1.0 + np.exp(-1.2 * rng.normal(size=20)[g]))
+    y = np.where(a == "w", 1, rng.random(180) < chance) * 1
+    data = pd.DataFrame({"y": y, "a": a, "x": x, "g": g})
+    with pytest.warns(MCLAWarning, match="separate the responses"):
+        plain = MCLAMixedGLM.from_formula("y ~ a + x + (1 | g)", data, family="binomial").fit_laplace()
+    robust = plain.with_cov_type("robust")
+    assert robust.bse["a[T.w]"] == pytest.approx(plain.bse["a[T.w]"])
+    assert robust.anova().loc["a", "Chisq"] < 20
+    assert robust.bse["x"] != pytest.approx(plain.bse["x"], rel=1e-6)
+    assert np.isfinite(robust.tidy(exponentiate=True)["estimate"]).all()

@@ -377,3 +377,12 @@ def test_tidy_refuses() -> None:
     for options, message in (({"effects": "some"}, "effects must be"), ({"alpha": 2}, "alpha")):
         with pytest.raises(ValueError, match=message):
             fit_of("cbpp").tidy(**options)
+
+
+def test_exponentiated_summary_of_several_predictors_is_that_of_tidy() -> None:
+    data = data_of("epil")
+    model = MCLAMixedGLM.from_formula("y ~ lbase + (1 | subject)", data, family="poisson", ziformula="~ lage")
+    found = model.fit_laplace()
+    ratios = found.tidy("fixed", exponentiate=True).set_index("term")["estimate"]
+    for name in ("lbase", "zi: Intercept", "zi: lage"):
+        assert line_of(name, found.summary(exponentiate=True))[0] == f"{ratios[name]:.4f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,7 +47,14 @@ class MarginalEffects(FunctionTables):
     title: ClassVar[str] = "MCLAMixedGLM Marginal Effects"
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: of {', '.join(self.names)}, {self.margeff_options['at']}; summary() has them>"
+        where = "margeff has those of every row" if self.estimates is None else "summary() has them"
+        return f"<{type(self).__name__}: of {', '.join(self.names)}, {self.margeff_options['at']}; {where}>"
+
+    def __str__(self) -> str:
+        return repr(self) if self.estimates is None else super().__str__()
+
+    def _repr_html_(self) -> str:
+        return html.escape(repr(self)) if self.estimates is None else super()._repr_html_()
 
     @property
     def functions(self) -> ParameterFunctions:

@@ -165,14 +165,31 @@ def replaced(source: CovariateRows, atexog: Any) -> pd.DataFrame:
 
 def _centred(source: CovariateRows, frame: pd.DataFrame, at: str) -> pd.DataFrame:
     """One row: numbers at their mean, median or zero, factors at the most frequent level."""
-    row = frame.iloc[[0]].copy()
+    row, weights = frame.iloc[[0]].copy(), source.weights
     for name, covariate in source.covariates.items():
         column = frame[name]
         if covariate.levels is not None:
-            row[name] = pd.Series(column.mode().iloc[:1].to_numpy(), index=row.index, dtype=column.dtype)
+            codes, levels = pd.factorize(column, sort=True)
+            most = levels[[int(np.argmax(np.bincount(codes, weights)))]]
+            row[name] = pd.Series(most, index=row.index).astype(column.dtype)
         elif np.ptp(column.to_numpy(float)) > 0:
-            row[name] = 0.0 if at == "zero" else float(getattr(np, at)(column.to_numpy(float)))
+            row[name] = {"zero": lambda *_: 0.0, "mean": _mean, "median": weighted_median}[at](
+                column.to_numpy(float), weights
+            )
     return row
+
+
+def _mean(x: Array, weights: Array) -> float:
+    return float(np.average(x, weights=weights))
+
+
+def weighted_median(x: Array, weights: Array) -> float:
+    """Median of values that count as often as their weights say."""
+    order = np.argsort(x)
+    below = np.cumsum(weights[order]) / weights.sum()
+    half = int(np.searchsorted(below, 0.5 - 1e-12))
+    upper = half + 1 if abs(below[half] - 0.5) < 1e-12 and half + 1 < len(x) else half
+    return float(0.5 * (x[order][half] + x[order][upper]))
 
 
 def kind_of_column(x: Array, dummy: bool, count: bool) -> str:

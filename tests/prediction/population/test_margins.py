@@ -264,6 +264,8 @@ def test_codings_and_functions_of_a_column_do_not_matter() -> None:
     )
     result = logs.fit_laplace()
     found = result.get_margeff(at="all")
+    assert str(found) == repr(found)
+    assert "margeff has those of every row" in found._repr_html_()
     h = 1e-5
     inside = (data["lage"] < data["lage"].max() - h) & (data["lage"] > data["lage"].min() + h)
     for name, rows in (("lage", inside), ("base", inside | True)):
@@ -315,3 +317,20 @@ def test_weights_count_as_rows() -> None:
 def test_population_averages_are_printed_as_their_table() -> None:
     averaged = laplace_of("bacteria").population_averaged()
     assert str(averaged) == str(averaged.summary())
+
+
+@pytest.mark.parametrize("at", ["overall", "mean", "median", "zero"])
+def test_rows_count_as_often_as_their_weights(at: str) -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"x": rng.normal(size=90), "a": rng.choice(list("uvw"), 90), "g": np.arange(90) % 15})
+    data["y"] = (rng.random(90) < 1 / (1 + np.exp(-data["x"]))) * 1
+    data["w"] = np.where((data["x"] > 0.8) | (data["a"] == "v"), 5, 1)
+    rows = data.loc[data.index.repeat(data["w"])].reset_index(drop=True)
+    weighted, whole = (
+        MCLAMixedGLM.from_formula(
+            "y ~ a * x + (1 | g)", table, family="binomial", freq_weights=weights
+        ).fit_laplace()
+        for table, weights in ((data, "w"), (rows, None))
+    )
+    found, truth = weighted.get_margeff(at=at), whole.get_margeff(at=at)
+    np.testing.assert_allclose(found.margeff, truth.margeff, rtol=1e-4)
