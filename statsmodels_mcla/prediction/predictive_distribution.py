@@ -20,6 +20,7 @@ from statsmodels_mcla.estimation import Fitted, ParameterErrors, Varied
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, covariance_root
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, SLICED, Moments, moments
+from statsmodels_mcla.prediction.inverted import inverted
 from statsmodels_mcla.prediction.linear_predictors import JointRows, Law, LinearRows, Placed, Products
 from statsmodels_mcla.prediction.sliced_laws import SLICES, WEIGHTS, slice_means, widened
 
@@ -27,8 +28,6 @@ OTHER_NODES, OTHER_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # of each fu
 OTHER_WEIGHTS = OTHER_WEIGHTS / OTHER_WEIGHTS.sum()
 REACH = 10.0  # of theirs: a zero part that has vanished has a standard error without a meaning
 ROWS = 2**10  # rows at a time
-MAX_DOUBLINGS = 60
-BISECTIONS = 50
 
 
 @dataclass(frozen=True)
@@ -208,9 +207,9 @@ class PredictiveLaw:
                 out[cut, k] = self._cdf(points[cut, k], mu, cut)
         return out
 
-    def _cdf(self, y: Array, mu: Array, cut: slice) -> Array:
-        """Distribution function of a new observation at y (N,), for locations mu (N, points)."""
-        trials, weights = self.n_trials[cut, None], self.var_weights[cut, None]
+    def _cdf(self, y: Array, mu: Array, rows: slice | np.ndarray) -> Array:
+        """Distribution function of new observations at y (N,), for locations mu (N, points)."""
+        trials, weights = self.n_trials[rows, None], self.var_weights[rows, None]
         out = np.zeros(len(y))
         for phi, weight in self._parameters:
             out += weight * (self.family.cdf(y[:, None], mu, phi, trials, weights) @ self.weights)
@@ -237,35 +236,20 @@ class PredictiveLaw:
         return [(psi if m > 1 else float(psi[0]), weight) for psi, weight in psis]
 
     def _quantile(self, mu: Array, p: float, cut: slice) -> Array:
-        """Invert the distribution function by bisection."""
+        """Invert the distribution function."""
         at = self.family.link_function.mean(mu[0]) if self.others else mu
         centre, width = at @ self.weights, np.maximum(np.ptp(at, axis=1), 1e-3 * np.abs(at).max(axis=1))
-        if self.family.discrete:
-            trials = self.n_trials[cut]
-            low, high = np.full(len(at), -1.0), np.ceil(centre * trials)
-            width = np.maximum(np.ceil(width * trials), 1.0)
-        else:
-            low, high = centre - width, centre + width
-        for _ in range(MAX_DOUBLINGS):
-            outside = self._cdf(high, mu, cut) < p
-            if not outside.any():
-                break
-            high = np.where(outside, high + width, high)
-            width = np.where(outside, 2.0 * width, width)
-        if self.family.discrete:
-            while np.any(high - low > 1.0):
-                middle = np.floor(0.5 * (low + high))
-                reached = self._cdf(middle, mu, cut) >= p
-                low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-            return np.asarray(high / trials)
-        for _ in range(MAX_DOUBLINGS):
-            inside = self._cdf(low, mu, cut) >= p
-            if not inside.any():
-                break
-            low = np.where(inside, low - width, low)
-            width = np.where(inside, 2.0 * width, width)
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            reached = self._cdf(middle, mu, cut) >= p
-            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-        return np.asarray(0.5 * (low + high))
+        places, discrete = np.arange(len(self.rows))[cut], self.family.discrete
+        trials = self.n_trials[cut] if discrete else np.ones(len(at))
+
+        def cdf(y: Array, rows: np.ndarray) -> Array:
+            return self._cdf(y, mu[..., rows, :], places[rows])
+
+        width = np.maximum(np.ceil(width * trials), 1.0) if discrete else width
+        low, high = (
+            (np.full(len(at), -1.0), np.ceil(centre * trials))
+            if discrete
+            else (centre - width, centre + width)
+        )
+        out = inverted(cdf, p, low, high, width, discrete=discrete)
+        return out / trials
