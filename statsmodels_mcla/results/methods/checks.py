@@ -202,14 +202,19 @@ class CheckMethods(PredictionMethods):
         given = self.simulated_residuals(nsim, child(seed, 1), "conditional")
         of_new = {"uniformity": uniformity(new)}
         of_given = {"dispersion": dispersion(given), "outliers": outliers(given)}
-        if model.conditional_family.discrete:
+        family = model.conditional_family
+        if family.discrete and not family.categorical:
             of_given["zeros"] = zeros(given)
         factors: dict[str, np.ndarray] = {}
         for term in inputs_of(model).terms:
             member = term.Z.tocoo()
             codes = np.full(member.shape[0], -1)
             codes[member.coords[0]] = member.coords[1] // term.dim
-            factors.setdefault(term.name, codes)
+            if any(np.array_equal(codes, known) for known in factors.values()):
+                continue  # the same levels in another predictor
+            prefixes = (f"{own}: " for own in family.predictors if own)
+            own = next((p for p in prefixes if term.name.startswith(p)), "")
+            factors.setdefault(term.name.removeprefix(own), codes)
         grouped = [(f"levels of {name}", f"spread within {name}", Groups(c)) for name, c in factors.items()]
         for name in [by] if isinstance(by, str) else by:
             groups = Groups.of(column_of(model, name, "by"))
