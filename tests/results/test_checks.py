@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels.stats.stattools import durbin_watson
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.families import Multinomial
 from statsmodels_mcla.prediction import (
     Groups,
     Places,
@@ -267,3 +268,13 @@ def test_residuals_against_a_covariate() -> None:
     with pytest.raises(ValueError, match="against: the data have no column 'nowhere'"):
         found.plot_residuals(against="nowhere")
     plt.close("all")
+
+
+def test_categories_have_no_zeros_and_each_grouping_once() -> None:
+    rng = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(30), 10), rng.normal(size=300)
+    eta = np.stack([0 * x, 0.9 * rng.normal(size=30)[g], 0.8 * x + 0.7 * rng.normal(size=30)[g]])
+    data = pd.DataFrame({"y": np.argmax(eta + rng.gumbel(size=eta.shape), axis=0) + 1, "x": x, "g": g})
+    fit = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data, family=Multinomial()).fit_laplace()
+    shown = list(fit.check(nsim=40, rng=1).table.index)
+    assert shown == ["uniformity", "levels of g", "dispersion", "outliers", "spread within g"]

@@ -114,6 +114,20 @@ def column_of(model: MixedModel, value: Any, argument: str) -> pd.Series:
     return found
 
 
+def _groupings(model: MixedModel) -> dict[str, np.ndarray]:
+    """Levels of the rows (N,) by grouping factor, each once where several predictors have its effects."""
+    out: dict[str, np.ndarray] = {}
+    for term in inputs_of(model).terms:
+        member = term.Z.tocoo()
+        codes = np.full(member.shape[0], -1)
+        codes[member.coords[0]] = member.coords[1] // term.dim
+        if not any(np.array_equal(codes, known) for known in out.values()):
+            prefixes = (f"{own}: " for own in model.conditional_family.predictors if own)
+            prefix = next((p for p in prefixes if term.name.startswith(p)), "")
+            out.setdefault(term.name.removeprefix(prefix), codes)
+    return out
+
+
 class CheckMethods(PredictionMethods):
     """Checks of a fit."""
 
@@ -205,16 +219,7 @@ class CheckMethods(PredictionMethods):
         family = model.conditional_family
         if family.discrete and not family.categorical:
             of_given["zeros"] = zeros(given)
-        factors: dict[str, np.ndarray] = {}
-        for term in inputs_of(model).terms:
-            member = term.Z.tocoo()
-            codes = np.full(member.shape[0], -1)
-            codes[member.coords[0]] = member.coords[1] // term.dim
-            if any(np.array_equal(codes, known) for known in factors.values()):
-                continue  # the same levels in another predictor
-            prefixes = (f"{own}: " for own in family.predictors if own)
-            own = next((p for p in prefixes if term.name.startswith(p)), "")
-            factors.setdefault(term.name.removeprefix(own), codes)
+        factors = _groupings(model)
         grouped = [(f"levels of {name}", f"spread within {name}", Groups(c)) for name, c in factors.items()]
         for name in [by] if isinstance(by, str) else by:
             groups = Groups.of(column_of(model, name, "by"))
