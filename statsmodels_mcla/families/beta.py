@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from statsmodels_mcla.families.base import ConditionalFamily
 from statsmodels_mcla.families.binomial import Binomial, BinomialLogit
@@ -19,6 +19,8 @@ from statsmodels_mcla.families.response_checks import refuse
 from statsmodels_mcla.families.row_terms import Response, RowData
 from statsmodels_mcla.families.smooth_density import SmoothDensity, floored
 from statsmodels_mcla.numerics import Array, Number
+
+TINY, LARGE = 1e-300, 1e200  # a probability that is not zero; sums that are scaled
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class BetaBinomial(SmoothDensity, Binomial):
         var_weights: Number = 1.0,
     ) -> Array:
         if phi > 0:
-            mu = rng.beta(np.maximum(mu, 1e-300) / phi, np.maximum(1.0 - mu, 1e-300) / phi)
+            mu = rng.beta(np.maximum(mu, TINY) / phi, np.maximum(1.0 - mu, TINY) / phi)
         return Binomial.sample(self, rng, mu, 1.0, n_trials)
 
     def cdf(
@@ -202,4 +204,23 @@ class BetaBinomial(SmoothDensity, Binomial):
     ) -> Array:
         if phi == 0:
             return Binomial.cdf(self, endog, mu, 1.0, n_trials)
-        return np.asarray(stats.betabinom.cdf(np.floor(endog), n_trials, mu / phi, (1.0 - mu) / phi))
+        shape, rest = np.maximum(mu, TINY) / phi, np.maximum(1.0 - mu, TINY) / phi
+        return _cdf(*np.broadcast_arrays(np.floor(endog), n_trials, shape, rest))
+
+
+def _cdf(k: Array, n: Array, a: Array, b: Array) -> Array:
+    """Distribution function of beta-binomial laws, by sums of the shorter tail; scipy's goes element by element."""
+    upper = k > n - k - 1.0
+    last, first, second = np.where(upper, n - k - 1.0, k), np.where(upper, b, a), np.where(upper, a, b)
+    log_unit = special.betaln(first, n + second) - special.betaln(first, second)  # of none
+    term, total = np.ones(k.shape), np.ones(k.shape)
+    for j in range(int(np.max(last, initial=0.0))):
+        more = j < last
+        term = np.where(more, term * ((n - j) * (j + first)) / ((j + 1.0) * (n - j - 1.0 + second)), 0.0)
+        total += term
+        large = total > LARGE
+        if large.any():
+            term, total = np.where(large, term / LARGE, term), np.where(large, total / LARGE, total)
+            log_unit = np.where(large, log_unit + np.log(LARGE), log_unit)
+    tail = np.where(last < 0.0, 0.0, np.minimum(np.exp(log_unit + np.log(total)), 1.0))
+    return np.where(upper, 1.0 - tail, tail)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from family_cases import assert_complete
 from responses import ONE_PREDICTOR, ResponseModel
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 from statsmodels_mcla import MCLAMixedGLM, families
 from statsmodels_mcla.families.partial_odds import PartialOdds
@@ -312,3 +312,12 @@ def test_ordered_beta_without_zeros_or_ones_has_one_cutpoint() -> None:
     assert zeros.bootstrap(2, rng=1).estimates.shape == (2, 5)
     with pytest.raises(ValueError, match=r"endog has no zeros and no ones.*use Beta\(\)"):
         fitted(data[data["y"] > 0])
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.05, 1.0, 30.0])
+def test_distribution_function_of_beta_binomial_counts_of_thousands(alpha: float) -> None:
+    rng = np.random.default_rng(0)
+    n = rng.integers(1, 2000, 80)
+    k, mu = np.floor(rng.uniform(-0.5, 1.1, 80) * n), rng.beta(0.5, 0.5, 80)
+    found = families.BetaBinomial().cdf(k, mu, alpha, n)
+    np.testing.assert_allclose(found, stats.betabinom.cdf(k, n, mu / alpha, (1 - mu) / alpha), atol=1e-10)
