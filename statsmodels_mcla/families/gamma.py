@@ -84,9 +84,8 @@ class GammaLog(Gamma):
         log_y = np.log(y)
         with np.errstate(over="ignore"):
             log_t = log_y - eta
-            excess = np.expm1(
-                log_t
-            )  # shapes of millions multiply what rounding leaves of a difference from one
+            # shapes of millions multiply what rounding leaves of a difference from one
+            excess = np.expm1(log_t)
             weight = w * k
             shape_part = w * (0.5 * np.log(k) - HALF_LOG_2PI - remainder(k))
             return RowTerms(weight * (log_t - excess) + shape_part, weight * excess, -weight * (1.0 + excess))

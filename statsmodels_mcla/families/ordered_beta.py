@@ -58,8 +58,8 @@ class OrderedBeta(SmoothDensity):
 
     Parameters
     ----------
-    seen : tuple of bool, optional
-        Whether there are zeros, and ones; by default, the response says it.
+    seen : tuple of bool
+        Whether there are zeros, and ones: the response of a model says it.
 
     Examples
     --------
