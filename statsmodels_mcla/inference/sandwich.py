@@ -127,9 +127,8 @@ def covariance_of_kind(
             "singular and too small. Use the default covariance, or bootstrap()"
         )
     matrix = fitted.covariance_of_model(cov)
-    if (
-        estimates.separated
-    ):  # scores of zero on the way to infinity would tell what has no maximum without error
+    if estimates.separated:
+        # scores of zero on the way to infinity would tell what has no maximum without error
         j = [model.exog_names.index(name) for name in estimates.separated]
         matrix[j] = matrix[:, j] = 0.0
         matrix[np.ix_(j, j)] = estimates.information.matrix[np.ix_(j, j)]

@@ -41,9 +41,8 @@ def estimable(
         aligned = labelled_like(cells, known, set(cells.columns)).reset_index(drop=True)
         (fitted,) = patsy.build_design_matrices([whole], known)
         (asked,) = patsy.build_design_matrices([whole], aligned, NA_action="drop", return_type="dataframe")
-        wanted = asked.reindex(
-            aligned.index, fill_value=0.0
-        ).to_numpy()  # of missing values nothing is told anyway
+        # of missing values nothing is told anyway
+        wanted = asked.reindex(aligned.index, fill_value=0.0).to_numpy()
         wanted = wanted if weights is None else weights @ wanted
         _, size, along = np.linalg.svd(np.asarray(fitted), full_matrices=False)
         span = along[size > 1e-10 * size[0]]
