@@ -399,7 +399,8 @@ def compose(
         (oi, "oiformula", WITHOUT_ONES),
         (nominal, "nominal", (Cumulative,)),
     ):
-        if wanted and not isinstance(base, kinds):
+        # a family of its own that is made from one of these has another density
+        if wanted and not (isinstance(base, kinds) and base.name in {kind.name for kind in kinds}):
             listed = ", ".join(f"{kind.name} ({kind().link})" for kind in kinds)
             raise ValueError(f"{name} is not known for family {base.name} ({base.link}); it is for {listed}")
     if isinstance(base, Cumulative):

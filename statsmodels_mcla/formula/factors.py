@@ -382,6 +382,39 @@ def variables_in(code: str) -> set[str]:
     return {node.id for node in _nodes_of(code) if isinstance(node, ast.Name)}
 
 
+# what an expression calls that deals with missing values
+HANDLING = {
+    "isna",
+    "isnull",
+    "notna",
+    "notnull",
+    "isnan",
+    "isfinite",
+    "fillna",
+    "nan_to_num",
+    "ffill",
+    "bfill",
+}
+
+
+def compared_in(code: str) -> set[str]:
+    """Names in comparisons, which are False of what is missing; none if the expression deals with that itself."""
+    nodes = _nodes_of(code)
+    words = {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
+        n.id for n in nodes if isinstance(n, ast.Name)
+    }
+    if words & HANDLING:
+        return set()
+    found: set[str] = set()
+    for compared in (node for node in nodes if isinstance(node, ast.Compare)):
+        for node in ast.walk(compared):
+            if isinstance(node, ast.Name):
+                found.add(node.id)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Q":
+                found |= {str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)}
+    return found
+
+
 def _nodes_of(code: str) -> list[ast.AST]:
     """Syntax tree of an expression."""
     try:

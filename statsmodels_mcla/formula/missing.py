@@ -11,7 +11,7 @@ from patsy import EvalEnvironment, Term
 
 from statsmodels_mcla.formula.bar_design import terms_of_bar
 from statsmodels_mcla.formula.bars import formula_terms, one_sided_terms
-from statsmodels_mcla.formula.factors import Factor, environment, missing_rows, names_in, reading
+from statsmodels_mcla.formula.factors import Factor, compared_in, environment, missing_rows, names_in, reading
 from statsmodels_mcla.formula.random_effects import mixedlm_bar, with_groups
 from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import BarTerm
@@ -58,7 +58,8 @@ def incomplete_rows(
     -----
     Expressions are evaluated, so that ``np.log(x)`` of a negative number counts and ``x.fillna(0)`` does
     not. A stateful transform would learn from missing values; it is evaluated on the rows where every
-    column that it names is present, and counts as missing elsewhere.
+    column that it names is present, and counts as missing elsewhere.  So does a comparison, ``(x == 'yes')``, which
+    Python has as False where R has NA, unless the expression deals with missing values itself (``isna``, ``fillna``).
 
     Examples
     --------
@@ -99,9 +100,10 @@ def missing_by_factor(
             for factor in (factor for term in terms for factor in term.factors):
                 if factor.name() not in missing:
                     absent = np.zeros(len(frame), dtype=bool)
-                    if factor.memorize_passes_needed({}, env):
-                        used = [name for name in frame.columns if name in names_in(factor.name())]
-                        absent |= np.asarray(frame[used].isna().any(axis=1))
+                    code, learns = factor.name(), factor.memorize_passes_needed({}, env)
+                    needed = names_in(code) if learns else compared_in(code)
+                    used = [name for name in frame.columns if name in needed]
+                    absent |= np.asarray(frame[used].isna().any(axis=1))
                     rest = frame.take(np.flatnonzero(~absent)) if absent.any() else frame
                     if len(rest):
                         absent[~absent] = missing_rows(Factor.learn(factor, rest, env).value)

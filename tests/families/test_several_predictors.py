@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from functools import partial
 from typing import Any
 
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from family_cases import assert_complete
-from responses import SEVERAL_PREDICTORS, ResponseModel
+from responses import ONE_PREDICTOR, SEVERAL_PREDICTORS, ResponseModel
 from scipy import special
 
 from statsmodels_mcla import MCLAMixedGLM
@@ -290,3 +292,18 @@ def test_zeros_of_means_beyond_all_counts_are_those_of_the_zero_part(mean: float
         assert found == pytest.approx(
             np.logaddexp(special.log_expit(z), special.log_expit(-z) - np.exp(mean)), abs=1e-12
         )
+
+
+@pytest.mark.parametrize("option", ["ziformula", "oiformula", "dispformula"])
+@pytest.mark.parametrize("one", ONE_PREDICTOR, ids=lambda one: one.name)
+def test_a_further_predictor_is_refused_or_fitted(one: ResponseModel, option: str) -> None:
+    """Whatever a family is made from."""
+    data, call = one.data(groups=8, size=6), {"formula": one.formula(), "family": one.family, option: "~ x"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = MCLAMixedGLM.from_formula(data=data, **call).fit_laplace()
+        except ValueError as error:
+            assert re.search("is not known for family|has no (zeros|ones)", str(error))  # noqa: PT017
+        else:
+            assert np.isfinite(found.llf)

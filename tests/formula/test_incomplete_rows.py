@@ -98,3 +98,31 @@ def test_incomplete_rows_errors(gaps, fixed, bars, vc, message):
 
 def test_all_rows_incomplete(gaps):
     assert incomplete_rows("y ~ center(unused)", [], None, gaps).all()
+
+
+@pytest.mark.parametrize(
+    ("code", "rows"),
+    [
+        ("(f == 'yes')", [1]),
+        ("I(f != 'yes')", [1]),
+        ("(x > 0)", [2]),
+        ("I((x > 0) * 1)", [2]),
+        ("np.where(x > x.mean(), 1, 0)", [2]),
+        ("(Q('a b') >= 1)", [3]),
+        ("(f == 'a b')", [1]),
+        ("I(x.fillna(0) > 0)", []),
+        ("I(x.isna() | (x > 0))", []),
+    ],
+)
+def test_comparisons_with_what_is_missing_are_missing(code: str, rows: list[int]) -> None:
+    """Python has them as False, and R as NA."""
+    data = pd.DataFrame(
+        {
+            "f": ["yes", None, "no", "yes", "no"],
+            "x": [1.0, 2.0, np.nan, -1.0, 0.5],
+            "a b": [1.0, 2.0, 3.0, np.nan, 4.0],
+            "y": [1.0, 0.0, 1.0, 0.0, 1.0],
+        }
+    )
+    assert list(np.flatnonzero(incomplete_rows(f"y ~ {code}", [], None, data))) == rows
+    assert list(np.flatnonzero(incomplete_rows(f"{code} ~ y", [], None, data))) == rows
