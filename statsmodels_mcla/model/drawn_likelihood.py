@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from statsmodels_mcla.data import check_start_params
+from statsmodels_mcla.data import check_start_params, refuse_removed
 from statsmodels_mcla.design import DesignFacts, RandomTerm
 from statsmodels_mcla.estimation import laplace_maximum
 from statsmodels_mcla.estimation.boundary import Reduction
@@ -103,6 +103,7 @@ class DrawnLikelihood(ClonableModel):
         >>> round(model.loglike(results.params), 2)
         -98.71
         """
+        refuse_removed(self)
         design = self.design
         if params is None:
             params = laplace_maximum(self.design).params

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
-from statsmodels_mcla.data import checked_count
+from statsmodels_mcla.data import checked_count, refuse_removed
 from statsmodels_mcla.design import DesignFacts, MixedDesign
 from statsmodels_mcla.exceptions import is_inside, warn_user
 from statsmodels_mcla.execution import available, checked_bytes, ended_by_interrupt
@@ -154,6 +154,7 @@ def remembered(fit: Callable[P, T]) -> Callable[P, T]:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
             return fit(*args, **kwargs)  # which says whose arguments they are
+        refuse_removed(args[0])
         given = bound.arguments
         if "rng" in signature.parameters:
             given["rng"] = seed_of(given.get("rng"))

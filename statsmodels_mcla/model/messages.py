@@ -73,6 +73,9 @@ def warn_maximum(
         else ""
     )
 
+    stopped = not (converged or laplace.endless or held.columns or held.terms)
+    where = "where the search stopped" if stopped else "at the maximum (a singular fit)"
+
     def tell(wrong: object, category: type[Warning], message: str) -> None:
         if wrong:
             warn_user(message, category)
@@ -101,14 +104,14 @@ def warn_maximum(
     tell(
         singular,
         SingularFitWarning,
-        f"the variance of {singular} is zero at the maximum (a singular fit): it is reported "
+        f"the variance of {singular} is zero {where}: it is reported "
         "as 0 without a standard error, and the other results are those of the model without it",
     )
     tell(
         degenerate,
         SingularFitWarning,
-        f"the random effects of {degenerate} are perfectly correlated at the maximum (a singular "
-        "fit): some of a level's effects are exact combinations of the others. Standard errors are those of the "
+        f"the random effects of {degenerate} are perfectly correlated {where}: some of a level's effects are exact "
+        "combinations of the others. Standard errors are those of the "
         f"covariance matrix of lower rank; {' and '.join(apart)} without correlations",
     )
     tell(

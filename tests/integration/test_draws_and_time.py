@@ -6,10 +6,11 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import KIND, assert_monte_carlo, model_of, no_warnings, small, truth_of
 
-from statsmodels_mcla import BlockSampling
+from statsmodels_mcla import BlockSampling, MCLAMixedGLM
 from statsmodels_mcla.estimation.search.monte_carlo_fit import maximum_of_paths
 from statsmodels_mcla.exceptions import ConvergenceWarning, ImportanceWeightWarning, PrecisionWarning
 from statsmodels_mcla.execution import OutOfTime, Threads, Until
@@ -136,3 +137,18 @@ def test_too_few_draws_are_told(nsample: int) -> None:
         assert (ConvergenceWarning in [w.category for w in caught]) is not result.converged
         if result.converged:
             assert np.all(np.abs(result.params - truth.params) < 6 * result.mcse)
+
+
+def test_a_fit_that_was_stopped_says_nothing_of_the_maximum() -> None:
+    rng = np.random.default_rng(0)
+    g, i, x = rng.integers(0, 150, 6000), rng.integers(0, 40, 6000), rng.normal(size=6000)
+    eta = 0.3 * x + 0.7 * rng.normal(size=150)[g] + 0.1 * rng.normal(size=40)[i]
+    data = pd.DataFrame({"y": (rng.random(6000) < 1 / (1 + np.exp(-eta))) * 1, "x": x, "g": g, "i": i})
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 + x | g) + (1 | i)", data, family="binomial")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = model.fit(rng=1, max_seconds=0.01)
+    told = [str(w.message) for w in caught]
+    assert not found.converged
+    assert any("did not converge" in one for one in told)
+    assert not any("at the maximum" in one for one in told)

@@ -348,6 +348,11 @@ def test_remove_data() -> None:
         again.random_effects_frame,
         again.plot_residuals,
         again.get_influence,
+        again.model.fit,
+        again.model.fit_laplace,
+        again.model.draw,
+        lambda: again.model.loglike(again.params),
+        lambda: again.power("Cross[T.R/W]", {"Female": [20]}),
     ):
         with pytest.raises(ValueError, match="remove_data"):
             ask()

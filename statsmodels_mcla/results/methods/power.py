@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from statsmodels_mcla.data import refuse_removed
 from statsmodels_mcla.inference import PowerCurve, power_curve
 from statsmodels_mcla.results.methods.base import ResultsBase
 
@@ -82,6 +83,7 @@ class PowerMethods(ResultsBase):
         50    0.4      30
         """
         self.refuse_constrained("power")
+        refuse_removed(self.model)
         self.model.refuse_options(self.power, self.estimates.fit_method, options)
         return power_curve(
             self.model,
