@@ -205,10 +205,10 @@ class BetaBinomial(SmoothDensity, Binomial):
         if phi == 0:
             return Binomial.cdf(self, endog, mu, 1.0, n_trials)
         shape, rest = np.maximum(mu, TINY) / phi, np.maximum(1.0 - mu, TINY) / phi
-        return _cdf(*np.broadcast_arrays(np.floor(endog), n_trials, shape, rest))
+        return _beta_binomial_cdf(*np.broadcast_arrays(np.floor(endog), n_trials, shape, rest))
 
 
-def _cdf(k: Array, n: Array, a: Array, b: Array) -> Array:
+def _beta_binomial_cdf(k: Array, n: Array, a: Array, b: Array) -> Array:
     """Distribution function of beta-binomial laws, by sums of the shorter tail; scipy's goes element by element."""
     upper = k > n - k - 1.0
     last, first, second = np.where(upper, n - k - 1.0, k), np.where(upper, b, a), np.where(upper, a, b)

@@ -43,6 +43,7 @@ SAID = {
     "cannot interact with anything else": "random effects are written with a bar, (1 | group), nested ones (1 | a/b)",
     "ror_": "random effects stand in round parentheses after a +, as in y ~ x + (1 | group)",
     "not callable": "what stands before a parenthesis is called: a + may be missing, as in y ~ x + (1 | group)",
+    "numbers besides '0' and '1'": "arithmetic is written inside I(...), as in I(w / 100)",
     "expected a noun": "a term is missing at the mark",
     "expected an operator": "terms are joined by +: one is missing at the mark",
     "error tokenizing": "formulas are written with ~ + - * : / ** and, for random effects, |; names of columns with "

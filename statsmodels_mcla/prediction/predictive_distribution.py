@@ -20,8 +20,8 @@ from statsmodels_mcla.estimation import Fitted, ParameterErrors, Varied
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, covariance_root
 from statsmodels_mcla.prediction.conditional_moments import LINEAR, SLICED, Moments, moments
-from statsmodels_mcla.prediction.inverted import inverted
 from statsmodels_mcla.prediction.linear_predictors import JointRows, Law, LinearRows, Placed, Products
+from statsmodels_mcla.prediction.quantile_search import quantiles
 from statsmodels_mcla.prediction.sliced_laws import SLICES, WEIGHTS, slice_means, widened
 
 OTHER_NODES, OTHER_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # of each further linear predictor
@@ -247,9 +247,7 @@ class PredictiveLaw:
 
         width = np.maximum(np.ceil(width * trials), 1.0) if discrete else width
         low, high = (
-            (np.full(len(at), -1.0), np.ceil(centre * trials))
-            if discrete
-            else (centre - width, centre + width)
+            (np.zeros(len(at)), np.ceil(centre * trials)) if discrete else (centre - width, centre + width)
         )
-        out = inverted(cdf, p, low, high, width, discrete=discrete)
+        out = quantiles(cdf, p, low, high, width, discrete=discrete)
         return out / trials

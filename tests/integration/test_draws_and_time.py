@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 from helpers import KIND, assert_monte_carlo, model_of, no_warnings, small, truth_of
 
 from statsmodels_mcla import BlockSampling, MCLAMixedGLM
+from statsmodels_mcla.estimation import laplace_maximum
 from statsmodels_mcla.estimation.search.monte_carlo_fit import maximum_of_paths
 from statsmodels_mcla.exceptions import ConvergenceWarning, ImportanceWeightWarning, PrecisionWarning
 from statsmodels_mcla.execution import OutOfTime, Threads, Until
 from statsmodels_mcla.likelihood.monte_carlo.evaluation import evaluate
 from statsmodels_mcla.likelihood.monte_carlo.kernel import weigh
 from statsmodels_mcla.likelihood.sampling import Sampler
+from statsmodels_mcla.model.messages import warn_maximum
 
 
 def test_precision_that_is_not_reached() -> None:
@@ -139,16 +142,20 @@ def test_too_few_draws_are_told(nsample: int) -> None:
             assert np.all(np.abs(result.params - truth.params) < 6 * result.mcse)
 
 
-def test_a_fit_that_was_stopped_says_nothing_of_the_maximum() -> None:
-    rng = np.random.default_rng(0)
-    g, i, x = rng.integers(0, 150, 6000), rng.integers(0, 40, 6000), rng.normal(size=6000)
-    eta = 0.3 * x + 0.7 * rng.normal(size=150)[g] + 0.1 * rng.normal(size=40)[i]
-    data = pd.DataFrame({"y": (rng.random(6000) < 1 / (1 + np.exp(-eta))) * 1, "x": x, "g": g, "i": i})
-    model = MCLAMixedGLM.from_formula("y ~ x + (1 + x | g) + (1 | i)", data, family="binomial")
+@pytest.mark.parametrize(
+    ("converged", "where"),
+    [(True, r"at the maximum \(a singular fit\)"), (False, "where the search stopped")],
+)
+def test_a_fit_that_was_stopped_says_nothing_of_the_maximum(converged: bool, where: str) -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.poisson(2.0, 60), "g": np.arange(60) % 12})
+    data["y"] = np.sort(data["y"])  # groups are more alike than by chance
+    model = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data, family="poisson")
+    found = laplace_maximum(model.design)
+    assert found.reduction.vanished
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = model.fit(rng=1, max_seconds=0.01)
+        warn_maximum(model, found, found.params, found.reduction, converged, drawn=True)
     told = [str(w.message) for w in caught]
-    assert not found.converged
-    assert any("did not converge" in one for one in told)
-    assert not any("at the maximum" in one for one in told)
+    assert re.search(f"the variance of 'g' is zero {where}: ", told[0])
+    assert any("did not converge" in one for one in told) != converged

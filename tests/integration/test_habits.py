@@ -394,3 +394,8 @@ def test_names_where_a_formula_is_written_are_found_through_such_calls() -> None
     assert "squared(x)" in result.add1("squared(x)").index
     assert result.model.update(". ~ . + squared(x)").exog_names[-1] == "squared(x)"
     assert squared(2) == 4
+
+
+def test_arithmetic_stands_inside_its_own_parentheses() -> None:
+    with pytest.raises(ValueError, match=r"arithmetic is written inside I\(\.\.\.\), as in I\(w / 100\)"):
+        MCLAMixedGLM.from_formula("count / 100 ~ x + (1 | g)", data=DATA, family="gaussian")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from statsmodels_mcla.prediction.inverted import inverted
+from statsmodels_mcla.prediction.quantile_search import quantiles
 
 P = [1e-4, 0.025, 0.5, 0.9, 0.9999]
 SIZE = np.geomspace(0.05, 5e4, 60)
@@ -26,8 +26,8 @@ def test_quantiles_of_counts(law: stats.rv_discrete, p: float) -> None:
         return law.cdf(at)[rows]
 
     calls: list[int] = []
-    start = np.full(len(SIZE), -1.0), np.ceil(SIZE), np.ones(len(SIZE))
-    np.testing.assert_array_equal(inverted(cdf, p, *start, discrete=True), law.ppf(p))
+    start = np.zeros(len(SIZE)), np.ceil(SIZE), np.ones(len(SIZE))
+    np.testing.assert_array_equal(quantiles(cdf, p, *start, discrete=True), law.ppf(p))
     assert sum(calls) < 25 * len(SIZE)
 
 
@@ -44,5 +44,5 @@ def test_quantiles_of_numbers(law: stats.rv_continuous, p: float) -> None:
         return law.cdf(at)[rows]
 
     mean, sd = law.mean(), law.std()
-    found = inverted(cdf, p, mean - sd, mean + sd, sd, discrete=False)
+    found = quantiles(cdf, p, mean - sd, mean + sd, sd, discrete=False)
     np.testing.assert_allclose(found / sd, law.ppf(p) / sd, rtol=1e-7, atol=1e-10)

@@ -16,7 +16,7 @@ Excess = Callable[[Array, np.ndarray], Array]
 FAR = 38.0  # normal quantiles of probabilities that floating point does not tell from 0 or 1
 
 
-def inverted(
+def quantiles(
     cdf: Callable[[Array, np.ndarray], Array],
     p: float,
     low: Array,
@@ -36,8 +36,9 @@ def inverted(
         Values (n,) of the functions with some numbers (n,), at places (n,).
     p : float
     low, high, width : ndarray (N,)
-        Between which places to look first, and how far to go on from there; nothing is below ``low`` in whole numbers.
+        Between which places to look first, and how far to go on from there.
     discrete : bool
+        Whether they are whole numbers, of which ``low`` is the first that there is.
     """
 
     def excess(y: Array, rows: np.ndarray) -> Array:
@@ -63,12 +64,10 @@ def _bracketed(
         step[rows] *= 2.0
         above[rows] = excess(high[rows], rows)
     rows, step = np.flatnonzero(np.isnan(below)), width.copy()
-    if discrete:
-        low[rows] = 0.0
     below[rows] = excess(low[rows], rows)
     if discrete:  # below the first of all numbers there is nothing
         first = rows[below[rows] >= 0.0]
-        low[first], high[first] = -1.0, 0.0
+        low[first], high[first] = low[first] - 1.0, low[first]
         return low, high, below, above
     for _ in range(DOUBLINGS):
         rows = rows[below[rows] >= 0.0]
