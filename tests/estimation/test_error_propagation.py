@@ -125,8 +125,7 @@ def test_wald_inference_and_tables() -> None:
 
 @pytest.mark.filterwarnings("ignore::statsmodels_mcla.exceptions.MCLAWarning")
 def test_predictions_and_influence() -> None:
-    assert_honest("cbpp", range(20), predictions, low=0.5, high=1.8, nsample=64)
-    assert_honest("cbpp", range(10), blocks, low=0.35, high=2.0, nsample=64)
+    assert_honest("cbpp", range(20), predictions, blocks, low=0.5, high=1.8, nsample=64)
 
 
 def test_continuous_responses() -> None:
