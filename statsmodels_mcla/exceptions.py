@@ -1,4 +1,4 @@
-"""Warnings that say what went wrong with a fit and what to do about it."""
+"""Warnings that say what went wrong with a fit and what to do about it, and how errors name a row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import sys
 import warnings
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import numpy as np
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning
 
 __all__ = [
@@ -47,6 +49,24 @@ class PrecisionWarning(MCLAWarning):
 
 class SeparationWarning(MCLAWarning):
     """A covariate predicts the response perfectly: its coefficient has no finite maximum."""
+
+
+def row_name(row: int, rows: Any = None, column: str = "") -> str:
+    """How errors name a row of the data: by its number, or by its label in their index.
+
+    Parameters
+    ----------
+    row : int
+        Number among the rows that were looked at.
+    rows : ndarray or Index, optional
+        Numbers or labels of these rows in the data.
+    column : str, optional
+        What to say of the column.
+    """
+    if rows is None or isinstance(rows, np.ndarray):
+        return f"row {row if rows is None else rows[row]}{column} (counting from 0)"
+    label = rows[row]
+    return f"row {label.item() if isinstance(label, np.generic) else label!r}{column} (label of the index)"
 
 
 PACKAGE = str(Path(__file__).parent)

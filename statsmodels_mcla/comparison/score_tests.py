@@ -136,7 +136,7 @@ def added_by_formula(
     right = fixed.partition("~")[2].strip()
     with reading(f"term: {right}", frame.dtypes):
         X = patsy.dmatrix(right or "1", frame, env, NA_action="raise", return_type="dataframe")
-    refuse_infinite(list(X.columns), X.to_numpy(), "term")
+    refuse_infinite(list(X.columns), X.to_numpy(), "term", X.index)
     predictors = predictors_named(model.conditional_family, predictor)
     terms = tuple(read_random_effects(bars, frame, env, predictors))
     return Added.to(predictors, X.drop(columns="Intercept", errors="ignore"), terms)

@@ -28,6 +28,7 @@ from statsmodels_mcla.data.inputs import (
 from statsmodels_mcla.data.mixed_model import MixedModel, described
 from statsmodels_mcla.data.simulated_responses import draw_effects, simulate_responses
 from statsmodels_mcla.data.unidentified import (
+    refuse_uncounted,
     refuse_unidentified_covariance,
     refuse_unidentified_terms,
     seen_by_levels,
@@ -54,6 +55,7 @@ __all__ = [
     "refuse_removed",
     "refuse_residual_effects",
     "refuse_saturated",
+    "refuse_uncounted",
     "refuse_unidentified_covariance",
     "refuse_unidentified_terms",
     "row_vector",

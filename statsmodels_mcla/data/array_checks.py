@@ -12,9 +12,9 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from statsmodels_mcla.design import RandomTerm
-from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.exceptions import MCLAWarning, row_name
 from statsmodels_mcla.families import ConditionalFamily
-from statsmodels_mcla.numerics import Array, numeric_array
+from statsmodels_mcla.numerics import Array, numeric_array, unmasked
 
 MANY_DROPPED = 0.1  # of the rows: more than these are warned of
 
@@ -34,17 +34,25 @@ def check_aligned(endog: Any, **others: Any) -> None:
             )
 
 
+def dense_only(value: Any, name: str) -> None:
+    """Refuse a sparse matrix where an array is needed."""
+    if sp.issparse(value):
+        raise ValueError(f"{name} is sparse; pass {name}.toarray()")
+
+
 def finite_matrix(value: Any, name: str) -> Array:
     """Return a two-dimensional float array."""
     if isinstance(value, pd.DataFrame) and not all(
         isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in value.dtypes
     ):  # whose missing values may be pandas' own
         value = value.astype(object).where(value.notna(), np.nan)
+    dense_only(value, name)
     try:
         out = numeric_array(value)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{name} must be numeric; encode text columns, for instance with a formula"
+            f"{name} must be numeric, one number for each row and column; encode text and dates, for instance with a "
+            "formula"
         ) from error
     if out.ndim == 1:
         out = out[:, None]
@@ -68,14 +76,17 @@ def row_vector(value: Any, n: int, name: str) -> Array:
     return out
 
 
-def weight_vector(value: Any, n: int, name: str) -> Array:
-    """Return one non-negative number a row, not all of them zero; ones if nothing is given."""
+def weight_vector(value: Any, n: int, name: str, rows: Any = None) -> Array:
+    """Return one non-negative number a row, not all of them zero; ones if nothing is given.
+
+    Errors name a row by its number or label in ``rows`` (see `row_name`).
+    """
     if value is None:
         return np.ones(n)
     out = row_vector(value, n, name)
     if np.any(out < 0):
         row = int(np.flatnonzero(out < 0)[0])
-        raise ValueError(f"{name} must not be negative, but is {out[row]:g} in row {row}")
+        raise ValueError(f"{name} must not be negative, but is {out[row]:g} in {row_name(row, rows)}")
     if n and not np.any(out > 0):
         raise ValueError(f"{name} must not be zero in every row")
     return out
@@ -314,9 +325,38 @@ def unique_names(names: Sequence[str], argument: str) -> list[str]:
     return out
 
 
+def response_rows(endog: Any) -> Any:
+    """Responses as they were given, masked ones missing.
+
+    Raises
+    ------
+    ValueError
+        If they are no rows.
+    """
+    dense_only(endog, "endog")
+    try:
+        dimensions = np.ndim(endog)
+    except ValueError as error:  # lists of several lengths
+        raise ValueError("endog must hold one response a row, or successes and failures in each") from error
+    if dimensions == 0:
+        raise ValueError(f"endog must hold one response a row, got {endog!r}")
+    return unmasked(endog)
+
+
 def response_values(endog: Any, family: ConditionalFamily) -> np.ndarray:
     """Responses as an array, categories of pandas by their names: their numbers may be other ones than the family's."""
     dtype = getattr(endog, "dtype", None)
     if not (family.categorical and isinstance(dtype, pd.CategoricalDtype)):
-        return np.asarray(endog)
+        return np.asarray(unmasked(endog))
     return np.asarray(pd.Series(endog).cat.rename_categories(list(map(str, dtype.categories))), object)
+
+
+def column_names(exog: Any, fep_names: Sequence[str] | None, count: int) -> list[str]:
+    """Names of the columns of exog, its own where none are given."""
+    if fep_names is not None:
+        if len(fep_names) != count:
+            raise ValueError(f"fep_names has {len(fep_names)} names, but exog has {count} columns")
+        return unique_names(fep_names, "fep_names")
+    if isinstance(exog, pd.DataFrame):
+        return unique_names(list(exog.columns), "the columns of exog")
+    return [f"FE_{j + 1}" for j in range(count)]

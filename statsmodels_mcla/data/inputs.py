@@ -14,24 +14,26 @@ from statsmodels_mcla.data.array_checks import (
     check_aligned,
     check_full_rank,
     check_full_rank_beside_constant,
+    column_names,
     complete_rows,
     finite_matrix,
     refuse_saturated,
+    response_rows,
     response_values,
     row_vector,
     terms_of_arrays,
-    unique_names,
     weight_vector,
 )
 from statsmodels_mcla.data.exact_fit import refuse_exact_fit
 from statsmodels_mcla.data.unidentified import (
+    refuse_uncounted,
     refuse_unidentified_covariance,
     refuse_unidentified_terms,
     seen_by_levels,
     seen_together,
 )
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
-from statsmodels_mcla.families import ConditionalFamily, RowData
+from statsmodels_mcla.families import ConditionalFamily, ResponseError, RowData
 from statsmodels_mcla.numerics import Array, thrifty
 
 
@@ -270,8 +272,7 @@ def read_rows(
     ValueError
         If an argument does not fit; the message names it.
     """
-    if np.ndim(endog) == 0:
-        raise ValueError(f"endog must hold one response a row, got {endog!r}")
+    endog = response_rows(endog)
     n = len(endog)
     if n == 0:
         raise ValueError("endog is empty: there is nothing to fit")
@@ -300,11 +301,17 @@ def read_rows(
         X = X[keep]
         terms = tuple(t.with_design(t.columns, t.Z[np.flatnonzero(keep)]) for t in terms)
         rows = {name: None if value is None else value[keep] for name, value in rows.items()}
-    weights = {name: weight_vector(rows[name], len(X), name) for name in ("freq_weights", "var_weights")}
-    response, var_weights = family.read_response(response_values(kept, family), weights["var_weights"])
-
-    columns = _column_names(exog, fep_names, X.shape[1])
     labelled = isinstance(kept, (pd.Series, pd.DataFrame))
+    among = kept.index if labelled else np.flatnonzero(keep)
+    weights = {
+        name: weight_vector(rows[name], len(X), name, among) for name in ("freq_weights", "var_weights")
+    }
+    try:
+        response, var_weights = family.read_response(response_values(kept, family), weights["var_weights"])
+    except ResponseError as error:
+        raise error.among(among) from None
+
+    columns = column_names(exog, fep_names, X.shape[1])
     name = kept.name if isinstance(kept, pd.Series) else None
     if isinstance(kept, pd.DataFrame):
         name = ", ".join(map(str, kept.columns))
@@ -348,6 +355,7 @@ def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
     used = np.flatnonzero(inputs.used)
     counted = inputs.terms if len(used) == n else [replace(t, Z=t.Z[used]) for t in inputs.terms]
     for term in counted:
+        refuse_uncounted(term.name, term.columns, len(used))
         refuse_unidentified_covariance(term.name, term.columns, seen_by_levels(term))
     refuse_unidentified_terms(counted, seen_together(counted))
     own = [t.of_predictor(0) for t in counted if 0 in t.predictors]
@@ -420,16 +428,6 @@ def refuse_residual_effects(terms: Sequence[tuple[str, int]], n: int, family: Co
                 f"the random term {name!r} has as many levels as there are rows ({n}): in a Gaussian model its "
                 "variance cannot be told apart from the scale; drop the term"
             )
-
-
-def _column_names(exog: Any, fep_names: Sequence[str] | None, count: int) -> list[str]:
-    if fep_names is not None:
-        if len(fep_names) != count:
-            raise ValueError(f"fep_names has {len(fep_names)} names, but exog has {count} columns")
-        return unique_names(fep_names, "fep_names")
-    if isinstance(exog, pd.DataFrame):
-        return unique_names(list(exog.columns), "the columns of exog")
-    return [f"FE_{j + 1}" for j in range(count)]
 
 
 def total_offset(offset: Array | None, exposure: Array | None, n: int, family: ConditionalFamily) -> Array:

@@ -61,6 +61,17 @@ def refuse_unidentified_covariance(name: str, columns: Sequence[str], seen: Arra
         )
 
 
+def refuse_uncounted(name: str, columns: Sequence[str], n_rows: int) -> None:
+    """Refuse effects with more variances and covariances than there are rows, before these are looked at closely."""
+    count = len(columns) * (len(columns) + 1) // 2
+    if len(columns) > 1 and count > n_rows:
+        raise ValueError(
+            f"random effects of {name}: {len(columns)} effects a level ({', '.join(columns[:3])}, ...) have {count} "
+            f"variances and covariances, more than there are rows ({n_rows}). A factor of many categories makes levels "
+            f"of its own: (1 | {name}) + (1 | {name}:f); a number held as text is converted with pd.to_numeric"
+        )
+
+
 def seen_by_levels(term: RandomTerm) -> Array:
     """Sum over levels of the products of symmetric matrices v v' in their row spaces, along the term's axes (D, D)."""
     return seen_by(_grams(term))

@@ -8,13 +8,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from statsmodels_mcla.exceptions import row_name
 from statsmodels_mcla.numerics import Array
 
 NEAR, LEAST_FRACTION = 1e-7, 1e-2  # relative to the number, and at most
 
 
 class ResponseError(ValueError):
-    """A response that its family does not have."""
+    """A response that its family does not have.
+
+    Parameters
+    ----------
+    problem : str
+        What the family needs, and what it got.
+    at : tuple of int, optional
+        Row of the first such value, and its column if there are several.
+    rows : ndarray or Index, optional
+        Numbers or labels of the rows in the data, where those looked at are some of these.
+    """
+
+    def __init__(self, problem: str, at: tuple[int, ...] = (), rows: Any = None) -> None:
+        self.problem, self.at = problem, at
+        column = f", column {at[1]}" if len(at) > 1 else ""
+        super().__init__(f"{problem} at {row_name(at[0], rows, column)}" if at else problem)
+
+    def among(self, rows: Any) -> ResponseError:
+        """The same of rows with these numbers or labels in the data."""
+        return ResponseError(self.problem, self.at, rows)
 
 
 def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str) -> None:
@@ -42,10 +62,7 @@ def refuse(bad: NDArray[np.bool_], values: NDArray[Any], family: str, needs: str
     value = values[where]
     if isinstance(value, float):  # with all its digits: what is nearly an integer does not look like one
         value = int(value) if value.is_integer() else float(value)
-    column = f", column {where[1]}" if len(where) > 1 else ""
-    raise ResponseError(
-        f"endog: family {family} needs {needs}; got {value!r} at row {where[0]}{column} (counting from 0)"
-    )
+    raise ResponseError(f"endog: family {family} needs {needs}; got {value!r}", where)
 
 
 def numeric_response(endog: Any, family: str) -> Array:

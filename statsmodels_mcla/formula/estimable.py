@@ -9,14 +9,16 @@ from typing import Any
 from warnings import warn
 
 import numpy as np
+import pandas as pd
 from patsy import ContrastMatrix, DesignInfo
 from patsy.design_info import SubtermInfo
 
+from statsmodels_mcla.exceptions import row_name
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
 from statsmodels_mcla.numerics import Array
 
 
-def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
+def estimable_columns(info: DesignInfo, X: Array, labels: Any = None) -> list[str]:
     """Names of the columns of a design less those of factors that depend on columns before them, as R has it.
 
     Parameters
@@ -24,6 +26,8 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
     info : DesignInfo
     X : ndarray (n, p)
         The design, rows that the likelihood counts.
+    labels : Index (n,), optional
+        Of the rows, in the data.
 
     Raises
     ------
@@ -36,7 +40,7 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
         If a column is left out.
     """
     names = info.column_names
-    refuse_infinite(names, X)
+    refuse_infinite(names, X, labels=labels)
     coded = {
         name
         for term, where in info.term_name_slices.items()
@@ -72,13 +76,19 @@ def estimable_columns(info: DesignInfo, X: Array) -> list[str]:
     return [name for name in names if name not in out]
 
 
-def refuse_infinite(names: Sequence[str], X: Array, what: str = "exog") -> None:
-    """Refuse columns of a design that a logarithm of zero or the like gives."""
+def estimable_design(matrix: pd.DataFrame, counted: np.ndarray) -> DesignInfo:
+    """What is known of a design, less columns that depend on others in the rows that count."""
+    info: DesignInfo = matrix.design_info
+    return with_columns(info, estimable_columns(info, matrix.to_numpy()[counted], matrix.index[counted]))
+
+
+def refuse_infinite(names: Sequence[str], X: Array, what: str = "exog", labels: Any = None) -> None:
+    """Refuse columns of a design that a logarithm of zero or the like gives; rows have labels in the data."""
     rows, columns = np.nonzero(~np.isfinite(X))
     if len(rows):
         shown = ", ".join(names[j] for j in np.unique(columns))
         raise FormulaError(
-            f"{what} has infinite values, the first in row {rows[0]}: {shown}; replace or remove them"
+            f"{what} has infinite values, the first in {row_name(rows[0], labels)}: {shown}; replace or remove them"
         )
 
 

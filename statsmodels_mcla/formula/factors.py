@@ -215,6 +215,13 @@ def refuse_values(name: str, value: Any) -> str:
             f"`{name}` holds {DATES[found]}, {EACH}: make it a number, such as the days since the first "
             f"((day - day.min()).dt.days), or write C({name})"
         )
+    if found == "mixed":
+        several = next((each for each in value if isinstance(each, (list, dict, set, np.ndarray))), None)
+        if several is not None:
+            raise FormulaError(
+                f"`{name}` holds {type(several).__name__}s, such as {several!r}: give each row one number or category "
+                "(data.explode() makes a row of each element)"
+            )
     if found in NUMBERS and getattr(dtype, "kind", "") == "O":
         raise FormulaError(
             f"`{name}` holds numbers as objects, {EACH}: convert it with pd.to_numeric, or write C({name})"

@@ -28,16 +28,16 @@ from statsmodels_mcla.formula.factors import (
     reading,
     refuse_uncoded,
 )
-from statsmodels_mcla.formula.missing import missing_by_factor, named_terms
+from statsmodels_mcla.formula.missing import missing_by_factor, named_terms, refuse_missing
 from statsmodels_mcla.formula.model_reader import (
     columns_named,
     refuse_one_level,
-    response_of,
     row_values,
 )
 from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.patsy_pickles import dumped
 from statsmodels_mcla.formula.random_effects import expand
+from statsmodels_mcla.formula.responses import response_of
 from statsmodels_mcla.formula.tables import labelled_like, plain, settled, table
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
@@ -141,10 +141,7 @@ class WrittenFormula:
         bad = np.any([*found.values()], axis=0)
         count = int(bad.sum())
         if count and missing != "drop":
-            raise FormulaError(
-                f"{count} rows have missing values, the first is row {int(np.flatnonzero(bad)[0])}; "
-                "remove them or use missing='drop'"
-            )
+            refuse_missing(bad, frame.index)
         columns = [name for name in frame.columns if name in self.used]
         kept = settled(frame.loc[~bad, columns] if count else frame[columns], self.used)
         return kept, {name: None if v is None else v[~bad] for name, v in values.items()}, count

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 from patsy import EvalEnvironment, Term
 
+from statsmodels_mcla.exceptions import row_name
 from statsmodels_mcla.formula.bar_design import terms_of_bar
 from statsmodels_mcla.formula.bars import formula_terms, one_sided_terms
 from statsmodels_mcla.formula.factors import Factor, compared_in, environment, missing_rows, names_in, reading
 from statsmodels_mcla.formula.random_effects import mixedlm_bar, with_groups
 from statsmodels_mcla.formula.tables import as_frame
-from statsmodels_mcla.formula.terms import BarTerm
+from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 from statsmodels_mcla.formula.variance_components import list_formulas
 
 
@@ -109,3 +110,11 @@ def missing_by_factor(
                         absent[~absent] = missing_rows(Factor.learn(factor, rest, env).value)
                     missing[factor.name()] = absent
     return missing
+
+
+def refuse_missing(bad: np.ndarray, labels: Any) -> NoReturn:
+    """Refuse rows (n,) of which something is missing; rows have labels in the data."""
+    raise FormulaError(
+        f"{int(bad.sum())} rows have missing values, the first is {row_name(int(np.flatnonzero(bad)[0]), labels)}; "
+        "remove them or use missing='drop'"
+    )

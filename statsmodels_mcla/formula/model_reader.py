@@ -16,9 +16,9 @@ from patsy import DesignInfo, EvalEnvironment, PatsyError
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula.bars import formula_terms, split_formula
-from statsmodels_mcla.formula.estimable import estimable_columns, with_columns
+from statsmodels_mcla.formula.estimable import estimable_design, with_columns
 from statsmodels_mcla.formula.factors import names_in, reading, refuse_uncoded
-from statsmodels_mcla.formula.missing import missing_by_factor, named_terms
+from statsmodels_mcla.formula.missing import missing_by_factor, named_terms, refuse_missing
 from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.random_effects import (
     labelled_terms,
@@ -27,6 +27,7 @@ from statsmodels_mcla.formula.random_effects import (
     read_bars,
     with_groups,
 )
+from statsmodels_mcla.formula.responses import category_of, counted_rows, response_of
 from statsmodels_mcla.formula.shared_effects import PlacedTerm, joined, prefixed
 from statsmodels_mcla.formula.tables import by_label, plain, rows_of, settled, table
 from statsmodels_mcla.formula.terms import FormulaError, FormulaWarning
@@ -156,12 +157,12 @@ def read_model(
         )
     endog, exog = _matrices(fixed, named[0][1], frame, env)
     exog = exog if family.intercept else _without_intercept(exog)
-    columns = estimable_columns(exog.design_info, exog.to_numpy()[counted_rows(endog, rows)])
-    info = with_columns(exog.design_info, columns)
-    response = _category(endog, frame) if family.categorical else response_of(endog)
+    counted = counted_rows(endog, rows)
+    info = estimable_design(exog, counted)
+    response = category_of(endog, frame) if family.categorical else response_of(endog)
     names = family.of_response(response).predictors
     texts = _further_texts(fixed, further, names)
-    matrices, parts = _further_designs(texts, frame, env, counted_rows(endog, rows))
+    matrices, parts = _further_designs(texts, frame, env, counted)
     matrices.insert(0, exog[info.column_names].rename(columns=lambda column: prefixed(names[0], column)))
     if names[0]:  # every predictor has the effects of the formula
         placed = [PlacedTerm(one.term, k, name, one.label) for k, name in enumerate(names) for one in placed]
@@ -287,7 +288,7 @@ def _one_sided(
     """Fixed effects of a further predictor."""
     # what a few hundred effects of a zero part or a dispersion cost is out of proportion to a slip
     matrix = _design(patsy.dmatrix, text, formula_terms(text), frame, env, strict=True)
-    info = with_columns(matrix.design_info, estimable_columns(matrix.design_info, matrix.to_numpy()[counted]))
+    info = estimable_design(matrix, counted)
     return matrix[info.column_names], info
 
 
@@ -314,10 +315,7 @@ def _complete(
     counts = {name: int(absent.sum()) for name, absent in found.items()}
     worst = max(counts, key=counts.__getitem__)
     if missing != "drop":
-        raise FormulaError(
-            f"{count} rows have missing values, the first is row {int(np.flatnonzero(bad)[0])}; "
-            "remove them or use missing='drop'"
-        )
+        refuse_missing(bad, frame.index)
     if bad.all():
         first = sorted((name for name in counts if counts[name]), key=counts.__getitem__, reverse=True)[:3]
         shown = ", ".join(f"{name!r} is missing in {counts[name]} of {len(bad)}" for name in first)
@@ -329,17 +327,6 @@ def _complete(
             stacklevel=4,
         )
     return ~bad
-
-
-def counted_rows(endog: pd.DataFrame, rows: Mapping[str, Any]) -> np.ndarray:
-    """Rows that the likelihood counts: with weight, and with trials."""
-    out = np.ones(len(endog), dtype=bool)
-    for name in ("freq_weights", "var_weights"):
-        if rows.get(name) is not None:
-            out &= rows[name] > 0
-    if endog.shape[1] == 2:
-        out &= endog.to_numpy().any(axis=1)
-    return out
 
 
 def row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
@@ -362,49 +349,12 @@ def row_values(rows: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
     return out
 
 
-def response_of(endog: pd.DataFrame) -> pd.DataFrame | pd.Series:
-    """Response as numbers: a logical one counts True."""
-    info = endog.design_info
-    joint = [term.name() for term in info.terms if len(term.factors) > 1]
-    if joint:
-        raise FormulaError(
-            f"the left of '~' gives the product {joint[0]!r}: there, too, '/', '*' and ':' are operators of formulas. "
-            "Write I(successes / trials) for a proportion, with var_weights= for its trials, or successes + failures"
-        )
-    factors = [f for f in info.factor_infos.values() if f.type == "categorical"]
-    if not factors:
-        return endog.iloc[:, 0] if endog.shape[1] == 1 else endog
-    name = next(iter(info.factor_infos)).name()
-    categories = list(factors[0].categories)
-    if len(info.factor_infos) > 1 or not all(isinstance(c, (bool, np.bool_)) for c in categories):
-        raise FormulaError(
-            f"endog: the response {name!r} is text with the values {categories[:6]}; say which value is a success, "
-            f"for instance ({name} == {categories[-1]!r}) ~ ..."
-        )
-    values = endog.iloc[:, categories.index(True)] if True in categories else 0.0 * endog.iloc[:, 0]
-    return pd.Series(np.asarray(values), index=endog.index, name=name)
-
-
 def _without_intercept(exog: pd.DataFrame) -> pd.DataFrame:
     """Fixed effects beside thresholds."""
     info = with_columns(exog.design_info, [c for c in exog.columns if c != "Intercept"])
     out = exog[info.column_names]
     out.design_info = info
     return out
-
-
-def _category(endog: pd.DataFrame, frame: pd.DataFrame) -> pd.Series | pd.DataFrame:
-    """Response of categories as it is in the data; numbers as they are."""
-    factors = endog.design_info.factor_infos
-    if not any(facts.type == "categorical" for facts in factors.values()):
-        return endog.iloc[:, 0] if endog.shape[1] == 1 else endog
-    name = next(iter(factors)).name()
-    categories = list(next(iter(factors.values())).categories)
-    kept = frame[name].dtype if name in frame.columns else None
-    ordered = isinstance(kept, pd.CategoricalDtype) and bool(kept.ordered)
-    codes = np.argmax(endog.to_numpy(), axis=1)
-    dtype = pd.CategoricalDtype(categories, ordered=ordered)
-    return pd.Series(np.asarray(categories, object)[codes], index=endog.index, name=name).astype(dtype)
 
 
 def refuse_one_level(info: DesignInfo) -> None:

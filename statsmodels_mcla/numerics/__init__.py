@@ -15,6 +15,7 @@ from statsmodels_mcla.numerics.arrays import (
     numeric_array,
     thrifty,
     unique_rows,
+    unmasked,
 )
 from statsmodels_mcla.numerics.finite_differences import (
     difference_points,
@@ -70,5 +71,6 @@ __all__ = [
     "thrifty",
     "transpose",
     "unique_rows",
+    "unmasked",
     "weighted_sum",
 ]

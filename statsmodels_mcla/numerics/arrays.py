@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 Array = NDArray[Any]
 Number = Array | float
@@ -53,15 +54,26 @@ def unique_rows(table: Array) -> UniqueRows:
     return UniqueRows(ordered[first], order[first], inverse, np.diff(first, append=len(table)))
 
 
+def unmasked(value: Any) -> Any:
+    """The same values, those that numpy masks missing (NaN)."""
+    if not isinstance(value, np.ma.MaskedArray):
+        return value
+    plain = np.array(value.data, float if value.dtype.kind in "biuf" else object)
+    plain[np.ma.getmaskarray(value)] = np.nan
+    return plain
+
+
 def numeric_array(value: Any) -> Array:
-    """Floats, without taking dates for numbers of nanoseconds as numpy does.
+    """Floats, masked values missing, without taking dates for numbers of nanoseconds as numpy does.
 
     Raises
     ------
     TypeError, ValueError
         If a value is no number.
     """
-    out = np.asarray(value)
+    if issparse(value):
+        raise TypeError("a sparse matrix holds no array of numbers: pass what its toarray() gives")
+    out = np.asarray(unmasked(value))
     if out.dtype.kind in "mM":
         raise TypeError("dates and times are no numbers")
     return out.astype(float, order="C")

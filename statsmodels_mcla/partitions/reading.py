@@ -17,6 +17,7 @@ from statsmodels_mcla.data import (
     read_rows,
     refuse_residual_effects,
     refuse_saturated,
+    refuse_uncounted,
     refuse_unidentified_covariance,
     refuse_unidentified_terms,
     seen_by_levels,
@@ -191,6 +192,8 @@ def read_partitions(
     n_rows = sum(found.rows for found in facts)
     refuse_saturated(n_rows, columns)
     refuse_residual_effects([(t.name, t.n_levels) for t in terms if t.dim == 1], n_rows, family)
+    for term in terms:
+        refuse_uncounted(term.name, term.columns, n_rows)
     merge = saves(sum(found.distinct for found in facts), n_rows)
     loose = workplace.keep(partial(_loose, own, [t.axes for t in terms], merge), raw)
     within, together = zip(*workplace.map(_seen, loose), strict=True)

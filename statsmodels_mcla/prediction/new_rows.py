@@ -132,10 +132,9 @@ def fixed_rows(
         if isinstance(exog, pd.DataFrame) and set(exog.columns) == set(names):
             exog = exog[names]
         frame = exog if isinstance(exog, pd.DataFrame) and named else None
-        X = np.asarray(exog, dtype=float)
-        if X.ndim == 1:
-            X = X[:, None] if len(names) == 1 else X[None]
-        X = finite_matrix(X, "exog")
+        X = finite_matrix(exog, "exog")
+        if np.ndim(exog) == 1 and len(names) > 1:  # one row
+            X = X.T
         if X.shape[1] != len(names):
             raise ValueError(
                 f"exog has {X.shape[1]} columns, but the model has {len(names)} fixed effects: {names}"

@@ -121,3 +121,17 @@ def test_products_of_designs_are_those_of_dense_matrices(bars: str) -> None:
             V.append(np.einsum("rgi,ij,sgj->rs", Z, G, Z))
     dense = [[np.sum(a * b) / len(d) for b in V] for a in V]
     np.testing.assert_allclose(seen_together(terms), dense, rtol=1e-10, atol=1e-12)
+
+
+def test_more_covariances_than_rows_are_refused_at_once() -> None:
+    """A number that is held as text, as a random slope: 5050 of them, which took minutes to look at."""
+    d = data(True)
+    d["t"] = [f"c{i % 40}" for i in range(len(d))]
+    text = (
+        rf"\d+ effects a level .* have \d+ variances and covariances, more than there are rows \({len(d)}\)"
+    )
+    with pytest.raises(ValueError, match=text):
+        MCLAMixedGLM.from_formula("y ~ x + (t | g)", data=d, family="binomial")
+    parts = [lambda: d[d.g < 5], lambda: d[d.g >= 5]]
+    with pytest.raises(ValueError, match=text):
+        MCLAMixedGLM.from_partitions("y ~ x + (t | g)", parts, family="binomial")

@@ -1,5 +1,7 @@
 """Tables of other libraries and types, labels in other orders: the numbers of the plain data frame."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -290,3 +292,19 @@ def test_designs_are_matched_by_the_names_of_their_columns(data):
     design = pd.DataFrame(fit.model.exog, columns=fit.model.exog_names, index=data.index)
     right = fit.predict(design, transform=False)
     np.testing.assert_allclose(fit.predict(design[design.columns[::-1]], transform=False), right)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"y": [[1]] * 24}, "`y` holds lists, such as [1]: give each row one number"),
+        ({"x": [{"a": 1}] * 24}, "`x` holds dicts, such as {'a': 1}: give each row one number"),
+        ({"y": ["0", "1", "3"] * 8}, "the response 'y' holds numbers as text, such as '0': convert it with"),
+        ({"y": ["no", "yes", "yes"] * 8}, "say which value is a success, for instance (y == 'yes')"),
+    ],
+    ids=lambda _: "",
+)
+def test_cells_that_are_no_numbers_are_named(wrong, text):
+    data = pd.DataFrame({"y": [0, 1, 3] * 8, "x": np.arange(24) % 5, "g": np.repeat(np.arange(6), 4), **wrong})
+    with pytest.raises(FormulaError, match=re.escape(text)):
+        MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family="poisson")
