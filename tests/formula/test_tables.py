@@ -305,6 +305,8 @@ def test_designs_are_matched_by_the_names_of_their_columns(data):
     ids=lambda _: "",
 )
 def test_cells_that_are_no_numbers_are_named(wrong, text):
-    data = pd.DataFrame({"y": [0, 1, 3] * 8, "x": np.arange(24) % 5, "g": np.repeat(np.arange(6), 4), **wrong})
+    data = pd.DataFrame(
+        {"y": [0, 1, 3] * 8, "x": np.arange(24) % 5, "g": np.repeat(np.arange(6), 4), **wrong}
+    )
     with pytest.raises(FormulaError, match=re.escape(text)):
         MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family="poisson")

@@ -191,7 +191,8 @@ def maximum_of_paths(
         paths = _Paths(scale, sampler, position, settings, metric, (x, known))
         must = not answered and (late or best is None)  # before, there were few draws
         used = metric if known is None else None
-        found, known = known or paths.at_anchor(x, tails=tol == EXACT or metric is not None, late=must), None
+        last = tol == EXACT or metric is not None or settings.late
+        found, known = known or paths.at_anchor(x, tails=last, late=must), None
         if found is None:
             break
         g, H = scale.derivatives(x, found.score, found.hessian)
@@ -215,7 +216,8 @@ def maximum_of_paths(
         if joint:  # draws that are too noisy to be made again
             return _at_end(paths, position, x + step, told)
         # 3. draws from there, as far as there are any
-        there = None if close else _nearest(scale, sampler, x, step, position)
+        same = settings.out_of_time and not step.any()  # draws, which would tell nothing new
+        there = None if close or same else _nearest(scale, sampler, x, step, position)
         if there is None:
             break
         position, metric = there, metric_of(sampler, position, found)
@@ -392,8 +394,9 @@ def fit_monte_carlo(
         this = position, evaluation, precision, converged, precise, sampler, tuple(history), *told
         found = _not_lost(found, MonteCarloFit(*this), scale, settings, metric)
         left = precise and settings.nsample is None and leave(position.params, evaluation.hessian)
-        if left or (tol == EXACT and enough) or settings.beyond(position.params):
-            return found
+        rushed = tol != EXACT and settings.out_of_time
+        if left or rushed or (tol == EXACT and enough) or settings.beyond(position.params):
+            return _told_of_tails(found, scale, settings, metric) if rushed else found
         # 2. more draws where the error comes from, unless they are enough or too many already
         failures += precision is None
         larger = sampler
