@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, ModelWarning
@@ -20,6 +21,9 @@ __all__ = [
     "SingularFitWarning",
     "warn_user",
 ]
+
+
+T = TypeVar("T")
 
 
 class MCLAWarning(ModelWarning):
@@ -75,6 +79,19 @@ PACKAGE = str(Path(__file__).parent)
 def is_inside(frame: FrameType) -> bool:
     """Whether a frame is of this package."""
     return frame.f_code.co_filename.startswith(PACKAGE)
+
+
+def told_of(model: str, fit: Callable[[], T]) -> T:
+    """What a fit on the way to a table gives, its warnings naming the model, whose fit nobody sees."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = fit()
+    for each in told:
+        if issubclass(each.category, ModelWarning):
+            warn_user(f"{model}: {each.message}", each.category)
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return found
 
 
 def warn_user(message: str, category: type[Warning] = MCLAWarning) -> None:

@@ -300,3 +300,25 @@ def test_terms_of_categories_are_in_the_predictors_of_all() -> None:
     with pytest.raises(ValueError, match=r"t_test_pairwise is not known.*emmeans\('a'\).contrasts"):
         result.t_test_pairwise("a")
     assert pvalue_of(result, "a") == found.loc["a", "Pr(>Chisq)"]  # of a power analysis
+
+
+def test_warnings_of_the_models_of_a_table_name_the_model(recwarn):
+    """A variance that is zero without a covariate only: the fit itself is not singular."""
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(20), 8), rng.normal(size=160)
+    between, noise = 0.9 * rng.normal(size=20)[g], rng.normal(size=20)[g]
+    y = rng.poisson(np.exp(0.3 * x + between)).astype(float)
+    data = pd.DataFrame({"y": y, "x": x, "z": noise, "b": between, "g": g})
+    fit = MCLAMixedGLM.from_formula("y ~ x + z + (1 | g)", data=data, family="poisson").fit_laplace()
+    assert not recwarn
+    for table, model in (
+        (lambda: fit.add1("b"), "the model with b"),
+        (lambda: fit.update(". ~ . + b").anova(test="LR"), "the model without z"),
+        (lambda: fit.update(". ~ . + b").drop1("z"), "the model without z"),
+    ):
+        recwarn.clear()
+        table()
+        told = [w for w in recwarn if str(w.message).startswith(f"{model}: the variance of 'g' is zero")]
+        assert len(told) == 1
+        assert told[0].category is SingularFitWarning
+        assert told[0].filename == __file__

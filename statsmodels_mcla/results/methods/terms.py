@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import pandas as pd
 
 from statsmodels_mcla.comparison import RestrictionTest, single_term_table, table_of_tests, term_test
 from statsmodels_mcla.data import MixedModel
-from statsmodels_mcla.exceptions import warn_user
+from statsmodels_mcla.exceptions import told_of, warn_user
 from statsmodels_mcla.formula import conditions_of, environment, relatives_of
 from statsmodels_mcla.inference import columns_of, places_of, tested_terms, wald_term_tests
 from statsmodels_mcla.interface import refuse_unknown
@@ -136,7 +137,8 @@ class TermMethods(ScoreTestResults):
         def fitted(left_out: Sequence[int]) -> Any:
             kept = tuple(name for j, name in enumerate(columns) if j not in left_out)
             if kept not in models:
-                models[kept] = self._fit_like(self.model.with_fixed(kept))
+                less = f"the model without {', '.join(columns[j] for j in left_out)}"
+                models[kept] = told_of(less, partial(self._fit_like, self.model.with_fixed(kept)))
             return models[kept]
 
         for term in terms:
@@ -202,7 +204,7 @@ class TermMethods(ScoreTestResults):
         if not names:
             raise ValueError("scope: the fixed effects have no term to drop")
         env = environment(eval_env, 1)
-        others = {name: self.update(f". ~ . - {name}", eval_env=env) for name in names}
+        others = self._updated(names, "-", "without", env)
         tests = {name: term_test(self, other, "LR", rng) for name, other in others.items()}
         return single_term_table(self, others, tests, drawn=self.estimates.drawn)
 
@@ -256,9 +258,18 @@ class TermMethods(ScoreTestResults):
         if test == "score":
             tests = {name: self.score_test(name, rng=rng, eval_env=env) for name in names}
         else:
-            others = {name: self.update(f". ~ . + {name}", eval_env=env) for name in names}
+            others = self._updated(names, "+", "with", env)
             tests = {name: term_test(other, self, "LR", rng) for name, other in others.items()}
         return single_term_table(self, others, tests, drawn=self.estimates.drawn)
+
+    def _updated(self, names: Sequence[str], sign: str, word: str, env: Any) -> dict[str, Any]:
+        """Fits with one term less, or more, each."""
+        return {
+            name: told_of(
+                f"the model {word} {name}", partial(self.update, f". ~ . {sign} {name}", eval_env=env)
+            )
+            for name in names
+        }
 
     def _design_info(self) -> Any:
         info = getattr(self.model.data, "model_spec", None)
