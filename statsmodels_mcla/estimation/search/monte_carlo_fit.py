@@ -389,7 +389,7 @@ def fit_monte_carlo(
         precise = precision is not None and precision.meets(settings.mcse_tol)
         enough = _are_enough(sampler, precision, settings)
         stage = "exact" if tol == EXACT else "rough"
-        history.append(_round(stage, sampler, evaluation, precision, time.perf_counter() - clock))
+        history.append(Round.of(stage, sampler, evaluation, precision, time.perf_counter() - clock))
         settings.report(history[-1])
         this = position, evaluation, precision, converged, precise, sampler, tuple(history), *told
         found = _not_lost(found, MonteCarloFit(*this), scale, settings, metric)
@@ -413,21 +413,6 @@ def fit_monte_carlo(
         if grows:
             settings.announce(larger, history)
             sampler, position, evaluation = larger, larger.at(position.params, position), None
-
-
-def _round(
-    stage: str, sampler: Sampler, evaluation: Evaluation, precision: Precision | None, seconds: float
-) -> Round:
-    return Round(
-        stage,
-        sampler.count.most,
-        sampler.count.total,
-        evaluation.value,
-        np.nan if precision is None else precision.worst_ratio,
-        np.nan if precision is None else precision.worst_bias,
-        evaluation.least_ess,
-        seconds,
-    )
 
 
 def _not_lost(

@@ -10,6 +10,7 @@ import numpy as np
 
 from statsmodels_mcla.design import DesignFacts
 from statsmodels_mcla.execution import SERIAL, Executor, Until, now
+from statsmodels_mcla.likelihood.monte_carlo import Evaluation, Precision
 from statsmodels_mcla.likelihood.sampling import Sampler, Sampling
 from statsmodels_mcla.numerics import Array
 
@@ -98,6 +99,22 @@ class Round(NamedTuple):
     bias_over_mcse: float
     min_ess: float
     seconds: float
+
+    @classmethod
+    def of(
+        cls, stage: str, sampler: Sampler, found: Evaluation, precision: Precision | None, seconds: float
+    ) -> Round:
+        """Round that ended with an evaluation, and what is known of its errors."""
+        return cls(
+            stage,
+            sampler.count.most,
+            sampler.count.total,
+            found.value,
+            np.nan if precision is None else precision.worst_ratio,
+            np.nan if precision is None else precision.worst_bias,
+            found.least_ess,
+            seconds,
+        )
 
 
 @dataclass(frozen=True)
