@@ -145,6 +145,10 @@ class Composed(SeveralPredictors):
         return self.base.discrete
 
     @property
+    def atoms(self) -> tuple[float, ...]:  # type: ignore[override]
+        return (0.0,) * self.zi + (1.0,) * self.oi + self.base.atoms
+
+    @property
     def far(self) -> float:  # type: ignore[override]
         return np.inf if self.base.quadratic else FAR
 
@@ -344,7 +348,16 @@ class Composed(SeveralPredictors):
         return out
 
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
+        return self._variance(mu, *self._split(mu, phi))
+
+    def weighted_variance(self, mu: Array, phi: Any, n_trials: Number, var_weights: Number) -> Array:
+        if self.base.dispersion != "scale":
+            return super().weighted_variance(mu, phi, n_trials, var_weights)
         location, zero, one, own = self._split(mu, phi)
+        # which divide the dispersion, not what zeros add
+        return self._variance(mu, location, zero, one, own / var_weights)
+
+    def _variance(self, mu: Array, location: Array, zero: Array, one: Array, own: Any) -> Array:
         base = self.base.mean_curve(own).mean(mu[0])
         spread = (1.0 - one) * (self.base.variance(location, own) + one * (1.0 - base) ** 2)
         mean = one + (1.0 - one) * base

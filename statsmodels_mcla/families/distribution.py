@@ -91,6 +91,10 @@ class Distribution(ABC):
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         """Return the variance of a response of weight one with mean mu (binomial: of the fraction, times trials)."""
 
+    def weighted_variance(self, mu: Array, phi: Any, n_trials: Number, var_weights: Number) -> Array:
+        """Return the variance of responses of other weights, as statsmodels' GLM takes it: divided by them."""
+        return self.variance(mu, phi, n_trials) / var_weights
+
     @abstractmethod
     def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         """Return twice the log-likelihood ratio of a perfect fit to ``mu``, per row.

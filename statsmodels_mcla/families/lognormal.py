@@ -14,7 +14,7 @@ from statsmodels_mcla.families.gaussian import GaussianIdentity
 from statsmodels_mcla.families.links import LOG, MeanLink
 from statsmodels_mcla.families.normal_means import NormalMean
 from statsmodels_mcla.families.response_checks import refuse
-from statsmodels_mcla.families.row_terms import RowData
+from statsmodels_mcla.families.row_terms import Response, RowData
 from statsmodels_mcla.numerics import Array, Number
 
 
@@ -69,6 +69,15 @@ class LogNormal(GaussianIdentity):
 
     def mean_curve(self, phi: Any) -> MeanLink:
         return ScaledExp(float(np.exp(0.5 * phi)))
+
+    def read_response(self, endog: Any, var_weights: Array) -> tuple[Response, Array]:
+        if np.any((var_weights != 1.0) & (var_weights != 0.0)):
+            raise ValueError(
+                "var_weights: means of log-normal responses depend on the variance of their logarithm, so that rows of "
+                "other weights have other means at the same effects. Fit np.log(y) with family='gaussian' and these "
+                "weights, or pass freq_weights"
+            )
+        return super().read_response(endog, var_weights)
 
     def _check_support(self, y: Array) -> None:
         refuse(y <= 0, y, self.name, "positive numbers")

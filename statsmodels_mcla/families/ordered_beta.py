@@ -77,6 +77,7 @@ class OrderedBeta(SmoothDensity):
     seen: tuple[bool, bool] = (True, True)
 
     name: ClassVar[str] = "OrderedBeta"
+    atoms: ClassVar[tuple[float, ...]] = (0.0, 1.0)
     simple_mean: ClassVar[bool] = False
 
     def of_response(self, endog: Any) -> OrderedBeta:

@@ -47,6 +47,7 @@ class Tweedie(SmoothDensity):
     """
 
     name: ClassVar[str] = "Tweedie"
+    atoms: ClassVar[tuple[float, ...]] = (0.0,)
     ends: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType(
         {
             "power": (

@@ -106,17 +106,19 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         Raises
         ------
         ValueError
-            If the model has no intercept, as with ordered categories, whose thresholds are in its place.
+            If the model has no intercept; thresholds of ordered categories stand in its place.
         """
-        inputs = inputs_of(self)
-        if not self.k_constant:
+        inputs, intercept = inputs_of(self), self.conditional_family.intercept
+        if intercept and not self.k_constant:
             raise ValueError(
                 "the null model has an intercept alone, and this model has none: fit it by a formula"
             )
         others = inputs.predictor_of_column > 0
-        exog = inputs.exog.loc[:, others].copy()
-        exog.insert(0, "Intercept", 1.0)
-        of_column = None if inputs.of_column is None else np.append(0, inputs.of_column[others])
+        exog, of_column = inputs.exog.loc[:, others].copy(), inputs.of_column
+        if intercept:
+            exog.insert(0, "Intercept", 1.0)
+        if of_column is not None:
+            of_column = np.append(np.zeros(int(intercept), int), of_column[others])
         null = replace(inputs, exog=exog, of_column=of_column)
         return type(self)(null, exog, family=self.family, of_column=of_column)
 

@@ -249,5 +249,7 @@ class PredictiveLaw:
         low, high = (
             (np.zeros(len(at)), np.ceil(centre * trials)) if discrete else (centre - width, centre + width)
         )
-        out = quantiles(cdf, p, low, high, width, discrete=discrete)
+        out = quantiles(
+            cdf, p, low, high, width, discrete=discrete, atoms=() if discrete else self.family.atoms
+        )
         return out / trials

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import special
@@ -24,6 +24,7 @@ def quantiles(
     width: Array,
     *,
     discrete: bool,
+    atoms: Sequence[float] = (),
 ) -> Array:
     """Quantiles (N,): where distribution functions are p, or of whole numbers the first with p or more.
 
@@ -39,13 +40,23 @@ def quantiles(
         Between which places to look first, and how far to go on from there.
     discrete : bool
         Whether they are whole numbers, of which ``low`` is the first that there is.
+    atoms : sequence of float
+        Places where distribution functions that are continuous otherwise may jump: no search would end there.
     """
+    out, every = np.full(len(low), np.nan), np.arange(len(low))
+    for atom in atoms:
+        at, under = np.full(len(low), float(atom)), np.full(len(low), np.nextafter(atom, -np.inf))
+        out[(cdf(under, every) < p) & (cdf(at, every) >= p)] = atom
+    rest = np.flatnonzero(np.isnan(out))
 
     def excess(y: Array, rows: np.ndarray) -> Array:
-        return np.clip(special.ndtri(np.clip(cdf(y, rows), 0.0, 1.0)), -FAR, FAR) - special.ndtri(p)
+        return np.clip(special.ndtri(np.clip(cdf(y, rest[rows]), 0.0, 1.0)), -FAR, FAR) - special.ndtri(p)
 
-    around = _bracketed(excess, low.astype(float), high.astype(float), width, discrete=discrete)
-    return _between(excess, *around, discrete=discrete)
+    around = _bracketed(
+        excess, low[rest].astype(float), high[rest].astype(float), width[rest], discrete=discrete
+    )
+    out[rest] = _between(excess, *around, discrete=discrete)
+    return out
 
 
 def _bracketed(

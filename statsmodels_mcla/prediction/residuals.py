@@ -28,8 +28,9 @@ def pearson_residuals(
     """
     unit = 1.0 if family.exponential and family.dispersion == "scale" else phi
     at = family.location(mean, phi) if location is None else location
-    size = np.sqrt(inputs.n_trials * inputs.var_weights / family.variance(at, unit, inputs.n_trials))
-    return np.asarray((proportions(inputs) - mean) * size)
+    variance = family.weighted_variance(at, unit, inputs.n_trials, inputs.var_weights)
+    finite = np.where(np.isfinite(variance), variance, np.nan)  # of Student's t there may be none
+    return np.asarray((proportions(inputs) - mean) * np.sqrt(inputs.n_trials / finite))
 
 
 def glm_given_effects(inputs: ModelInputs, family: Any, beta: Array, eta: Array) -> GLMResults:

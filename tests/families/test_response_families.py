@@ -321,3 +321,18 @@ def test_distribution_function_of_beta_binomial_counts_of_thousands(alpha: float
     k, mu = np.floor(rng.uniform(-0.5, 1.1, 80) * n), rng.beta(0.5, 0.5, 80)
     found = families.BetaBinomial().cdf(k, mu, alpha, n)
     np.testing.assert_allclose(found, stats.betabinom.cdf(k, n, mu / alpha, (1 - mu) / alpha), atol=1e-10)
+
+
+def test_weights_of_log_normal_responses_are_refused():
+    """Means would be others in rows of other weights: exp(eta + scale / (2 w))."""
+    data = pd.DataFrame(
+        {"y": np.exp(np.arange(24.0) % 5), "g": np.arange(24) // 4, "w": 1.0 + np.arange(24) % 2}
+    )
+    with pytest.raises(
+        ValueError, match=r"var_weights: means of log-normal .* np.log\(y\) with family='gaussian'"
+    ):
+        MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data=data, family=families.LogNormal(), var_weights="w")
+    kept = MCLAMixedGLM.from_formula(
+        "y ~ 1 + (1 | g)", data=data, family=families.LogNormal(), var_weights=np.sign(data["w"] - 1.0)
+    )
+    assert kept.nobs == 12  # weights of zero leave rows out

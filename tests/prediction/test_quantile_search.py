@@ -46,3 +46,18 @@ def test_quantiles_of_numbers(law: stats.rv_continuous, p: float) -> None:
     mean, sd = law.mean(), law.std()
     found = quantiles(cdf, p, mean - sd, mean + sd, sd, discrete=False)
     np.testing.assert_allclose(found / sd, law.ppf(p) / sd, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 0.9, 0.99])
+def test_quantiles_of_numbers_with_atoms(p: float) -> None:
+    """Zero with probability .3, one with .2, uniform between them: a search would creep towards the ends."""
+    calls: list[int] = []
+
+    def cdf(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        calls.append(len(rows))
+        return np.where(y < 0, 0.0, np.where(y < 1, 0.3 + 0.5 * np.clip(y, 0, 1), 1.0))
+
+    start = np.zeros(7), np.ones(7), np.ones(7)
+    found = quantiles(cdf, p, *start, discrete=False, atoms=(0.0, 1.0))
+    np.testing.assert_allclose(found, np.clip((p - 0.3) / 0.5, 0.0, 1.0), rtol=1e-9, atol=0.0)
+    assert sum(calls) < 30 * 7

@@ -15,6 +15,7 @@ from helpers import KIND_IDS, KINDS, assert_monte_carlo, fit_of, laplace_of, sma
 from scipy import stats
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.families import StudentT
 
 F = sm.families
 
@@ -130,3 +131,27 @@ def test_simulations_of_many_rows_come_in_parts(monkeypatch: pytest.MonkeyPatch)
 def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fit_of("cbpp").resid_quantile(**arguments)
+
+
+def test_variance_weights_divide_what_is_not_the_zero_part() -> None:
+    """A hurdle of Gamma responses of two weights: each kind has residuals of variance one."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(100), 20), "x": rng.normal(size=2000)})
+    data["w"] = np.where(np.arange(2000) % 2, 4.0, 0.25)
+    mu, phi = np.exp(0.3 * data["x"] + 0.3 * rng.normal(size=100)[data["g"]]), 0.5 / data["w"]
+    data["y"] = np.where(rng.uniform(size=2000) < 0.3, 0.0, rng.gamma(1 / phi, mu * phi))
+    fit = MCLAMixedGLM.from_formula(
+        "y ~ x + (1 | g)", data=data, family=F.Gamma(F.links.Log()), ziformula="~ 1", var_weights="w"
+    ).fit_laplace()
+    spread = fit.resid_pearson.groupby(data["w"]).var()
+    np.testing.assert_allclose(spread, 1.0, atol=0.12)
+
+
+def test_residuals_without_a_variance_are_missing() -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame(
+        {"y": rng.standard_t(4, size=60) + 2.0 * (np.arange(60) % 12), "g": np.arange(60) % 12}
+    )
+    fit = MCLAMixedGLM.from_formula("y ~ 1 + (1 | g)", data=data, family=StudentT(df=1)).fit_laplace()
+    assert np.isnan(fit.resid_pearson).all()
+    assert fit.r2()["estimate"].isna().all()

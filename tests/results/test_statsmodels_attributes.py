@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
-from helpers import KIND_IDS, KINDS, Kind, data_of, fit_of, laplace_of, small
+from helpers import KIND_IDS, KINDS, REFERENCE, Kind, data_of, fit_of, laplace_of, small
 from scipy import stats
 from statsmodels.tools import _testing
 
 from statsmodels_mcla import MCLAMixedGLM
-from statsmodels_mcla.families import Beta
+from statsmodels_mcla.families import Beta, Cumulative
 
 mpl.use("Agg")
 F = sm.families
@@ -149,6 +149,16 @@ def test_deviances_and_pseudo_r_squared() -> None:
     assert found.pseudo_rsquared() == pytest.approx(1 - np.exp((null.llf - found.llf) * 2 / 236))
     with pytest.raises(ValueError, match="kind must be"):
         found.pseudo_rsquared("r2")
+    wine = pd.read_csv(REFERENCE / "wine.csv").assign(
+        rating=lambda d: pd.Categorical(d["rating"], ordered=True)
+    )
+    ordered, thresholds = (
+        MCLAMixedGLM.from_formula(
+            f"rating ~ {fixed} + (1 | judge)", data=wine, family=Cumulative()
+        ).fit_laplace()
+        for fixed in ("temp + contact", "1")
+    )
+    assert ordered.llnull == pytest.approx(thresholds.llf, abs=1e-6)
     drawn = fit_of("epil")
     assert abs(drawn.llnull - found.llnull) < 0.5  # Laplace's approximation is good here
     assert 0 < drawn.llnull_mcse < 0.05
@@ -407,3 +417,15 @@ def test_levels_come_back_as_they_were(levels: Any) -> None:
     np.testing.assert_allclose(
         again.predict(data, random="conditional"), found.predict(random="conditional"), rtol=1e-9
     )
+
+
+def test_contrasts_without_standard_errors_do_not_stand_in_the_way_of_others() -> None:
+    found = singular_fit()
+    every = np.eye(3)
+    table, two = found.t_test(every).summary_frame(), found.t_test(every[:2]).summary_frame()
+    np.testing.assert_array_equal(table.iloc[:2], two)
+    assert np.isnan(table["std err"].iloc[2])
+    whole, covariance = np.asarray(found.cov_params()), found._results.cov_params
+    np.testing.assert_array_equal(covariance(every), whole)
+    np.testing.assert_array_equal(covariance(every[:2], other=every), whole[:2])
+    np.testing.assert_array_equal(covariance(every[0]), whole[0, 0])

@@ -52,7 +52,11 @@ def marginaleffects_model(model: MixedModel, estimates: Estimates, random: str) 
 
         def get_exog(self, newdata: Any) -> Array:
             frame = newdata.to_pandas()
-            offset = frame[OFFSET] if OFFSET in frame else np.full(len(frame), source.offset.mean())
+            offset = (
+                frame[OFFSET]
+                if OFFSET in frame
+                else np.full(len(frame), np.average(source.offset, weights=source.weights))
+            )
             for name, known in levels.items():
                 frame[name] = [known.get(str(value), value) for value in frame[name]]
             rows = source.rows(

@@ -43,11 +43,18 @@ class MarginalChange:
         """Effects in every row (N,), and their derivatives (N, P) in the fitted parameters."""
         found = moments_of(fitted, self.rows, errors, joint=self.joint)[-1]
         mean, slope = found.mean, found.slope
-        if relative:
-            mean, slope = np.log(mean), slope / mean[:, None]
+        if relative:  # the derivative of log |mean| is that of the mean over it, whatever the sign
+            with np.errstate(divide="ignore", invalid="ignore"):
+                mean, slope = np.log(np.abs(_of_one_sign(mean, len(self.weights)))), slope / mean[:, None]
         weights = self.weights * self.scale
         effect = (weights * mean.reshape(weights.shape)).sum(axis=0)
         return effect, np.einsum("kn,knp->np", weights, slope.reshape(*weights.shape, -1))
+
+
+def _of_one_sign(mean: Array, copies: int) -> Array:
+    """Means of copies of rows, NaN where they differ in sign: there are no relative changes across zero."""
+    signs = np.sign(mean).reshape(copies, -1)
+    return np.where(np.tile((signs == signs[0]).all(axis=0), copies), mean, np.nan)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Margins:
             centre = _centred(source, frame, at)
             prior = None if source.prior is None else source.prior.mean(axis=0, keepdims=True)
             source = replace(source, prior=prior)
-            frame, offset, weights = centre, offset.mean(keepdims=True), np.ones(1)
+            frame, offset, weights = centre, np.average(offset, weights=weights, keepdims=True), np.ones(1)
         return cls(source, frame, offset, weights)
 
     def changes(

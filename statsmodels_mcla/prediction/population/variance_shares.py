@@ -147,6 +147,7 @@ class VarianceShares:
             phi = np.exp(of_spread @ beta + 0.5 * its_variance @ theta)
         at = np.full(np.size(phi), mu)
         variance = family.variance(at, phi)
+        variance = np.where(np.isfinite(variance), variance, np.nan)  # of Student's t there may be none
         if self.method == "lognormal":
             each = np.log1p(variance / mu**2)
         elif self.method == "trigamma":

@@ -161,10 +161,16 @@ class WaldResults(ResultsBase):
         covariance = super().cov_params
         if r_matrix is None or args:
             return covariance(r_matrix, *args, **kwargs)
-        contrasts = [np.atleast_2d(c) for c in (r_matrix, kwargs.get("other")) if c is not None]
-        used = np.any(np.vstack(contrasts) != 0, axis=0)
+        other = kwargs.get("other")
         whole = np.asarray(covariance(cov_p=kwargs.pop("cov_p", None)))
-        return covariance(r_matrix, cov_p=np.where(np.outer(used, used), whole, 0.0), **kwargs)
+        known = ~np.isnan(np.diag(whole))
+        found = covariance(r_matrix, cov_p=np.where(np.outer(known, known), whole, 0.0), **kwargs)
+        # contrasts of parameters without standard errors have none either
+        rows, columns = (
+            np.any(np.asarray(c)[..., ~known] != 0, axis=-1)
+            for c in (r_matrix, r_matrix if other is None else other)
+        )
+        return np.where(np.logical_or.outer(rows, columns), np.nan, found)
 
     def t_test(self, r_matrix: Any, cov_p: Array | None = None, use_t: bool | None = None) -> Any:
         """Wald z-test of linear hypotheses about the parameters.

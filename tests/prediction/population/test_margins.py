@@ -325,12 +325,29 @@ def test_rows_count_as_often_as_their_weights(at: str) -> None:
     data = pd.DataFrame({"x": rng.normal(size=90), "a": rng.choice(list("uvw"), 90), "g": np.arange(90) % 15})
     data["y"] = (rng.random(90) < 1 / (1 + np.exp(-data["x"]))) * 1
     data["w"] = np.where((data["x"] > 0.8) | (data["a"] == "v"), 5, 1)
+    data["o"] = 0.5 * data["x"] ** 2
     rows = data.loc[data.index.repeat(data["w"])].reset_index(drop=True)
     weighted, whole = (
         MCLAMixedGLM.from_formula(
-            "y ~ a * x + (1 | g)", table, family="binomial", freq_weights=weights
+            "y ~ a * x + (1 | g)", table, family="binomial", freq_weights=weights, offset="o"
         ).fit_laplace()
         for table, weights in ((data, "w"), (rows, None))
     )
     found, truth = weighted.get_margeff(at=at), whole.get_margeff(at=at)
     np.testing.assert_allclose(found.margeff, truth.margeff, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["eyex", "eydx"])
+def test_relative_effects_on_negative_means(method: str) -> None:
+    """Degrees below zero: x b / m and b / m, whatever the sign of m."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=120), "g": np.repeat(np.arange(20), 6)})
+    data["y"] = -8.0 + data["x"] + rng.normal(size=20)[data["g"]] + rng.normal(size=120)
+    fit = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family="gaussian").fit_laplace()
+    slopes = fit.params["x"] / fit.predict(data)
+    expected = (slopes * (data["x"] if method == "eyex" else 1.0)).mean()
+    np.testing.assert_allclose(fit.get_margeff(method=method).margeff, expected, rtol=1e-5)
+    data["f"] = np.where(np.arange(120) % 2, "a", "b")
+    data["y"] += 16.0 * (data["f"] == "b")
+    across = fit.update("y ~ x + f + (1 | g)", data=data).get_margeff(method="eydx")
+    np.testing.assert_array_equal(np.isnan(across.margeff), [True, False])  # of f, across zero, and of x
