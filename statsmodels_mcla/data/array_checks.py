@@ -236,7 +236,9 @@ def refuse_saturated(n: int, names: Sequence[str], predictor: str = "") -> None:
         )
 
 
-def check_start_params(start_params: Any, names: Sequence[str], non_negative: np.ndarray) -> Array:
+def check_start_params(
+    start_params: Any, names: Sequence[str], non_negative: np.ndarray, positive: np.ndarray
+) -> Array:
     """Return starting values as an array.
 
     Parameters
@@ -246,6 +248,8 @@ def check_start_params(start_params: Any, names: Sequence[str], non_negative: np
         Names of the parameters.
     non_negative : ndarray of bool (P,)
         Which are variances or dispersions.
+    positive : ndarray of int
+        Places of those that must not be zero, as no singular fit has them there.
     """
     try:
         out = np.asarray(start_params, dtype=float)
@@ -257,9 +261,12 @@ def check_start_params(start_params: Any, names: Sequence[str], non_negative: np
         )
     if not np.all(np.isfinite(out)):
         raise ValueError("start_params must be finite")
-    bad = np.flatnonzero(non_negative & (out <= 0))
-    if len(bad):
-        raise ValueError(f"start_params: {names[bad[0]]!r} must be positive, got {out[bad[0]]:g}")
+    bad = non_negative & (out < 0)
+    bad[positive] = out[positive] <= 0
+    if bad.any():
+        at = int(np.argmax(bad))
+        kind = "be positive" if at in positive else "not be negative"
+        raise ValueError(f"start_params: {names[at]!r} must {kind}, got {out[at]:g}")
     return out
 
 

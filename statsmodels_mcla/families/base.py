@@ -49,8 +49,6 @@ class ConditionalFamily(Distribution):
         Whether the response is a category, which has a name.
     discrete : bool
         Whether the response is a count, so that residuals need a randomised distribution function.
-    atoms : tuple of float
-        Values of positive probability, where the others are continuous.
     quadratic : bool
         Whether the log density is quadratic in ``eta``, so that random effects given data are normal.
     exponential : bool
@@ -67,7 +65,6 @@ class ConditionalFamily(Distribution):
     intercept: ClassVar[bool] = True
     categorical: ClassVar[bool] = False
     discrete: ClassVar[bool] = False
-    atoms: ClassVar[tuple[float, ...]] = ()
     quadratic: ClassVar[bool] = False
     exponential: ClassVar[bool] = True
     canonical: ClassVar[bool] = False

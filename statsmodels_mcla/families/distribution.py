@@ -42,6 +42,8 @@ class Distribution(ABC):
     ----------
     simple_mean : bool
         Whether the mean of the response is mu.
+    atoms : tuple of float
+        Values of positive probability, where the others are continuous.
     link_function : MeanLink
         Mu as a function of ``eta``.
     ends : mapping of str to (str, str)
@@ -49,6 +51,7 @@ class Distribution(ABC):
     """
 
     simple_mean: ClassVar[bool] = True
+    atoms: ClassVar[tuple[float, ...]] = ()
     ends: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from statsmodels_mcla.data import check_start_params, refuse_removed
 from statsmodels_mcla.design import DesignFacts, RandomTerm
 from statsmodels_mcla.estimation import laplace_maximum
-from statsmodels_mcla.estimation.boundary import Reduction
+from statsmodels_mcla.estimation.boundary import Reduction, reduction_at
 from statsmodels_mcla.estimation.search import DrawSettings
 from statsmodels_mcla.execution import Executor, Threads
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
@@ -17,6 +17,8 @@ from statsmodels_mcla.likelihood.sampling import Position, Sampler
 from statsmodels_mcla.model.cloning import ClonableModel
 from statsmodels_mcla.model.fit_arguments import checked_nsample, sampling_of
 from statsmodels_mcla.numerics import Array, seed_of
+
+SINGULAR = 1e-8  # negative eigenvalues of a covariance matrix, as a part of the largest, that are round-off
 
 
 class CurrentDraws:
@@ -107,22 +109,25 @@ class DrawnLikelihood(ClonableModel):
         design = self.design
         if params is None:
             params = laplace_maximum(self.design).params
-        params = self._checked(params)
+        reduction, params = reduction_at(design, self._checked(params))
         draws = DrawSettings(sampling_of(sampling), seed_of(rng), quasi, checked_nsample(nsample))
-        sampler = draws.sampler(design)
+        reduced = reduction.reduce(design)
+        sampler = draws.sampler(reduced)
         if draws.nsample is not None:
             sampler = sampler.with_size(draws.nsample)
-        reduction = Reduction.of(design)
         position = sampler.at(reduction.restrict(params))
-        self._current = CurrentDraws(design, position, reduction, sampler, Threads.of(None))
+        self._current = CurrentDraws(reduced, position, reduction, sampler, Threads.of(None))
 
     def _checked(self, params: Any) -> Array:
-        out = check_start_params(params, self.data.param_names, self.non_negative)
+        positive = np.zeros(0, int) if self.design.has_limit else self.design.positive
+        out = check_start_params(params, self.data.param_names, self.non_negative, positive)
         k = self.design.n_fixed
         for term, G in zip(self.random_terms, self.design.covariance.matrices(out[k:]), strict=True):
-            if np.linalg.eigvalsh(G)[0] <= 0:
+            values = np.linalg.eigvalsh(G)
+            if values[0] < -SINGULAR * values[-1]:
                 raise ValueError(
-                    f"start_params: the covariance matrix of {term.name!r} is not positive definite"
+                    f"start_params: the covariance matrix of {term.name!r} has a negative eigenvalue "
+                    f"({values[0]:.3g}): its covariances are larger than its variances allow"
                 )
         return out
 

@@ -12,6 +12,7 @@ import numpy as np
 from statsmodels_mcla.data import check_positive
 from statsmodels_mcla.design import parameter_names
 from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
+from statsmodels_mcla.estimation.boundary import reduction_at
 from statsmodels_mcla.estimation.constrained import LinearRestriction
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
 from statsmodels_mcla.execution import Threads
@@ -244,7 +245,8 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         Parameters
         ----------
         start_params : array_like (P,), optional
-            Where to start; the Laplace fit by default.
+            Where to start; the Laplace fit by default.  Covariance matrices may be singular, as those of a singular
+            fit are: the search starts at their ranks.
         method, maxiter, options
             Optimiser of `LikelihoodModel.fit` and what it takes; by default ``minimize`` with
             ``min_method="trust-exact"``.
@@ -355,7 +357,9 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             voice.round,
             voice.plan,
         )
-        first, ranks = (laplace.params, laplace.reduction) if start_params is None else (start_params, None)
+        first, ranks = laplace.params, laplace.reduction
+        if start_params is not None:
+            ranks, first = reduction_at(self.design, start_params)
         held = laplace.separated if laplace.limit else ()
         first = np.where(np.isin(np.arange(len(first)), held), laplace.params, first)
         # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,

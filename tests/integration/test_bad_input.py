@@ -272,7 +272,6 @@ FITS: dict[str, tuple[dict[str, Any], str]] = {
     "start-short": ({"start_params": START[:4]}, "start_params"),
     "start-long": ({"start_params": [*START, 1.0]}, "start_params"),
     "start-negative": ({"start_params": [*START[:4], -0.4]}, "start_params.*herd Var"),
-    "start-zero": ({"start_params": [*START[:4], 0.0]}, "start_params.*herd Var"),
     "start-nan": ({"start_params": [np.nan, *START[1:]]}, "start_params"),
     "start-text": ({"start_params": ["a"] * 5}, "start_params"),
     "rng-text": ({"rng": "seed"}, "rng"),

@@ -13,6 +13,7 @@ from statsmodels_mcla.estimation.boundary.reduction import Reduction
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.numerics import Array
 
+ROUND_OFF = 1e-10  # of correlations
 SMALL_SD = 0.25  # of where the search starts: standard deviations, in any direction, that may be zero
 NO_LOSS = 1e-3  # of log-likelihood
 LIMIT = 1e-6  # of log-likelihood: a dispersion that is smaller than any error of it
@@ -67,6 +68,22 @@ def reduction_to(design: DesignFacts, params: Array, ranks: Sequence[int]) -> tu
     out = params.copy()
     out[at] = covariance.pack([truncated(*part) for part in parts])
     return with_ranks(design, out, ranks), out
+
+
+def reduction_at(design: DesignFacts, params: Array) -> tuple[Reduction, Array]:
+    """Ranks that covariance matrices have but for round-off, which is left out of them, and a dispersion of zero."""
+    matrices = design.covariance.matrices(params[design.layout.covariance])
+    ranks = [_rank(term.inner(G)) for term, G in zip(design.loadings.terms, matrices, strict=True)]
+    at_limit = design.has_limit and not np.any(params[design.layout.family])
+    if all(rank == len(G) for rank, G in zip(ranks, matrices, strict=True)):
+        return replace(Reduction.of(design), at_limit=at_limit), params
+    reduction, params = reduction_to(design, params, ranks)
+    return replace(reduction, at_limit=at_limit), params
+
+
+def _rank(inner: Array) -> int:
+    size = np.sqrt(np.where(np.diag(inner) > 0, np.diag(inner), 1.0))
+    return int((np.linalg.eigvalsh(inner / np.outer(size, size)) > ROUND_OFF).sum())
 
 
 def dispersion_without_loss(design: DesignFacts, params: Array) -> bool:
