@@ -9,7 +9,7 @@ import numpy as np
 
 from statsmodels_mcla.design import EffectRows
 from statsmodels_mcla.likelihood.laplace.maps import Map
-from statsmodels_mcla.numerics import Array, multiply_draws, transpose
+from statsmodels_mcla.numerics import Array, inner_products, multiply_draws, transpose
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,26 @@ class DenseRoot:
             both = J.gram(W, left)
             change = change + both + transpose(both)
         return self.half(-(transpose(self.array) @ change @ self.array))
+
+    def filled(self) -> DenseRoot:
+        """See `Root`."""
+        return self
+
+    def bend(self, J: tuple[EffectRows, EffectRows], W: Array, turns: tuple[Array, Array]) -> Array:
+        """See `Root`."""
+        P, Q = (turn + transpose(turn) for turn in turns)
+        both = (
+            P @ Q - transpose(self.array) @ J[0].gram(W, J[1]) @ self.array - turns[0] @ transpose(turns[1])
+        )
+        return self.half(both + transpose(both))
+
+    def products(self, g: Array, t: Array) -> Array:
+        """See `Root`."""
+        return inner_products(g, t)
+
+    def slopes_in_turns(self, products: Array) -> Array:
+        """See `Root`."""
+        return np.asarray(transpose(self.array)[:, None] @ products)
 
     def half(self, symmetric: Array) -> Array:
         """Turn T with T + T' = symmetric."""

@@ -11,6 +11,7 @@ with D block-diagonal and B sparse.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,6 +26,7 @@ from statsmodels_mcla.likelihood.laplace.maps import Map
 from statsmodels_mcla.numerics import Array, inverse_of_lower, inverse_root, transpose
 
 PIECE = 2**21  # numbers of a piece of rows x rest
+MOST_FILLED = 2**18  # entries between eliminated effects and the rest, of which most may be zero
 
 
 def _split(rows: EffectRows, eliminated: slice) -> SplitRows:
@@ -292,6 +294,61 @@ class EliminatedRoot:
         levels = transpose(self.upper) @ _level_blocks(own, *self.upper.shape[:2]) @ self.upper
         return Turn(_half(-levels), -_on_pattern(between, self.pull), _half(-others)).numbers
 
+    def filled(self) -> EliminatedRoot:
+        """See `Root`: where they are few, turns have all entries between the eliminated effects and the rest."""
+        if math.prod(self.pull.shape) > MOST_FILLED:
+            return self
+        rows, columns = self.pull.shape
+        places = np.tile(np.arange(columns), rows), columns * np.arange(rows + 1)
+        return replace(self, pull=sp.csr_array((self.pull.toarray().ravel(), *places), shape=self.pull.shape))
+
+    def bend(self, J: tuple[EffectRows, EffectRows], W: Array, turns: tuple[Array, Array]) -> Array:
+        """See `Root`: but for entries that a turn has none of."""
+        still = self.parts(self.turn(J[1], np.zeros_like(W), J[0], W))
+        parts = [self.parts(turn) for turn in turns]
+        (a, N, d), (b, M, e) = ((own, self.on_levels(between), others) for own, between, others in parts)
+        own = a @ b + b @ a + _half(transpose(a) @ b + transpose(b) @ a)
+        up = transpose(self.upper)
+        down = np.linalg.inv(up)
+        between = self._beside(N, e) + self._beside(M, d)
+        for left, right in ((a, M), (b, N)):
+            between += (_block_diagonal(down @ (left + transpose(left)) @ up) @ right).toarray()
+        across = ((_block_diagonal(up) @ N).T @ (_block_diagonal(up) @ M)).toarray()
+        others = self.inverse_lower @ (across + across.T) @ self.inverse_lower.T
+        others = d @ e + e @ d + _half(others + d.T @ e + e.T @ d)
+        entries = between[self._levels, self.pull.indices]
+        return Turn(still.own + own, still.between + entries, still.others + others).numbers
+
+    def _beside(self, between: sp.csr_array, others: Array) -> Array:
+        """N with Ld^-1 N Ls^-T the product of Ld^-1 between Ls^-T and others."""
+        turned = self.inverse_lower.T @ others
+        return np.asarray(between @ solve_triangular(self.inverse_lower, turned.T, lower=True).T)
+
+    @cached_property
+    def _levels(self) -> np.ndarray:
+        """Rows of the entries of ``pull``."""
+        return np.repeat(np.arange(self.pull.shape[0]), np.diff(self.pull.indptr))
+
+    def products(self, g: Array, t: Array) -> Array:
+        """See `Root`."""
+        h = self.back(g)[0]
+        L, r, _ = self.upper.shape
+        first, own = h[self.eliminated], t[0, self.eliminated]
+        lifted, pulled = self.levels_times(self.upper, first), self.inverse_lower.T @ t[0, self.rest]
+        return Turn(
+            first.reshape(L, r, -1) @ transpose(own.reshape(L, r, -1)),
+            np.einsum("nc,nc->n", lifted[self._levels], pulled[self.pull.indices]),
+            h[self.rest] @ t[0, self.rest].T,
+        ).numbers
+
+    def slopes_in_turns(self, products: Array) -> Array:
+        """See `Root`."""
+        return products
+
+    def on_levels(self, between: Array) -> sp.csr_array:
+        """A matrix (L r, rest) of entries on the pattern of ``pull``."""
+        return sp.csr_array((between, self.pull.indices, self.pull.indptr), shape=self.pull.shape)
+
 
 class Turn(NamedTuple):
     """A turn of an eliminated root: F = [own  Ld^-1 between Ls^-T;  0  others].
@@ -355,8 +412,8 @@ class _Turned:
         """See `Map`."""
         root, out = self.root, np.empty(t.shape)
         first, rest = t[0, root.eliminated], t[0, root.rest]
-        pull = sp.csr_array((self.turn.between, root.pull.indices, root.pull.indptr), shape=root.pull.shape)
-        moved = root.levels_times(transpose(root.upper), pull @ (root.inverse_lower.T @ rest))
+        moved = root.on_levels(self.turn.between) @ (root.inverse_lower.T @ rest)
+        moved = root.levels_times(transpose(root.upper), moved)
         out[0, root.eliminated] = root.levels_times(self.turn.own, first) + moved
         out[0, root.rest] = self.turn.others @ rest
         return root.apply(out)

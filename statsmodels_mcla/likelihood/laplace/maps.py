@@ -69,3 +69,19 @@ class Root(Map, Protocol):
 
     def turn(self, J: EffectRows, dW: Array, left: EffectRows | None = None, W: Array | None = None) -> Array:
         """Turn F with F + F' = -R' (left' W J + J' W left + J' dW J) R."""
+
+    def filled(self) -> Root:
+        """Root whose turns have more entries, for second derivatives to be told in."""
+
+    def bend(self, J: tuple[EffectRows, EffectRows], W: Array, turns: tuple[Array, Array]) -> Array:
+        """Second derivative G of turns that are F and H in two directions, as a turn (B, ...).
+
+        With J_1 and J_2 the derivatives of J, G + G' = P Q + Q P - R' (J_1' W J_2 + J_2' W J_1) R - F H' - H F', where
+        P = -(F + F') and Q = -(H + H').
+        """
+
+    def products(self, g: Array, t: Array) -> Array:
+        """Sums over draws (B, ...) that `slopes_in_turns` is told of, from gradients g and base numbers t (B, q, m)."""
+
+    def slopes_in_turns(self, products: Array) -> Array:
+        """Slopes (B, k, ...) of sums over draws of g' R F t in the entries of a turn F."""

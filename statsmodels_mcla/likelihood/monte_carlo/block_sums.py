@@ -112,10 +112,12 @@ def _accelerated(task: Task, means: Sums) -> Array | None:
     if task.moved.second is None:
         return None
     (shifts, turns), root = task.moved.second
-    K, groups, q, _ = means.twist.shape
     out = np.einsum("kgq,kqsp->kgsp", means.lift, shifts)
-    twist = root.back(means.twist.transpose(0, 2, 1, 3).reshape(K, q, groups * q)).reshape(K, q, groups, q)
-    out[..., task.layout.curved] += np.einsum("kagb,kijab->kgij", twist, turns)
+    if turns is None:
+        return out
+    slopes = root.slopes_in_turns(means.twist)
+    flat = slopes.reshape(*slopes.shape[:2], -1), turns.reshape(*turns.shape[:3], -1)
+    out[..., task.layout.curved] += np.einsum("kgn,kijn->kgij", *flat)
     return out
 
 

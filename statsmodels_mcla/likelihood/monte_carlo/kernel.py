@@ -168,8 +168,8 @@ class Sums:
         h_ij + tr_ij of the parameters after the fixed effects.
     lift : ndarray (K, G, q)
         g = Lambda' r - b, where paths have accelerations; otherwise empty, and so is
-    twist : ndarray (K, G, q, q)
-        g t'.
+    twist : ndarray (K, G, ...)
+        Products of g and t, as the root makes them, where turns have accelerations.
     """
 
     top: Array
@@ -186,8 +186,11 @@ class Sums:
         """Sums over nothing yet."""
         (K, n), s = task.bucket.y.shape, len(task.curves)
         q = task.moved.centre.shape[1]
-        pulled = q if task.moved.second is not None else 0
-        shapes = ((n,), (task.bucket.n_effects,), (s, q), (s, n), (s, s), (pulled,), (pulled, pulled))
+        pulled, twisted = (0,), (0,)
+        if task.moved.second is not None:
+            (_, turns), root = task.moved.second
+            pulled, twisted = (q,), (0,) if turns is None else root.still.shape[1:]
+        shapes = ((n,), (task.bucket.n_effects,), (s, q), (s, n), (s, s), pulled, twisted)
         return cls(np.full(K, -np.inf), *(np.zeros((K, GROUPS, *shape)) for shape in shapes))
 
     def weights(self, log_w: Array) -> Array:
@@ -297,7 +300,9 @@ def _fill(
             if moved.second is not None:
                 g = bucket.gradients_from(task.factors, r[..., part]) - b[..., part]
                 own.lift[...] += weighted_sum(g, weights[:, part])
-                own.twist[...] += inner_products(g * weights[:, None, part], here[..., part])
+                if own.twist.size:
+                    root = moved.second[1]
+                    own.twist[...] += root.products(g * weights[:, None, part], here[..., part])
 
 
 def _add(

@@ -21,17 +21,19 @@ the likelihood as it is, as any m and F do.
 
 from __future__ import annotations
 
+import math
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
 
 from statsmodels_mcla.design import Bucket, EffectRows, MixedDesign
-from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian
-from statsmodels_mcla.numerics import Array, transpose
+from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Root
+from statsmodels_mcla.numerics import Array
 
 MOST_BYTES = 2**28  # of the accelerations of a bucket
 MOST_EFFECTS = (
-    200  # of a block: roots of larger ones may have parts, and the products of dense ones take long
+    200  # of a block whose root is one array, for turns to be accelerated: their products take long
 )
 
 
@@ -42,24 +44,31 @@ class Accelerations(NamedTuple):
     ----------
     shifts : ndarray (B, q, s, P)
         n_ij.
-    turns : ndarray (B, s, s, q, q)
-        G_ij.
+    turns : ndarray (B, s, s, ...), optional
+        G_ij as the root takes them; zero in large blocks, where most of the noise is that of the centre.
     """
 
     shifts: Array
-    turns: Array
+    turns: Array | None
 
     def take(self, index: np.ndarray | slice) -> Accelerations:
         """Those of some of the blocks."""
-        return Accelerations(self.shifts[index], self.turns[index])
+        return Accelerations(self.shifts[index], None if self.turns is None else self.turns[index])
 
 
 def accelerates(bucket: Bucket, design: MixedDesign) -> bool:
     """Whether paths of a bucket can be accelerated: it has effects that are drawn together, and few enough of them."""
     q, s = bucket.n_drawn, design.layout.n_curved
-    fits = q < MOST_EFFECTS and 8 * bucket.n_blocks * (s * q) ** 2 <= MOST_BYTES
+    fits = 8 * bucket.n_blocks * q * s * design.layout.size <= MOST_BYTES
     needless = bucket.family.quadratic or not design.loadings.entries
     return q >= 2 and fits and not needless and len(bucket.family.directions) == 1
+
+
+def _turns_too(root: Root, blocks: int, q: int, s: int) -> bool:
+    """Whether turns are accelerated, too, which are large matrices."""
+    numbers = math.prod(root.still.shape)
+    dense = isinstance(root, DenseRoot) and q >= MOST_EFFECTS
+    return not dense and 8 * blocks * s * s * numbers <= MOST_BYTES
 
 
 def accelerations(
@@ -70,11 +79,9 @@ def accelerations(
     params: Array,
     slopes: Array,
     turns: Array,
-) -> Accelerations | None:
-    """Accelerations of paths with given slopes (B, q, P) and turns (B, s, q, q); None where the root has parts."""
+) -> Accelerations:
+    """Accelerations of paths with given slopes (B, q, P) and turns (B, s, q, q)."""
     layout, family, (M, root, _, W, third) = design.layout, bucket.family, gaussian
-    if not isinstance(root, DenseRoot):
-        return None
     factors = design.loadings.factors(params[layout.covariance])
     centre = design.fixed_centre  # nothing may depend on where covariates are counted from
     X, slopes = bucket.X - centre, slopes.copy()
@@ -88,9 +95,7 @@ def accelerations(
         moves[j] = along[j].times(M) + J.times(slopes[..., j])
     blocks, q, P = slopes.shape
     s, first = turns.shape[1], P - turns.shape[1]
-    shifts, second = np.zeros((blocks, q, s, P)), np.zeros((blocks, s, s, q, q))
-    R = root.array
-    rotated = -(turns + transpose(turns))  # P_j
+    shifts = np.zeros((blocks, q, s, P))
     for i, J_i in along.items():
         for j, move in moves.items():
             if j in along and j < i:
@@ -98,20 +103,18 @@ def accelerations(
             pull = J.back(third * moves[i] * move - W * J_i.times(slopes[..., j])) - J_i.back(W * move)
             if j in along:
                 pull -= J.back(W * along[j].times(slopes[..., i])) + along[j].back(W * moves[i])
-                a, b = i - first, j - first
-                both = J_i.gram(W, along[j])
-                change = (
-                    rotated[:, a] @ rotated[:, b]
-                    - transpose(R) @ both @ R
-                    - turns[:, a] @ transpose(turns[:, b])
-                )
-                second[:, a, b] = second[:, b, a] = root.half(change + transpose(change))
             n = root.of(root.back(pull))
             shifts[:, :, i - first, j] = n
             if j in along:
                 shifts[:, :, j - first, i] = n
-    finite = np.isfinite(shifts).all(axis=(1, 2, 3)) & np.isfinite(second).reshape(blocks, -1).all(axis=1)
-    shifts[~finite], second[~finite] = 0.0, 0.0
+    second = None
+    if _turns_too(root, blocks, q, s):
+        second = np.zeros((*turns.shape[:2], *turns.shape[1:]))
+        for i, j in combinations_with_replacement(along, 2):
+            a, b = i - first, j - first
+            second[:, a, b] = second[:, b, a] = root.bend((along[i], along[j]), W, (turns[:, a], turns[:, b]))
+        second[~np.isfinite(second).reshape(blocks, -1).all(axis=1)] = 0.0
+    shifts[~np.isfinite(shifts).all(axis=(1, 2, 3))] = 0.0
     return Accelerations(shifts, second)
 
 
@@ -120,8 +123,8 @@ class Accelerated(NamedTuple):
 
     centre: Array  # (B, q), to be added to those of affine paths,
     slopes: Array  # (B, q, P)
-    change: Array  # (B, q, q) of K
-    turns: Array  # (B, s, q, q)
+    change: Array | float  # (B, ...) of K
+    turns: Array | float  # (B, s, ...)
 
 
 def accelerated(found: Accelerations, step: Array) -> Accelerated:
@@ -132,5 +135,7 @@ def accelerated(found: Accelerations, step: Array) -> Accelerated:
     drift = shifts @ step  # (B, q, s)
     centre = drift @ own - 0.5 * (shifts[..., first:] @ own) @ own
     slopes = np.concatenate([np.einsum("kqsp,s->kqp", shifts[..., :first], own), drift], axis=-1)
-    more = np.einsum("kijab,j->kiab", turns, own)
-    return Accelerated(centre, slopes, 0.5 * np.einsum("kiab,i->kab", more, own), more)
+    if turns is None:
+        return Accelerated(centre, slopes, 0.0, 0.0)
+    more = np.einsum("kij...,j->ki...", turns, own)
+    return Accelerated(centre, slopes, 0.5 * np.einsum("ki...,i->k...", more, own), more)

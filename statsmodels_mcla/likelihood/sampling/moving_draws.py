@@ -149,9 +149,11 @@ class Anchor:
         diagonal = root.diagonal(turns) / stretched[:, None]
         bends = tuple(root.composed(turns[:, j]) for j in range(turns.shape[1]))
         crossed = diagonal @ transpose(diagonal)
-        if second is not None:
-            diagonals = np.diagonal(second.turns, axis1=-2, axis2=-1)
-            crossed = crossed - (diagonals / stretched[:, None, None]).sum(axis=-1)
+        if second is not None and second.turns is not None:
+            twice = second.turns.reshape(len(second.turns), -1, *second.turns.shape[3:])
+            crossed = crossed - (root.diagonal(twice) / stretched[:, None]).sum(axis=-1).reshape(
+                crossed.shape
+            )
         beyond = None if second is None else (second, root)
         return Moved(centre, along, log_det, slopes, bends, diagonal.sum(axis=2), crossed, beyond)
 
@@ -185,6 +187,8 @@ def anchored(
     """
     layout, family, phi = design.layout, bucket.family, design.split(params)[2]
     y, w, v = bucket.y[..., None], bucket.w[..., None], bucket.v[..., None]
+    if accelerate:
+        gaussian = gaussian._replace(root=gaussian.root.filled())
     M, root, d1, W, third = gaussian
     blocks, q = M.shape
     J = modes.J

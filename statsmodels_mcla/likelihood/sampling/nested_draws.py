@@ -38,7 +38,7 @@ LEAST, FIRST = 4, 8  # points of a replicate, at least and at first
 DF, INFLATE = 6.0, 2.0
 STEPS = 12  # of Newton's method to the modes of the inner effects
 NEAR = 1e-2  # conditional standard deviations that they may be away
-NARROW = 100.0  # curvature of an inner effect beyond which its law is too narrow for points that do not move with it
+NARROW = 150.0  # curvature of an inner effect beyond which its law is too narrow for points that do not move with it
 KNOWN = 13  # places of the outer effect where laws of the inner ones are looked at
 NODES, TIMES = 16, 2  # points for their mean and SD, and rounds
 

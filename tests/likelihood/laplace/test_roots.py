@@ -130,3 +130,34 @@ def test_modes_do_not_depend_on_where_the_search_starts(large: int, monkeypatch:
     assert bucket.n_drawn == 110
     slope = modes.J.back(modes.d1) - modes.b
     assert np.abs(modes.root.back(slope)).max() < 1e-8
+
+
+@pytest.mark.parametrize("r", [1, 2])
+@pytest.mark.parametrize("form", ["dense", "eliminated"])
+def test_second_derivatives_of_turns(form: str, r: int) -> None:
+    """G + G' = P Q + Q P - R' (J_1' W J_2 + J_2' W J_1) R - F H' - H F', by dense matrices; and slopes of g' R G t."""
+    J, left, W = crossed(r)
+    segment = J.eliminable()
+    assert segment is not None
+    dense, other = J.blocks[0].toarray(), left.blocks[0].toarray()
+    rows, lefts, size = J, left, dense.shape[1]
+    root = EliminatedRoot.of_rows(J, W, segment).filled()
+    if form == "dense":
+        rows, lefts = DenseRows(dense[None]), DenseRows(other[None])
+        root = DenseRoot(root.of(np.eye(size)[None]))
+    rng, every = np.random.default_rng(0), np.eye(size)[None]
+    R = root.of(every)[0]
+    turns = [root.turn(rows, rng.normal(size=W.shape), lefts, k * W) for k in (1.0, -0.5)]
+    inverse = np.linalg.inv(R)
+    F, H = (inverse @ root.composed(turn).apply(every)[0] for turn in turns)
+    P, Q = -(F + F.T), -(H + H.T)
+    both = dense.T @ (W[0][:, None] * other)
+    wanted = P @ Q + Q @ P - R.T @ (both + both.T) @ R - F @ H.T - H @ F.T
+    level = np.r_[np.repeat(np.arange(12), r), np.full(7 * r, 12)]
+    same = (level[:, None] == level) | (level == 12) | (form == "dense")
+    G = np.where(same, np.triu(wanted, 1), 0.0) + 0.5 * np.diag(np.diag(wanted))
+    bend = root.bend((rows, lefts), W, (turns[0], turns[1]))
+    np.testing.assert_allclose(inverse @ root.composed(bend).apply(every)[0], G, atol=1e-10)
+    g, t = rng.normal(size=(2, 1, size, 5))
+    slopes = root.slopes_in_turns(root.products(g, t)[:, None])[:, 0]
+    assert np.sum(slopes * bend) == pytest.approx(np.einsum("qm,qm->", g[0], R @ G @ t[0]))

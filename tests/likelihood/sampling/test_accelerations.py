@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import KIND, differences, small
 
-from statsmodels_mcla import BlockSampling
+from statsmodels_mcla import BlockSampling, MCLAMixedGLM
+from statsmodels_mcla.likelihood.laplace import eliminated_root, roots
+from statsmodels_mcla.likelihood.laplace.eliminated_root import EliminatedRoot
 from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Position
 
@@ -108,6 +111,55 @@ def test_score_and_hessian_are_derivatives(kind: str, structure: str, away: bool
     np.testing.assert_allclose(
         found.hessian, differences(lambda x: there(x, "score"), at, step), atol=1e-7 * scale
     )
+
+
+def rows_in_crossed(mean: float = 300.0) -> Any:
+    """Counts with an effect of each row beside two crossed ones, 143 in one block."""
+    rng = np.random.default_rng(7)
+    s, i, x = np.repeat(np.arange(15), 8), np.tile(np.arange(8), 15), rng.normal(size=120)
+    effects = 0.3 * rng.normal(size=15)[s] + 0.2 * rng.normal(size=8)[i] + 0.2 * rng.normal(size=120)
+    y = rng.poisson(np.exp(np.log(mean) + 0.1 * x + effects))
+    data = pd.DataFrame({"y": y, "x": x, "s": s, "i": i, "row": np.arange(120)})
+    return MCLAMixedGLM.from_formula("y ~ x + (1 | s) + (1 | i) + (1 | row)", data=data, family="poisson")
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_large_blocks_have_accelerations_too(filled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a root with parts, the value, score and Hessian are derivatives at and away from the anchor."""
+    monkeypatch.setattr(roots, "LARGE", 100)
+    monkeypatch.setattr(roots, "FEW_LEFT", 100)
+    if not filled:
+        monkeypatch.setattr(eliminated_root, "MOST_FILLED", 0)
+    model = rows_in_crossed(30.0)
+    model.draw(model.fit_laplace().params, nsample=64, rng=1)
+    current = model._current
+    position = current.sampler.accelerated().at(current.position.params, current.position)
+    anchor = position.draws[0].anchor
+    assert isinstance(anchor.root, EliminatedRoot)
+    assert anchor.accelerations.turns.any()
+    for at in (position.params, position.params * (1.0 + 0.004 * np.cos(np.arange(5)))):
+        found, step = evaluate(current.design, at, position.draws), np.full(5, 1e-5)
+
+        def there(x: np.ndarray, name: str) -> Any:
+            return getattr(evaluate(current.design, x, position.draws), name)
+
+        scale = np.abs(found.hessian).max()
+        for name, value in (("value", found.score), ("score", found.hessian)):
+            slope = differences(lambda x, name=name: there(x, name), at, step)
+            np.testing.assert_allclose(value, slope, atol=1e-6 * scale)
+
+
+def test_standard_errors_of_large_counts_need_few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """256 draws instead of 131072, in one form of the root as in the other."""
+    whole = rows_in_crossed().fit(rng=1)
+    monkeypatch.setattr(roots, "LARGE", 100)
+    monkeypatch.setattr(roots, "FEW_LEFT", 100)
+    parts = rows_in_crossed().fit(rng=2)
+    for fit in (whole, parts):
+        assert fit.monte_carlo.draws.max() <= 256
+        assert np.all(fit.bse_mcse < 2e-3 * fit.bse)
+    np.testing.assert_allclose(parts.bse, whole.bse, rtol=3e-3)
+    np.testing.assert_allclose(parts.params, whole.params, atol=0.02 * whole.bse.min())
 
 
 @pytest.mark.parametrize(("kind", "gain"), [("poisson-log", 3.0), ("gamma-inverse", 5.0)])
