@@ -31,6 +31,7 @@ from statsmodels_mcla.data.unidentified import (
     refuse_unidentified_terms,
     seen_by_levels,
     seen_together,
+    warn_of_row_effects,
 )
 from statsmodels_mcla.design import MixedDesign, RandomTerm, merge_identical_rows
 from statsmodels_mcla.families import ConditionalFamily, ResponseError, RowData
@@ -340,6 +341,9 @@ def check_whole(inputs: ModelInputs, family: ConditionalFamily) -> None:
     n = len(inputs.endog)
     full = [(t.name, len(t.levels)) for t in inputs.terms if _is_one_each(t, n)]
     refuse_residual_effects(full, n, family)
+    ends = family.open_direction(inputs.endog.to_numpy()[inputs.used], inputs.n_trials[inputs.used])
+    if ends is not None and set(np.unique(ends)) == {-1.0, 1.0}:  # each the one or the other
+        warn_of_row_effects([name for name, levels in full if levels >= n])
     _check_predictors(inputs, family)
     X, columns = inputs.exog.to_numpy(), list(inputs.exog.columns)
     _refuse_offset(inputs, family)

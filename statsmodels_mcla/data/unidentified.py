@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from statsmodels_mcla.design import RandomTerm
+from statsmodels_mcla.exceptions import warn_user
 from statsmodels_mcla.numerics import Array, consecutive_slices
 
 NONE = 1e-9  # of a level's rows along an axis, or of all levels' along a covariance matrix: round-off
@@ -69,6 +70,16 @@ def refuse_uncounted(name: str, columns: Sequence[str], n_rows: int) -> None:
             f"random effects of {name}: {len(columns)} effects a level ({', '.join(columns[:3])}, ...) have {count} "
             f"variances and covariances, more than there are rows ({n_rows}). A factor of many categories makes levels "
             f"of its own: (1 | {name}) + (1 | {name}:f); a number held as text is converted with pd.to_numeric"
+        )
+
+
+def warn_of_row_effects(names: Sequence[str]) -> None:
+    """Warn of terms with one effect for each binary response: only the shape of the link tells of their variance."""
+    if names:
+        warn_user(
+            f"the random effects of {', '.join(map(repr, names))} have one binary response each: such responses tell "
+            "next to nothing of their variance, which other effects are relative to, and a fit may take long. Leave "
+            "them out; overdispersion is for counts and for successes out of several trials"
         )
 
 

@@ -26,7 +26,7 @@ from statsmodels_mcla.estimation.estimates import (
 )
 from statsmodels_mcla.estimation.fitted import Fitted, with_expectation_draws
 from statsmodels_mcla.estimation.laplace_spike import fading_mode
-from statsmodels_mcla.estimation.maximum import MonteCarloMaximum, monte_carlo_maximum
+from statsmodels_mcla.estimation.maximum import MonteCarloMaximum, maximum_from
 from statsmodels_mcla.estimation.unreached_modes import unreached_mode
 from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
 
@@ -49,7 +49,7 @@ __all__ = [
     "fading_mode",
     "inverse_information",
     "laplace_maximum",
-    "monte_carlo_maximum",
+    "maximum_from",
     "unreached_mode",
     "vary_draws",
     "wald_limits",

@@ -11,6 +11,7 @@ import numpy as np
 from statsmodels_mcla.design import DesignFacts
 from statsmodels_mcla.estimation.boundary import (
     Reduction,
+    reduction_at,
     reduction_without_loss,
     with_ranks,
 )
@@ -203,6 +204,18 @@ def laplace_height(design: DesignFacts, reduction: Reduction, params: Array) -> 
             return evaluate_laplace(reduction.reduce(design), reduction.restrict(params)).value
     except (FloatingPointError, np.linalg.LinAlgError):
         return -np.inf
+
+
+def without_effects(design: DesignFacts, found: LaplaceMaximum) -> LaplaceMaximum:
+    """The model without random effects in the place of a maximum, at which the approximation is exact."""
+    start = found.start
+    params = np.concatenate(
+        [start.beta, np.zeros(design.covariance.size), np.atleast_1d(start.phi)[: design.n_family]]
+    )
+    reduction, params = reduction_at(design, params)
+    reduced, fitted = reduction.reduce(design), reduction.restrict(params)
+    fit = LaplaceFit(reduced, search_scale(reduced, start), fitted, evaluate_laplace(reduced, fitted), {}, {})
+    return LaplaceMaximum(params, reduction, (), (), start, fit)
 
 
 def _without_zeros(

@@ -6,14 +6,19 @@ matrices have at the maximum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from statsmodels_mcla.design import DesignFacts
-from statsmodels_mcla.estimation.approximate_maximum import LOST, laplace_height
+from statsmodels_mcla.estimation.approximate_maximum import (
+    LOST,
+    LaplaceMaximum,
+    laplace_height,
+    without_effects,
+)
 from statsmodels_mcla.estimation.boundary import (
     LIMIT,
     Reduction,
@@ -36,6 +41,7 @@ from statsmodels_mcla.likelihood.monte_carlo import evaluate
 from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, standard_deviations
 
+DOUBT = 3.0  # Monte Carlo errors of a log-likelihood that is not surely higher
 NEARLY_ZERO = 1e-5  # dispersion at which the slope at zero is taken
 MUCH = 1.0  # of log-likelihood, for which a fit that has not converged is better than a converged one
 
@@ -62,6 +68,34 @@ class MonteCarloMaximum:
     design: DesignFacts
     fit: MonteCarloFit
     held: Held = NOTHING_HELD
+
+
+def maximum_from(
+    laplace: LaplaceMaximum,
+    design: DesignFacts,
+    draws: DrawSettings,
+    settings_of: Callable[[LaplaceMaximum], FitSettings],
+    params: Array,
+    reduction: Reduction,
+) -> tuple[MonteCarloMaximum, LaplaceMaximum]:
+    """Maximise the Monte Carlo likelihood from a Laplace fit; also returns what is known of it then.
+
+    Where responses are rare, Laplace's approximation may rise with the variances for ever when the likelihood does not:
+    if that is not surely higher there than without random effects, a search starts from that model too.  Arguments are
+    those of `monte_carlo_maximum`, with settings that depend on the fit.
+    """
+    held = laplace.separated if laplace.limit else ()
+    first = np.where(np.isin(np.arange(len(params)), held), laplace.params, params)
+    found = monte_carlo_maximum(design, draws, settings_of(laplace), laplace.start, first, reduction, held)
+    if not laplace.separating or laplace.separated:
+        return found, laplace
+    far, none = found.fit.evaluation, without_effects(design, laplace)
+    surely = far.value - DOUBT * np.sqrt(far.value_var)
+    if surely > none.fit.evaluation.value:
+        return found, laplace
+    nearer = maximum_from(none, design, draws, settings_of, none.params, none.reduction)
+    value = nearer[0].fit.evaluation.value
+    return nearer if value > (surely if nearer[0].fit.converged else far.value) else (found, laplace)
 
 
 def monte_carlo_maximum(

@@ -350,12 +350,13 @@ class Composed(SeveralPredictors):
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         return self._variance(mu, *self._split(mu, phi))
 
-    def weighted_variance(self, mu: Array, phi: Any, n_trials: Number, var_weights: Number) -> Array:
+    def inverse_variance(self, mu: Array, phi: Any, n_trials: Number, var_weights: Number) -> Array:
         if self.base.dispersion != "scale":
-            return super().weighted_variance(mu, phi, n_trials, var_weights)
+            return super().inverse_variance(mu, phi, n_trials, var_weights)
         location, zero, one, own = self._split(mu, phi)
         # which divide the dispersion, not what zeros add
-        return self._variance(mu, location, zero, one, own / var_weights)
+        with np.errstate(divide="ignore"):
+            return 1.0 / self._variance(mu, location, zero, one, own / var_weights)
 
     def _variance(self, mu: Array, location: Array, zero: Array, one: Array, own: Any) -> Array:
         base = self.base.mean_curve(own).mean(mu[0])

@@ -94,9 +94,9 @@ class Distribution(ABC):
     def variance(self, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:
         """Return the variance of a response of weight one with mean mu (binomial: of the fraction, times trials)."""
 
-    def weighted_variance(self, mu: Array, phi: Any, n_trials: Number, var_weights: Number) -> Array:
-        """Return the variance of responses of other weights, as statsmodels' GLM takes it: divided by them."""
-        return self.variance(mu, phi, n_trials) / var_weights
+    def inverse_variance(self, mu: Array, phi: Any, n_trials: Number, var_weights: Number) -> Array:
+        """Return one over the variance of responses of other weights, which divide it, as in statsmodels' GLM."""
+        return var_weights / self.variance(mu, phi, n_trials)
 
     @abstractmethod
     def unit_deviance(self, endog: Array, mu: Array, phi: Any = 1.0, n_trials: Number = 1.0) -> Array:

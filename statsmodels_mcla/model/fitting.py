@@ -11,7 +11,7 @@ import numpy as np
 
 from statsmodels_mcla.data import check_positive
 from statsmodels_mcla.design import parameter_names
-from statsmodels_mcla.estimation import laplace_maximum, monte_carlo_maximum
+from statsmodels_mcla.estimation import LaplaceMaximum, laplace_maximum, maximum_from
 from statsmodels_mcla.estimation.boundary import reduction_at
 from statsmodels_mcla.estimation.constrained import LinearRestriction
 from statsmodels_mcla.estimation.search import DrawSettings, FitSettings
@@ -340,32 +340,33 @@ class FittingModel(PredictingModel, DrawnLikelihood):
         voice.begin(self)
         laplace = laplace_maximum(self.design, gtol=1e-2, deadline=started + max_seconds)
         voice.laplace(laplace, time.perf_counter() - started)
-        # a likelihood that rises for ever is worth few climbs, and no draws where nothing else is to be estimated
-        seconds, more = (0.0, 1.0 + GRACE) if laplace.without_limit else (max_seconds, GRACE)
-        settings = FitSettings(
-            mcse_tol,
-            llf_tol,
-            draws.nsample,
-            max_draws,
-            started + seconds,
-            more * max_seconds,
-            ENDLESS_CLIMBS if laplace.endless else FitSettings.climbs,
-            method,
-            maxiter,
-            options,
-            threads,
-            voice.round,
-            voice.plan,
-        )
+
+        def settings(laplace: LaplaceMaximum) -> FitSettings:
+            # a likelihood that rises for ever is worth few climbs, and no draws where nothing else is to be estimated
+            seconds, more = (0.0, 1.0 + GRACE) if laplace.without_limit else (max_seconds, GRACE)
+            return FitSettings(
+                mcse_tol,
+                llf_tol,
+                draws.nsample,
+                max_draws,
+                started + seconds,
+                more * max_seconds,
+                ENDLESS_CLIMBS if laplace.endless else FitSettings.climbs,
+                method,
+                maxiter,
+                options,
+                threads,
+                voice.round,
+                voice.plan,
+            )
+
         first, ranks = laplace.params, laplace.reduction
         if start_params is not None:
             ranks, first = reduction_at(self.design, start_params)
-        held = laplace.separated if laplace.limit else ()
-        first = np.where(np.isin(np.arange(len(first)), held), laplace.params, first)
         # 2. Monte Carlo fit, down to lower ranks and up to higher ones; far from the maximum, numbers may overflow,
         # and what is not finite is refused
         with np.errstate(over="ignore", invalid="ignore"):
-            found = monte_carlo_maximum(self.design, draws, settings, laplace.start, first, ranks, held)
+            found, laplace = maximum_from(laplace, self.design, draws, settings, first, ranks)
         # 3. what the user reads
         self._current = CurrentDraws(
             found.design, found.fit.position, found.reduction, found.fit.sampler, threads

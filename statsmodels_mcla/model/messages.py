@@ -90,7 +90,7 @@ def warn_maximum(
     tell(
         separating,
         SeparationWarning,
-        f"the random effects of {separating} predict every response perfectly (each level has "
+        f"the random effects of {separating} predict every response perfectly (as where each level has "
         "successes only, or failures only), so the variance has no finite maximum: the estimates mean nothing",
     )
     tell(

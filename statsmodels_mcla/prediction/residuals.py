@@ -28,9 +28,9 @@ def pearson_residuals(
     """
     unit = 1.0 if family.exponential and family.dispersion == "scale" else phi
     at = family.location(mean, phi) if location is None else location
-    variance = family.weighted_variance(at, unit, inputs.n_trials, inputs.var_weights)
-    finite = np.where(np.isfinite(variance), variance, np.nan)  # of Student's t there may be none
-    return np.asarray((proportions(inputs) - mean) * np.sqrt(inputs.n_trials / finite))
+    precision = inputs.n_trials * family.inverse_variance(at, unit, inputs.n_trials, inputs.var_weights)
+    known = (precision > 0) | (inputs.var_weights == 0)  # of Student's t there may be no variance
+    return np.asarray((proportions(inputs) - mean) * np.sqrt(np.where(known, precision, np.nan)))
 
 
 def glm_given_effects(inputs: ModelInputs, family: Any, beta: Array, eta: Array) -> GLMResults:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import statsmodels.api as sm
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.data.unidentified import seen_by, seen_together, unseen_direction
+from statsmodels_mcla.exceptions import MCLAWarning
 from statsmodels_mcla.formula import FormulaWarning
 
 
@@ -135,3 +138,13 @@ def test_more_covariances_than_rows_are_refused_at_once() -> None:
     parts = [lambda: d[d.g < 5], lambda: d[d.g >= 5]]
     with pytest.raises(ValueError, match=text):
         MCLAMixedGLM.from_partitions("y ~ x + (t | g)", parts, family="binomial")
+
+
+def test_effects_of_single_binary_responses_are_warned_of() -> None:
+    d = data(True).assign(row=lambda d: np.arange(len(d)), n=lambda d: 1 + d.g % 3)
+    with pytest.warns(MCLAWarning, match="'row' have one binary response each"):
+        MCLAMixedGLM.from_formula("y ~ 1 + (1 | g) + (1 | row)", data=d, family="binomial")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MCLAMixedGLM.from_formula("y + I(n - y) ~ 1 + (1 | g) + (1 | row)", data=d, family="binomial")
+        MCLAMixedGLM.from_formula("y ~ 1 + (1 | g) + (1 | row)", data=d, family="poisson")

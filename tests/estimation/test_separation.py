@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from helpers import model_of
+from scipy import optimize
 from statsmodels.genmod.families import links
 
 from statsmodels_mcla import MCLAMixedGLM
@@ -214,3 +215,50 @@ def test_the_rest_of_a_separated_model_is_that_of_its_limit(response: str) -> No
         assert "do not rely" not in printed
         if hasattr(whole, "mcse"):
             assert (whole.mcse / whole.bse).max() <= 0.011
+
+
+def rare(subjects: int, items: int, cells: list[int]) -> Any:
+    """A table of zeros with ones in some cells."""
+    y = np.zeros(subjects * items, int)
+    y[cells] = 1
+    data = pd.DataFrame(
+        {"y": y, "s": np.repeat(np.arange(subjects), items), "i": np.tile(np.arange(items), subjects)}
+    )
+    return MCLAMixedGLM.from_formula("y ~ 1 + (1 | s) + (1 | i)", data=data, family="binomial")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rare_responses_of_a_crossed_table_are_no_separation(seed: int) -> None:
+    """Laplace's approximation rises for ever; by symmetry no likelihood of one cell of 200 is above 1/200."""
+    model = rare(20, 10, [73])
+    with pytest.warns(SeparationWarning, match="predict every response perfectly"):
+        assert model.fit_laplace().llf > -np.log(200)
+    with pytest.warns(SingularFitWarning) as told:
+        fit = model.fit(rng=seed)
+    assert not [w for w in told if w.category is SeparationWarning]
+    assert fit.converged
+    none = sm.GLM(model.endog, model.exog, family=sm.families.Binomial()).fit()
+    assert fit.llf == pytest.approx(none.llf, abs=1e-6)
+    assert fit.params.iloc[0] == pytest.approx(none.params[0], abs=1e-3)
+    np.testing.assert_allclose(fit.bse.iloc[0], none.bse[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_two_responses_of_one_item_have_a_maximum(seed: int) -> None:
+    """Of 1000: both are of one item, the subjects' variance is zero, and the items' by quadrature."""
+    model = rare(40, 25, [10 * 25 + 11, 33 * 25 + 11])
+    with pytest.warns(SingularFitWarning, match="'s' is zero"):
+        fit = model.fit(rng=seed)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+
+    def loglike(x: np.ndarray) -> float:
+        eta = x[0] + np.exp(x[1]) * nodes
+        p, q = 1 / (1 + np.exp(-eta)), 1 / (1 + np.exp(eta))
+        of = [np.log(np.sum(weights * p**k * q ** (40 - k)) / np.sqrt(2 * np.pi)) for k in (0, 2)]
+        return 24 * of[0] + of[1]
+
+    found = optimize.minimize(
+        lambda x: -loglike(x), [-8.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-6}
+    )
+    assert fit.llf == pytest.approx(-found.fun, abs=0.02)
+    assert fit.params["i Var"] == pytest.approx(np.exp(2 * found.x[1]), rel=0.05)

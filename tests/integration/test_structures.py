@@ -16,6 +16,7 @@ from statsmodels.genmod.families import links
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.exceptions import MCLAWarning
 
 F = sm.families
 
@@ -173,7 +174,8 @@ def test_probit_of_single_rows_is_its_marginal() -> None:
     x = rng.normal(size=40)
     y = (0.3 + x + 1.2 * rng.normal(size=40) + rng.normal(size=40) > 0).astype(int)
     data = pd.DataFrame({"y": y, "x": x, "g": np.arange(40)})
-    model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=F.Binomial(links.Probit()))
+    with pytest.warns(MCLAWarning, match="'g' have one binary response each"):
+        model = MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=F.Binomial(links.Probit()))
     for nu in (0.3, 1.4, 9.0):
         params = np.array([0.3, 0.8, nu])
         model.draw(params, nsample=2048, rng=1)
