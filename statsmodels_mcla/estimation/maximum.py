@@ -83,10 +83,25 @@ def maximum_from(
     Where responses are rare, Laplace's approximation may rise with the variances for ever when the likelihood does not:
     if that is not surely higher there than without random effects, a search starts from that model too.  Arguments are
     those of `monte_carlo_maximum`, with settings that depend on the fit.
+
+    Raises
+    ------
+    ValueError
+        If the likelihood rises for ever, and cannot be evaluated where it is flat.
     """
     held = laplace.separated if laplace.limit else ()
     first = np.where(np.isin(np.arange(len(params)), held), laplace.params, params)
-    found = monte_carlo_maximum(design, draws, settings_of(laplace), laplace.start, first, reduction, held)
+    try:
+        found = monte_carlo_maximum(
+            design, draws, settings_of(laplace), laplace.start, first, reduction, held
+        )
+    except (FloatingPointError, np.linalg.LinAlgError) as error:
+        if not laplace.without_limit:
+            raise
+        raise ValueError(
+            "endog: effects of the model predict all responses perfectly, so that the likelihood rises for ever, and "
+            "it is too flat for draws there; fit_laplace() says which effects these are"
+        ) from error
     if not laplace.separating or laplace.separated:
         return found, laplace
     far, none = found.fit.evaluation, without_effects(design, laplace)
@@ -255,7 +270,10 @@ def _flat(found: MonteCarloMaximum) -> tuple[int, ...]:
 
 
 def _flat_terms(reduction: Reduction, fitted: Array, hessian: Array) -> tuple[int, ...]:
-    return flat_terms(reduction, fitted, standard_deviations(np.linalg.inv(-hessian)))
+    try:
+        return flat_terms(reduction, fitted, standard_deviations(np.linalg.inv(-hessian)))
+    except np.linalg.LinAlgError:  # flat throughout, as where responses are separated
+        return ()
 
 
 def _down(design: DesignFacts, size: float, trail: list[MonteCarloMaximum]) -> Step | None:

@@ -347,3 +347,19 @@ def test_offsets_move_the_intercept(name: str, size: float) -> None:
     np.testing.assert_allclose(moved.params.iloc[0] + size, plain.params.iloc[0], atol=1e-4)
     np.testing.assert_allclose(moved.bse, plain.bse, rtol=1e-3)
     np.testing.assert_allclose(moved.llf, plain.llf, atol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_counts_that_are_all_zero(seed: int) -> None:
+    """Whatever the covariate: a warning that nothing can be estimated, or one clear error, of this package."""
+    x = np.random.default_rng(seed).normal(size=200)
+    data = pd.DataFrame({"s": np.repeat(np.arange(20), 10), "i": np.tile(np.arange(10), 20), "y": 0, "x": x})
+    model = MCLAMixedGLM.from_formula("y ~ x + (1 | s) + (1 | i)", data=data, family="poisson")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            assert not model.fit(rng=1).converged
+        except ValueError as error:
+            assert str(error).startswith("endog: effects of the model predict all responses perfectly")
+            return
+    assert any(w.category is SeparationWarning for w in told)
