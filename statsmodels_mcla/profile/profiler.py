@@ -33,6 +33,7 @@ from statsmodels_mcla.profile.quantities import End, Quantity
 NEAR_TARGET = 0.03  # distance of zeta from its target at which the last Newton step is taken on trust
 SPACING = 0.5  # of zeta between the points of a table
 MAX_POINTS = 25
+MAX_FAILURES = 6  # times that the way to a point is halved, because the likelihood does not exist at its end
 FAR_LOSS = 2.0  # of log-likelihood, where the profile of an estimate at an end of its range begins
 NEARLY_FLAT = 1e-3  # of log-likelihood, that the rest of the way to infinity is worth
 PATH = 0.02 * 1.4 ** np.arange(40)
@@ -120,8 +121,8 @@ class Profiler:
         return abs(self._value(self.start) - self.estimate) or 1.0
 
     def at(self, inner: float) -> ProfilePoint:
-        """Find the point at an inner value, from the nearest place that is known."""
-        stride = self.quantity.scale.stride
+        """Find the point at an inner value, from the nearest place that is known, by shorter ways where it must be."""
+        stride, failures = self.quantity.scale.stride, 0
         while True:
             places = [self.start, *(p.found for p in self.known if p.found.objective is self.objective)]
             values = [self._value(place) for place in places]
@@ -129,7 +130,13 @@ class Profiler:
             move = float(np.clip(inner - values[k], -stride, stride))
             held = Held(self.quantity, inner if abs(move) < stride else values[k] + move)
             x = places[k].x + places[k].direction * move
-            found = maximise(self.objective, x, held, places[k].point.state)
+            try:
+                found = maximise(self.objective, x, held, places[k].point.state)
+            except (FloatingPointError, np.linalg.LinAlgError):  # as where thresholds cross on the way
+                stride, failures = 0.5 * abs(move), failures + 1
+                if failures > MAX_FAILURES:
+                    raise
+                continue
             point = self._record(held.value, with_what_returns(found, held))
             if held.value == inner or found.objective is not self.objective:
                 break

@@ -17,6 +17,7 @@ from helpers import KIND, REFERENCE, data_of, fit_of, laplace_of, model_of, smal
 from scipy import optimize, stats
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.families import Cumulative
 
 INTERVALS = {
     name: np.array(rows)
@@ -370,3 +371,47 @@ def test_profile_of_a_zero_part_that_some_rows_may_not_have() -> None:
     held = full.profile_likelihood("zi: Intercept", grid=[-9.0, -30.0]).table["llf"]
     assert held.iloc[0] == pytest.approx(held.iloc[1], abs=1e-3)
     assert full.llf - held.iloc[0] == pytest.approx(0.524, abs=0.01)  # glmmTMB by Laplace: 0.52
+
+
+@pytest.mark.parametrize("seed", [25, 37])
+def test_limits_beyond_where_thresholds_cross_on_the_way(seed: int) -> None:
+    """A slope of the first threshold: the way of other thresholds to the limit is not straight; by quadrature."""
+    rng = np.random.default_rng(seed)
+    g, x = np.repeat(np.arange(20), 6), 3 * rng.normal(size=120)
+    latent = 0.15 * x + 0.7 * rng.normal(size=20)[g] + rng.logistic(size=120)
+    y = np.digitize(latent, [-1.5, -1.3, 1.2])
+    data = pd.DataFrame({"g": g, "x": x, "y": pd.Categorical.from_codes(y, list("abcd"), ordered=True)})
+    model = MCLAMixedGLM.from_formula(
+        "y ~ 1 + (1 | g)", data=data, family=Cumulative("cloglog"), nominal="~ x"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = model.fit(rng=1)
+        low = float(np.asarray(fit.conf_int(method="profile", cols=["a|b: x"]))[0, 0])
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+
+    def loglike(p: np.ndarray) -> float:
+        at = p[:3] + np.outer(x, p[3:6])  # (n, 3)
+        ends = np.column_stack([np.full(120, -np.inf), at, np.full(120, np.inf)])[..., None] - p[6] * nodes
+        with np.errstate(over="ignore"):
+            up = 1.0 - np.exp(-np.exp(ends))
+        rows = np.arange(120)
+        row = np.maximum(up[rows, y + 1] - up[rows, y], 1e-300)
+        block = np.log(row).reshape(20, 6, -1).sum(axis=1)
+        return float(np.log(np.exp(block) @ weights / np.sqrt(2 * np.pi)).sum())
+
+    top = np.array([*fit.params.filter(regex="Intercept|^[abc][|][bcd]$"), *fit.params.filter(regex=": x")])
+    at = np.r_[top, np.sqrt(fit.params["g Var"])]
+    assert loglike(at) == pytest.approx(fit.llf, abs=0.02)  # premise: the same model
+
+    free, q = np.r_[0:3, 4:7], at[np.r_[0:3, 4:7]]
+    for value in np.linspace(at[3], low, 9)[1:]:  # thresholds must not cross
+
+        def lost(q: np.ndarray, value: float = value) -> float:
+            p = np.empty(7)
+            p[free], p[3] = q, value
+            return -loglike(p)
+
+        found = optimize.minimize(lost, q, method="Nelder-Mead", options={"maxiter": 3000, "fatol": 1e-7})
+        q = found.x
+    assert 2 * (fit.llf + found.fun) == pytest.approx(3.841, abs=0.06)
