@@ -32,9 +32,7 @@ from statsmodels_mcla.likelihood.laplace import DenseRoot, Gaussian, Root
 from statsmodels_mcla.numerics import Array
 
 MOST_BYTES = 2**28  # of the accelerations of a bucket
-MOST_EFFECTS = (
-    200  # of a block whose root is one array, for turns to be accelerated: their products take long
-)
+MOST_EFFECTS = 200  # of a block whose root is one array: products of its turns take long
 
 
 class Accelerations(NamedTuple):
@@ -45,7 +43,7 @@ class Accelerations(NamedTuple):
     shifts : ndarray (B, q, s, P)
         n_ij.
     turns : ndarray (B, s, s, ...), optional
-        G_ij as the root takes them; zero in large blocks, where most of the noise is that of the centre.
+        G_ij as the root takes them; None, for zero, in the largest blocks: the centre has most of the noise.
     """
 
     shifts: Array
@@ -80,7 +78,7 @@ def accelerations(
     slopes: Array,
     turns: Array,
 ) -> Accelerations:
-    """Accelerations of paths with given slopes (B, q, P) and turns (B, s, q, q)."""
+    """Accelerations of paths with given slopes (B, q, P) and turns (B, s, ...)."""
     layout, family, (M, root, _, W, third) = design.layout, bucket.family, gaussian
     factors = design.loadings.factors(params[layout.covariance])
     centre = design.fixed_centre  # nothing may depend on where covariates are counted from
