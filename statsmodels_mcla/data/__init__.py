@@ -11,6 +11,7 @@ from statsmodels_mcla.data.array_checks import (
     check_start_params,
     finite_matrix,
     refuse_saturated,
+    response_rows,
     row_vector,
     terms_of_arrays,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "refuse_uncounted",
     "refuse_unidentified_covariance",
     "refuse_unidentified_terms",
+    "response_rows",
     "row_vector",
     "seen_by_levels",
     "seen_together",

@@ -18,7 +18,6 @@ from statsmodels_mcla.data.array_checks import (
     complete_rows,
     finite_matrix,
     refuse_saturated,
-    response_rows,
     response_values,
     row_vector,
     terms_of_arrays,
@@ -273,7 +272,6 @@ def read_rows(
     ValueError
         If an argument does not fit; the message names it.
     """
-    endog = response_rows(endog)
     n = len(endog)
     if n == 0:
         raise ValueError("endog is empty: there is nothing to fit")

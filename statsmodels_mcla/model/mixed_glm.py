@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from statsmodels_mcla.data import ModelInputs, check_whole, read_rows
+from statsmodels_mcla.data import ModelInputs, check_whole, read_rows, response_rows
 from statsmodels_mcla.design import RandomTerm, facts_of
 from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
 from statsmodels_mcla.formula import (
@@ -115,6 +115,7 @@ class MCLAMixedGLM(PlanningModel):
         **kwargs: Any,
     ) -> None:
         self._check_kwargs(kwargs)
+        endog = endog if isinstance(endog, ModelInputs) else response_rows(endog)
         self.family = family_instance("binomial" if family is None else family)
         with default_family_told(family):
             self.conditional_family = conditional_family(self.family).of_response(endog)

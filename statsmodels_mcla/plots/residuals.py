@@ -106,6 +106,9 @@ def plot_checks(
     for axis in (panel, beside):
         axis.tick_params(axis="y", labelsize=8.5, length=0)
     panel.set_xticks([-1, 1], ["2.5 %", "97.5 %"])
+    left, right = panel.get_xticklabels()
+    left.set_horizontalalignment("right")  # apart, however narrow
+    right.set_horizontalalignment("left")
     panel.set(xlabel="statistic of the data among those\nof simulated data sets", title="Checks")
     panel.grid(axis="x", color=LIGHT, lw=0.5, alpha=0.6)
     return fig

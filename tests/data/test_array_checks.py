@@ -10,6 +10,7 @@ from scipy import sparse
 
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.exceptions import MCLAWarning
+from statsmodels_mcla.families import Cumulative
 
 N = 24
 Z, IDENT = np.repeat(np.eye(4), 6, axis=0), np.zeros(4, int)
@@ -141,3 +142,14 @@ def test_errors_name_rows_as_the_data_do(labels):
             MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=wrong, family=family)
     with pytest.raises(ValueError, match=re.escape("the first is row")):
         MCLAMixedGLM.from_formula("y ~ x + (1 | g)", data=data, family=family, missing="raise")
+
+
+def test_categories_that_are_masked_are_none():
+    given = arrays()
+    y = 1.0 + np.arange(72) % 3
+    y[::9] = 99.0
+    del given["offset"]
+    masked = given | {"endog": np.ma.masked_equal(y, 99.0), "exog": given["exog"][:, 1]}
+    with pytest.warns(MCLAWarning, match="8 of 72 rows have missing values"):
+        model = MCLAMixedGLM(**masked, family=Cumulative(), missing="drop")
+    assert model.data.param_names[-2:] == ["1|2", "2|3"]

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from helpers import fit_of
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -100,3 +101,12 @@ def test_axes_are_labelled(panels: int, draw: Any) -> None:
     for ax in draw(None).axes:
         assert ax.get_xlabel()
         assert ax.get_ylabel() or not ax.get_yticks().size or ax.get_subplotspec().colspan.start > 0
+
+
+def test_ends_of_the_intervals_of_checks_are_readable() -> None:
+    figure = fit_of("bacteria").check(nsim=50).plot()
+    figure.axes[2].set_xlim(-12.0, 12.0)  # however narrow they are
+    figure.canvas.draw()
+    low, high = (label.get_window_extent() for label in figure.axes[2].get_xticklabels())
+    assert low.x1 < high.x0
+    plt.close(figure)

@@ -82,8 +82,13 @@ def reduction_at(design: DesignFacts, params: Array) -> tuple[Reduction, Array]:
 
 
 def _rank(inner: Array) -> int:
-    size = np.sqrt(np.where(np.diag(inner) > 0, np.diag(inner), 1.0))
+    size = _sizes(inner)
     return int((np.linalg.eigvalsh(inner / np.outer(size, size)) > ROUND_OFF).sum())
+
+
+def _sizes(inner: Array) -> Array:
+    """Standard deviations, 1 for those that are zero."""
+    return np.sqrt(np.where(np.diag(inner) > 0, np.diag(inner), 1.0))
 
 
 def dispersion_without_loss(design: DesignFacts, params: Array) -> bool:
@@ -152,7 +157,7 @@ def singular_working(design: DesignFacts, params: Array, matrices: list[Array] |
     matrices = covariance.matrices(params[at]) if matrices is None else matrices
     for term, G in zip(design.loadings.terms, matrices, strict=True):
         inner = term.inner(G)
-        size = np.sqrt(np.where(np.diag(inner) > 0, np.diag(inner), 1.0))
+        size = _sizes(inner)
         values, vectors = np.linalg.eigh(inner / np.outer(size, size))
         values = np.where(values > 1e-12, values, 0.0)
         root = (vectors * np.sqrt(values))[:, ::-1] * size[:, None]
