@@ -11,6 +11,7 @@ import ast
 import keyword
 import tokenize
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from patsy import ModelDesc, PatsyError, Term
@@ -110,6 +111,11 @@ def parsed(text: object, where: str, *, dots: bool = False) -> Any:
     """Parse a formula to patsy's tree, bars included; dots stand for what is there already."""
     if not isinstance(text, str):
         raise FormulaError(f"{where} must be a string, not {type(text).__name__}")
+    return _parsed(text, where, dots)
+
+
+@lru_cache(256)  # a model asks for the terms of its formula a dozen times
+def _parsed(text: str, where: str, dots: bool) -> Any:
     refuse_habits(text, dots=dots)
     try:
         return parse_formula(text, BAR_OPERATORS)

@@ -241,13 +241,13 @@ def refuse_uncoded(name: str, value: Any, *, strict: bool = False) -> None:
     """
     if refuse_values(name, value) not in ("string", "mixed", "mixed-integer"):
         return
-    levels = pd.Series(pd.unique(pd.Series(value).dropna()), dtype=object)
-    number = pd.to_numeric(levels, errors="coerce").notna()
-    text = levels.map(lambda level: isinstance(level, str))
-    odd = "" if number.all() else f" beside {levels[~number].iloc[0]!r}"
+    levels = np.asarray(pd.unique(pd.Series(value).dropna()), dtype=object)
+    number = ~np.isnan(np.asarray(pd.to_numeric(levels, errors="coerce"), dtype=float))
+    text = np.array([isinstance(level, str) for level in levels], dtype=bool)
+    odd = "" if number.all() else f" beside {levels[~number][0]!r}"
     if (number & ~text).any() and text.any():
         raise FormulaError(
-            f"`{name}` holds numbers and text, such as {levels[text].iloc[0]!r}, {EACH}: convert it with "
+            f"`{name}` holds numbers and text, such as {levels[text][0]!r}, {EACH}: convert it with "
             f"pd.to_numeric(..., errors='coerce'), or write C({name})"
         )
     if number.sum() > max(MANY, 0.9 * len(levels)):

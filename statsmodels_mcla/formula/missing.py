@@ -103,8 +103,8 @@ def missing_by_factor(
                     absent = np.zeros(len(frame), dtype=bool)
                     code, learns = factor.name(), factor.memorize_passes_needed({}, env)
                     needed = names_in(code) if learns else compared_in(code)
-                    used = [name for name in frame.columns if name in needed]
-                    absent |= np.asarray(frame[used].isna().any(axis=1))
+                    for name in (name for name in frame.columns if name in needed):
+                        absent |= missing_rows(frame[name])
                     rest = frame.take(np.flatnonzero(~absent)) if absent.any() else frame
                     if len(rest):
                         absent[~absent] = missing_rows(Factor.learn(factor, rest, env).value)
