@@ -16,7 +16,7 @@ from statsmodels_mcla.formula.bar_design import check_independent
 from statsmodels_mcla.formula.bars import split_formula
 from statsmodels_mcla.formula.design_terms import conditions_of, relatives_of, term_named
 from statsmodels_mcla.formula.estimable import estimable_columns, refuse_infinite, whole_design, with_columns
-from statsmodels_mcla.formula.factors import environment, names_in, reading
+from statsmodels_mcla.formula.factors import environment, lost_in_comparisons, names_in, reading
 from statsmodels_mcla.formula.learnt_formula import LearntFormula, WrittenFormula, bars_of
 from statsmodels_mcla.formula.missing import incomplete_rows
 from statsmodels_mcla.formula.model_reader import (
@@ -50,6 +50,7 @@ __all__ = [
     "further_formulas",
     "incomplete_rows",
     "labelled_like",
+    "lost_in_comparisons",
     "mixedlm_terms",
     "names_in",
     "read_model",

@@ -25,6 +25,7 @@ from statsmodels_mcla.formula.factors import (
     level_codes,
     locate,
     locate_levels,
+    lost_in_comparisons,
     missing_rows,
     reading,
     refuse_uncoded,
@@ -89,6 +90,7 @@ class Patsy:
         x = np.array(matrix, dtype=float)
         if action.missing is not None:
             x[action.missing] = np.nan
+        x[lost_in_comparisons((factor.name() for factor in self.inner.factor_infos), frame)] = np.nan
         return x
 
 
@@ -157,6 +159,7 @@ class BarDesign:
             values = [factor.value(frame) for factor in patsy.groups]
         codes = [locate_levels(value, level) for value, level in zip(values, self.levels, strict=True)]
         level = locate(self.observed, _interaction(codes, self.levels, len(frame)))
+        level[lost_in_comparisons((factor.name for factor in patsy.groups), frame)] = -1
         return NewRows(level_major(level, x, len(self.observed)), level < 0, x)
 
     def _relearn(self, frame: pd.DataFrame, fitted: pd.DataFrame | None) -> Patsy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -420,6 +420,19 @@ def compared_in(code: str) -> set[str]:
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Q":
                 found |= {str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)}
     return found
+
+
+def lacking(frame: pd.DataFrame, names: Collection[str]) -> np.ndarray:
+    """(n,) bool: rows where one of the columns of these names is missing."""
+    out = np.zeros(len(frame), dtype=bool)
+    for name in (name for name in frame.columns if name in names):
+        out |= missing_rows(frame[name])
+    return out
+
+
+def lost_in_comparisons(codes: Iterable[str], frame: pd.DataFrame) -> np.ndarray:
+    """(n,) bool: rows where something is missing that one of these expressions compares."""
+    return lacking(frame, set().union(*map(compared_in, codes)))
 
 
 def _nodes_of(code: str) -> list[ast.AST]:

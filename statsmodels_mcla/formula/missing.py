@@ -12,7 +12,15 @@ from patsy import EvalEnvironment, Term
 from statsmodels_mcla.exceptions import row_name
 from statsmodels_mcla.formula.bar_design import terms_of_bar
 from statsmodels_mcla.formula.bars import formula_terms, one_sided_terms
-from statsmodels_mcla.formula.factors import Factor, compared_in, environment, missing_rows, names_in, reading
+from statsmodels_mcla.formula.factors import (
+    Factor,
+    compared_in,
+    environment,
+    lacking,
+    missing_rows,
+    names_in,
+    reading,
+)
 from statsmodels_mcla.formula.random_effects import mixedlm_bar, with_groups
 from statsmodels_mcla.formula.tables import as_frame
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
@@ -100,11 +108,8 @@ def missing_by_factor(
         with reading(text, frame.dtypes):
             for factor in (factor for term in terms for factor in term.factors):
                 if factor.name() not in missing:
-                    absent = np.zeros(len(frame), dtype=bool)
                     code, learns = factor.name(), factor.memorize_passes_needed({}, env)
-                    needed = names_in(code) if learns else compared_in(code)
-                    for name in (name for name in frame.columns if name in needed):
-                        absent |= missing_rows(frame[name])
+                    absent = lacking(frame, names_in(code) if learns else compared_in(code))
                     rest = frame.take(np.flatnonzero(~absent)) if absent.any() else frame
                     if len(rest):
                         absent[~absent] = missing_rows(Factor.learn(factor, rest, env).value)

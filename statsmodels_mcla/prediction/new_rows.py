@@ -17,7 +17,14 @@ from statsmodels_mcla.design import NewRows, TermDesign
 from statsmodels_mcla.estimation import Fitted
 from statsmodels_mcla.estimation.boundary import Reduction
 from statsmodels_mcla.exceptions import MCLAWarning, warn_user
-from statsmodels_mcla.formula import FormulaError, as_frame, by_label, labelled_like, reading
+from statsmodels_mcla.formula import (
+    FormulaError,
+    as_frame,
+    by_label,
+    labelled_like,
+    lost_in_comparisons,
+    reading,
+)
 from statsmodels_mcla.numerics import Array
 from statsmodels_mcla.prediction.estimable import estimable
 from statsmodels_mcla.prediction.linear_predictors import (
@@ -265,7 +272,9 @@ def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:
     positions = frame.reset_index(drop=True)
     with reading(formula, frame.dtypes):
         (found,) = patsy.build_design_matrices([info], positions, NA_action="drop", return_type="dataframe")
-    return np.asarray(found.reindex(positions.index), dtype=float)
+    out = np.array(found.reindex(positions.index), dtype=float)
+    out[lost_in_comparisons((factor.name() for factor in info.factor_infos), frame)] = np.nan
+    return out
 
 
 def _of_the_fit(model: Any, frame: pd.DataFrame | None, *, strict: bool) -> tuple[Any, Any]:

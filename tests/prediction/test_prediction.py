@@ -74,6 +74,30 @@ def test_missing_values_give_missing_predictions() -> None:
         assert found.summary_frame().isna().all(axis=1).tolist() == [False, True, False]
 
 
+def test_comparisons_of_missing_values_are_missing() -> None:
+    """Python has them as False; in the grouping, of no known level."""
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"x": rng.normal(size=120), "z": rng.normal(size=120), "g": rng.integers(0, 12, 120)})
+    effects = 0.8 * rng.normal(size=(2, 12))
+    data["y"] = rng.poisson(np.exp(0.5 + effects[0, data["g"]] + (data["z"] > 0) * effects[1, data["g"]]))
+    new = data.head(3).copy()
+    new.loc[0, "x"], new.loc[1, "z"] = np.nan, np.nan
+    fit = MCLAMixedGLM.from_formula(
+        "y ~ I(x > 0) + (1 + I(z > 0) | g)", data=data, family=sm.families.Poisson()
+    ).fit_laplace()
+    for random, lost in {"none": [0], "conditional": [0, 1], "marginal": [0, 1]}.items():
+        assert np.flatnonzero(fit.predict(new, random=random).isna()).tolist() == lost
+    data["y"] = rng.poisson(np.exp(0.8 * rng.normal(size=24)[data["g"] + 12 * (data["x"] > 0)]))
+    fit = MCLAMixedGLM.from_formula(
+        "y ~ 1 + (1 | g:I(x > 0))", data=data, family=sm.families.Poisson()
+    ).fit_laplace()
+    found, other = (
+        fit.get_prediction(each, random="conditional", which="linear")
+        for each in (new, data.head(3).assign(x=3.0))
+    )
+    assert found.se[0] > other.se[0]
+
+
 def test_prediction_of_arrays_and_errors() -> None:
     data = data_of("bacteria")
     X = np.column_stack([np.ones(len(data)), data["week"] > 2])
