@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from helpers import F, model_of
 
 from statsmodels_mcla import MCLAMixedGLM
+from statsmodels_mcla.estimation.search import monte_carlo_fit
 from statsmodels_mcla.exceptions import SingularFitWarning
+from statsmodels_mcla.likelihood.monte_carlo import evaluate
 
 TOLERANCES = [0.05, 0.02, 0.01]
 
@@ -44,6 +48,27 @@ def test_a_variance_of_nearly_zero_costs_no_draws(capsys: pytest.CaptureFixture[
     assert fit.converged
     draws = [int(n) for n in re.findall(r"draws +(\d+)", capsys.readouterr().out)]
     assert max(draws) <= 512
+
+
+def test_draws_that_lead_nowhere_make_room_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anchor after anchor is further from the maximum: the few draws of rows with an effect of their own are noisy."""
+    seen: list[int] = []
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        seen.append(1)
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(monte_carlo_fit, "evaluate", counted)
+    rng = np.random.default_rng(7)
+    s, x = np.repeat(np.arange(60), 12), rng.normal(size=720)
+    eta = np.log(1000.0) + 0.1 * x + 0.3 * rng.normal(size=60)[s] + 0.2 * rng.normal(size=720)
+    data = pd.DataFrame({"y": rng.poisson(np.exp(eta)), "x": x, "s": s, "row": np.arange(720)})
+    fit = MCLAMixedGLM.from_formula(
+        "y ~ x + (1 | s) + (1 | row)", data=data, family=sm.families.Poisson()
+    ).fit(rng=1)
+    assert fit.converged
+    assert np.all(fit.mcse <= 0.01 * fit.bse)
+    assert len(seen) < 40  # 99 when it went on for 25 anchors
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, "x"])

@@ -42,6 +42,7 @@ SE_WORK, LLF_WORK = 2**27, 2**26
 NEAR = 0.5  # distance to the maximum, in standard errors, from which one Newton step leads there
 ROUGH, EXACT = 0.05, 1e-7  # distances to stop at, before there are enough draws and then
 CONVERGED = 1e-3  # distance that counts as converged
+PATIENCE = 4  # anchors that are no nearer to the maximum, after which the draws are too few to lead there
 PART_OF_MCSE = 0.1  # what of the way to the maximum is nothing, as a part of the Monte Carlo error
 
 
@@ -185,6 +186,7 @@ def maximum_of_paths(
     told: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     joint, late = sampler.sampling.joint, False
     before: tuple[Array, Array] | None = None
+    stale = 0
     for anchor in range(settings.climbs):
         # 1. how far the maximum is from the anchor
         x = scale.from_fitted(position.params)
@@ -200,11 +202,13 @@ def maximum_of_paths(
         if best is not None and decrement > 0.9 * best.decrement and best.decrement < 1e-6:
             break  # round-off: no further step helps
         beyond = settings.beyond(position.params)
+        stale += 1
         if beyond or best is None or decrement < best.decrement or not np.isfinite(best.decrement):
-            best = Top(position, found, decrement, used, bend, *told)
+            best, stale = Top(position, found, decrement, used, bend, *told), 0
         first = anchor == 0 and metric is None  # the optimiser has its turn in every fit
         close = decrement < tol or (tol == EXACT and decrement < last_distance(scale, x, found, bend))
-        if beyond or late or (close and not first):
+        astray = settings.nsample is None and not joint and stale >= PATIENCE
+        if beyond or late or astray or (close and not first):
             break
         # 2. to the maximum over these paths: by one Newton step where it is near
         if decrement < NEAR and not joint and not first:
