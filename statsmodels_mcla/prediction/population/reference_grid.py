@@ -166,6 +166,8 @@ class ReferenceGrid:
                 else "random effects zero"
             )
             out.append(f"{'Probabilities' if chances else 'Linear predictors'}: {effects}.")
+        if trend is None and not chances and not self.source.model.conditional_family.intercept:
+            out.append("Linear predictors without the thresholds: only their differences have a meaning.")
         if not known.all():
             out.append("NaN: not estimable, as cells without rows take part.")
         return tuple(out)

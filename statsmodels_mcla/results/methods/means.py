@@ -79,7 +79,9 @@ class MeansMethods(ResultsBase):
         their mean, means are W eta (Searle, Speed and Milliken, 1980, Am. Stat. 34(4); Lenth's emmeans).  Errors are
         by the delta method.  With a zero part they are those of the other responses, as R's ``component="cond"``;
         `get_margeff` is of the mean of all.  Probabilities are averaged themselves, with intervals on their scale, as
-        by R's ``mode="prob"``; the response is another column, within whose categories contrasts are made.
+        by R's ``mode="prob"``; the response is another column, within whose categories contrasts are made.  Linear
+        predictors of ordered categories are without their thresholds, of which R subtracts the mean: differences are
+        the same.
 
         Examples
         --------

@@ -164,6 +164,16 @@ def test_what_there_is_not_is_told(ask: Callable[[], Any], message: str) -> None
         ask()
 
 
+def test_linear_predictors_without_thresholds_say_so() -> None:
+    """R subtracts the mean of the thresholds; differences are the same."""
+    means = at("clmm").emmeans("temp")
+    told = "Linear predictors without the thresholds: only their differences have a meaning."
+    assert told in means.notes
+    assert told not in at("clmm").emmeans("temp", type="prob").notes
+    fixed = dict(zip(at("clmm").model.exog_names, at("clmm").fe_params, strict=True))["temp[T.warm]"]
+    np.testing.assert_allclose(np.diff(means.estimate), fixed)
+
+
 def test_probabilities_are_of_categories() -> None:
     counts = grades().model.data.frame.assign(
         y=lambda d: (10 + d["judge"] * d["score"]).clip(lower=0).round()
