@@ -58,7 +58,8 @@ class MCLAMixedGLM(PlanningModel):
     exposure : array_like (n,), optional
         Log link: its logarithm is added to the offset.
     var_weights : array_like (n,), optional
-        The dispersion of a row is divided by it.
+        The scale of a row is divided by it; log densities without a parameter ``scale`` are multiplied by it, as in
+        statsmodels, which is no law that `simulate` could draw from.
     random_terms : sequence of RandomTerm, optional
         Random effects with covariance matrices, in place of ``exog_vc`` and ``ident``; formulas make them.
     of_column : array_like of int (p,), optional
@@ -207,7 +208,7 @@ class MCLAMixedGLM(PlanningModel):
             Rows of ``data`` to use: booleans or index labels.
         offset, exposure, freq_weights, var_weights : str or array_like, optional
             A column of ``data``, or one value a row; a Series is taken by its labels.  Proportions of a binomial
-            response have their numbers of trials as ``var_weights``.
+            response have their numbers of trials as ``var_weights``, which otherwise divide the scale.
         missing : {"drop", "raise", "none"}
             What to do with rows that have missing values in anything that the model uses.
         eval_env : int or patsy.EvalEnvironment
