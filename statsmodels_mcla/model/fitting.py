@@ -274,8 +274,9 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             Most draws for a block, rounded up as ``nsample`` is.
         max_seconds : float
             After this time no further draws are added, and after a tenth more the best answer so far is returned:
-            with the standard errors of Laplace's approximation where there was no time for better ones.  Ctrl-C has
-            the same effect at once; a second one raises KeyboardInterrupt.
+            with the standard errors of Laplace's approximation where there was no time for better ones.  A step of
+            the Laplace fit and one set of the fewest draws are made in any case.  Ctrl-C has the same effect at once;
+            a second one raises KeyboardInterrupt.
         max_memory : float or str, optional
             Bytes, or such as "4GB", that dense matrices of a block may take, which are known before they are made: an
             error where that is not enough.  By default half of what is free.
