@@ -21,6 +21,7 @@ from statsmodels_mcla.families.response_checks import integer_response, nearest_
 from statsmodels_mcla.families.row_terms import Response, RowData, RowTerms, Workspace
 from statsmodels_mcla.numerics import Array, Number
 
+SLIP = 1e-9  # of a share that was computed
 _GROUP = 64  # rows multiplied before one log is taken
 
 
@@ -71,11 +72,11 @@ class Binomial(ConditionalFamily):
 
     def read_response(self, endog: Any, var_weights: Array) -> tuple[Response, Array]:
         values = np.asarray(endog)
-        if values.dtype.kind == "f" and np.squeeze(values).ndim == 1:
-            y = np.squeeze(values)
+        if values.dtype.kind in "fiub" and np.squeeze(values).ndim == 1:
+            y = np.squeeze(values).astype(float)
             trials, successes = nearest_integers(var_weights), nearest_integers(y * var_weights)
-            fractions = np.isnan(nearest_integers(y)) & (y > 0) & (y < 1)
-            if fractions.any() and not np.isnan(trials + successes).any() and np.any(trials != 1):
+            shares = np.all(np.abs(y - 0.5) <= 0.5 + SLIP)  # whether or not one is neither zero nor one
+            if shares and not np.isnan(trials + successes).any() and np.any(trials != 1):
                 return self.check_response(successes, trials), np.ones(y.shape)
         return super().read_response(endog, var_weights)
 

@@ -111,6 +111,24 @@ def test_responses_simulated_of_proportions_are_proportions(cbpp, right):
         model.clone_with(shares[0] + 0.01)
 
 
+@pytest.mark.parametrize("kind", [float, int, bool])
+def test_proportions_that_happen_to_be_zero_or_one_have_trials(kind):
+    """Whether a fraction occurs is chance: a plan without responses, a few groups, rare events have none."""
+    data = pd.DataFrame({"h": np.repeat(np.arange(8), 5), "x": np.tile([0.0, 1, 2, 3, 4], 8)})
+    data["t"] = 2 + data["x"].astype(int) % 3
+    data["p"] = np.random.default_rng(1).binomial(1, 0.4, 40)
+    data["good"], data["bad"] = data["p"] * data["t"], (1 - data["p"]) * data["t"]
+    counts = MCLAMixedGLM.from_formula("good + bad ~ x + (1 | h)", data).fit_laplace()
+    shares = MCLAMixedGLM.from_formula(
+        "p ~ x + (1 | h)", data.assign(p=data["p"].astype(kind)), var_weights="t"
+    ).fit_laplace()
+    np.testing.assert_array_equal(shares.model.n_trials, data["t"])
+    assert shares.llf == counts.llf
+    drawn = shares.simulate(2, rng=1)
+    np.testing.assert_allclose(drawn * data["t"].to_numpy()[:, None], counts.simulate(2, rng=1))
+    np.testing.assert_array_equal(shares.update(subset=data["h"] < 6).model.n_trials, data["t"][:30])
+
+
 def test_proportions_without_trials_show_the_way(cbpp):
     data = cbpp.assign(p=cbpp["incidence"] / cbpp["size"], half=0.5)
     for weights in ({}, {"freq_weights": "size"}, {"var_weights": "half"}):
