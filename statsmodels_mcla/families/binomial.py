@@ -122,7 +122,7 @@ class Binomial(ConditionalFamily):
         k = np.floor(endog)
         inside = (k >= 0) & (k < n_trials)
         kept = np.where(inside, k, 0.0)
-        below = special.betaincc(kept + 1.0, np.maximum(n_trials - kept, 1.0), mu)
+        below = special.betainc(np.maximum(n_trials - kept, 1.0), kept + 1.0, 1.0 - mu)
         return np.where(inside, below, np.where(k < 0, 0.0, 1.0))
 
 

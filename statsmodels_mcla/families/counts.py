@@ -114,7 +114,7 @@ class NegativeBinomial1(LinearVarianceCounts):
     ) -> Array:
         k = np.floor(endog)
         whole, alpha = np.maximum(k, 0.0), np.maximum(phi, LEAST)
-        found = special.betaincc(whole + 1.0, mu / alpha, alpha / (1.0 + alpha))
+        found = special.betainc(mu / alpha, whole + 1.0, 1.0 / (1.0 + alpha))
         found = np.where(alpha > LEAST, found, special.pdtr(whole, mu))
         return np.where(k < 0, 0.0, found)
 

@@ -127,10 +127,9 @@ class NegativeBinomialLog(ConditionalFamily):
     ) -> Array:
         k = np.floor(endog)
         whole, alpha = np.maximum(k, 0.0), np.maximum(phi, POISSON)
-        above = alpha * mu / (1.0 + alpha * mu)
-        found = np.where(
-            alpha > POISSON, special.betaincc(whole + 1.0, 1.0 / alpha, above), special.pdtr(whole, mu)
-        )
+        # not by `betaincc`, which takes ten times as long
+        found = special.betainc(1.0 / alpha, whole + 1.0, 1.0 / (1.0 + alpha * mu))
+        found = np.where(alpha > POISSON, found, special.pdtr(whole, mu))
         return np.where(k < 0, 0.0, found)
 
 

@@ -27,6 +27,7 @@ from statsmodels_mcla.numerics import Array, Number
 
 LOST = 37.0  # log of a term, below the largest one, from which it does not count
 MOST_TERMS = 20_000
+NOTHING = 1e-17  # probability of a number of parts that is not felt
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ class Tweedie(SmoothDensity):
         top = int(np.max(rate, initial=0.0) + 10.0 * np.sqrt(np.max(rate, initial=0.0)) + 30.0)
         for k in range(1, top):
             chance = np.exp(special.xlogy(k, rate) - rate - special.gammaln(k + 1.0))
-            out = out + chance * special.gammainc(k * shape, at)
+            felt = chance > NOTHING
+            out[felt] += chance[felt] * special.gammainc(k * shape, at[felt])
         return np.where(y < 0, 0.0, np.minimum(out, 1.0))
 
 

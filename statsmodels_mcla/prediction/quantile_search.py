@@ -28,8 +28,8 @@ def quantiles(
 ) -> Array:
     """Quantiles (N,): where distribution functions are p, or of whole numbers the first with p or more.
 
-    Regula falsi with the rule of Illinois (Dowell and Jarratt, 1971, BIT 11, 168-174), on the scale of normal
-    quantiles, where distribution functions are nearly straight.
+    Regula falsi with the rule of Anderson and Bjorck (1973, BIT 13, 253-264), on the scale of normal quantiles, where
+    distribution functions are nearly straight.
 
     Parameters
     ----------
@@ -104,12 +104,22 @@ def _between(excess: Excess, low: Array, high: Array, below: Array, above: Array
         if discrete:
             y = np.clip(np.floor(y), low[rows] + 1.0, high[rows] - 1.0)
         found = excess(y, rows)
-        up, down = rows[found >= 0.0], rows[found < 0.0]
-        below[up[kept[up] < 0]] *= 0.5
-        above[down[kept[down] > 0]] *= 0.5
-        high[up], above[up], kept[up] = y[found >= 0.0], found[found >= 0.0], -1.0
-        low[down], below[down], kept[down] = y[found < 0.0], found[found < 0.0], 1.0
+        up, at = rows[found >= 0.0], found[found >= 0.0]
+        again = kept[up] < 0
+        below[up[again]] *= _less(at[again], above[up[again]])
+        high[up], above[up], kept[up] = y[found >= 0.0], at, -1.0
+        down, at = rows[found < 0.0], found[found < 0.0]
+        again = kept[down] > 0
+        above[down[again]] *= _less(at[again], below[down[again]])
+        low[down], below[down], kept[down] = y[found < 0.0], at, 1.0
         if not discrete:
             there = np.abs(found) < NEAR
             low[rows[there]] = high[rows[there]] = y[there]
     return high if discrete else 0.5 * (low + high)
+
+
+def _less(now: Array, before: Array) -> Array:
+    """What is left of the excess at the end that stays where it is, by the change at the other end."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = 1.0 - now / before
+    return np.where(left > 0.0, left, 0.5)
