@@ -300,7 +300,8 @@ def known_effects(full: MixedFit, restricted: NestedFit) -> Array:
     out[of_mean] = np.linalg.lstsq(X, gap, rcond=None)[0]
     if not np.allclose(X @ out[of_mean], gap, rtol=1e-9, atol=1e-9 * np.abs(gap).max()):
         raise ValueError(
-            "restricted was fitted to other rows, or has other offset: fit both models to the same data"
+            "restricted has another offset, which no fixed effects of the full model give: fit both models to the same "
+            "data, and compare fits under constraints of which one has all those of the other"
         )
     return out
 

@@ -11,9 +11,13 @@ from statsmodels_mcla.inference.contrasts import (
     MonteCarloContrasts,
     MonteCarloTermTests,
     MonteCarloWaldTest,
+    are_known,
     contrast_errors,
     linear_hypothesis,
+    rejected_for_sure,
     wald_errors,
+    wald_statistic,
+    with_known,
 )
 from statsmodels_mcla.inference.independent_units import scores_of_fit, units_of
 from statsmodels_mcla.inference.influence import BlockInfluence, influence_of
@@ -31,6 +35,7 @@ __all__ = [
     "MonteCarloTermTests",
     "MonteCarloWaldTest",
     "PowerCurve",
+    "are_known",
     "check_covariance",
     "columns_of",
     "contrast_errors",
@@ -41,6 +46,7 @@ __all__ = [
     "of_refit",
     "places_of",
     "power_curve",
+    "rejected_for_sure",
     "rows_of_size",
     "scores_of_fit",
     "tested_terms",
@@ -49,5 +55,7 @@ __all__ = [
     "units_of",
     "var_corr",
     "wald_errors",
+    "wald_statistic",
     "wald_term_tests",
+    "with_known",
 ]

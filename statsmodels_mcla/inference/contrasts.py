@@ -17,6 +17,8 @@ from statsmodels_mcla.estimation import EstimateErrors, Estimates, Later, Varied
 from statsmodels_mcla.numerics import Array, delta_method
 
 DEPENDENT = 1e-12  # eigenvalue of a correlation matrix of contrasts that depend on each other
+KNOWN = 1e-14  # variance of a contrast that linear constraints fix, as a part of that of its terms
+OFF = 1e-8  # from its value under a hypothesis, that is no rounding
 STEP = 1e-6  # of differences in p-values, relative to them
 
 
@@ -252,10 +254,47 @@ def effects_of(contrasts: Array, values: Array, params: Array, cov: Array) -> Ar
 
 
 def wald_statistic(contrasts: Array, values: Array, params: Array, cov: Array) -> Array:
-    """Chi-square statistic of a joint hypothesis; of contrasts that depend on each other, as many as `rank_of` says."""
+    """Chi-square statistic of a joint hypothesis; of contrasts that depend on each other, as many as `rank_of` says.
+
+    It is infinite if linear constraints, of the fit or among the contrasts, exclude the hypothesis.
+    """
     matrix, se = _correlations(contrasts, cov)
-    away = (np.where(contrasts != 0, contrasts * params, 0.0).sum(axis=1) - values) / se
-    return np.asarray(away @ np.linalg.pinv(matrix, rcond=DEPENDENT, hermitian=True) @ away)
+    terms = np.where(contrasts != 0, contrasts * params, 0.0)
+    away = (terms.sum(axis=1) - values) / se
+    size, axes = np.linalg.eigh(matrix)
+    free = size > DEPENDENT * size.max()
+    scale = (np.abs(terms).sum(axis=1) + np.abs(values)) / se
+    along = axes.T @ away
+    if np.any(np.abs(along[~free]) > OFF * scale.max()):
+        return np.asarray(np.inf)
+    return np.asarray((along[free] ** 2 / size[free]).sum())
+
+
+def are_known(contrasts: Array, cov: Array) -> np.ndarray:
+    """Whether linear constraints fix contrasts (k,), so that no data could change them."""
+    used = np.flatnonzero(np.any(contrasts != 0, axis=0))
+    parts = contrasts[:, used] * np.sqrt(np.maximum(np.diag(cov)[used], 0.0))
+    variance = np.einsum("kp,pq,kq->k", contrasts[:, used], cov[np.ix_(used, used)], contrasts[:, used])
+    return np.asarray(variance <= KNOWN * np.abs(parts).sum(axis=1) ** 2)
+
+
+def with_known(found: ContrastResults, values: Array, known: np.ndarray) -> ContrastResults:
+    """Result of a t-test whose known contrasts (k,) differ from their values for sure, or not at all."""
+    if not known.any():
+        return found
+    away = np.atleast_1d(found.effect) - values
+    z = np.where(np.abs(away) > OFF * (1.0 + np.abs(values)), np.copysign(np.inf, away), np.nan)
+    z = np.where(known, z, np.ravel(found.statistic)).reshape(np.shape(found.statistic))
+    sd = np.where(known, 0.0, np.ravel(found.sd)).reshape(np.shape(found.sd))
+    law: dict[str, Any] = {"t": z} if found.distribution == "t" else {"statistic": z, "distribution": "norm"}
+    return ContrastResults(effect=found.effect, sd=sd, df_denom=getattr(found, "df_denom", None), **law)
+
+
+def rejected_for_sure(found: ContrastResults) -> ContrastResults:
+    """Result of a joint test of a hypothesis that linear constraints exclude."""
+    if found.distribution == "F":
+        return ContrastResults(F=np.inf, df_denom=found.df_denom, df_num=max(found.df_num, 1))
+    return ContrastResults(statistic=np.inf, df_denom=max(found.df_denom, 1), distribution="chi2")
 
 
 def rank_of(contrasts: Array, cov: Array) -> int:
@@ -267,9 +306,9 @@ def _correlations(contrasts: Array, cov: Array) -> tuple[Array, Array]:
     """Correlations of contrasts, with zeros for known ones, and their standard errors, which are 1 there."""
     used = np.flatnonzero(np.any(contrasts != 0, axis=0))
     matrix = contrasts[:, used] @ cov[np.ix_(used, used)] @ contrasts[:, used].T
-    se = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-    se = np.where(se == 0, 1.0, se)
-    return matrix / np.outer(se, se), se
+    known = are_known(contrasts, cov)
+    se = np.where(known, 1.0, np.sqrt(np.diag(matrix)))
+    return np.where(known | known[:, None], 0.0, matrix / np.outer(se, se)), se
 
 
 def linear_hypothesis(given: Any, names: Sequence[str], argument: str, hint: str = "") -> tuple[Array, Array]:

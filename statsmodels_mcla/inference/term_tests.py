@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels_mcla.estimation import Estimates
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula import relatives_of
-from statsmodels_mcla.inference.contrasts import rank_of, wald_statistic
+from statsmodels_mcla.inference.contrasts import are_known, rank_of, wald_statistic
 from statsmodels_mcla.numerics import Array
 
 COLUMNS = ["Chisq", "Df", "Pr(>Chisq)", "MCSE", "MCSE Pr"]
@@ -47,7 +47,8 @@ def wald_term_tests(
     kind : {2, 3}
         A test of type III is that all coefficients of a term are zero.  One of type II is that of the term after all
         others but those that contain it, which are taken to be zero: with W the Wald statistic of some coefficients,
-        W(term and its relatives) - W(relatives) (Fox, 2016, Applied Regression Analysis, sec. 8.2; car).
+        W(term and its relatives) - W(relatives) (Fox, 2016, Applied Regression Analysis, sec. 8.2; car).  Coefficients
+        that linear constraints fix stay where they are: ``Df`` counts the others.
     places : sequence of int
         Of `places_of`: of categories, a term is in the predictors of all.
     mcse : bool
@@ -73,6 +74,8 @@ def wald_term_tests(
             np.eye(len(estimates.params))[[k + j for k in places for j in columns]]
             for columns in (own + others, others)
         ]
+        # what constraints fix is not tested
+        contrasts = [each[~are_known(each, estimates.cov.matrix)] for each in contrasts]
 
         def statistic(params: Array, cov: Array, contrasts: Any = contrasts) -> Array:
             both, rest = (

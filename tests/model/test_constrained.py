@@ -13,6 +13,7 @@ import statsmodels.api as sm
 from helpers import data_of
 
 from statsmodels_mcla import MCLAMixedGLM, anova
+from statsmodels_mcla.exceptions import MCLAWarning
 
 
 def bacteria() -> MCLAMixedGLM:
@@ -177,6 +178,36 @@ def test_fits_under_constraints_are_compared_as_what_they_are(fits: tuple[Any, A
     table = anova(found, bacteria().fit(rng=1))
     assert table["npar"].tolist() == [4, 5]
     assert table.index[0] == "(y == 'y') ~ trt + week + (1 | ID), trt[T.drug+] - trt[T.placebo] = 0.0"
+
+
+@pytest.mark.filterwarnings("ignore:covariance of constraints:statsmodels.tools.sm_exceptions.ValueWarning")
+def test_what_constraints_exclude_is_rejected_for_sure(fits: tuple[Any, Any]) -> None:
+    """And what they imply is not tested, alone or within a joint hypothesis: as `tvalues` of fixed coefficients are."""
+    held = bacteria().fit_constrained({"week": -0.1, "trt[T.drug+]": 0.0}, rng=1)
+    single = held.t_test(["week = 0", "week = -0.1", "trt[T.placebo] = 0"])
+    np.testing.assert_array_equal(single.statistic[:2], [-np.inf, np.nan])
+    np.testing.assert_array_equal(single.pvalue[:2], [0.0, np.nan])
+    assert single.pvalue[2] == pytest.approx(held.pvalues["trt[T.placebo]"])
+    assert float(np.squeeze(held.t_test("week = 0").pvalue)) == 0.0
+    with pytest.warns(MCLAWarning, match="the constraints of the fit"):
+        excluded = held.wald_test("week = 0, trt[T.placebo] = 0")
+    assert (excluded.statistic, excluded.pvalue) == (np.inf, 0.0)
+    with pytest.warns(MCLAWarning, match="the constraints of the fit"):
+        assert held.f_test("week = 0").pvalue == 0.0
+    alone, joint = held.wald_test("trt[T.placebo] = 0"), held.wald_test("week = -0.1, trt[T.placebo] = 0")
+    assert joint.statistic == pytest.approx(alone.statistic)
+    assert joint.df_denom == 1
+    table = held.anova()  # of what the constraints leave
+    assert table["Df"].to_dict() == {"trt": 1, "week": 0}
+    assert table.loc["trt", "Chisq"] == pytest.approx(alone.statistic)
+    equal = fits[0]
+    assert equal.wald_test("trt[T.drug+] = 1, trt[T.placebo] = 1").statistic == pytest.approx(
+        equal.wald_test("trt[T.drug+] = 1").statistic, rel=1e-6
+    )
+    with pytest.warns(MCLAWarning, match="the constraints of the fit"):
+        assert equal.wald_test("trt[T.drug+] = 1, trt[T.placebo] = 1.1").statistic == np.inf
+    with pytest.raises(ValueError, match="no fixed effects of the full model give"):
+        held.compare_lr_test(bacteria().fit_constrained({"week": 0.3, "trt[T.drug+]": 0.0}, rng=1))
 
 
 def glm_by_hand(data: pd.DataFrame) -> Any:

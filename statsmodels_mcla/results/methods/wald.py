@@ -22,9 +22,13 @@ from statsmodels_mcla.inference import (
     MonteCarloContrasts,
     MonteCarloTermTests,
     MonteCarloWaldTest,
+    are_known,
     contrast_errors,
     linear_hypothesis,
+    rejected_for_sure,
     wald_errors,
+    wald_statistic,
+    with_known,
 )
 from statsmodels_mcla.numerics import Array, holm, standard_deviations
 from statsmodels_mcla.prediction.population import CovariateRows, ReferenceGrid
@@ -199,6 +203,8 @@ class WaldResults(ResultsBase):
         """
         contrasts, values = self._hypothesis(r_matrix)
         found = super().t_test((contrasts, values), cov_p=cov_p, use_t=use_t)
+        cov = self.estimates.cov.matrix if cov_p is None else np.asarray(cov_p)
+        found = with_known(found, values, are_known(contrasts, cov))
         cov_mcse = self.estimates.cov_mcse
         if cov_mcse is None or cov_p is not None:
             return found
@@ -336,8 +342,15 @@ class WaldResults(ResultsBase):
         contrasts, values = self._hypothesis(r_matrix)
         if cov_p is None and np.isnan(self.estimates.cov.matrix).all():
             raise ValueError("the estimates have no covariance (no maximum was found): there is no Wald test")
-        found = super().wald_test((contrasts, values), cov_p, invcov, use_f, df_constraints, scalar=scalar)
+        with np.errstate(invalid="ignore"):  # nothing of a hypothesis is free
+            found = super().wald_test(
+                (contrasts, values), cov_p, invcov, use_f, df_constraints, scalar=scalar
+            )
         others = (cov_p, invcov, df_constraints)
+        cov = self.estimates.cov.matrix if cov_p is None else np.asarray(cov_p)
+        if np.isinf(wald_statistic(contrasts, values, self.estimates.params, cov)):
+            warn_user("the constraints of the fit, or among these hypotheses, exclude that they all hold")
+            return rejected_for_sure(found)
         if not self.estimates.drawn or any(value is not None for value in others):
             return found
         return MonteCarloWaldTest(found, wald_errors(self.estimates, contrasts, values))
