@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from warnings import warn
@@ -17,6 +18,11 @@ from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.numerics import Array, numeric_array, unmasked
 
 MANY_DROPPED = 0.1  # of the rows: more than these are warned of
+SPLINE = re.compile(r"(cr|cc|te|bs)\(")
+CENTRED = (
+    "the columns of the spline add up to a constant: write constraints='center' in it, cr(x, df=4, "
+    "constraints='center'), or leave out the intercept, 0 + ..."
+)
 
 
 def check_aligned(endog: Any, **others: Any) -> None:
@@ -200,7 +206,8 @@ def check_full_rank(X: Array, names: Sequence[str]) -> None:
     raise ValueError(
         f"exog is rank deficient: {dependent[0]!r} is a linear combination of {others}"
         + (f", and {dependent[1:]} depend on others too" if len(dependent) > 1 else "")
-        + "; drop dependent columns from the fixed effects"
+        + "; "
+        + ("drop dependent columns from the fixed effects" if not any(map(SPLINE.match, others)) else CENTRED)
     )
 
 

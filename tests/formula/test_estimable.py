@@ -113,3 +113,14 @@ def test_infinite_values_are_refused_before_columns_are_looked_at(fixed):
         ).fit_laplace()
         with pytest.raises(ValueError, match=r"term has infinite values.*np.log\(w\)"):
             result.score_test("np.log(w)")
+
+
+@pytest.mark.parametrize("spline", ["cr(x, df=4)", "cc(x, df=4)", "bs(x, df=5, include_intercept=True)"])
+def test_splines_with_the_constant_in_them_show_the_way(spline: str) -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=60), "g": np.arange(60) % 6, "y": rng.poisson(2, 60)})
+    with pytest.raises(ValueError, match="add up to a constant: write constraints='center'"):
+        MCLAMixedGLM.from_formula(f"y ~ {spline} + (1 | g)", data=data, family="poisson")
+    centred = "cr(x, df=4, constraints='center')"
+    model = MCLAMixedGLM.from_formula(f"y ~ {centred} + (1 | g)", data=data, family="poisson")
+    assert model.exog.shape == (60, 5)
