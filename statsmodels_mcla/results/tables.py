@@ -4,28 +4,54 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import partial
 from html import escape
+from typing import Any
 
 import numpy as np
 from statsmodels.iolib import summary2
 from statsmodels.iolib.summary import Summary
-from statsmodels.iolib.table import SimpleTable, default_latex_fmt
+from statsmodels.iolib.table import Cell, SimpleTable, default_latex_fmt
 from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
 
-LATEX = {"replacements": {**default_latex_fmt["replacements"], "~": r"$\sim$", "^": r"\^{}", "<": "$<$"}}
+LATEX = str.maketrans(
+    {
+        **default_latex_fmt["replacements"],
+        "~": r"$\sim$",
+        "^": r"\^{}",
+        "<": "$<$",
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+    }
+)
+MARKDOWN = re.compile(r"[|<\\]")  # what would be a column, a tag or an escape
 DECIMALS, LARGEST = 4, 1e6
 LEAST_SE = 5e-4  # standard errors below show no digit in so many decimals
+
+
+class SafeCell(Cell):
+    """Cell whose text is safe in LaTeX; statsmodels replaces one sign after another, and leaves braces as they are."""
+
+    def format(self, width: int, output_format: str = "txt", **options: Any) -> str:
+        """See `statsmodels.iolib.table.Cell`."""
+        if output_format != "latex":
+            return str(super().format(width, output_format, **options))
+        safe = copy(self)
+        safe.data = str(self.data).translate(LATEX)
+        return str(Cell.format(safe, width, output_format, **options))
 
 
 def table_of(
     rows: Sequence[Sequence[str]], header: Sequence[str] | None, stubs: Sequence[str], title: str | None
 ) -> SimpleTable:
     """Table of numbers."""
-    return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params, ltx_fmt=LATEX)
+    latex: dict[str, Any] = {"replacements": {}}
+    return SimpleTable(rows, header, stubs, title=title, txt_fmt=fmt_params, ltx_fmt=latex, celltype=SafeCell)
 
 
 def list_of(
@@ -33,8 +59,8 @@ def list_of(
 ) -> SimpleTable:
     """List of facts in columns, aligned as the letters l and r say."""
     fmt = {**fmt_2cols, "data_fmts": ["%s"] * len(aligns), "data_aligns": aligns, "colwidths": 1}
-    latex = {**LATEX, "data_aligns": aligns}
-    return SimpleTable(rows, None, stubs, title=title, txt_fmt=fmt, ltx_fmt=latex)
+    latex = {"replacements": {}, "data_aligns": aligns}
+    return SimpleTable(rows, None, stubs, title=title, txt_fmt=fmt, ltx_fmt=latex, celltype=SafeCell)
 
 
 def shown(values: object, scale: object = None) -> list[str]:
@@ -93,7 +119,7 @@ class WrittenTables:
     def as_latex(self) -> str:
         """A tabular a table, for the package booktabs, and the notes."""
         tables, notes = self._written()
-        lines = [_replaced(note, LATEX["replacements"]) for note in notes]
+        lines = [note.translate(LATEX) for note in notes]
         return "\n\n".join([*(table.as_latex_tabular() for table in tables), *lines])
 
     def as_markdown(self) -> str:
@@ -107,7 +133,7 @@ class WrittenTables:
         tables, notes = self._written()
         parts = []
         for table in tables:
-            rows = [[text.replace("|", r"\|") for text in row] for row in _cells(table)]
+            rows = [[MARKDOWN.sub(r"\\\g<0>", text) for text in row] for row in _cells(table)]
             headed = table[0].datatype == "header"
             head = rows.pop(0) if headed else [""] * len(rows[0])
             align = ["---", *["---:"] * (len(head) - 1)]
@@ -199,7 +225,7 @@ class FrameSummary(WrittenTables, summary2.Summary):
         \caption{Generalized Linear Mixed Model Results}
         \label{fit}
         """
-        caption = rf"\caption{{{_replaced(self.title, LATEX['replacements'])}}}" if self.title else ""
+        caption = rf"\caption{{{self.title.translate(LATEX)}}}" if self.title else ""
         head = [r"\begin{table}", caption, rf"\label{{{label}}}" if label else ""]
         return "\n".join([*filter(None, head), super().as_latex(), r"\end{table}"])
 
@@ -214,12 +240,6 @@ def _html(table: SimpleTable) -> str:
     for cell in (cell for row in out for cell in row):
         cell.data = escape(str(cell.data), quote=False)
     return str(out.as_html())
-
-
-def _replaced(text: str, replacements: dict[str, str]) -> str:
-    for old in sorted(replacements):  # & and $, which others bring in, first
-        text = text.replace(old, replacements[old])
-    return text
 
 
 def _cells(table: SimpleTable) -> list[list[str]]:

@@ -296,6 +296,21 @@ def test_names_and_notes_are_safe_in_latex_and_html() -> None:
         ET.fromstring(f"<html>{html}</html>")
 
 
+def test_braces_and_backslashes_of_names_are_safe() -> None:
+    """Signs that LaTeX and Markdown read, once each: a brace alone would end no group."""
+    data = data_of("cbpp").rename(columns={"size": "a{b}|<c>"})
+    data["f"] = np.where(data["period"] == data["period"].iloc[0], "f\\d^2", "e")
+    found = MCLAMixedGLM.from_formula(
+        "incidence ~ Q('a{b}|<c>') + f + (1 | herd)", data=data, family="poisson"
+    ).fit_laplace()
+    for made in (found.summary(), found.summary2()):
+        latex, markdown = made.as_latex(), made.as_markdown()
+        assert r"Q('a\{b\}$|$$<$c$>$')".replace("$$", " ") in latex
+        assert r"f[T.f\textbackslash{}d\^{}2]" in latex
+        assert r"Q('a{b}\|\<c>')" in markdown
+    assert any(r"a\{b\}" in table.as_latex_tabular() for table in found.summary().tables)  # of one alone
+
+
 # Data frames ------------------------------------------------------------------------------------------
 
 R_NAMES = {
