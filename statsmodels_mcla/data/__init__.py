@@ -5,7 +5,13 @@ Formulas are read in `formula`.
 The next of its kind: a check that names the argument and the way out, called before any work starts.
 """
 
-from statsmodels_mcla.data.argument_checks import check_alpha, check_positive, checked_count, checked_numbers
+from statsmodels_mcla.data.argument_checks import (
+    check_alpha,
+    check_missing,
+    check_positive,
+    checked_count,
+    checked_numbers,
+)
 from statsmodels_mcla.data.array_checks import (
     check_full_rank,
     check_start_params,
@@ -41,6 +47,7 @@ __all__ = [
     "ModelInputs",
     "check_alpha",
     "check_full_rank",
+    "check_missing",
     "check_positive",
     "check_start_params",
     "check_whole",

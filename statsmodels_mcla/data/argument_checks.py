@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,3 +40,10 @@ def check_positive(**values: Any) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value > 0:
             raise ValueError(f"{name} must be a positive number, got {value!r}")
+
+
+def check_missing(missing: Any, kinds: Sequence[str] = ("none", "drop", "raise")) -> None:
+    """Refuse what says nothing about missing values."""
+    if missing not in kinds:
+        shown = f"{', '.join(map(repr, kinds[:-1]))} or {kinds[-1]!r}"
+        raise ValueError(f"missing must be {shown}, got {missing!r}")

@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.linalg
 import scipy.sparse as sp
 
+from statsmodels_mcla.data.argument_checks import check_missing
 from statsmodels_mcla.design import RandomTerm
 from statsmodels_mcla.exceptions import MCLAWarning, row_name
 from statsmodels_mcla.families import ConditionalFamily
@@ -118,8 +119,7 @@ def complete_rows(named: dict[str, Any], n: int, missing: str) -> np.ndarray:
     ValueError
         If there are infinite values, or missing ones that are not to be dropped.
     """
-    if missing not in ("none", "drop", "raise"):
-        raise ValueError(f"missing must be 'none', 'drop' or 'raise', got {missing!r}")
+    check_missing(missing)
     keep, counts = np.ones(n, bool), {"": 0}
     for name, value in named.items():
         if value is None:

@@ -48,6 +48,10 @@ SAID = {
     "expected an operator": "terms are joined by +: one is missing at the mark",
     "error tokenizing": "formulas are written with ~ + - * : / ** and, for random effects, |; names of columns with "
     "other signs are quoted, Q('...')",
+    "Number of rows mismatch": "an array that is no column has one value for each row that is used, of new rows too: "
+    "make it a column of the data",
+    "mismatch between column_names": "a column named Intercept stands in the way of patsy's: rename it",
+    "complex128": "numbers are real: take np.real or np.abs of them",
     "has no attribute": "a column whose name has a dot in it is quoted, Q('a.b')",
     "does not match any of the expected levels": "new rows may have only categories that the fit had: leave the others "
     "out, or fit with rows that have them",

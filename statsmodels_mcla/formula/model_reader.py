@@ -138,7 +138,10 @@ def read_model(
     named = all_terms()
     used = columns_named(rows.values(), named)
     frame = table(data, used)
-    frame = frame if subset is None else rows_of(frame, subset)
+    if subset is not None:
+        chosen, n = rows_of(frame.index, subset), len(frame)
+        frame = frame.iloc[chosen]
+        rows = {name: _chosen(value, chosen, n) for name, value in rows.items()}
     if grouped:
         grouped[0], frame = with_groups(grouped[0], groups, frame)
         named = all_terms()
@@ -191,6 +194,12 @@ def read_model(
             dict(predictors or {}),
         ),
     )
+
+
+def _chosen(value: Any, rows: np.ndarray, n: int) -> Any:
+    """Values of some rows, of an array that has one for each of n."""
+    array = value is not None and not isinstance(value, (str, pd.Series))
+    return np.asarray(value)[rows] if array and np.shape(value)[:1] == (n,) else value
 
 
 NOTHING = {

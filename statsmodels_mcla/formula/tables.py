@@ -117,12 +117,16 @@ def settled(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
     return out
 
 
-def rows_of(frame: pd.DataFrame, subset: Any) -> pd.DataFrame:
-    """Rows of a table given by booleans or index labels."""
+def rows_of(index: pd.Index, subset: Any) -> np.ndarray:
+    """Positions of rows with these labels that booleans or labels choose."""
     try:
         own = isinstance(subset, (pd.Series, pd.Index)) or not hasattr(subset, "to_numpy")
-        found: pd.DataFrame = frame.loc[subset if own else subset.to_numpy()]
-    except (KeyError, IndexError, TypeError, ValueError, pd.errors.IndexingError) as error:
+        place = pd.DataFrame({"place": np.arange(len(index))}, index=index)
+        found = place.loc[subset if own else subset.to_numpy(), "place"].to_numpy()
+    except (
+        *(AttributeError, KeyError, IndexError, TypeError, ValueError),
+        pd.errors.IndexingError,
+    ) as error:
         raise FormulaError(
             f"subset must be one boolean for each row of the data, or labels of its index: {error}"
         ) from error

@@ -274,7 +274,10 @@ def check_test(model: MixedModel, test: Test) -> None:
 def pvalue_of(results: Any, test: Test) -> float:
     """P-value of a test: a function of results, a term of the formula (type II), or a hypothesis."""
     if callable(test):
-        return float(test(results))
+        found = test(results)
+        if not (isinstance(found, (float, int, np.number)) and (0.0 <= found <= 1.0 or np.isnan(found))):
+            raise ValueError(f"test must return a p-value of results, a number from 0 to 1, got {found!r}")
+        return float(found)
     if _is_term(results.model, test):
         info = results.model.data.model_spec
         table = wald_term_tests(results.estimates, info, 2, places_of(info, results.model.conditional_family))

@@ -292,8 +292,7 @@ class ClonableModel(WithoutInternals, LikelihoodModel):
         rows = slice(None) if subset is None else subset
         frame = self.data.frame if data is None else data
         if subset is not None and data is None:
-            place = pd.Series(np.arange(len(frame)), index=frame.index)
-            rows = rows_of(place.to_frame(), subset).iloc[:, 0].to_numpy()
+            rows = rows_of(frame.index, subset)
             frame, call, subset = frame.iloc[rows], call.take(rows), None
         env = environment(eval_env, 1).with_outer_namespace(self.data.names.values)
         out = self._remade(updated_formula(self.full_formula, formula), frame, call, env, subset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from statsmodels_mcla.data import ModelInputs, check_whole, read_rows, response_rows
+from statsmodels_mcla.data import ModelInputs, check_missing, check_whole, read_rows, response_rows
 from statsmodels_mcla.design import RandomTerm, facts_of
 from statsmodels_mcla.families import ConditionalFamily, conditional_family, family_instance
 from statsmodels_mcla.formula import (
@@ -234,6 +234,7 @@ class MCLAMixedGLM(PlanningModel):
         <MCLAMixedGLM: incidence + I(size - incidence) ~ period + (1 | herd), Binomial (logit), 56 rows>
         """
         refuse_unknown(cls.from_formula, unknown)
+        check_missing(missing)
         if data is None and not _are_formulas(vc_formulas):  # as in smf: the formula, then the data
             vc_formulas, data = None, vc_formulas
         if data is None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from statsmodels_mcla.data import inputs_of
+from statsmodels_mcla.data import check_missing, inputs_of
 from statsmodels_mcla.design import Facts, TermFacts
 from statsmodels_mcla.execution import Journal, Kept, Threads, Workplace, checked_bytes, executor_of
 from statsmodels_mcla.families import conditional_family
@@ -62,8 +62,7 @@ class PartitionedMixedGLM(FittingModel):
         executor: Any,
         memory_limit: Any,
     ) -> None:
-        if missing not in ("drop", "raise"):
-            raise ValueError(f"missing must be 'drop' or 'raise', got {missing!r}")
+        check_missing(missing, ("drop", "raise"))
         conditional = conditional_family(family)
         if not conditional.intercept or len(conditional.predictors) > 1:
             raise ValueError(

@@ -267,7 +267,7 @@ def test_errors() -> None:
         ),
         (lambda: result.update("- (1 | ID)"), "no random effects"),
         (lambda: result.update("+ weeek"), "needs 'weeek'"),
-        (lambda: result.add1("stage"), "not fewer than"),
+        (lambda: result.add1("stage"), "scope: 'stage' adds nothing"),
     ]:
         with pytest.raises(ValueError, match=message):
             ask()

@@ -280,6 +280,25 @@ def test_columns_named_like_words_of_python(data, formula):
     np.testing.assert_array_equal(model_of(named, quoted).inputs.Z.toarray(), plain.inputs.Z.toarray())
 
 
+def test_arrays_of_all_rows_are_cut_to_the_subset(data):
+    """In the order of the data, as a column of it would be; one of the chosen rows alone is taken as it is."""
+    keep = (data["x"] > 0).to_numpy()
+    weights = np.arange(1.0, len(data) + 1)
+    for subset in (keep, data.index[keep][::-1]):
+        expected = model_of(data.assign(w=weights), freq_weights="w", subset=subset)
+        found = model_of(data, freq_weights=weights, subset=subset)
+        same(found, expected)
+        np.testing.assert_array_equal(found.freq_weights, expected.freq_weights)
+    alone = model_of(data, freq_weights=weights[keep], subset=keep)
+    np.testing.assert_array_equal(alone.freq_weights, weights[keep])
+
+
+def test_an_array_beside_the_data_shows_the_way(data):
+    array = np.ones(len(data) + 1)  # noqa: F841 - the formula names it
+    with pytest.raises(FormulaError, match="make it a column of the data"):
+        MCLAMixedGLM.from_formula("y ~ x + array + (1 | g)", data=data)
+
+
 def test_subsets_of_another_library(data):
     series = pytest.importorskip("polars").Series((data["x"] > 0).to_numpy())
     same(model_of(data, subset=series), model_of(data[data["x"] > 0]))

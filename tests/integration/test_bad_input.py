@@ -234,6 +234,16 @@ FORMULAS: dict[str, tuple[dict[str, Any], str]] = {
     "re-formula-alone": ({"formula": "y ~ 1", "re_formula": "~w"}, "groups"),
     "subset": ({"formula": "y ~ 1 + (1 | herd)", "subset": ["nowhere"]}, "subset"),
     "subset-length": ({"formula": "y ~ 1 + (1 | herd)", "subset": [True, False]}, "subset"),
+    "subset-label": ({"formula": "y ~ 1 + (1 | herd)", "subset": 3}, "subset"),
+    "missing": ({"formula": "y ~ 1 + (1 | herd)", "missing": "dropp"}, "missing must be 'none', 'drop' or"),
+    "column-intercept": (
+        {"formula": "y ~ Intercept + (1 | herd)", "data": CALL["data"].assign(Intercept=2.0)},
+        "rename it",
+    ),
+    "complex": (
+        {"formula": "y ~ c + (1 | herd)", "data": CALL["data"].assign(c=CALL["data"]["size"] + 1j)},
+        "numbers are real",
+    ),
     "intercept-twice": ({"formula": "y ~ 1 + C(period) + I(1.0 * (size > 0)) + (1 | herd)"}, "rank|zero"),
 }
 
@@ -366,6 +376,16 @@ AFTER: dict[str, tuple[Callable[[Any], Any], str]] = {
     "pairs-method": (lambda r: r.t_test_pairwise("C(period)", method="best"), "method must be one of"),
     "grid-text": (lambda r: r.profile_likelihood("herd Var", grid="a"), "grid must be a sequence of numbers"),
     "grid-empty": (lambda r: r.profile_likelihood("herd Var", grid=[]), "grid must be a sequence of numbers"),
+    "drop-margin": (
+        lambda r: r.model.update(". ~ . + period:size + size").fit_laplace().drop1("size"),
+        "scope: the model without 'size' has no fewer",
+    ),
+    "add-twice": (lambda r: r.add1("C(period)"), "scope: 'C\\(period\\)' adds nothing"),
+    "power-number": (
+        lambda r: r.power(lambda _: 5.0, {"herd": [10]}, nsim=2, rng=1),
+        "test must return a p-value of results, a number from 0 to 1, got 5.0",
+    ),
+    "power-text": (lambda r: r.power(lambda _: "a", {"herd": [10]}, nsim=2, rng=1), "got 'a'"),
     "params-length": (lambda r: r.model.predict([1.0, 2.0]), "params has shape"),
 }
 

@@ -205,6 +205,11 @@ class TermMethods(ScoreTestResults):
             raise ValueError("scope: the fixed effects have no term to drop")
         env = environment(eval_env, 1)
         others = self._updated(names, "-", "without", env)
+        for name in (name for name, other in others.items() if not len(other.params) < len(self.params)):
+            raise ValueError(
+                f"scope: the model without {name!r} has no fewer parameters, as where interactions with it stay, or it "
+                "is none of the terms; wald_test and anova test coefficients of such terms"
+            )
         tests = {name: term_test(self, other, "LR", rng) for name, other in others.items()}
         return single_term_table(self, others, tests, drawn=self.estimates.drawn)
 
@@ -259,6 +264,8 @@ class TermMethods(ScoreTestResults):
             tests = {name: self.score_test(name, rng=rng, eval_env=env) for name in names}
         else:
             others = self._updated(names, "+", "with", env)
+            for name in (name for name, other in others.items() if not len(other.params) > len(self.params)):
+                raise ValueError(f"scope: {name!r} adds nothing to the model")
             tests = {name: term_test(other, self, "LR", rng) for name, other in others.items()}
         return single_term_table(self, others, tests, drawn=self.estimates.drawn)
 
