@@ -56,7 +56,7 @@ class MeansMethods(ResultsBase):
         bias_adjust : bool
             Name of R, where it is an approximation, for ``random="marginal"``.
         offset : float, optional
-            Of the linear predictor; by default its mean over the rows, 0 for rates where there is an exposure.
+            Of the linear predictor; by default its mean over the rows; 0 gives rates where there is an exposure.
 
         Returns
         -------

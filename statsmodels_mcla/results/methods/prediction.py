@@ -43,7 +43,7 @@ class SimulationResults(ResultsBase):
         Returns
         -------
         DataFrame (N, nsim)
-            In the response's own form; binomial counts: successes, or shares of the trials if the response is.
+            As the model has the response: categories by number, binomial counts as successes, or shares if the response is.
             `model.clone_with` takes a column.  A row gets one response whatever its frequency weight.
 
         Raises
