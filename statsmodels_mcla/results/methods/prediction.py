@@ -43,7 +43,7 @@ class SimulationResults(ResultsBase):
         Returns
         -------
         DataFrame (N, nsim)
-            As the model has the response: categories by number, binomial counts as successes, or shares if the response is.
+            As the model has the response: categories by number; successes of counts, shares if the response is one.
             `model.clone_with` takes a column.  A row gets one response whatever its frequency weight.
 
         Raises
