@@ -244,9 +244,13 @@ def refuse_saturated(n: int, names: Sequence[str], predictor: str = "") -> None:
 
 
 def check_start_params(
-    start_params: Any, names: Sequence[str], non_negative: np.ndarray, positive: np.ndarray
+    start_params: Any,
+    names: Sequence[str],
+    non_negative: np.ndarray,
+    positive: np.ndarray,
+    argument: str = "start_params",
 ) -> Array:
-    """Return starting values as an array.
+    """Return parameters as an array.
 
     Parameters
     ----------
@@ -257,23 +261,25 @@ def check_start_params(
         Which are variances or dispersions.
     positive : ndarray of int
         Places of those that must not be zero, as no singular fit has them there.
+    argument : str
+        What they are called, for messages.
     """
     try:
         out = np.asarray(start_params, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ValueError("start_params must be numeric") from error
+        raise ValueError(f"{argument} must be numeric") from error
     if out.shape != (len(names),):
         raise ValueError(
-            f"start_params has shape {out.shape}, but the model has {len(names)} parameters: {list(names)}"
+            f"{argument} has shape {out.shape}, but the model has {len(names)} parameters: {list(names)}"
         )
     if not np.all(np.isfinite(out)):
-        raise ValueError("start_params must be finite")
+        raise ValueError(f"{argument} must be finite")
     bad = non_negative & (out < 0)
     bad[positive] = out[positive] <= 0
     if bad.any():
         at = int(np.argmax(bad))
         kind = "be positive" if at in positive else "not be negative"
-        raise ValueError(f"start_params: {names[at]!r} must {kind}, got {out[at]:g}")
+        raise ValueError(f"{argument}: {names[at]!r} must {kind}, got {out[at]:g}")
     return out
 
 

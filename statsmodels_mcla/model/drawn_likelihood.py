@@ -11,6 +11,7 @@ from statsmodels_mcla.design import DesignFacts, RandomTerm
 from statsmodels_mcla.estimation import laplace_maximum
 from statsmodels_mcla.estimation.boundary import Reduction, reduction_at
 from statsmodels_mcla.estimation.search import DrawSettings
+from statsmodels_mcla.exceptions import ImportanceWeightWarning, warn_user
 from statsmodels_mcla.execution import Executor, Threads
 from statsmodels_mcla.likelihood.monte_carlo import Evaluation, evaluate
 from statsmodels_mcla.likelihood.sampling import Position, Sampler
@@ -18,6 +19,7 @@ from statsmodels_mcla.model.cloning import ClonableModel
 from statsmodels_mcla.model.fit_arguments import checked_nsample, sampling_of
 from statsmodels_mcla.numerics import Array, seed_of
 
+FEW = 3.0  # draws that count, too few for a likelihood
 SINGULAR = 1e-8  # negative eigenvalues of a covariance matrix, as a part of the largest, that are round-off
 
 
@@ -48,20 +50,34 @@ class CurrentDraws:
         self._last: tuple[bytes, Evaluation] | None = None
 
     def evaluate(self, params: Array) -> Evaluation:
-        """Evaluate at natural parameters of the whole model, as far as the draws have them, in one pass."""
+        """Evaluate at natural parameters of the whole model, whose ranks the draws have, in one pass."""
         key = params.tobytes()
         if self._last is None or self._last[0] != key:
-            try:
-                fitted, position = self._fitted(params), self.position
-                if self.sampler.without_draws:
-                    position = self.sampler.at(fitted, position)
-                found = evaluate(self.design, fitted, position.draws, executor=self.executor)
-            except np.linalg.LinAlgError as error:
-                raise ValueError(
-                    "params: a covariance matrix is not positive definite, or a variance not > 0"
-                ) from error
+            fitted, position = self._fitted(params), self.position
+            if self.sampler.without_draws:
+                position = self.sampler.at(fitted, position)
+            found = evaluate(self.design, fitted, position.draws, executor=self.executor)
+            by_blocks = not (self.sampler.without_draws or self.sampler.sampling.joint)
+            if by_blocks and found.least_ess < FEW:
+                warn_user(
+                    f"params are so far from where the draws were made that hardly one counts (effective sample size "
+                    f"{found.least_ess:.1f}): the value means little; make draws there by draw(params)",
+                    ImportanceWeightWarning,
+                )
             self._last = (key, found)
         return self._last[1]
+
+    def reaches(self, design: DesignFacts, params: Array) -> bool:
+        """Whether covariance matrices at natural parameters have the ranks that the draws are for."""
+        return self.reduction.covers(params) and reduction_at(design, params)[0].shape == self.reduction.shape
+
+    def at_ranks_of(self, design: DesignFacts, params: Array) -> CurrentDraws:
+        """Draws of the same base numbers and as many, made where covariance matrices have other ranks."""
+        reduction, params = reduction_at(design, params)
+        reduced = reduction.reduce(design)
+        sampler = self.sampler.on(reduced)
+        position = sampler.at(reduction.restrict(params))
+        return CurrentDraws(reduced, position, reduction, sampler, self.executor)
 
     def derivatives(self, params: Array) -> tuple[Array, Array]:
         """Score and Hessian in the model's parameters: NaN in singular terms."""
@@ -118,15 +134,15 @@ class DrawnLikelihood(ClonableModel):
         position = sampler.at(reduction.restrict(params))
         self._current = CurrentDraws(reduced, position, reduction, sampler, Threads.of(None))
 
-    def _checked(self, params: Any) -> Array:
+    def _checked(self, params: Any, argument: str = "start_params") -> Array:
         positive = np.zeros(0, int) if self.design.has_limit else self.design.positive
-        out = check_start_params(params, self.data.param_names, self.non_negative, positive)
+        out = check_start_params(params, self.data.param_names, self.non_negative, positive, argument)
         k = self.design.n_fixed
         for term, G in zip(self.random_terms, self.design.covariance.matrices(out[k:]), strict=True):
             values = np.linalg.eigvalsh(G)
             if values[0] < -SINGULAR * values[-1]:
                 raise ValueError(
-                    f"start_params: the covariance matrix of {term.name!r} has a negative eigenvalue "
+                    f"{argument}: the covariance matrix of {term.name!r} has a negative eigenvalue "
                     f"({values[0]:.3g}): its covariances are larger than its variances allow"
                 )
         return out
@@ -140,13 +156,15 @@ class DrawnLikelihood(ClonableModel):
         if self._current is None:
             self.draw(rng=0)
         current: CurrentDraws = self._current  # type: ignore[assignment] # just made if there was none
+        if not current.reaches(self.design, params):
+            current = self._current = current.at_ranks_of(self.design, self._checked(params, "params"))
         return current.evaluate(params), current
 
     def loglike(self, params: Any) -> float:
         """Monte Carlo log-likelihood of the current draws, all constants included.
 
-        The draws are those made by the last `fit` or `draw`.  After a singular fit, covariance matrices are
-        taken at the ranks that the fit found.
+        The draws are those made by the last `fit` or `draw`.  Where covariance matrices have other ranks than there, as
+        beside a singular fit, as many are made again, of the same base numbers.
 
         Parameters
         ----------
@@ -156,7 +174,12 @@ class DrawnLikelihood(ClonableModel):
         Raises
         ------
         ValueError
-            If there are more or fewer parameters, or a covariance matrix is not positive definite.
+            If there are more or fewer parameters, or a covariance matrix has negative eigenvalues.
+
+        Warns
+        -----
+        ImportanceWeightWarning
+            If the parameters are too far from where the draws were made.
 
         Examples
         --------
@@ -177,7 +200,7 @@ class DrawnLikelihood(ClonableModel):
         Returns
         -------
         ndarray (P,)
-            NaN for covariance matrices that a fit found to be singular.
+            NaN for covariance matrices that are singular.
 
         Examples
         --------
@@ -198,7 +221,7 @@ class DrawnLikelihood(ClonableModel):
         Returns
         -------
         ndarray (P, P)
-            NaN for covariance matrices that a fit found to be singular.
+            NaN for covariance matrices that are singular.
 
         Examples
         --------

@@ -23,6 +23,8 @@ from statsmodels_mcla.numerics import Array
 
 Design = TypeVar("Design", bound=DesignFacts)
 
+LOST = 1e-9  # of a covariance, in units of the standard deviations, that is round-off
+
 
 @dataclass(frozen=True)
 class Reduction:
@@ -141,6 +143,19 @@ class Reduction:
         beta, _, phi = self.fitted_layout.split(fitted)
         parts = [t.natural(fitted[own]) for t, _, own in self._places()]
         return np.concatenate([beta, *parts, phi, np.zeros(self.layout.n_family - len(phi))])
+
+    def covers(self, params: Array) -> bool:
+        """Whether `restrict` loses nothing of parameters of the model but round-off."""
+        try:
+            own = self.extend(self.restrict(params))
+        except np.linalg.LinAlgError:
+            return False
+        for t, rows, _ in self._places():
+            G, found = t.whole.matrix(params[rows]), t.whole.matrix(own[rows])
+            size = np.sqrt(np.maximum(np.diag(G), 0.0))
+            if np.any(np.abs(G - found) > LOST * np.outer(size, size)):
+                return False
+        return bool(np.array_equal(own[self.layout.family], params[self.layout.family]))
 
     def extend_all(self, fitted: Array) -> Array:
         """Parameters of the model (N, P) from fitted ones (N, P fitted); NaN at the boundary."""

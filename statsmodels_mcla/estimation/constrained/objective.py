@@ -20,7 +20,7 @@ from statsmodels_mcla.estimation.vanished_zeros import VanishedZeros
 from statsmodels_mcla.execution import Executor
 from statsmodels_mcla.likelihood.laplace import evaluate_laplace
 from statsmodels_mcla.likelihood.monte_carlo import Evaluated, evaluate
-from statsmodels_mcla.likelihood.sampling import BlockSampling, Sampler
+from statsmodels_mcla.likelihood.sampling import Sampler
 from statsmodels_mcla.numerics import Array, differences
 
 DRAWS = 1024  # a block, where those of a fit are no use
@@ -228,15 +228,7 @@ class MonteCarloObjective(_Working):
 
     def on(self, submodel: Submodel) -> MonteCarloObjective:
         """See `Objective`; every block gets as many draws as most have here."""
-        old = self.sampler
-        size = max(2, *old.design.map(_usual_size, old.sizes))
-        sampler = Sampler.start(submodel.design, BlockSampling(), old.seed, old.quasi, None).with_size(size)
-        return MonteCarloObjective(submodel, sampler, self.executor)
-
-
-def _usual_size(design: MixedDesign, sizes: tuple[np.ndarray, ...]) -> int:
-    """Draws that most blocks of a bucket have, of the bucket with most."""
-    return max((int(np.median(s)) for s in sizes), default=2)
+        return MonteCarloObjective(submodel, self.sampler.on(submodel.design), self.executor)
 
 
 @dataclass(frozen=True)

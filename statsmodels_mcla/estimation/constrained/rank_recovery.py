@@ -16,6 +16,7 @@ from statsmodels_mcla.estimation.constrained.submodel import Submodel
 from statsmodels_mcla.numerics import Array
 
 SDS = 0.02 * 2.0 ** np.arange(10)  # in units of where a search starts
+PARTS = 0.01 * 2.0 ** np.arange(0, 7)  # of the correlations that go
 FAR = 2.0  # loss of log-likelihood beyond which nothing better is looked for
 
 
@@ -24,9 +25,15 @@ def with_what_returns(found: ConstrainedMaximum, held: Held) -> ConstrainedMaxim
     if found.objective.submodel.reduction.at_limit:
         found = _with_dispersion(found, held)
     found = _with_zeros(found, held)
+    larger = _with_ranks(found, held)
+    while larger.value > found.value + NO_LOSS:  # one rank at a time
+        found, larger = larger, _with_ranks(larger, held)
+    return larger if larger.value > found.value else found
+
+
+def _with_ranks(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
+    """Return to ranks that are higher by one, term by term, where that raises the likelihood."""
     submodel = found.objective.submodel
-    if not submodel.reduction.singular:
-        return found
     height = submodel.laplace_height
     for k in submodel.reduction.singular:
         floor = height(found.point.params) + NO_LOSS
@@ -77,9 +84,19 @@ def _with_zeros(found: ConstrainedMaximum, held: Held) -> ConstrainedMaximum:
 
 
 def _ways_out(submodel: Submodel, params: Array, k: int) -> Iterator[list[Array]]:
-    """Natural parameters along each direction that a singular covariance matrix lacks."""
+    """Natural parameters along each direction that a singular covariance matrix lacks, and with weaker correlations.
+
+    The latter leave variances where they are, as where one of them is held.
+    """
     shape, at = submodel.model.covariance.terms[k], submodel.parameters(k)
     term, G = submodel.model.loadings.terms[k], shape.matrix(params[at])
+    if submodel.reduction.ranks[k]:
+        path = []
+        for part in PARTS:
+            out = params.copy()
+            out[at] = shape.pack((1.0 - part) * G + part * np.diag(np.diag(G)))
+            path.append(out)
+        yield path
     lacking = np.linalg.eigh(term.inner(G))[1][:, : shape.dim - submodel.reduction.ranks[k]]
     for w in (submodel.size * term.axes @ lacking).T:
         path = []

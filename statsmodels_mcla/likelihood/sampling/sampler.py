@@ -93,6 +93,11 @@ class Sampler:
         sizes = design.keep(partial(_first_sizes, rule, nsample))
         return cls(design, rule, sizes, design.keep(_zeros, sizes), design.keep(_nothing_made))
 
+    def on(self, design: DesignFacts) -> Sampler:
+        """Sampler for another model of the same rows: every block gets as many draws as most have here."""
+        size = max(2, *self.design.map(_usual_size, self.sizes))
+        return Sampler.start(design, self.sampling, self.seed, self.quasi, None).with_size(size)
+
     @property
     def sampling(self) -> Sampling:
         """Importance density."""
@@ -201,6 +206,11 @@ def _first_sizes(rule: DrawRule, nsample: int | None, design: MixedDesign) -> Co
         first = first if nsample is None else min(first, nsample)
         sizes.append(np.full(bucket.n_blocks, rule.numbers(bucket, 0).draws(first)))
     return tuple(sizes)
+
+
+def _usual_size(design: MixedDesign, sizes: Counts) -> int:
+    """Draws that most blocks of a bucket have, of the bucket with most."""
+    return max((int(np.median(s)) for s in sizes), default=2)
 
 
 def _zeros(design: MixedDesign, sizes: Counts) -> Counts:
