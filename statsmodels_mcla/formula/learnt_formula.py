@@ -38,7 +38,7 @@ from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.patsy_pickles import dumped
 from statsmodels_mcla.formula.random_effects import expand
 from statsmodels_mcla.formula.responses import response_of
-from statsmodels_mcla.formula.tables import labelled_like, plain, settled, table
+from statsmodels_mcla.formula.tables import labelled_like, plain, settled, table, with_booleans
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
 
@@ -63,6 +63,8 @@ class WrittenFormula:
         What the formula names beside columns,
     known : tuple of str
         which are these.
+    before : WrittenFormula or None
+        Of a model that this one is an update of, whose rows are those without missing values there.
     """
 
     fixed: str
@@ -70,10 +72,16 @@ class WrittenFormula:
     rows: Mapping[str, str | None]
     names: Names
     known: tuple[str, ...]
+    before: WrittenFormula | None = None
 
     @classmethod
     def of(
-        cls, formula: str, rows: Mapping[str, Any], columns: Sequence[Any], env: EvalEnvironment
+        cls,
+        formula: str,
+        rows: Mapping[str, Any],
+        columns: Sequence[Any],
+        env: EvalEnvironment,
+        before: WrittenFormula | None = None,
     ) -> WrittenFormula:
         """Read a formula, for data of such columns.
 
@@ -96,7 +104,7 @@ class WrittenFormula:
         codes = {
             factor.name() for _, terms in _named(fixed, each) for term in terms for factor in term.factors
         }
-        return cls(fixed, each, dict(rows), Names.of(codes, columns, env), tuple(columns))
+        return cls(fixed, each, dict(rows), Names.of(codes, columns, env), tuple(columns), before)
 
     @property
     def env(self) -> EvalEnvironment:
@@ -107,7 +115,8 @@ class WrittenFormula:
     def used(self) -> frozenset[str]:
         """Names that it mentions, columns or not."""
         rows = [column for column in self.rows.values() if column is not None]
-        return frozenset(columns_named(rows, _named(self.fixed, self.bars)) - {"groups"})
+        before = frozenset() if self.before is None else self.before.used
+        return before | columns_named(rows, _named(self.fixed, self.bars)) - {"groups"}
 
     @property
     def columns(self) -> list[str]:
@@ -136,15 +145,21 @@ class WrittenFormula:
         """
         frame = plain(table(data, self.used), self.used)
         values = row_values(self.rows, frame)
-        found = missing_by_factor(_named(self.fixed, self.bars), frame, self.env)
+        found = self.missing_in(frame)
         found |= {name: pd.isna(value) for name, value in values.items() if value is not None}
         bad = np.any([*found.values()], axis=0)
         count = int(bad.sum())
         if count and missing != "drop":
             refuse_missing(bad, frame.index)
         columns = [name for name in frame.columns if name in self.used]
-        kept = settled(frame.loc[~bad, columns] if count else frame[columns], self.used)
+        # categories that do not occur here may elsewhere, and have their place among the others
+        kept = with_booleans(frame.loc[~bad, columns] if count else frame[columns], self.used)
         return kept, {name: None if v is None else v[~bad] for name, v in values.items()}, count
+
+    def missing_in(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """(n,) bool for each factor: rows where it is missing."""
+        before = {} if self.before is None else self.before.missing_in(frame)
+        return before | missing_by_factor(_named(self.fixed, self.bars), frame, self.env)
 
     def showing(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows that show every level of every factor that is coded."""
@@ -185,7 +200,12 @@ class WrittenFormula:
         shown = settled(shown, self.used)
         for name in {f.name() for t in formula_terms(self.fixed) for f in t.factors} & set(shown.columns):
             refuse_uncoded(name, shown[name])
-        chunks = every if self.stateful else lambda: iter([shown])
+
+        def chunks() -> Iterator[pd.DataFrame]:
+            if not self.stateful:
+                return iter([shown])
+            return (labelled_like(frame, shown, self.used) for frame in every())
+
         with reading(self.fixed, shown.dtypes):
             response, fixed = patsy.incr_dbuilders(self.fixed, chunks, self.env)
         refuse_one_level(fixed)

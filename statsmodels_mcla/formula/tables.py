@@ -107,12 +107,19 @@ def plain_column(column: pd.Series) -> pd.Series:
 
 def settled(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
     """Rows that are left, with the categories that occur, and booleans that missing values made objects."""
+    out = with_booleans(frame, names)
+    for name in [c for c in frame.columns if c in names]:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            out[name] = frame[name].cat.remove_unused_categories()
+    return out
+
+
+def with_booleans(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
+    """Rows that are left of some, with booleans that missing values made objects."""
     out = frame.copy(deep=False)
     for name in [c for c in frame.columns if c in names]:
         column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            out[name] = column.cat.remove_unused_categories()
-        elif column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "boolean":
+        if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "boolean":
             out[name] = column.astype(bool)
     return out
 

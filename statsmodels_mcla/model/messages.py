@@ -37,6 +37,15 @@ LARGE_MCSE = 0.2  # in standard errors: with draws of the user's choice, larger 
 MIN_ESS = 20.0  # fewer effective draws in a block make its Monte Carlo error itself unreliable
 
 
+def _names_of_terms(model: MixedModel) -> list[str]:
+    """Names of random terms for messages: of several of one grouping, those of their effects too."""
+    names = [t.name for t in model.random_terms]
+    return [
+        repr(t.name) if names.count(t.name) == 1 else f"{', '.join(map(repr, t.columns))} in {t.name!r}"
+        for t in model.random_terms
+    ]
+
+
 def warn_maximum(
     model: MixedModel,
     laplace: LaplaceMaximum,
@@ -48,7 +57,7 @@ def warn_maximum(
     held: Held = NOTHING_HELD,
 ) -> None:
     """Tell of all that is wrong with a maximum, of the likelihood over draws or of Laplace's approximation."""
-    terms, psi = [repr(t.name) for t in model.random_terms], model.conditional_family.parameters
+    terms, psi = _names_of_terms(model), model.conditional_family.parameters
 
     def named(names: Sequence[str], which: Iterable[int]) -> str:
         return ", ".join(names[k] for k in which)

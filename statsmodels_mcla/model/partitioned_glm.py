@@ -61,6 +61,7 @@ class PartitionedMixedGLM(FittingModel):
         missing: str,
         executor: Any,
         memory_limit: Any,
+        before: Any = None,
     ) -> None:
         check_missing(missing, ("drop", "raise"))
         conditional = conditional_family(family)
@@ -71,7 +72,7 @@ class PartitionedMixedGLM(FittingModel):
         self.workplace = Workplace(
             parts_of(partitions), executor_of(executor), checked_bytes("memory_limit", memory_limit)
         )
-        learnt = learn_formula(self.workplace, formula, rows, env, missing)
+        learnt = learn_formula(self.workplace, formula, rows, env, missing, before)
         found = read_partitions(self.workplace, learnt, conditional, missing)
         self.part_class = part_class
         self.family, self.conditional_family = family, conditional
@@ -148,10 +149,9 @@ class PartitionedMixedGLM(FittingModel):
             )
         env = environment(eval_env, 1).with_outer_namespace(self.data.names.values)
         text, place = updated_formula(self.full_formula, formula), self.workplace
-        rows, missing = self.partitioned.learnt.written.rows, self.partitioned.missing
-        return PartitionedMixedGLM(
-            self.part_class, text, place.parts, self.family, rows, env, missing, place.executor, place.most
-        )
+        written, missing = self.partitioned.learnt.written, self.partitioned.missing
+        given = written.rows, env, missing, place.executor, place.most, written
+        return PartitionedMixedGLM(self.part_class, text, place.parts, self.family, *given)
 
     def __getstate__(self) -> dict[str, Any]:
         data = object.__new__(type(self.data))

@@ -8,14 +8,49 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from statsmodels_mcla.covariance import ReducedTerm
-from statsmodels_mcla.design import DesignFacts, MixedDesign, RowsElsewhere, Stacking, axes_of_roots, row_root
+from statsmodels_mcla.design import (
+    DesignFacts,
+    MixedDesign,
+    NewRows,
+    RowsElsewhere,
+    Stacking,
+    axes_of_roots,
+    row_root,
+)
 from statsmodels_mcla.execution import Kept, Part, Workplace, remade
 from statsmodels_mcla.families import ConditionalFamily
+from statsmodels_mcla.formula import LearntFormula, as_frame, reading
 from statsmodels_mcla.numerics import Array
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LevelsElsewhere:
+    """A random-effect term on new rows, as of levels that are new: those of the fit are where their rows are.
+
+    Attributes
+    ----------
+    learnt : LearntFormula
+    number : int
+        Of the term in it.
+    levels : int
+    """
+
+    learnt: LearntFormula
+    number: int
+    levels: int
+
+    def rebuild(self, data: Any, fitted: Any = None) -> NewRows:
+        """See `TermDesign`."""
+        del fitted
+        frame, term = as_frame(data), self.learnt.bars[self.number]
+        with reading(self.learnt.written.bars[self.number].text, frame.dtypes):
+            x = term.matrix(frame)
+        return NewRows(sp.csr_array((len(x), self.levels * x.shape[1])), np.ones(len(x), dtype=bool), x)
 
 
 @dataclass(frozen=True)
@@ -30,12 +65,14 @@ class TermOfParts:
         In all parts.
     axes : ndarray (d, d)
         Of all rows.
+    design : LevelsElsewhere
     """
 
     name: str
     columns: tuple[str, ...]
     n_levels: int
     axes: Array
+    design: LevelsElsewhere
 
     @property
     def dim(self) -> int:

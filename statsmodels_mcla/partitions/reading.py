@@ -46,7 +46,7 @@ from statsmodels_mcla.formula import (
     with_columns,
 )
 from statsmodels_mcla.numerics import Array, generator
-from statsmodels_mcla.partitions.partitioned_design import PartitionedDesign, TermOfParts
+from statsmodels_mcla.partitions.partitioned_design import LevelsElsewhere, PartitionedDesign, TermOfParts
 from statsmodels_mcla.partitions.parts import loaded
 from statsmodels_mcla.partitions.straddling import refuse_straddling
 
@@ -116,6 +116,7 @@ class _Facts(NamedTuple):
     fixed: RowRoot
     terms: tuple[RowRoot, ...]
     levels: tuple[int, ...]
+    ends: tuple[float, float]
 
 
 def columns_of(workplace: Workplace) -> list[Any]:
@@ -124,7 +125,12 @@ def columns_of(workplace: Workplace) -> list[Any]:
 
 
 def learn_formula(
-    workplace: Workplace, formula: str, rows: Mapping[str, Any], env: EvalEnvironment, missing: str
+    workplace: Workplace,
+    formula: str,
+    rows: Mapping[str, Any],
+    env: EvalEnvironment,
+    missing: str,
+    before: WrittenFormula | None = None,
 ) -> LearntFormula:
     """Learn a formula from all parts, of which those without rows are left out.
 
@@ -136,13 +142,15 @@ def learn_formula(
         Columns of offset, exposure and weights, by argument name.
     env : patsy.EvalEnvironment
     missing : {"drop", "raise"}
+    before : WrittenFormula, optional
+        See there.
 
     Raises
     ------
     ValueError
         If the formula cannot be read, or groups straddle parts; `PartitionError` for what is wrong in one of them.
     """
-    written = WrittenFormula.of(formula, rows, columns_of(workplace), env)
+    written = WrittenFormula.of(formula, rows, columns_of(workplace), env, before)
     surveys = workplace.map(partial(_survey, written, missing), workplace.keep(itself))
     full = [k for k, found in enumerate(surveys) if found.rows]
     if not full:
@@ -183,6 +191,11 @@ def read_partitions(
     # 1. the rows of each part
     raw = workplace.keep(partial(_read, learnt, family, missing, simulated))
     facts = workplace.map(_facts_of, raw)
+    if family.of_response(np.array([found.ends for found in facts])) != family:
+        raise FormulaError(
+            f"family: the responses are at one end of their range only, for which {family.name} has fewer parameters: "
+            "fit such a model from_formula, on rows in one process"
+        )
     # 2. what all of them have
     R = np.concatenate([found.fixed.R for found in facts])
     columns = estimable_columns(learnt.fixed, R)
@@ -227,7 +240,8 @@ def _terms_of_parts(learnt: LearntFormula, facts: Sequence[_Facts]) -> list[Term
                 f"`{bar.text}`: the grouping {bar.group} has one level only, and the variance between levels needs at "
                 "least two; remove the term"
             )
-        out.append(TermOfParts(bar.group, columns, levels, axes_of_roots(roots)))
+        design = LevelsElsewhere(learnt, k, levels)
+        out.append(TermOfParts(bar.group, columns, levels, axes_of_roots(roots), design))
     return out
 
 
@@ -333,6 +347,7 @@ def _read(
             row_root(design.X),
             tuple(row_root(rows_of_levels(t.Z, t.dim)) for t in inputs.terms),
             tuple(t.n_levels for t in design.terms),
+            (float(inputs.endog.min()), float(inputs.endog.max())),
         ),
     )
 

@@ -97,13 +97,16 @@ def brought_together(frame: Any, formula: str, directory: Any) -> list[str]:
         )
     first = str(known.columns[0])
     of_level = component.groupby(known[first]).first()
-    labelled = frame.map_partitions(_labelled, first, of_level)
+    meta = frame._meta  # noqa: SLF001 - Dask would try these functions on values that are no levels
+    labelled = frame.map_partitions(
+        _labelled, first, of_level, meta=meta.assign(**{COMPONENT: pd.Series(dtype="int64")})
+    )
     path = Path(directory).absolute()
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):
         raise FormulaError(f"shuffle: the directory {str(path)!r} is not empty")
     shuffled = labelled.shuffle(COMPONENT, npartitions=1 if together else None).map_partitions(
-        _sorted, groups
+        _sorted, groups, meta=meta
     )
     shuffled.to_parquet(str(path), write_index=False)
     return sorted(str(file) for file in path.glob("*.parquet"))

@@ -67,6 +67,9 @@ class LinearRows:
         Z : scipy.sparse.csr_array (N, Q of the model)
         """
         effects = fitted.effects
+        if not Z.nnz:  # the population's: whatever has draws, wherever these are
+            none = sp.csr_array((len(X), effects.shape[1]))
+            return cls(X, offset, none, (none,) * fitted.design.layout.n_covariance, prior)
         has_data = block_of_effects(fitted.sampler)[0] >= 0
         drawn = np.asarray(abs(effects[:, has_data]).sum(axis=1)).ravel() > 0
         known = sp.csr_array(Z @ sp.diags_array(drawn.astype(float)))
@@ -264,10 +267,11 @@ class Placed:
             if pattern.nnz:
                 entry[row, place] = np.asarray(M[row, pattern.indices]).ravel()
             entries.append(entry)
-        of_effect = block_of_effects(fitted.sampler)[0]
         block = np.full(len(rows), -1)
-        block[row] = of_effect[pattern.indices]
-        block[row[of_effect[pattern.indices] != block[row]]] = -2
+        if pattern.nnz:
+            of_effect = block_of_effects(fitted.sampler)[0]
+            block[row] = of_effect[pattern.indices]
+            block[row[of_effect[pattern.indices] != block[row]]] = -2
         return cls(fitted, rows, column, tuple(entries), block)
 
     @cached_property
@@ -287,6 +291,8 @@ class Placed:
         -------
         list of (rows, what the function returned)
         """
+        if (self.block == -1).all():
+            return []
         fitted, (_, place_of_effect) = self.fitted, block_of_effects(self.fitted.sampler)
         n_blocks = 1 + max((int(b.blocks.max(initial=-1)) for b in fitted.sampler.buckets), default=-1)
         order = np.argsort(self.block, kind="stable")

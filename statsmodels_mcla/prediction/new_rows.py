@@ -212,20 +212,19 @@ def prediction_rows(
     if random == "marginal":
         prior = prior + prior_basis(reduction, Z)
         Z = sp.csr_array((n, n_effects))
-    inputs = model.inputs
     complete = np.isfinite(fixed.X).all(axis=1) & np.isfinite(fixed.offset) & np.isfinite(prior).all(axis=1)
     of_observation = []
-    for value, own, name in (
-        (n_trials, np.maximum(inputs.n_trials, 1.0), "n_trials"),  # a row without trials is one to come
-        (var_weights, inputs.var_weights, "var_weights"),
-    ):
-        default = own if fixed.of_model else np.ones(n)
-        of_observation.append(
-            default if value is None else _row_values(value, fixed.frame, fixed.index, n, name)
-        )
+    for value, name in ((n_trials, "n_trials"), (var_weights, "var_weights")):
+        if value is None and fixed.of_model:
+            own = getattr(model.inputs, name)
+            found = np.maximum(own, 1.0) if name == "n_trials" else own  # a row without trials is one to come
+        else:
+            found = np.ones(n) if value is None else _row_values(value, fixed.frame, fixed.index, n, name)
+        of_observation.append(found)
     take = np.flatnonzero(complete)
     X, offset = fixed.X, fixed.offset
     if len(model.conditional_family.predictors) > 1:
+        inputs = model.inputs
         X = X * np.isin(inputs.predictor_of_column, predictors)
         offset = offset if 0 in predictors else np.zeros(n)
         Z = sp.csr_array(Z @ sp.diags_array(np.isin(inputs.predictor_of_effect, predictors).astype(float)))
@@ -312,6 +311,8 @@ def _random_part(
         return Z, np.zeros((n, size))
     if fixed.of_model:
         return sp.csr_array(sp.hstack([t.Z for t in terms], format="csr")), np.zeros((n, size))
+    if not marginal:
+        inputs_of(model)  # where the levels are
     designs = [t.design for t in terms if t.design is not None]
     if fixed.frame is None or len(designs) < len(terms):
         raise ValueError(

@@ -136,6 +136,13 @@ def test_dask_dataframes_and_groups_that_straddle(client: Any, files: list[str],
     found, whole = model.fit(rng=3), MCLAMixedGLM.from_formula(FORMULA, data=data).fit(rng=3)
     apart = np.abs(np.asarray(found.params) - np.asarray(whole.params))
     assert np.all(apart <= 5 * np.hypot(found.mcse, whole.mcse) + 1e-6)
+    for name, g in {
+        "text": data["g"].astype(str),
+        "large": data["g"] + 1000,
+    }.items():  # what Dask would try is neither
+        other = dd.from_pandas(data.assign(g=g), npartitions=3, sort=False)
+        again = MCLAMixedGLM.from_partitions(FORMULA, other, executor=client, shuffle=tmp_path / name)
+        assert again.facts.n_rows == len(data)
     with pytest.raises(ValueError, match="is not empty"):
         MCLAMixedGLM.from_partitions(FORMULA, frame, executor=client, shuffle=tmp_path / "shuffled")
     model = MCLAMixedGLM.from_partitions(FORMULA, dd.read_parquet(files), executor=client)

@@ -19,6 +19,7 @@ import statsmodels.api as sm
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design import RowsElsewhere
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
+from statsmodels_mcla.families import OrderedBeta
 
 F = sm.families
 FORMULA = "y ~ x + f + w + (1 | g)"
@@ -198,6 +199,8 @@ def test_tables_tests_intervals_and_profiles(fits: tuple[Any, Any]) -> None:
         lambda r: r.var_corr()[["estimate", "std err", "mcse"]],
         lambda r: r.profile_likelihood("x").conf_int(),
         lambda r: r.predict(table(3, seed=2)),
+        lambda r: r.predict(table(3, seed=2).assign(g=-1), random="marginal"),
+        lambda r: r.get_prediction(table(3, seed=2).assign(g=-1), random="marginal").summary_frame(),
     ):
         np.testing.assert_allclose(
             np.asarray(say(parts), float), np.asarray(say(whole), float), rtol=1e-6, atol=1e-8
@@ -230,6 +233,51 @@ def test_what_is_said_of_rows_is_said_by_partitions(fits: tuple[Any, Any], say: 
         rtol=1e-6,
         atol=1e-6,  # conditional modes are found to within 1e-6 of their standard deviation
     )
+
+
+def test_levels_of_new_rows_are_where_their_rows_are(fits: tuple[Any, Any]) -> None:
+    with pytest.raises(RowsElsewhere, match="map_partitions"):
+        fits[1].predict(table(3, seed=2), random="conditional")
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + f + (1 | g)", "y ~ center(x) + f + (1 | g)", "y ~ bs(x, df=4) + f + (1 | g)"]
+)
+def test_categories_have_their_order_where_some_do_not_occur(formula: str) -> None:
+    """The reference level is that of all rows, not of those that a partition has."""
+    data = table()
+    data["f"] = pd.Categorical(np.where(data["g"] < 7, "low", np.where(data["x"] > 0, "mid", "high")))
+    data["f"] = data["f"].cat.set_categories(["none", "low", "mid", "high"])
+    parts, whole = partitioned(data, formula), MCLAMixedGLM.from_formula(formula, data=data)
+    assert parts.exog_names == whole.exog_names
+    assert any(name == "f[T.mid]" for name in whole.exog_names)
+    np.testing.assert_allclose(parts.fit_laplace().params, whole.fit_laplace().params, rtol=1e-7, atol=1e-9)
+
+
+def test_updates_have_the_rows_of_the_fit() -> None:
+    """Rows without x are no rows of the model without x either, as likelihoods are to be compared."""
+    data = table()
+    data.loc[[3, 100, 250], "x"] = np.nan
+    parts, whole = (
+        partitioned(data).fit_laplace(),
+        MCLAMixedGLM.from_formula(FORMULA, data=data).fit_laplace(),
+    )
+    mine, its = parts.update(". ~ . - x"), whole.update(". ~ . - x")
+    assert mine.nobs == its.nobs == len(data) - 3
+    assert mine.llf == pytest.approx(its.llf, abs=1e-8)
+    assert mine.update(". ~ . - w").nobs == len(data) - 3
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"), [((), "no zeros and no ones"), ((1.0,), "fit such a model from_formula")]
+)
+def test_ends_of_proportions_are_those_of_all_rows(ends: tuple[float, ...], message: str) -> None:
+    data = table()
+    data["share"] = np.random.default_rng(1).uniform(0.1, 0.9, len(data))
+    for k, end in enumerate(ends):
+        data.loc[data.index[k::9], "share"] = end
+    with pytest.raises(ValueError, match=message):
+        partitioned(data, "share ~ x + (1 | g)", family=OrderedBeta())
 
 
 def test_partitions_are_written(fits: tuple[Any, Any], tmp_path: Path) -> None:
