@@ -265,8 +265,8 @@ class FittingModel(PredictingModel, DrawnLikelihood):
             Source of randomness; the same value gives the same numbers.
         sampling : BlockSampling, JointSampling or Proposal, optional
             Importance density; a multivariate t for each block by default, a normal along skewed coordinates
-            for blocks of more than 20 effects.  A `Proposal` of one's own has
-            ``sample(rng, n)`` and ``logpdf(u)`` over all effects.
+            for blocks of more than 20 effects.  A `Proposal` of one's own has ``sample(rng, n)``, which returns n
+            vectors of all Q effects as an ndarray (Q, n), and ``logpdf(u)`` (n,) of such an array.
         quasi : bool
             Randomised quasi-Monte Carlo (default) or independent draws; joint densities are always drawn from
             independently.

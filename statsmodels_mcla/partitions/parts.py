@@ -82,4 +82,7 @@ def parts_of(partitions: Any) -> tuple[Part, ...]:
 def loaded(part: Part, columns: Sequence[str] | None = None) -> Any:
     """Rows of a part, with the columns that are needed where that can be said."""
     load: Callable[..., Any] = part.load
-    return load(columns) if isinstance(load, ParquetFile) else load()
+    found = load(columns) if isinstance(load, ParquetFile) else load()
+    if not hasattr(found, "columns"):
+        raise TypeError(f"what loads it must return a DataFrame, not a {type(found).__name__}")
+    return found

@@ -35,7 +35,7 @@ from statsmodels_mcla.design import (
     rows_of_levels,
     saves,
 )
-from statsmodels_mcla.execution import Part, Workplace, remade
+from statsmodels_mcla.execution import Part, PartitionError, Workplace, remade
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula import (
     FormulaError,
@@ -252,7 +252,12 @@ def itself(part: Part) -> Part:
 
 def _columns_of_first(part: Part) -> list[Any]:
     """Columns of the first part; who works on the others gets ready meanwhile, which takes a second."""
-    return [] if part.number else list(loaded(part).columns)
+    if part.number:
+        return []
+    try:
+        return list(loaded(part).columns)
+    except Exception as error:
+        raise PartitionError(f"{part.name}: {type(error).__name__}: {error}") from error
 
 
 def _survey(written: WrittenFormula, missing: str, part: Part) -> _Survey:

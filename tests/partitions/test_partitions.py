@@ -19,6 +19,7 @@ import statsmodels.api as sm
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design import RowsElsewhere
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
+from statsmodels_mcla.execution import PartitionError
 from statsmodels_mcla.families import OrderedBeta
 
 F = sm.families
@@ -233,6 +234,26 @@ def test_what_is_said_of_rows_is_said_by_partitions(fits: tuple[Any, Any], say: 
         rtol=1e-6,
         atol=1e-6,  # conditional modes are found to within 1e-6 of their standard deviation
     )
+
+
+def no_frame() -> list[int]:
+    return [1]
+
+
+def failing() -> pd.DataFrame:
+    raise ZeroDivisionError("nothing to divide by")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    ("loader", "message"),
+    [(no_frame, "must return a DataFrame, not a list"), (failing, "nothing to divide by")],
+)
+def test_loaders_that_load_nothing(loader: Callable[[], Any], message: str, place: int) -> None:
+    given = loaders(cut(table(), 20))
+    given[place] = loader
+    with pytest.raises(PartitionError, match=f"partition {place}: .*{message}"):
+        MCLAMixedGLM.from_partitions(FORMULA, given)
 
 
 def test_levels_of_new_rows_are_where_their_rows_are(fits: tuple[Any, Any]) -> None:

@@ -120,7 +120,13 @@ class StandardisedProposal:
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draw n vectors of standard effects, (Q, n)."""
-        return np.asarray(self._solve.solve(np.asarray(self.own.sample(rng, n), float)))
+        u = np.asarray(self.own.sample(rng, n), float)
+        if u.shape != (self.Lambda.shape[0], n):
+            raise ValueError(
+                f"sampling: sample(rng, n) must return an array of shape (Q, n), here {(self.Lambda.shape[0], n)}, a "
+                f"column a draw of all random effects; got {u.shape}"
+            )
+        return np.asarray(self._solve.solve(u))
 
     def logpdf(self, b: Array) -> Array:
         """Log density of each column of b, (n,)."""

@@ -254,3 +254,21 @@ def test_default_family_is_binomial() -> None:
     case = small(KIND["binomial-logit"], "intercept")
     model = MCLAMixedGLM.from_formula(case.formula, data=case.data)
     assert isinstance(model.family, sm.families.Binomial)
+
+
+class Sideways:
+    """Density that has a row a draw, as numpy and scipy do."""
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        return rng.normal(size=(n, 3))
+
+    def logpdf(self, u: np.ndarray) -> np.ndarray:
+        return stats.norm.logpdf(u).sum(axis=0)
+
+
+def test_draws_of_ones_own_have_a_column_each() -> None:
+    proposal = StandardisedProposal(Sideways(), sp.csr_array(LAMBDA))
+    with pytest.raises(
+        ValueError, match=r"must return an array of shape \(Q, n\), here \(3, 8\).*got \(8, 3\)"
+    ):
+        proposal.sample(np.random.default_rng(1), 8)
