@@ -207,7 +207,7 @@ def check_full_rank(X: Array, names: Sequence[str]) -> None:
         f"exog is rank deficient: {dependent[0]!r} is a linear combination of {others}"
         + (f", and {dependent[1:]} depend on others too" if len(dependent) > 1 else "")
         + "; "
-        + ("drop dependent columns from the fixed effects" if not any(map(SPLINE.match, others)) else CENTRED)
+        + ("drop dependent columns from the fixed effects" if not all(map(SPLINE.match, others)) else CENTRED)
     )
 
 

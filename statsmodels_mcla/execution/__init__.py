@@ -21,13 +21,14 @@ from statsmodels_mcla.execution.executor import (
 from statsmodels_mcla.execution.journal import Journal, PartitionError
 from statsmodels_mcla.execution.memory import available, checked_bytes
 from statsmodels_mcla.execution.progress import tell, with_progress
-from statsmodels_mcla.execution.workplace import Kept, Part, Workplace, remade
+from statsmodels_mcla.execution.workplace import Kept, Named, Part, Workplace, remade
 
 __all__ = [
     "SERIAL",
     "Executor",
     "Journal",
     "Kept",
+    "Named",
     "OutOfTime",
     "Part",
     "PartitionError",

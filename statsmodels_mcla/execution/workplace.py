@@ -121,7 +121,7 @@ class Job:
         for place in [p for p in list(_PLACES) if p[0] == self.place[0] and p not in self.open]:
             _PLACES.pop(place, None)
         memory = _PLACES.setdefault(self.place, {}).setdefault(part.number, Memory())
-        with memory.lock, _Named(part.name):
+        with memory.lock, Named(part.name):
             return self._worked(part, memory.values)
 
     @on_one_blas_thread
@@ -147,7 +147,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _Named:
+class Named:
     """Has errors name the part that they are from."""
 
     name: str

@@ -27,6 +27,7 @@ from statsmodels_mcla.formula.model_reader import (
     without_design_info,
 )
 from statsmodels_mcla.formula.random_effects import mixedlm_terms, read_random_effects, read_random_terms
+from statsmodels_mcla.formula.row_functions import of_other_rows
 from statsmodels_mcla.formula.tables import as_frame, by_label, labelled_like, rows_of
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError, FormulaWarning
 from statsmodels_mcla.formula.updating import FormulaCall, updated_formula
@@ -53,6 +54,7 @@ __all__ = [
     "lost_in_comparisons",
     "mixedlm_terms",
     "names_in",
+    "of_other_rows",
     "read_model",
     "read_random_effects",
     "read_random_terms",

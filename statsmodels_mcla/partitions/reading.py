@@ -35,7 +35,7 @@ from statsmodels_mcla.design import (
     rows_of_levels,
     saves,
 )
-from statsmodels_mcla.execution import Part, PartitionError, Workplace, remade
+from statsmodels_mcla.execution import Named, Part, Workplace, remade
 from statsmodels_mcla.families import ConditionalFamily
 from statsmodels_mcla.formula import (
     FormulaError,
@@ -191,7 +191,7 @@ def read_partitions(
     # 1. the rows of each part
     raw = workplace.keep(partial(_read, learnt, family, missing, simulated))
     facts = workplace.map(_facts_of, raw)
-    if family.of_response(np.array([found.ends for found in facts])) != family:
+    if family.of_response(np.array([found.ends for found in facts])).parameters != family.parameters:
         raise FormulaError(
             f"family: the responses are at one end of their range only, for which {family.name} has fewer parameters: "
             "fit such a model from_formula, on rows in one process"
@@ -254,10 +254,8 @@ def _columns_of_first(part: Part) -> list[Any]:
     """Columns of the first part; who works on the others gets ready meanwhile, which takes a second."""
     if part.number:
         return []
-    try:
+    with Named(part.name):
         return list(loaded(part).columns)
-    except Exception as error:
-        raise PartitionError(f"{part.name}: {type(error).__name__}: {error}") from error
 
 
 def _survey(written: WrittenFormula, missing: str, part: Part) -> _Survey:

@@ -23,6 +23,7 @@ from statsmodels_mcla.formula import (
     by_label,
     labelled_like,
     lost_in_comparisons,
+    of_other_rows,
     reading,
 )
 from statsmodels_mcla.numerics import Array
@@ -131,6 +132,7 @@ def fixed_rows(
         X, index = _read_fixed(info, model.formula, frame), frame.index
         further = [_read_fixed(part, text, frame) for text, part in getattr(model.data, "parts", {}).values()]
         X = np.concatenate([X, *further], axis=1)
+        _tell_of_other_rows(model, info)
         if not cells:
             X[_untold(model, frame)] = np.nan
     else:
@@ -264,6 +266,19 @@ def _untold(model: MixedModel, frame: pd.DataFrame) -> np.ndarray:
             "predictions are NaN"
         )
     return lost
+
+
+def _tell_of_other_rows(model: MixedModel, info: Any) -> None:
+    """Say which parts of the formula are other functions of new rows than of those of the fit."""
+    parts = [info, *(part for _, part in getattr(model.data, "parts", {}).values())]
+    found = dict.fromkeys(name for part in parts for name in of_other_rows(part, model.data.frame))
+    if found:
+        shown = ", ".join(f"`{name}`" for name in found)
+        warn_user(
+            f"{shown} of a row depends on other rows, so that it is another function of new rows than of those of the "
+            "fit, and predictions are wrong: make it a column of the data, or write center(x) or standardize(x), which "
+            "remember"
+        )
 
 
 def _read_fixed(info: Any, formula: str, frame: pd.DataFrame) -> Array:

@@ -124,3 +124,10 @@ def test_splines_with_the_constant_in_them_show_the_way(spline: str) -> None:
     centred = "cr(x, df=4, constraints='center')"
     model = MCLAMixedGLM.from_formula(f"y ~ {centred} + (1 | g)", data=data, family="poisson")
     assert model.exog.shape == (60, 5)
+
+
+def test_a_spline_beside_its_own_covariate_is_another_matter() -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=60), "g": np.arange(60) % 6, "y": rng.poisson(2, 60)})
+    with pytest.raises(ValueError, match="drop dependent columns"):
+        MCLAMixedGLM.from_formula("y ~ x + bs(x, df=4) + (1 | g)", data=data, family="poisson")

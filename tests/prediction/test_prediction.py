@@ -98,6 +98,35 @@ def test_comparisons_of_missing_values_are_missing() -> None:
     assert found.se[0] > other.se[0]
 
 
+@pytest.mark.parametrize(
+    ("term", "told"),
+    [
+        ("I(x - x.mean())", True),
+        ("x.rank()", True),
+        ("center(x)", False),
+        ("np.log(x**2)", False),
+        ("C(f)", False),
+        ("f", False),
+        ("I(x > 2)", False),
+    ],
+)
+def test_functions_of_other_rows_are_told(term: str, told: bool) -> None:
+    """They are other functions of new rows; those that remember are not."""
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"x": rng.normal(2.0, size=120), "g": rng.integers(0, 12, 120)})
+    data["f"] = np.array(["a", "b", "c"])[rng.integers(0, 3, 120)]
+    data["y"] = rng.poisson(np.exp(0.5 * rng.normal(size=12)[data["g"]]))
+    fit = MCLAMixedGLM.from_formula(
+        f"y ~ {term} + (1 | g)", data=data, family=sm.families.Poisson()
+    ).fit_laplace()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        fit.predict()
+        assert not found  # of rows that the fit had
+        fit.predict(data.head(3))
+    assert [f"`{term}` of a row depends on other rows" in str(w.message) for w in found] == [True] * told
+
+
 def test_prediction_of_arrays_and_errors() -> None:
     data = data_of("bacteria")
     X = np.column_stack([np.ones(len(data)), data["week"] > 2])
