@@ -232,6 +232,27 @@ class DrawnLikelihood(ClonableModel):
         """
         return self._evaluate(params)[1].derivatives(params)[1]
 
+    def information(self, params: Any) -> Array:
+        """Observed information, minus `hessian`.
+
+        Parameters
+        ----------
+        params : array_like (P,)
+            As in `loglike`.
+
+        Returns
+        -------
+        ndarray (P, P)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> model.draw(results.params, rng=1)
+        >>> np.array_equal(model.information(results.params), -model.hessian(results.params))
+        True
+        """
+        return -self.hessian(params)
+
     def score_obs(self, params: Any) -> NoReturn:
         """Refuse: rows that share random effects have no scores of their own.
 
