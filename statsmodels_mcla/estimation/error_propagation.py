@@ -209,7 +209,7 @@ class Varied:
     @classmethod
     def of(cls, value: Array, there: Sequence[Array], scale: float) -> Varied:
         """From values of a function at deviations times a scale."""
-        return cls(value, (np.array(there) - value) / scale)
+        return cls(value, _change(np.array(there), value) / scale)
 
     @classmethod
     def unknown(cls, value: Array) -> Varied:
@@ -221,7 +221,7 @@ class Varied:
         with np.errstate(all="ignore"):  # of NaN and infinite values
             here = np.asarray(function(self.value), dtype=float)
             there = function(self.value + SCALE * self.deviations)
-            return Varied(here, (there - here) / SCALE)
+            return Varied(here, _change(there, here) / SCALE)
 
     def split(self, at: int) -> tuple[Varied, Varied]:
         """The first columns, up to ``at``, and the others."""
@@ -233,6 +233,12 @@ class Varied:
     def mcse(self) -> Array:
         """Monte Carlo standard error."""
         return np.asarray(np.sqrt((self.deviations**2).sum(axis=0)))
+
+
+def _change(there: Array, here: Array) -> Array:
+    """Difference, none between infinite values that are the same."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(there == here, 0.0, there - here))
 
 
 @dataclass(frozen=True)

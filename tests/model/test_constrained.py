@@ -192,6 +192,10 @@ def test_what_constraints_exclude_is_rejected_for_sure(fits: tuple[Any, Any]) ->
     with pytest.warns(MCLAWarning, match="the constraints of the fit"):
         excluded = held.wald_test("week = 0, trt[T.placebo] = 0")
     assert (excluded.statistic, excluded.pvalue) == (np.inf, 0.0)
+    assert (excluded.statistic_mcse, excluded.pvalue_mcse) == (0.0, 0.0)
+    with pytest.warns(MCLAWarning, match="the constraints of the fit"):
+        terms = held.wald_test_terms(mcse=True).table
+    assert (terms.loc["week", "pvalue"], terms.loc["week", "pvalue mcse"]) == (0.0, 0.0)
     with pytest.warns(MCLAWarning, match="the constraints of the fit"):
         assert held.f_test("week = 0").pvalue == 0.0
     alone, joint = held.wald_test("trt[T.placebo] = 0"), held.wald_test("week = -0.1, trt[T.placebo] = 0")

@@ -350,7 +350,7 @@ class WaldResults(ResultsBase):
         cov = self.estimates.cov.matrix if cov_p is None else np.asarray(cov_p)
         if np.isinf(wald_statistic(contrasts, values, self.estimates.params, cov)):
             warn_user("the constraints of the fit, or among these hypotheses, exclude that they all hold")
-            return rejected_for_sure(found)
+            found = rejected_for_sure(found)
         if not self.estimates.drawn or any(value is not None for value in others):
             return found
         return MonteCarloWaldTest(found, wald_errors(self.estimates, contrasts, values))
