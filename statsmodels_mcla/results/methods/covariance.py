@@ -199,8 +199,9 @@ class InfluenceResults(ResultsBase):
         From the block's own score and Hessian at the estimates and the third derivative of the likelihood, on the
         scale of standard deviations.  A variance at zero stays there; where a block decides whether a variance is
         zero, only a refit tells, and a block that moves the estimates by more than a standard error (an outlier on
-        which a dispersion hangs) moves them further than these say, though its rank among the blocks is right.  NaN where the rest of the data do not tell the fixed effects.  A row without random
-        effects is a block of its own.  Blocks of data in partitions come in the order of these.
+        which a dispersion hangs) moves them further than these say, though its rank among the blocks is right.  NaN
+        where the rest of the data do not tell the fixed effects.  A row without random effects is a block of its own.
+        Blocks of data in partitions come in the order of these.
 
         Raises
         ------
