@@ -38,6 +38,7 @@ from statsmodels_mcla.formula.namespace import Names
 from statsmodels_mcla.formula.patsy_pickles import dumped
 from statsmodels_mcla.formula.random_effects import expand
 from statsmodels_mcla.formula.responses import response_of
+from statsmodels_mcla.formula.row_functions import of_other_rows
 from statsmodels_mcla.formula.tables import labelled_like, plain, settled, table, with_booleans
 from statsmodels_mcla.formula.terms import BarTerm, FormulaError
 
@@ -209,6 +210,11 @@ class WrittenFormula:
         with reading(self.fixed, shown.dtypes):
             response, fixed = patsy.incr_dbuilders(self.fixed, chunks, self.env)
         refuse_one_level(fixed)
+        for name in (name for info in (response, fixed) for name in of_other_rows(info, shown)):
+            raise FormulaError(
+                f"`{name}` of a row depends on other rows, of which each partition has its own: make it a column of "
+                "the data, or write center(x) or standardize(x), which learn from all rows"
+            )
         learnt: dict[str, Learnt] = learn_factors(map(terms_of_bar, self.bars), shown, self.env)
         bars = tuple(Patsy.of_chunks(bar, chunks, shown.dtypes, self.env, learnt) for bar in self.bars)
         for bar, one in zip(self.bars, bars, strict=True):

@@ -275,6 +275,12 @@ def test_categories_have_their_order_where_some_do_not_occur(formula: str) -> No
     np.testing.assert_allclose(parts.fit_laplace().params, whole.fit_laplace().params, rtol=1e-7, atol=1e-9)
 
 
+def test_functions_of_a_whole_column_are_refused() -> None:
+    """Each partition would evaluate them on its own rows."""
+    with pytest.raises(ValueError, match=r"`I\(x - x.mean\(\)\)` of a row depends on other rows"):
+        partitioned(table(), "y ~ I(x - x.mean()) + f + (1 | g)")
+
+
 def test_updates_have_the_rows_of_the_fit() -> None:
     """Rows without x are no rows of the model without x either, as likelihoods are to be compared."""
     data = table()
