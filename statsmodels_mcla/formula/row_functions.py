@@ -12,6 +12,7 @@ from patsy import DesignInfo
 from statsmodels_mcla.formula.factors import Box
 
 ROWS = 200  # that tell
+ROUNDING = 1e-9  # as a part of the largest value
 
 
 def of_other_rows(info: DesignInfo, frame: pd.DataFrame) -> list[str]:
@@ -45,5 +46,7 @@ def _plain(value: Any) -> np.ndarray:
 
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:
     if one.dtype.kind in "fiub" and other.dtype.kind in "fiub":
-        return bool(np.allclose(one.astype(float), other.astype(float), rtol=1e-9, atol=0.0, equal_nan=True))
+        one, other = one.astype(float), other.astype(float)
+        rounding = ROUNDING * np.nanmax(np.abs(one), initial=0.0)
+        return bool(np.allclose(one, other, rtol=0.0, atol=rounding, equal_nan=True))
     return bool(np.all((one == other) | (pd.isna(one) & pd.isna(other))))

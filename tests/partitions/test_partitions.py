@@ -19,8 +19,6 @@ import statsmodels.api as sm
 from statsmodels_mcla import MCLAMixedGLM
 from statsmodels_mcla.design import RowsElsewhere
 from statsmodels_mcla.exceptions import SeparationWarning, SingularFitWarning
-from statsmodels_mcla.execution import PartitionError
-from statsmodels_mcla.families import OrderedBeta
 
 F = sm.families
 FORMULA = "y ~ x + f + w + (1 | g)"
@@ -129,18 +127,6 @@ def test_offsets_weights_and_missing_values() -> None:
         partitioned(data, missing="raise", **rows)
 
 
-def test_levels_that_a_partition_lacks_are_coded_alike() -> None:
-    data = table()
-    data.loc[data["g"] < 20, "f"] = "c"
-    whole = MCLAMixedGLM.from_formula(FORMULA, data=data).fit(rng=3)
-    for frame in (data, data.assign(f=pd.Categorical(data["f"], categories=list("cabd")))):
-        parts = partitioned(frame, FORMULA, 20)
-        assert "f[T.d]" not in parts.exog_names
-    np.testing.assert_allclose(
-        numbers(partitioned(data, FORMULA, 20).fit(rng=3)), numbers(whole), rtol=1e-8, atol=1e-10
-    )
-
-
 def test_a_variance_of_zero() -> None:
     data = table(seed=5)
     rng = np.random.default_rng(2)
@@ -236,75 +222,9 @@ def test_what_is_said_of_rows_is_said_by_partitions(fits: tuple[Any, Any], say: 
     )
 
 
-def no_frame() -> list[int]:
-    return [1]
-
-
-def failing() -> pd.DataFrame:
-    raise ZeroDivisionError("nothing to divide by")
-
-
-@pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize(
-    ("loader", "message"),
-    [(no_frame, "must return a DataFrame, not a list"), (failing, "nothing to divide by")],
-)
-def test_loaders_that_load_nothing(loader: Callable[[], Any], message: str, place: int) -> None:
-    given = loaders(cut(table(), 20))
-    given[place] = loader
-    with pytest.raises(PartitionError, match=f"partition {place}: .*{message}"):
-        MCLAMixedGLM.from_partitions(FORMULA, given)
-
-
 def test_levels_of_new_rows_are_where_their_rows_are(fits: tuple[Any, Any]) -> None:
     with pytest.raises(RowsElsewhere, match="map_partitions"):
         fits[1].predict(table(3, seed=2), random="conditional")
-
-
-@pytest.mark.parametrize(
-    "formula", ["y ~ x + f + (1 | g)", "y ~ center(x) + f + (1 | g)", "y ~ bs(x, df=4) + f + (1 | g)"]
-)
-def test_categories_have_their_order_where_some_do_not_occur(formula: str) -> None:
-    """The reference level is that of all rows, not of those that a partition has."""
-    data = table()
-    data["f"] = pd.Categorical(np.where(data["g"] < 7, "low", np.where(data["x"] > 0, "mid", "high")))
-    data["f"] = data["f"].cat.set_categories(["none", "low", "mid", "high"])
-    parts, whole = partitioned(data, formula), MCLAMixedGLM.from_formula(formula, data=data)
-    assert parts.exog_names == whole.exog_names
-    assert any(name == "f[T.mid]" for name in whole.exog_names)
-    np.testing.assert_allclose(parts.fit_laplace().params, whole.fit_laplace().params, rtol=1e-7, atol=1e-9)
-
-
-def test_functions_of_a_whole_column_are_refused() -> None:
-    """Each partition would evaluate them on its own rows."""
-    with pytest.raises(ValueError, match=r"`I\(x - x.mean\(\)\)` of a row depends on other rows"):
-        partitioned(table(), "y ~ I(x - x.mean()) + f + (1 | g)")
-
-
-def test_updates_have_the_rows_of_the_fit() -> None:
-    """Rows without x are no rows of the model without x either, as likelihoods are to be compared."""
-    data = table()
-    data.loc[[3, 100, 250], "x"] = np.nan
-    parts, whole = (
-        partitioned(data).fit_laplace(),
-        MCLAMixedGLM.from_formula(FORMULA, data=data).fit_laplace(),
-    )
-    mine, its = parts.update(". ~ . - x"), whole.update(". ~ . - x")
-    assert mine.nobs == its.nobs == len(data) - 3
-    assert mine.llf == pytest.approx(its.llf, abs=1e-8)
-    assert mine.update(". ~ . - w").nobs == len(data) - 3
-
-
-@pytest.mark.parametrize(
-    ("ends", "message"), [((), "no zeros and no ones"), ((1.0,), "fit such a model from_formula")]
-)
-def test_ends_of_proportions_are_those_of_all_rows(ends: tuple[float, ...], message: str) -> None:
-    data = table()
-    data["share"] = np.random.default_rng(1).uniform(0.1, 0.9, len(data))
-    for k, end in enumerate(ends):
-        data.loc[data.index[k::9], "share"] = end
-    with pytest.raises(ValueError, match=message):
-        partitioned(data, "share ~ x + (1 | g)", family=OrderedBeta())
 
 
 def test_partitions_are_written(fits: tuple[Any, Any], tmp_path: Path) -> None:
@@ -474,19 +394,6 @@ def test_bad_partitions(partitions: Any, message: str) -> None:
 def test_bad_arguments(kwargs: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         partitioned(table(), **kwargs)
-
-
-def test_bad_formulas() -> None:
-    data = table()
-    frames = [data.assign(nowhere=1.0), data.assign(g=data["g"] + 100)]
-    with pytest.raises(ValueError, match=r"partition 1: .*'nowhere'"):
-        MCLAMixedGLM.from_partitions("y ~ nowhere + (1 | g)", loaders(frames))
-    with pytest.raises(ValueError, match="no random effects"):
-        partitioned(data, "y ~ x")
-    with pytest.raises(ValueError, match="linear combination"):
-        partitioned(data, "y ~ x + I(2 * x) + (1 | g)")
-    with pytest.raises(ValueError, match="has one level only"):
-        partitioned(data.assign(f="a"))
 
 
 def test_a_covariance_that_no_partition_tells_is_refused() -> None:
